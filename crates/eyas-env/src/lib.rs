@@ -1,0 +1,15 @@
+//! Quadrotor tasks: observation, action, reward, termination and reset of vectorised environments.
+
+mod episode;
+mod point;
+mod raptor;
+mod registry;
+mod spec;
+mod vec_env;
+
+pub use episode::{Cause, Ended, RewardTerm};
+pub use point::{PointBlock, PointConfig, PointEnv, SceneConfig, SimConfig, Thresholds, TrajectoryType};
+pub use raptor::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
+pub use registry::{POINT_TASK, TaskInfo, UnknownTask, find_task, tasks};
+pub use spec::{EnvSpec, Frame, Group, Part};
+pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv};

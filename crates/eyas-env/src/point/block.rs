@@ -1,0 +1,506 @@
+//! Thirty-two episodes of the point task.
+
+use std::sync::Arc;
+
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Real, Row, Stream, dispatch, normals, uniforms};
+use eyas_sim::{
+    Body, Disturbance, Langevin, SpeedLag, State, Vector, Vehicle, body_from_world, figure_eight,
+    matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
+};
+
+use super::config::{PointConfig, TrajectoryType};
+use crate::episode::MAX_TERMS;
+use crate::{Cause, Ended, EnvBlock, Frame, Part, Step, Telemetry};
+
+/// The full observation; `policy` is all but the rotor speeds.
+pub(super) const PARTS: &[Part] = &[
+    Part { name: "position_error", width: 3, frame: Frame::Body, unit: "m", meaning: "position minus target" },
+    Part {
+        name: "rotation_matrix",
+        width: 9,
+        frame: Frame::WorldFromBody,
+        unit: "1",
+        meaning: "body-to-world rotation, row-major",
+    },
+    Part { name: "velocity_error", width: 3, frame: Frame::Body, unit: "m/s", meaning: "velocity minus target's" },
+    Part { name: "angular_velocity", width: 3, frame: Frame::Body, unit: "rad/s", meaning: "angular velocity" },
+    Part {
+        name: "previous_set_point",
+        width: 4,
+        frame: Frame::Motors,
+        unit: "1",
+        meaning: "last applied set-point in [0, 1], 0 after a reset",
+    },
+    Part {
+        name: "rotor_speed",
+        width: 4,
+        frame: Frame::Motors,
+        unit: "1",
+        meaning: "rotor speed relative to the range of set-points",
+    },
+];
+
+/// Names that Foundation logs the terms under.
+pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_smooth", "base", "terminal"];
+
+/// What all blocks of an env share.
+pub(super) struct Shared {
+    config: PointConfig,
+    vehicle: Vehicle<f64>,
+    lag: SpeedLag,
+    max_episode_length: u32,
+    start: Stream,
+    target: Stream,
+}
+
+impl Shared {
+    pub(super) fn new(config: &PointConfig, seed: u64) -> Self {
+        Self {
+            vehicle: Vehicle::new(&config.robot),
+            lag: SpeedLag::new(config.control_period(), config.motor_tau),
+            max_episode_length: config.max_episode_length(),
+            start: Stream::new(seed, "env/start"),
+            target: Stream::new(seed, "env/target"),
+            config: config.clone(),
+        }
+    }
+}
+
+/// Thirty-two episodes of the point task; positions are relative to each env's spawn point.
+pub struct PointBlock {
+    shared: Arc<Shared>,
+    first_env: u32,
+    state: State<Row>,
+    set_point: [Row; 4],
+    target: Langevin<Row>,
+    max_speed: Row,
+    /// 1 where the target moves.
+    moving: Row,
+    /// Control steps since the start of the episode, as the random streams count them.
+    clock: [u32; BLOCK],
+    /// `episode_length_buf` of Isaac Lab: the clock, possibly started late.
+    age: [u32; BLOCK],
+    episode: [u32; BLOCK],
+    length: [u32; BLOCK],
+    sums: [Row; 5],
+    cause: [Cause; BLOCK],
+    ended: u32,
+}
+
+impl PointBlock {
+    pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
+        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
+        state.body.orientation[0] = Row::splat(1.0);
+        let rest = [Row::ZERO; 3];
+        Self {
+            shared,
+            first_env,
+            state,
+            set_point: [Row::ZERO; 4],
+            target: Langevin { raw_position: rest, raw_velocity: rest, position: rest, velocity: rest },
+            max_speed: Row::ZERO,
+            moving: Row::ZERO,
+            clock: [0; BLOCK],
+            age: [0; BLOCK],
+            // The first reset wraps to episode 0.
+            episode: [u32::MAX; BLOCK],
+            length: [0; BLOCK],
+            sums: [Row::ZERO; 5],
+            cause: [Cause::default(); BLOCK],
+            ended: u32::MAX,
+        }
+    }
+
+    fn lanes_of<const N: usize>(values: &[u32; BLOCK], half: usize) -> [u32; N] {
+        *values[half * N..].first_chunk().expect("a block holds two vectors")
+    }
+}
+
+impl EnvBlock for PointBlock {
+    fn first_env(&self) -> u32 {
+        self.first_env
+    }
+
+    fn reset(&mut self, mask: u32) {
+        for lane in (0..BLOCK).filter(|lane| mask >> lane & 1 == 1) {
+            self.episode[lane] = self.episode[lane].wrapping_add(1);
+            self.clock[lane] = 0;
+            self.age[lane] = 0;
+            self.length[lane] = 0;
+            self.cause[lane] = Cause::default();
+            self.sums.iter_mut().for_each(|sum| sum[lane] = 0.0);
+        }
+        self.ended &= !mask;
+        dispatch(Reset { block: self, mask });
+    }
+
+    fn observe(&self, observation: &mut [Row]) {
+        dispatch(Observe { block: self, observation });
+    }
+
+    fn step(&mut self, action: &[Row]) -> Step {
+        let frozen = self.ended;
+        let outcome = dispatch(Advance { block: self, action });
+        let mut step = Step { reward: outcome.reward, ..Step::default() };
+        for lane in (0..BLOCK).filter(|lane| frozen >> lane & 1 == 0) {
+            self.clock[lane] += 1;
+            self.age[lane] += 1;
+            self.length[lane] += 1;
+            let mut cause = Cause::default();
+            for (bit, mask) in outcome.causes.iter().enumerate() {
+                cause.bits |= ((mask >> lane & 1) as u8) << bit;
+            }
+            // Isaac Lab's `episode_length_buf >= max_episode_length - 1`; never in play mode.
+            let is_late = self.age[lane] + 1 >= self.shared.max_episode_length;
+            if self.shared.config.train_or_play && is_late {
+                cause.bits |= Cause::TIME_OUT;
+            }
+            if cause.bits != 0 {
+                self.cause[lane] = cause;
+                self.ended |= 1 << lane;
+                step.terminated |= u32::from(cause.is_terminated()) << lane;
+                step.truncated |= u32::from(cause.bits & Cause::TIME_OUT != 0) << lane;
+            }
+        }
+        step
+    }
+
+    fn episode(&self, lane: usize) -> Ended {
+        let mut terms = [0.0; MAX_TERMS];
+        for (term, sum) in terms.iter_mut().zip(&self.sums) {
+            *term = sum[lane];
+        }
+        let speed = norm(self.state.body.velocity.map(|row| row[lane]));
+        Ended {
+            env: self.first_env + lane as u32,
+            length: self.length[lane],
+            episode_return: terms.iter().sum(),
+            terms,
+            cause: self.cause[lane],
+            final_speed: speed,
+        }
+    }
+
+    fn telemetry(&self, lane: usize) -> Telemetry {
+        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
+        Telemetry {
+            position: at(&self.state.body.position),
+            velocity: at(&self.state.body.velocity),
+            orientation: self.state.body.orientation.map(|row| row[lane]),
+            desired_position: at(&self.target.position),
+            desired_velocity: at(&self.target.velocity),
+            is_moving_target: self.moving[lane] > 0.5,
+        }
+    }
+
+    fn ended(&self) -> u32 {
+        self.ended
+    }
+
+    fn set_age(&mut self, lane: usize, steps: u32) {
+        self.age[lane] = steps;
+    }
+}
+
+struct Reset<'a> {
+    block: &'a mut PointBlock,
+    mask: u32,
+}
+
+impl Kernel for Reset<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { block, mask } = self;
+        for half in 0..HALVES {
+            let bits = mask >> (half * LANES) & 0xffff;
+            if bits != 0 {
+                block.reset_lanes::<L>(half, L::mask(bits));
+            }
+        }
+    }
+}
+
+impl PointBlock {
+    #[inline(always)]
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        let first_env = self.first_env + (half * LANES) as u32;
+        let episode = Self::lanes_of(&self.episode, half);
+        let draw = |index: u32| shared.start.lanes(first_env, &episode, &[0; LANES], index);
+        let [kind, start] = [draw(0), draw(1)];
+        let [position, velocity, angular_velocity] = [
+            in_ball::<L>(&draw(2), &draw(5)[0], config.init_position_radius),
+            in_ball::<L>(&draw(3), &draw(5)[1], config.init_linear_velocity),
+            in_ball::<L>(&draw(4), &draw(5)[2], config.init_angular_velocity),
+        ];
+        let share = |words: &[u32; LANES], probability: f64| uniforms::<L>(words).less(L::constant(probability));
+        let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
+        let is_moving = L::select(share(&kind[0], config.prob_null_trajectory), zero, one);
+        let [slow, fast] = config.langevin_max_speed.map(L::constant);
+        let max_speed = uniforms::<L>(&kind[1]).mul_add(fast - slow, slow);
+        let centred = |words: &[u32; LANES]| uniforms::<L>(words) - half_value;
+        // Roll and pitch within a quarter turn, yaw within half a turn.
+        let orientation = quaternion_from_euler_turns(
+            centred(&start[0]) * half_value,
+            centred(&start[1]) * half_value,
+            centred(&start[2]),
+        );
+        let mut body = Body { position, orientation, velocity, angular_velocity };
+        let rest = if config.train_or_play { config.prob_perfect_start } else { 1.0 };
+        let is_rest = share(&start[3], rest);
+        let at_rest = Body::<L>::at_rest();
+        let mut state = State { body, rotor_speed: [zero; 4] };
+        let rest_state = State { body: at_rest, rotor_speed: [zero; 4] };
+        for (value, rest) in state.fields_mut().into_iter().zip(rest_state.fields()) {
+            *value = L::select(is_rest, *rest, *value);
+        }
+        body = state.body;
+        let mut merged = self.state.load::<L>(half);
+        let fresh = State { body, rotor_speed: [zero; 4] };
+        for (value, fresh) in merged.fields_mut().into_iter().zip(fresh.fields()) {
+            *value = L::select(mask, *fresh, *value);
+        }
+        self.state.store(half, &merged);
+        let target = &mut self.target;
+        let cleared = [&mut target.raw_position, &mut target.raw_velocity, &mut target.position, &mut target.velocity];
+        for row in cleared.into_iter().flatten().chain(&mut self.set_point) {
+            row.store(half, L::select(mask, zero, row.load(half)));
+        }
+        self.max_speed.store(half, L::select(mask, max_speed, self.max_speed.load(half)));
+        self.moving.store(half, L::select(mask, is_moving, self.moving.load(half)));
+    }
+}
+
+/// Uniform in a ball: a normal direction and the cube root of a uniform radius.
+#[inline(always)]
+fn in_ball<L: Lanes>(direction: &eyas_lanes::Draws, radius: &[u32; LANES], limit: f64) -> Vector<L> {
+    let [x, y, z, _] = normals::<L>(direction);
+    let cube_root = ((uniforms::<L>(radius) + L::splat(1e-9)).ln() * L::splat(1.0 / 3.0)).exp();
+    let length = norm([x, y, z]).max(L::splat(1e-9));
+    scale(L::constant(limit) * cube_root / length, [x, y, z])
+}
+
+struct Observe<'a> {
+    block: &'a PointBlock,
+    observation: &'a mut [Row],
+}
+
+impl Kernel for Observe<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let limit = self.block.shared.config.robot.action_limit;
+        let min = L::constant(limit.min);
+        let range_inverse = L::constant(1.0 / (limit.max - limit.min));
+        for half in 0..HALVES {
+            let State { body, rotor_speed } = self.block.state.load::<L>(half);
+            let matrix = matrix_from_quaternion(body.orientation);
+            let target = load_vector::<L>(&self.block.target.position, half);
+            let target_velocity = load_vector::<L>(&self.block.target.velocity, half);
+            let position_error = body_from_world(&matrix, sub(body.position, target));
+            let velocity_error = body_from_world(&matrix, sub(body.velocity, target_velocity));
+            let [p, v, w] = [position_error, velocity_error, body.angular_velocity];
+            let [r0, r1, r2] = matrix;
+            let values = [p, r0, r1, r2, v, w];
+            for (rows, values) in self.observation.chunks_mut(3).zip(values) {
+                for (row, value) in rows.iter_mut().zip(values) {
+                    row.store(half, not_a_number_to_zero(value));
+                }
+            }
+            for motor in 0..4 {
+                self.observation[18 + motor] = self.block.set_point[motor];
+                let speed = (rotor_speed[motor] - min) * range_inverse;
+                self.observation[22 + motor].store(half, not_a_number_to_zero(speed));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn not_a_number_to_zero<L: Lanes>(value: L) -> L {
+    // A comparison with a value that is not a number is false.
+    L::select(value.abs().less(L::splat(f32::INFINITY)), value, L::splat(0.0))
+}
+
+#[inline(always)]
+fn load_vector<L: Lanes>(rows: &[Row; 3], half: usize) -> Vector<L> {
+    [rows[0].load(half), rows[1].load(half), rows[2].load(half)]
+}
+
+#[inline(always)]
+fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, values: Vector<L>) {
+    for (row, value) in rows.iter_mut().zip(values) {
+        row.store(half, value);
+    }
+}
+
+struct Advance<'a> {
+    block: &'a mut PointBlock,
+    action: &'a [Row],
+}
+
+struct Outcome {
+    reward: Row,
+    /// One mask of lanes for each terminating condition of [`Cause::NAMES`].
+    causes: [u32; 6],
+}
+
+impl Kernel for Advance<'_> {
+    type Output = Outcome;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Outcome {
+        let Self { block, action } = self;
+        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
+        for half in 0..HALVES {
+            let live = !(block.ended >> (half * LANES)) & 0xffff;
+            if live != 0 {
+                block.step_lanes::<L>(half, live, action, &mut outcome);
+            }
+        }
+        outcome
+    }
+}
+
+impl PointBlock {
+    /// Target, motors, physics, terminations and reward of one vector of lanes, in Isaac Lab's order.
+    #[inline(always)]
+    fn step_lanes<L: Lanes>(&mut self, half: usize, live: u32, action: &[Row], outcome: &mut Outcome) {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        let mask = L::mask(live);
+        let target = self.advance_target::<L>(half, config);
+        let vehicle = shared.vehicle.to_lanes::<L>();
+        let mut state = self.state.load::<L>(half);
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let range = vehicle.speed_max - vehicle.speed_min;
+        let mut change = zero;
+        for motor in 0..4 {
+            let command = action[motor].load::<L>(half).clamp(-one, one);
+            let set_point = (command + one) * L::splat(0.5);
+            let step = set_point - self.set_point[motor].load(half);
+            change = step.mul_add(step, change);
+            let goal = set_point.mul_add(range, vehicle.speed_min);
+            state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
+            let row = &mut self.set_point[motor];
+            row.store(half, L::select(mask, set_point, row.load(half)));
+        }
+        let wrench = vehicle.wrench(&state.rotor_speed);
+        let still = Disturbance::none();
+        for _ in 0..config.decimation {
+            state.body = step_held(&vehicle, &state.body, wrench, &still, config.sim.dt, config.sim.substeps);
+        }
+        let mut kept = self.state.load::<L>(half);
+        for (kept, value) in kept.fields_mut().into_iter().zip(state.fields()) {
+            *kept = L::select(mask, *value, *kept);
+        }
+        self.state.store(half, &kept);
+
+        let causes = causes::<L>(config, &state, &target);
+        let mut unstable = 0;
+        for (index, cause) in causes.into_iter().enumerate() {
+            let lanes = L::bits(cause) & live;
+            outcome.causes[index] |= lanes << (half * LANES);
+            // The target's distance ends an episode without the penalty.
+            unstable |= if index < 5 { lanes } else { 0 };
+        }
+        let q_z = state.body.orientation[3].abs().min(one);
+        let terms = [
+            -L::constant(config.reward_coef_position_cost) * norm(sub(state.body.position, target.position)),
+            -L::constant(config.reward_coef_orientation_cost) * q_z.acos_one_minus(),
+            -L::constant(config.reward_coef_d_action_cost) * change.sqrt(),
+            L::constant(config.reward_constant),
+            L::select(L::mask(unstable), L::constant(-config.reward_coef_termination_penalty), zero),
+        ];
+        let mut reward = zero;
+        for (sum, term) in self.sums.iter_mut().zip(terms) {
+            let term = L::select(mask, not_a_number_to_zero(term), zero);
+            sum.store(half, sum.load::<L>(half) + term);
+            reward = reward + term;
+        }
+        outcome.reward.store(half, reward);
+    }
+
+    #[inline(always)]
+    fn advance_target<L: Lanes>(&mut self, half: usize, config: &PointConfig) -> Langevin<L> {
+        let clock = Self::lanes_of(&self.clock, half);
+        let current = Langevin {
+            raw_position: load_vector::<L>(&self.target.raw_position, half),
+            raw_velocity: load_vector(&self.target.raw_velocity, half),
+            position: load_vector(&self.target.position, half),
+            velocity: load_vector(&self.target.velocity, half),
+        };
+        let next = match config.trajectory_type {
+            TrajectoryType::Langevin => {
+                let first_env = self.first_env + (half * LANES) as u32;
+                let episode = Self::lanes_of(&self.episode, half);
+                let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
+                let [x, y, z, _] = normals::<L>(&draws);
+                let max_speed = Some(self.max_speed.load(half));
+                current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
+            }
+            TrajectoryType::Figure8 => figure_eight_lanes(&clock, config.control_period()),
+        };
+        let live = L::mask(!(self.ended >> (half * LANES)) & 0xffff);
+        let moving = L::splat(0.5).less(self.moving.load(half));
+        let mut kept = current;
+        for (kept, next) in [
+            (&mut kept.raw_position, next.raw_position),
+            (&mut kept.raw_velocity, next.raw_velocity),
+            (&mut kept.position, next.position),
+            (&mut kept.velocity, next.velocity),
+        ] {
+            for axis in 0..3 {
+                let moved = L::select(moving, next[axis], L::splat(0.0));
+                kept[axis] = L::select(live, moved, kept[axis]);
+            }
+        }
+        store_vector(&mut self.target.raw_position, half, kept.raw_position);
+        store_vector(&mut self.target.raw_velocity, half, kept.raw_velocity);
+        store_vector(&mut self.target.position, half, kept.position);
+        store_vector(&mut self.target.velocity, half, kept.velocity);
+        kept
+    }
+}
+
+/// The figure-8 at the end of the step that each lane is about to take.
+fn figure_eight_lanes<L: Lanes>(clock: &[u32; LANES], period: f64) -> Langevin<L> {
+    let (mut position, mut velocity) = ([[0.0; LANES]; 3], [[0.0; LANES]; 3]);
+    for (lane, steps) in clock.iter().enumerate() {
+        let (p, v) = figure_eight(f64::from(steps + 1) * period);
+        for axis in 0..3 {
+            position[axis][lane] = p[axis] as f32;
+            velocity[axis][lane] = v[axis] as f32;
+        }
+    }
+    let [position, velocity] = [position, velocity].map(|axes| axes.map(|lanes| L::from_array(&lanes)));
+    Langevin { raw_position: position, raw_velocity: velocity, position, velocity }
+}
+
+/// The conditions of [`Cause::NAMES`] but the last.
+#[inline(always)]
+fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>) -> [L::Mask; 6] {
+    let thresholds = &config.thresholds;
+    let body = &state.body;
+    let largest = |v: Vector<L>| v[0].abs().max(v[1].abs()).max(v[2].abs());
+    let [_, x, y, _] = body.orientation;
+    let upright = L::splat(1.0) - L::splat(2.0) * x.mul_add(x, y * y);
+    let mut sum = L::splat(0.0);
+    for value in state.fields() {
+        sum = sum + value.abs();
+    }
+    let finite = sum.less(L::splat(f32::INFINITY));
+    let not_finite = L::mask(!L::bits(finite) & 0xffff);
+    [
+        L::constant(thresholds.position).less(norm(body.position)),
+        L::constant(thresholds.linear_velocity).less(largest(body.velocity)),
+        L::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
+        upright.less(L::splat(0.0)),
+        not_finite,
+        L::constant(thresholds.position_langevin).less(norm(target.position)),
+    ]
+}

@@ -1,0 +1,249 @@
+//! Configuration of the point task; names as in Isaac Lab and Foundation.
+
+use eyas_sim::{LangevinConfig, VehicleParameters};
+use serde::{Deserialize, Serialize};
+
+/// Configuration of the point-control task.
+///
+/// The defaults are those of `quad_point_ctrl_env_single_dense.py` at Foundation c96c262.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PointConfig {
+    /// Number of envs.
+    pub scene: SceneConfig,
+    /// Time step.
+    pub sim: SimConfig,
+    /// Simulation steps in a control step. At least 1.
+    pub decimation: u32,
+    /// Length of an episode, s. Positive.
+    pub episode_length_s: f64,
+    /// What the target does in the episodes that are not hover episodes.
+    pub trajectory_type: TrajectoryType,
+    /// Share of episodes whose target stays at the spawn point. In `[0, 1]`.
+    pub prob_null_trajectory: f64,
+    /// Training: random starts and a time limit. Play: start at rest, no time limit.
+    pub train_or_play: bool,
+    /// Share of training episodes that start at rest. In `[0, 1]`.
+    pub prob_perfect_start: f64,
+    /// Radius of the ball of start positions, m. At least 0.
+    pub init_position_radius: f64,
+    /// Radius of the ball of start velocities, m/s. At least 0.
+    pub init_linear_velocity: f64,
+    /// Radius of the ball of start angular velocities, rad/s. At least 0.
+    pub init_angular_velocity: f64,
+    /// Limits of an episode's maximum target speed, m/s. Ascending, at least 0.
+    pub langevin_max_speed: [f64; 2],
+    /// The target's random motion.
+    pub langevin: LangevinConfig,
+    /// What ends an episode.
+    pub thresholds: Thresholds,
+    /// Weight of the position error in m. At least 0.
+    pub reward_coef_position_cost: f64,
+    /// Weight of the yaw-like orientation error in rad. At least 0.
+    pub reward_coef_orientation_cost: f64,
+    /// Weight of the change of the set-point. At least 0.
+    pub reward_coef_d_action_cost: f64,
+    /// Penalty of a crash. At least 0.
+    pub reward_coef_termination_penalty: f64,
+    /// Reward of each step.
+    pub reward_constant: f64,
+    /// Time constant of the motors, s. At least 0.
+    pub motor_tau: f64,
+    /// The vehicle.
+    pub robot: VehicleParameters,
+}
+
+/// Number of envs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SceneConfig {
+    /// Environments flown side by side. At least 1.
+    pub num_envs: usize,
+}
+
+/// Time step and integrator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimConfig {
+    /// Simulation step, s. Positive.
+    pub dt: f64,
+    /// Runge–Kutta steps in a simulation step. At least 1.
+    pub substeps: u32,
+    /// Where to compute: `cpu`.
+    pub device: String,
+}
+
+/// What the target does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrajectoryType {
+    /// A second-order random motion.
+    Langevin,
+    /// A horizontal figure-8 after 5 s at rest.
+    Figure8,
+}
+
+/// Limits beyond which an episode ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Thresholds {
+    /// Distance from the spawn point, m. Positive.
+    pub position: f64,
+    /// Distance of the target from the spawn point, m. Positive.
+    pub position_langevin: f64,
+    /// Velocity along each world axis, m/s. Positive.
+    pub linear_velocity: f64,
+    /// Angular velocity about each body axis, rad/s. Positive.
+    pub angular_velocity: f64,
+}
+
+impl Default for SceneConfig {
+    fn default() -> Self {
+        Self { num_envs: 512 }
+    }
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        Self { dt: 0.01, substeps: 1, device: "cpu".into() }
+    }
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { position: 15.0, position_langevin: 14.0, linear_velocity: 4.0, angular_velocity: 35.0 }
+    }
+}
+
+impl Default for PointConfig {
+    fn default() -> Self {
+        let robot = crazyflie();
+        Self {
+            scene: SceneConfig::default(),
+            sim: SimConfig::default(),
+            decimation: 1,
+            episode_length_s: 96.0,
+            trajectory_type: TrajectoryType::Langevin,
+            prob_null_trajectory: 0.5,
+            train_or_play: true,
+            prob_perfect_start: 0.1,
+            init_position_radius: 10.0 * ARM_LENGTH_M,
+            init_linear_velocity: 1.0,
+            init_angular_velocity: 1.0,
+            langevin_max_speed: [1.0, 3.0],
+            langevin: LangevinConfig { gamma: 0.5, omega: 1.5, sigma: 3.0, alpha: 0.2 },
+            thresholds: Thresholds::default(),
+            reward_coef_position_cost: 1.0,
+            reward_coef_orientation_cost: 0.2,
+            reward_coef_d_action_cost: 1.0,
+            reward_coef_termination_penalty: 100.0,
+            reward_constant: 1.5,
+            motor_tau: robot.rotor_time_constants_rising[0],
+            robot,
+        }
+    }
+}
+
+/// Distance from the centre to each motor axis, m.
+const ARM_LENGTH_M: f64 = 0.04384;
+/// Revolutions a minute in rad/s.
+const RPM: f64 = std::f64::consts::TAU / 60.0;
+
+/// The Crazyflie of Foundation's `simple_controller.py` and `quad_point_ctrl_env_single_dense.py`: motors
+/// front left, front right, back right, back left.
+fn crazyflie() -> VehicleParameters {
+    let lever = ARM_LENGTH_M * std::f64::consts::FRAC_1_SQRT_2;
+    let diagonal = |x: f64, y: f64, z: f64| [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]];
+    let (jx, jy, jz) = (2.448_64e-5, 2.448_64e-5, 3.615_04e-5);
+    VehicleParameters {
+        rotor_positions: [[lever, lever, 0.0], [lever, -lever, 0.0], [-lever, -lever, 0.0], [-lever, lever, 0.0]],
+        rotor_thrust_directions: [[0.0, 0.0, 1.0]; 4],
+        rotor_torque_directions: [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]],
+        rotor_thrust_coefficients: [[5.844_226_91e-3, -2.550_030_87e-5, 9.960_631_25e-8]; 4],
+        rotor_torque_constants: [0.005_964_552; 4],
+        rotor_time_constants_rising: [0.05; 4],
+        rotor_time_constants_falling: [0.05; 4],
+        mass: 0.0282,
+        gravity: [0.0, 0.0, -9.81],
+        inertia: diagonal(jx, jy, jz),
+        inertia_inverse: diagonal(1.0 / jx, 1.0 / jy, 1.0 / jz),
+        hovering_throttle_relative: 0.339_2,
+        action_limit: eyas_sim::ActionLimit { min: 1200.0 * RPM, max: 24_000.0 * RPM },
+    }
+}
+
+impl PointConfig {
+    /// Control period, s.
+    #[must_use]
+    pub fn control_period(&self) -> f64 {
+        self.sim.dt * f64::from(self.decimation)
+    }
+
+    /// Control steps in an episode, rounded up.
+    #[must_use]
+    pub fn max_episode_length(&self) -> u32 {
+        // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
+        (self.episode_length_s / self.control_period() - 1e-6).ceil().max(1.0) as u32
+    }
+
+    /// Checks ranges; the message names key, value and range.
+    pub fn validate(&self) -> Result<(), String> {
+        let positive = [
+            ("sim.dt", self.sim.dt),
+            ("episode_length_s", self.episode_length_s),
+            ("thresholds.position", self.thresholds.position),
+            ("thresholds.position_langevin", self.thresholds.position_langevin),
+            ("thresholds.linear_velocity", self.thresholds.linear_velocity),
+            ("thresholds.angular_velocity", self.thresholds.angular_velocity),
+        ];
+        let not_negative = [
+            ("init_position_radius", self.init_position_radius),
+            ("init_linear_velocity", self.init_linear_velocity),
+            ("init_angular_velocity", self.init_angular_velocity),
+            ("langevin_max_speed[0]", self.langevin_max_speed[0]),
+            ("langevin_max_speed[1] - langevin_max_speed[0]", self.langevin_max_speed[1] - self.langevin_max_speed[0]),
+            ("reward_coef_position_cost", self.reward_coef_position_cost),
+            ("reward_coef_orientation_cost", self.reward_coef_orientation_cost),
+            ("reward_coef_d_action_cost", self.reward_coef_d_action_cost),
+            ("reward_coef_termination_penalty", self.reward_coef_termination_penalty),
+            ("motor_tau", self.motor_tau),
+            ("langevin.gamma", self.langevin.gamma),
+            ("langevin.omega", self.langevin.omega),
+            ("langevin.sigma", self.langevin.sigma),
+            ("langevin.alpha", self.langevin.alpha),
+        ];
+        let shares = [
+            ("prob_null_trajectory", self.prob_null_trajectory),
+            ("prob_perfect_start", self.prob_perfect_start),
+            ("langevin.alpha", self.langevin.alpha),
+        ];
+        let check = |name: &str, value: f64, holds: bool, range: &str| {
+            if holds { Ok(()) } else { Err(format!("`env.{name}` = {value}, expected {range}")) }
+        };
+        for (name, value) in positive {
+            check(name, value, value > 0.0 && value.is_finite(), "a positive number")?;
+        }
+        for (name, value) in not_negative {
+            check(name, value, value >= 0.0 && value.is_finite(), "a number of at least 0")?;
+        }
+        for (name, value) in shares {
+            check(name, value, (0.0..=1.0).contains(&value), "a share in [0, 1]")?;
+        }
+        for (name, value) in [
+            ("scene.num_envs", self.scene.num_envs as f64),
+            ("decimation", f64::from(self.decimation)),
+            ("sim.substeps", f64::from(self.sim.substeps)),
+        ] {
+            check(name, value, value >= 1.0, "at least 1")?;
+        }
+        // Env indices are 32-bit counters of the random streams.
+        check("scene.num_envs", self.scene.num_envs as f64, self.scene.num_envs <= 1 << 24, "at most 16777216")?;
+        if self.sim.device != "cpu" {
+            return Err(format!(
+                "`env.sim.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
+                self.sim.device
+            ));
+        }
+        self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+    }
+}

@@ -1,0 +1,9 @@
+//! `Isaac-Quadcopter-Point-Ctrl-v0`: hover at a point or follow a moving one by motor set-points.
+
+mod block;
+mod config;
+mod env;
+
+pub use block::PointBlock;
+pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
+pub use env::PointEnv;

@@ -1,0 +1,60 @@
+//! Tasks by id.
+
+use crate::spec::EnvSpec;
+use crate::{PointConfig, PointEnv, VecEnv};
+
+/// Id of the point-control task.
+pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
+
+/// A registered task.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskInfo {
+    /// Its id.
+    pub id: &'static str,
+    /// Other ids it goes by.
+    pub aliases: &'static [&'static str],
+    /// One sentence.
+    pub summary: &'static str,
+}
+
+impl TaskInfo {
+    /// What the task observes, takes and ends by under its default configuration.
+    #[must_use]
+    pub fn spec(&self) -> EnvSpec {
+        PointEnv::new(&PointConfig::default(), 1, 0).spec().clone()
+    }
+}
+
+const TASKS: &[TaskInfo] = &[TaskInfo {
+    id: POINT_TASK,
+    aliases: &["point_ctrl_single_dense", "distillation"],
+    summary: "hover at a point or follow a randomly moving one, by motor set-points",
+}];
+
+/// No task has that id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown task `{id}`, known: {}", known_ids())]
+pub struct UnknownTask {
+    /// What was asked for.
+    pub id: String,
+}
+
+fn known_ids() -> String {
+    let ids: Vec<&str> = TASKS.iter().flat_map(|task| std::iter::once(task.id).chain(task.aliases.iter().copied())).collect();
+    ids.join(", ")
+}
+
+/// Every task.
+#[must_use]
+pub fn tasks() -> &'static [TaskInfo] {
+    TASKS
+}
+
+/// The task of that id or alias.
+pub fn find_task(id: &str) -> Result<TaskInfo, UnknownTask> {
+    TASKS
+        .iter()
+        .find(|task| task.id == id || task.aliases.contains(&id))
+        .copied()
+        .ok_or_else(|| UnknownTask { id: id.to_owned() })
+}

@@ -1,0 +1,86 @@
+//! What an observation and an action mean.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// The frame that an observation part is expressed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// x forward, y left, z up, fixed to the vehicle.
+    Body,
+    /// x forward, y left, z up, fixed to the ground.
+    World,
+    /// Rotation from body to world.
+    WorldFromBody,
+    /// One value for each motor, in the vehicle's motor order.
+    Motors,
+}
+
+/// A named run of observation features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Name, as in the policy contract.
+    pub name: &'static str,
+    /// Number of features.
+    pub width: usize,
+    /// Frame of the features.
+    pub frame: Frame,
+    /// Unit, `1` if there is none.
+    pub unit: &'static str,
+    /// One sentence on what it is.
+    pub meaning: &'static str,
+}
+
+/// A named selection of observation features.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Name, as in Isaac Lab: `policy`, `teacher`, ….
+    pub name: &'static str,
+    /// Features of the full observation.
+    pub features: Range<usize>,
+}
+
+/// What a task observes, takes and ends by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnvSpec {
+    /// Id of the task.
+    pub task: &'static str,
+    /// Parts of the full observation in order.
+    pub parts: &'static [Part],
+    /// Selections of it.
+    pub groups: Vec<Group>,
+    /// Width of an action.
+    pub num_actions: usize,
+    /// Meaning of an action.
+    pub action: &'static str,
+    /// Motor order of an action.
+    pub motor_order: &'static str,
+    /// Control steps a second, Hz.
+    pub control_rate_hz: f64,
+    /// Control steps after which an episode is cut.
+    pub max_episode_length: u32,
+    /// Names of the reward's terms.
+    pub reward_terms: &'static [&'static str],
+}
+
+impl EnvSpec {
+    /// Width of the full observation.
+    #[must_use]
+    pub fn num_observations(&self) -> usize {
+        self.parts.iter().map(|part| part.width).sum()
+    }
+
+    /// The group of that name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// The smallest group of that width.
+    #[must_use]
+    pub fn group_of_width(&self, width: usize) -> Option<&Group> {
+        self.groups.iter().find(|group| group.features.len() == width)
+    }
+}

@@ -1,0 +1,82 @@
+//! Many episodes in lockstep.
+
+use eyas_lanes::{BLOCK, Row};
+
+use crate::{Ended, EnvSpec};
+
+/// Outcome of one control step of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Reward of each env.
+    pub reward: Row,
+    /// Bit `i`: the task of env `i` ended.
+    pub terminated: u32,
+    /// Bit `i`: the time of env `i` ran out.
+    pub truncated: u32,
+}
+
+/// State of one env beside its reference, for reports and viewers. World frame relative to the spawn point.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Telemetry {
+    /// Position, m.
+    pub position: [f32; 3],
+    /// Velocity, m/s.
+    pub velocity: [f32; 3],
+    /// Orientation `w, x, y, z`, body to world.
+    pub orientation: [f32; 4],
+    /// Reference position, m.
+    pub desired_position: [f32; 3],
+    /// Reference velocity, m/s.
+    pub desired_velocity: [f32; 3],
+    /// Whether the reference moves.
+    pub is_moving_target: bool,
+}
+
+/// Thirty-two episodes advanced together, small enough to stay in the first-level cache.
+///
+/// Buffers are feature-major: one [`Row`] for each feature, lane `i` is env `i` of the block. An ended
+/// episode stays frozen, with reward 0 and no flags, until [`reset`](Self::reset): the caller decides when
+/// to bootstrap and when to reset.
+pub trait EnvBlock: Send {
+    /// Global index of lane 0.
+    fn first_env(&self) -> u32;
+
+    /// Starts the next episode wherever a bit of `mask` is set.
+    fn reset(&mut self, mask: u32);
+
+    /// Writes the full observation, `[num_observations]` rows.
+    fn observe(&self, observation: &mut [Row]);
+
+    /// Holds actions `[num_actions]` in `[-1, 1]` for one control step.
+    fn step(&mut self, action: &[Row]) -> Step;
+
+    /// The episode of a lane so far.
+    fn episode(&self, lane: usize) -> Ended;
+
+    /// State and reference of a lane.
+    fn telemetry(&self, lane: usize) -> Telemetry;
+
+    /// Bit `i` set: env `i` has ended and waits for a reset.
+    fn ended(&self) -> u32;
+
+    /// Moves the clock of each env, so that episodes that start together do not end together.
+    fn set_age(&mut self, lane: usize, steps: u32);
+}
+
+/// `num_envs` independent episodes, cut into blocks.
+pub trait VecEnv: Send {
+    /// What the task observes, takes and ends by.
+    fn spec(&self) -> &EnvSpec;
+
+    /// Number of envs.
+    fn num_envs(&self) -> usize;
+
+    /// The blocks in the order of their envs; lanes past `num_envs` of the last one fly unseen.
+    fn blocks(&mut self) -> &mut [Box<dyn EnvBlock>];
+
+    /// Bits of the lanes of a block that are envs.
+    fn used_lanes(&self, block: usize) -> u32 {
+        let used = (self.num_envs() - block * BLOCK).min(BLOCK);
+        u32::MAX >> (BLOCK - used)
+    }
+}

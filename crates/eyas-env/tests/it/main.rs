@@ -1,0 +1,3 @@
+//! The promises of the tasks, one module each.
+
+mod replay;

@@ -1,0 +1,581 @@
+//! Sixteen `f32` side by side.
+
+// The intrinsics are sound to call because vectors of an instruction set are only made by code that
+// `dispatch` entered after it found that instruction set.
+#![allow(unsafe_code, reason = "SIMD intrinsics")]
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use crate::Real;
+
+/// Number of virtual lanes on every target.
+pub const LANES: usize = 16;
+
+/// Sixteen `f32`, each treated alike.
+pub trait Lanes: Real + Sized {
+    /// Vectors of sixteen that fit into the registers of the instruction set.
+    const REGISTERS: usize;
+
+    /// From memory.
+    fn from_array(values: &[f32; LANES]) -> Self;
+    /// To memory.
+    fn to_array(self) -> [f32; LANES];
+    /// The same value in each lane.
+    fn splat(value: f32) -> Self;
+    /// Nearest integer, ties to even, for magnitudes below 2²².
+    fn round(self) -> Self;
+    /// 2 to the power of an integral value in `[-126, 127]`.
+    fn power_of_two(self) -> Self;
+    /// Splits positive normal numbers into a mantissa in `[0.5, 1)` and an exponent.
+    fn split_exponent(self) -> (Self, Self);
+    /// One bit for each lane, lane 0 lowest.
+    fn bits(mask: Self::Mask) -> u32;
+    /// The mask with those bits.
+    fn mask(bits: u32) -> Self::Mask;
+
+    /// Transposes a 16 × 16 matrix given by its rows.
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES];
+
+    /// `eˣ`, relative error below 2.5e-7 for x in `[-87, 88]`, clamped outside.
+    #[inline(always)]
+    #[must_use]
+    fn exp(self) -> Self {
+        crate::elementary::exp(self)
+    }
+
+    /// Hyperbolic tangent, absolute error below 3e-7.
+    #[inline(always)]
+    #[must_use]
+    fn tanh(self) -> Self {
+        crate::elementary::tanh(self)
+    }
+
+    /// Logistic function `1 / (1 + e⁻ˣ)`, absolute error below 2e-7.
+    #[inline(always)]
+    #[must_use]
+    fn sigmoid(self) -> Self {
+        let half = Self::splat(0.5);
+        (self * half).tanh().mul_add(half, half)
+    }
+
+    /// Natural logarithm of positive normal numbers, error below 3e-7 of the larger of its magnitude and 0.1.
+    #[inline(always)]
+    #[must_use]
+    fn ln(self) -> Self {
+        crate::elementary::ln(self)
+    }
+
+    /// `(sin 2πx, cos 2πx)`, absolute error below 4e-7 for |x| ≤ 4.
+    #[inline(always)]
+    #[must_use]
+    fn sin_cos_turns(self) -> (Self, Self) {
+        crate::elementary::sin_cos_turns(self)
+    }
+}
+
+/// Sixteen lanes as an array: the fallback of every target and the reference of the others.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Portable([f32; LANES]);
+
+macro_rules! portable_binary {
+    ($($operator:ident $method:ident $symbol:tt),*) => {$(
+        impl $operator for Portable {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(mut self, other: Self) -> Self {
+                for lane in 0..LANES {
+                    self.0[lane] = self.0[lane] $symbol other.0[lane];
+                }
+                self
+            }
+        }
+    )*};
+}
+portable_binary!(Add add +, Sub sub -, Mul mul *, Div div /);
+
+impl Neg for Portable {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        self.map(|x| -x)
+    }
+}
+
+impl Portable {
+    #[inline(always)]
+    fn map(mut self, function: impl Fn(f32) -> f32) -> Self {
+        for value in &mut self.0 {
+            *value = function(*value);
+        }
+        self
+    }
+}
+
+impl Real for Portable {
+    type Mask = u32;
+
+    #[inline(always)]
+    fn constant(value: f64) -> Self {
+        Self([value as f32; LANES])
+    }
+    #[inline(always)]
+    fn mul_add(mut self, factor: Self, addend: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = f32::mul_add(self.0[lane], factor.0[lane], addend.0[lane]);
+        }
+        self
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.map(f32::sqrt)
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.map(f32::abs)
+    }
+    #[inline(always)]
+    fn min(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = Real::min(self.0[lane], other.0[lane]);
+        }
+        self
+    }
+    #[inline(always)]
+    fn max(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.0[lane] = Real::max(self.0[lane], other.0[lane]);
+        }
+        self
+    }
+    #[inline(always)]
+    fn less(self, other: Self) -> u32 {
+        (0..LANES).fold(0, |bits, lane| bits | (u32::from(self.0[lane] < other.0[lane]) << lane))
+    }
+    #[inline(always)]
+    fn select(mask: u32, yes: Self, mut no: Self) -> Self {
+        for lane in 0..LANES {
+            if mask >> lane & 1 == 1 {
+                no.0[lane] = yes.0[lane];
+            }
+        }
+        no
+    }
+    #[inline(always)]
+    fn or(left: u32, right: u32) -> u32 {
+        left | right
+    }
+    #[inline(always)]
+    fn acos_one_minus(self) -> Self {
+        crate::elementary::acos_one_minus(self)
+    }
+}
+
+impl Lanes for Portable {
+    const REGISTERS: usize = 8;
+
+    #[inline(always)]
+    fn from_array(values: &[f32; LANES]) -> Self {
+        Self(*values)
+    }
+    #[inline(always)]
+    fn to_array(self) -> [f32; LANES] {
+        self.0
+    }
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Self([value; LANES])
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        self.map(f32::round_ties_even)
+    }
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        self.map(|x| f32::from_bits(((x as i32 + 127) << 23) as u32))
+    }
+    #[inline(always)]
+    fn split_exponent(self) -> (Self, Self) {
+        let exponent = self.map(|x| ((x.to_bits() >> 23) as i32 - 126) as f32);
+        let mantissa = self.map(|x| f32::from_bits(x.to_bits() & 0x007f_ffff | 0x3f00_0000));
+        (mantissa, exponent)
+    }
+    #[inline(always)]
+    fn bits(mask: u32) -> u32 {
+        mask
+    }
+    #[inline(always)]
+    fn mask(bits: u32) -> u32 {
+        bits
+    }
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let mut columns = rows;
+        for (column, values) in columns.iter_mut().enumerate() {
+            for (row, value) in values.0.iter_mut().enumerate() {
+                *value = rows[row].0[column];
+            }
+        }
+        columns
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::*;
+
+    /// One AVX-512 register.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(__m512);
+
+    macro_rules! avx512_binary {
+        ($($operator:ident $method:ident $intrinsic:ident),*) => {$(
+            impl $operator for Avx512 {
+                type Output = Self;
+                #[inline(always)]
+                fn $method(self, other: Self) -> Self {
+                    // SAFETY: see the head of this file.
+                    Self(unsafe { $intrinsic(self.0, other.0) })
+                }
+            }
+        )*};
+    }
+    avx512_binary!(Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps, Div div _mm512_div_ps);
+
+    impl Neg for Avx512 {
+        type Output = Self;
+        #[inline(always)]
+        fn neg(self) -> Self {
+            // SAFETY: see the head of this file.
+            Self(unsafe { _mm512_xor_ps(self.0, _mm512_set1_ps(-0.0)) })
+        }
+    }
+
+    // SAFETY of every block below: see the head of this file.
+    impl Real for Avx512 {
+        type Mask = __mmask16;
+
+        #[inline(always)]
+        fn constant(value: f64) -> Self {
+            Self::splat(value as f32)
+        }
+        #[inline(always)]
+        fn mul_add(self, factor: Self, addend: Self) -> Self {
+            Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            Self(unsafe { _mm512_sqrt_ps(self.0) })
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            Self(unsafe { _mm512_abs_ps(self.0) })
+        }
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            Self(unsafe { _mm512_min_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            Self(unsafe { _mm512_max_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn less(self, other: Self) -> __mmask16 {
+            unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, other.0) }
+        }
+        #[inline(always)]
+        fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
+            Self(unsafe { _mm512_mask_blend_ps(mask, no.0, yes.0) })
+        }
+        #[inline(always)]
+        fn or(left: __mmask16, right: __mmask16) -> __mmask16 {
+            left | right
+        }
+        #[inline(always)]
+        fn acos_one_minus(self) -> Self {
+            crate::elementary::acos_one_minus(self)
+        }
+    }
+
+    impl Lanes for Avx512 {
+        const REGISTERS: usize = 32;
+
+        #[inline(always)]
+        fn from_array(values: &[f32; LANES]) -> Self {
+            Self(unsafe { _mm512_loadu_ps(values.as_ptr()) })
+        }
+        #[inline(always)]
+        fn to_array(self) -> [f32; LANES] {
+            let mut values = [0.0; LANES];
+            unsafe { _mm512_storeu_ps(values.as_mut_ptr(), self.0) };
+            values
+        }
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            Self(unsafe { _mm512_set1_ps(value) })
+        }
+        #[inline(always)]
+        fn round(self) -> Self {
+            Self(unsafe { _mm512_roundscale_ps::<_MM_FROUND_TO_NEAREST_INT>(self.0) })
+        }
+        #[inline(always)]
+        fn power_of_two(self) -> Self {
+            Self(unsafe {
+                let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(self.0), _mm512_set1_epi32(127));
+                _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+            })
+        }
+        #[inline(always)]
+        fn split_exponent(self) -> (Self, Self) {
+            unsafe {
+                let bits = _mm512_castps_si512(self.0);
+                let exponent = _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(126));
+                let fraction = _mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff));
+                let mantissa = _mm512_or_si512(fraction, _mm512_set1_epi32(0x3f00_0000));
+                (Self(_mm512_castsi512_ps(mantissa)), Self(_mm512_cvtepi32_ps(exponent)))
+            }
+        }
+        #[inline(always)]
+        fn bits(mask: __mmask16) -> u32 {
+            u32::from(mask)
+        }
+        #[inline(always)]
+        fn mask(bits: u32) -> __mmask16 {
+            bits as __mmask16
+        }
+        #[inline(always)]
+        fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+            unsafe {
+                // Within each 4 × 4 block of 128-bit quarters, then of the quarters themselves.
+                let mut blocks = [_mm512_setzero_ps(); LANES];
+                for group in 0..4 {
+                    let [a, b, c, d] = [0, 1, 2, 3].map(|row| rows[4 * group + row].0);
+                    let ab_low = _mm512_castps_pd(_mm512_unpacklo_ps(a, b));
+                    let ab_high = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+                    let cd_low = _mm512_castps_pd(_mm512_unpacklo_ps(c, d));
+                    let cd_high = _mm512_castps_pd(_mm512_unpackhi_ps(c, d));
+                    blocks[4 * group] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low));
+                    blocks[4 * group + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low));
+                    blocks[4 * group + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
+                    blocks[4 * group + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
+                }
+                let mut columns = rows;
+                for offset in 0..4 {
+                    let [a, b, c, d] = [0, 1, 2, 3].map(|group| blocks[4 * group + offset]);
+                    let ab_even = _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b);
+                    let ab_odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b);
+                    let cd_even = _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d);
+                    let cd_odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d);
+                    columns[offset] = Self(_mm512_shuffle_f32x4::<0b10_00_10_00>(ab_even, cd_even));
+                    columns[4 + offset] = Self(_mm512_shuffle_f32x4::<0b10_00_10_00>(ab_odd, cd_odd));
+                    columns[8 + offset] = Self(_mm512_shuffle_f32x4::<0b11_01_11_01>(ab_even, cd_even));
+                    columns[12 + offset] = Self(_mm512_shuffle_f32x4::<0b11_01_11_01>(ab_odd, cd_odd));
+                }
+                columns
+            }
+        }
+    }
+
+    /// Two AVX2 registers.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(__m256, __m256);
+
+    macro_rules! avx2_binary {
+        ($($operator:ident $method:ident $intrinsic:ident),*) => {$(
+            impl $operator for Avx2 {
+                type Output = Self;
+                #[inline(always)]
+                fn $method(self, other: Self) -> Self {
+                    // SAFETY: see the head of this file.
+                    unsafe { Self($intrinsic(self.0, other.0), $intrinsic(self.1, other.1)) }
+                }
+            }
+        )*};
+    }
+    avx2_binary!(Add add _mm256_add_ps, Sub sub _mm256_sub_ps, Mul mul _mm256_mul_ps, Div div _mm256_div_ps);
+
+    impl Avx2 {
+        #[inline(always)]
+        fn map(self, function: impl Fn(__m256) -> __m256) -> Self {
+            Self(function(self.0), function(self.1))
+        }
+    }
+
+    impl Neg for Avx2 {
+        type Output = Self;
+        #[inline(always)]
+        fn neg(self) -> Self {
+            // SAFETY: see the head of this file.
+            self.map(|x| unsafe { _mm256_xor_ps(x, _mm256_set1_ps(-0.0)) })
+        }
+    }
+
+    // SAFETY of every block below: see the head of this file.
+    impl Real for Avx2 {
+        type Mask = (__m256, __m256);
+
+        #[inline(always)]
+        fn constant(value: f64) -> Self {
+            Self::splat(value as f32)
+        }
+        #[inline(always)]
+        fn mul_add(self, factor: Self, addend: Self) -> Self {
+            unsafe {
+                Self(
+                    _mm256_fmadd_ps(self.0, factor.0, addend.0),
+                    _mm256_fmadd_ps(self.1, factor.1, addend.1),
+                )
+            }
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            self.map(|x| unsafe { _mm256_sqrt_ps(x) })
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            self.map(|x| unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), x) })
+        }
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            unsafe { Self(_mm256_min_ps(self.0, other.0), _mm256_min_ps(self.1, other.1)) }
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            unsafe { Self(_mm256_max_ps(self.0, other.0), _mm256_max_ps(self.1, other.1)) }
+        }
+        #[inline(always)]
+        fn less(self, other: Self) -> Self::Mask {
+            unsafe {
+                (
+                    _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, other.0),
+                    _mm256_cmp_ps::<_CMP_LT_OQ>(self.1, other.1),
+                )
+            }
+        }
+        #[inline(always)]
+        fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+            unsafe {
+                Self(_mm256_blendv_ps(no.0, yes.0, mask.0), _mm256_blendv_ps(no.1, yes.1, mask.1))
+            }
+        }
+        #[inline(always)]
+        fn or(left: Self::Mask, right: Self::Mask) -> Self::Mask {
+            unsafe { (_mm256_or_ps(left.0, right.0), _mm256_or_ps(left.1, right.1)) }
+        }
+        #[inline(always)]
+        fn acos_one_minus(self) -> Self {
+            crate::elementary::acos_one_minus(self)
+        }
+    }
+
+    impl Lanes for Avx2 {
+        const REGISTERS: usize = 8;
+
+        #[inline(always)]
+        fn from_array(values: &[f32; LANES]) -> Self {
+            unsafe { Self(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))) }
+        }
+        #[inline(always)]
+        fn to_array(self) -> [f32; LANES] {
+            let mut values = [0.0; LANES];
+            unsafe {
+                _mm256_storeu_ps(values.as_mut_ptr(), self.0);
+                _mm256_storeu_ps(values.as_mut_ptr().add(8), self.1);
+            }
+            values
+        }
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            let vector = unsafe { _mm256_set1_ps(value) };
+            Self(vector, vector)
+        }
+        #[inline(always)]
+        fn round(self) -> Self {
+            self.map(|x| unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) })
+        }
+        #[inline(always)]
+        fn power_of_two(self) -> Self {
+            self.map(|x| unsafe {
+                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+            })
+        }
+        #[inline(always)]
+        fn split_exponent(self) -> (Self, Self) {
+            let exponent = self.map(|x| unsafe {
+                let raised = _mm256_srli_epi32::<23>(_mm256_castps_si256(x));
+                _mm256_cvtepi32_ps(_mm256_sub_epi32(raised, _mm256_set1_epi32(126)))
+            });
+            let mantissa = self.map(|x| unsafe {
+                let fraction = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x007f_ffff));
+                _mm256_castsi256_ps(_mm256_or_si256(fraction, _mm256_set1_epi32(0x3f00_0000)))
+            });
+            (mantissa, exponent)
+        }
+        #[inline(always)]
+        fn bits(mask: Self::Mask) -> u32 {
+            unsafe { (_mm256_movemask_ps(mask.0) | _mm256_movemask_ps(mask.1) << 8) as u32 }
+        }
+        #[inline(always)]
+        fn mask(bits: u32) -> Self::Mask {
+            unsafe {
+                let lane_bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+                let expand = |byte: u32| {
+                    let chosen = _mm256_and_si256(_mm256_set1_epi32(byte as i32), lane_bits);
+                    _mm256_castsi256_ps(_mm256_cmpeq_epi32(chosen, lane_bits))
+                };
+                (expand(bits & 0xff), expand(bits >> 8 & 0xff))
+            }
+        }
+        #[inline(always)]
+        fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+            // Four 8 × 8 blocks; the two off the diagonal change places.
+            let mut low = [rows[0].0; LANES];
+            let mut high = [rows[0].0; LANES];
+            for row in 0..8 {
+                low[row] = rows[row].0;
+                low[8 + row] = rows[row].1;
+                high[row] = rows[8 + row].0;
+                high[8 + row] = rows[8 + row].1;
+            }
+            for half in [0, 8] {
+                unsafe {
+                    transpose8(&mut low[half..half + 8]);
+                    transpose8(&mut high[half..half + 8]);
+                }
+            }
+            let mut columns = rows;
+            for (column, (low, high)) in columns.iter_mut().zip(low.into_iter().zip(high)) {
+                *column = Self(low, high);
+            }
+            columns
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The machine has AVX2.
+    #[inline(always)]
+    unsafe fn transpose8(rows: &mut [__m256]) {
+        unsafe {
+            let mut blocks = [_mm256_setzero_ps(); 8];
+            for group in 0..2 {
+                let [a, b, c, d] = [0, 1, 2, 3].map(|row| rows[4 * group + row]);
+                let ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+                let ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+                let cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(c, d));
+                let cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+                blocks[4 * group] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low));
+                blocks[4 * group + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low));
+                blocks[4 * group + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+                blocks[4 * group + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+            }
+            for offset in 0..4 {
+                rows[offset] = _mm256_permute2f128_ps::<0x20>(blocks[offset], blocks[4 + offset]);
+                rows[4 + offset] = _mm256_permute2f128_ps::<0x31>(blocks[offset], blocks[4 + offset]);
+            }
+        }
+    }
+}

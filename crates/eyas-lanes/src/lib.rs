@@ -1,0 +1,20 @@
+//! Sixteen virtual SIMD lanes, their elementary functions, run-time dispatch and counter-based random
+//! numbers.
+//!
+//! A formula is written once, generic in [`Real`], and runs on `f64` (the test oracle), on `f32`, and on
+//! sixteen `f32` [`Lanes`] at a time: one AVX-512 register, two AVX2 registers or an array that the
+//! compiler maps to what the target has. Every operation is one IEEE-754 operation for each lane in a
+//! fixed order, so that all of them give the same bytes.
+
+mod dispatch;
+mod elementary;
+mod float;
+mod lanes;
+mod random;
+mod row;
+
+pub use dispatch::{Isa, Kernel, dispatch, dispatch_on, force_isa};
+pub use float::Real;
+pub use lanes::{LANES, Lanes, Portable};
+pub use random::{Draws, Stream, normals, uniforms};
+pub use row::{BLOCK, HALVES, Row, transpose, transposed_rows};

@@ -1,0 +1,182 @@
+//! Counter-based random numbers: a draw is a pure function of where it is used.
+
+use crate::{LANES, Lanes};
+
+/// A named stream of draws, keyed by the run's seed.
+///
+/// Each draw is Philox4x32-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405) of the key and of a
+/// counter made of four indices: env, episode, step and the number of the draw within the step. No state
+/// is shared or advanced, so results depend neither on the order of evaluation nor on other streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    key: [u32; 2],
+}
+
+/// Four words for each lane.
+pub type Draws = [[u32; LANES]; 4];
+
+impl Stream {
+    /// The stream called `purpose` of a run with this seed.
+    #[must_use]
+    pub fn new(seed: u64, purpose: &str) -> Self {
+        // FNV-1a of the name, then SplitMix64 so that near seeds give unrelated keys.
+        let name = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let mut key = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name;
+        key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        key ^= key >> 31;
+        Self { key: [key as u32, (key >> 32) as u32] }
+    }
+
+    /// Four random words at a place.
+    #[must_use]
+    pub fn words(&self, place: [u32; 4]) -> [u32; 4] {
+        let mut counter = place.map(|index| [index]);
+        philox(&mut counter, self.key);
+        counter.map(|word| word[0])
+    }
+
+    /// Uniform in `[0, 1)` at a place.
+    #[must_use]
+    pub fn uniform(&self, place: [u32; 4]) -> f32 {
+        unit(self.words(place)[0])
+    }
+
+    /// Four independent standard normal numbers at a place.
+    #[must_use]
+    pub fn normals(&self, place: [u32; 4]) -> [f32; 4] {
+        let words = self.words(place).map(|word| [word; LANES]);
+        normals::<crate::Portable>(&words).map(|lanes| lanes.to_array()[0])
+    }
+
+    /// Random words for sixteen envs `first_env ..` at once.
+    #[inline(always)]
+    #[must_use]
+    pub fn lanes(&self, first_env: u32, episode: &[u32; LANES], step: &[u32; LANES], draw: u32) -> Draws {
+        let mut counter = [[0; LANES], *episode, *step, [draw; LANES]];
+        for (lane, env) in counter[0].iter_mut().enumerate() {
+            *env = first_env + lane as u32;
+        }
+        philox(&mut counter, self.key);
+        counter
+    }
+
+    /// A random permutation of `0..length`: Fisher–Yates with draws at `(index, a, b, 0)`.
+    #[must_use]
+    pub fn permutation(&self, length: usize, a: u32, b: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..length as u32).collect();
+        for index in (1..length).rev() {
+            let words = self.words([index as u32, a, b, 0]);
+            // A 64-bit word times the range: bias below 2⁻³².
+            let word = u64::from(words[0]) << 32 | u64::from(words[1]);
+            let other = ((u128::from(word) * (index as u128 + 1)) >> 64) as usize;
+            order.swap(index, other);
+        }
+        order
+    }
+}
+
+/// The upper 24 bits as a number in `[0, 1)`.
+#[inline(always)]
+fn unit(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// Uniform numbers in `[0, 1)`.
+#[inline(always)]
+#[must_use]
+pub fn uniforms<L: Lanes>(words: &[u32; LANES]) -> L {
+    let mut values = [0.0; LANES];
+    for (value, word) in values.iter_mut().zip(words) {
+        *value = unit(*word);
+    }
+    L::from_array(&values)
+}
+
+/// Four standard normal numbers for each lane (Box and Muller, 1958).
+#[inline(always)]
+#[must_use]
+pub fn normals<L: Lanes>(words: &Draws) -> [L; 4] {
+    let half_step = L::splat(0.5 / 16_777_216.0);
+    let mut out = [L::splat(0.0); 4];
+    for pair in 0..2 {
+        // Shifted by half a step: the logarithm never sees zero.
+        let radius = ((uniforms::<L>(&words[2 * pair]) + half_step).ln() * L::splat(-2.0)).sqrt();
+        let (sine, cosine) = uniforms::<L>(&words[2 * pair + 1]).sin_cos_turns();
+        out[2 * pair] = radius * cosine;
+        out[2 * pair + 1] = radius * sine;
+    }
+    out
+}
+
+#[inline(always)]
+fn philox<const N: usize>(counter: &mut [[u32; N]; 4], mut key: [u32; 2]) {
+    for _ in 0..10 {
+        for lane in 0..N {
+            let first = 0xd251_1f53_u64 * u64::from(counter[0][lane]);
+            let second = 0xcd9e_8d57_u64 * u64::from(counter[2][lane]);
+            counter[0][lane] = (second >> 32) as u32 ^ counter[1][lane] ^ key[0];
+            counter[1][lane] = second as u32;
+            counter[2][lane] = (first >> 32) as u32 ^ counter[3][lane] ^ key[1];
+            counter[3][lane] = first as u32;
+        }
+        key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn philox_gives_the_known_answers_of_random123() {
+        let mut counter = [[0_u32]; 4];
+        philox(&mut counter, [0, 0]);
+        assert_eq!(counter.map(|word| word[0]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        let mut counter = [[0x243f_6a88], [0x85a3_08d3], [0x1319_8a2e], [0x0370_7344]];
+        philox(&mut counter, [0xa409_3822, 0x299f_31d0]);
+        assert_eq!(counter.map(|word| word[0]), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+    }
+
+    #[test]
+    fn lanes_draw_what_single_envs_draw() {
+        let stream = Stream::new(7, "test");
+        let draws = stream.lanes(32, &[3; LANES], &[9; LANES], 2);
+        for lane in 0..LANES {
+            let single = stream.words([32 + lane as u32, 3, 9, 2]);
+            assert_eq!([draws[0][lane], draws[1][lane], draws[2][lane], draws[3][lane]], single);
+        }
+    }
+
+    #[test]
+    fn normal_numbers_have_the_moments_of_the_normal_distribution() {
+        let stream = Stream::new(1, "moments");
+        let count = 40_000;
+        let mut sums = [0.0_f64; 4];
+        for index in 0..count {
+            for value in stream.normals([index, 0, 0, 0]) {
+                let value = f64::from(value);
+                for (power, sum) in sums.iter_mut().enumerate() {
+                    *sum += value.powi(power as i32 + 1);
+                }
+            }
+        }
+        let moments = sums.map(|sum| sum / (4.0 * f64::from(count)));
+        // Five standard errors of the mean of 160,000 draws.
+        for (moment, (expected, tolerance)) in
+            moments.iter().zip([(0.0, 0.0125), (1.0, 0.018), (0.0, 0.05), (3.0, 0.13)])
+        {
+            assert!((moment - expected).abs() < tolerance, "{moments:?}");
+        }
+    }
+
+    #[test]
+    fn a_permutation_holds_each_index_once() {
+        let mut order = Stream::new(3, "shuffle").permutation(1000, 1, 2);
+        assert_ne!(order, (0..1000).collect::<Vec<_>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..1000).collect::<Vec<_>>());
+    }
+}

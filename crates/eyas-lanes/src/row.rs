@@ -1,0 +1,89 @@
+//! One number for each vehicle of a block.
+
+use std::ops::{Index, IndexMut};
+
+use crate::{LANES, Lanes};
+
+/// Vehicles in a block: what one pass through observation, network and physics handles at a time.
+///
+/// Two vectors of lanes, because a register tile of 8 outputs × 2 vectors keeps the multiply-add units
+/// busy while the activations of a 64-wide layer (8 KiB) stay in the first-level cache.
+pub const BLOCK: usize = HALVES * LANES;
+
+/// Vectors of lanes in a [`Row`].
+pub const HALVES: usize = 2;
+
+/// One value for each vehicle of a block, aligned to a cache line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Row(pub [f32; BLOCK]);
+
+impl Row {
+    /// All zero.
+    pub const ZERO: Self = Self([0.0; BLOCK]);
+
+    /// The same value everywhere.
+    #[must_use]
+    pub const fn splat(value: f32) -> Self {
+        Self([value; BLOCK])
+    }
+
+    /// Lanes `half * LANES ..`.
+    #[inline(always)]
+    #[must_use]
+    pub fn load<L: Lanes>(&self, half: usize) -> L {
+        L::from_array(self.0[half * LANES..].first_chunk().expect("a row holds two vectors"))
+    }
+
+    /// Overwrites lanes `half * LANES ..`.
+    #[inline(always)]
+    pub fn store<L: Lanes>(&mut self, half: usize, value: L) {
+        *self.0[half * LANES..].first_chunk_mut().expect("a row holds two vectors") = value.to_array();
+    }
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl Index<usize> for Row {
+    type Output = f32;
+
+    #[inline(always)]
+    fn index(&self, lane: usize) -> &f32 {
+        &self.0[lane]
+    }
+}
+
+impl IndexMut<usize> for Row {
+    #[inline(always)]
+    fn index_mut(&mut self, lane: usize) -> &mut f32 {
+        &mut self.0[lane]
+    }
+}
+
+/// Turns a feature-major block into a sample-major one: `[⌈features / 32⌉][32 samples]` rows of 32 features.
+#[inline(always)]
+pub fn transpose<L: Lanes>(features: &[Row], samples: &mut [Row]) {
+    for (features, samples) in features.chunks(BLOCK).zip(samples.chunks_exact_mut(BLOCK)) {
+        for (half, features) in features.chunks(LANES).enumerate() {
+            for sample_half in 0..HALVES {
+                let mut rows = [L::splat(0.0); LANES];
+                for (row, feature) in rows.iter_mut().zip(features) {
+                    *row = feature.load(sample_half);
+                }
+                for (sample, values) in L::transpose(rows).into_iter().enumerate() {
+                    samples[sample_half * LANES + sample].store(half, values);
+                }
+            }
+        }
+    }
+}
+
+/// Rows that [`transpose`] writes for a block of that many features.
+#[must_use]
+pub const fn transposed_rows(features: usize) -> usize {
+    features.div_ceil(BLOCK) * BLOCK
+}

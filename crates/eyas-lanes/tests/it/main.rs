@@ -1,0 +1,113 @@
+//! Lanes agree with each other to the bit and with the standard library to stated bounds.
+
+use eyas_lanes::{Isa, Kernel, LANES, Lanes, dispatch_on};
+
+struct Elementary<'a>(&'a [f32; LANES]);
+
+impl Kernel for Elementary<'_> {
+    type Output = [[f32; LANES]; 9];
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Self::Output {
+        let x = L::from_array(self.0);
+        let positive = x.abs() + L::splat(1e-3);
+        let (sine, cosine) = (x * L::splat(0.02)).sin_cos_turns();
+        let unit = x.abs().min(L::splat(1.0));
+        let mask = x.less(positive.sqrt());
+        [
+            x.exp(),
+            x.tanh(),
+            x.sigmoid(),
+            positive.ln(),
+            sine,
+            cosine,
+            unit.acos_one_minus(),
+            L::select(mask, x / positive, -x),
+            L::select(L::mask(L::bits(mask)), x.mul_add(x, positive), x.round()),
+        ]
+        .map(Lanes::to_array)
+    }
+}
+
+fn sweep() -> impl Iterator<Item = [f32; LANES]> {
+    (0..20_000).map(|block| {
+        std::array::from_fn(|lane| {
+            let place = (block * LANES + lane) as f32 / (20_000.0 * LANES as f32);
+            (2.0 * place - 1.0) * if block % 2 == 0 { 80.0 } else { 3.0 }
+        })
+    })
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bytes() {
+    for values in sweep() {
+        let reference = dispatch_on(Isa::Portable, Elementary(&values));
+        for isa in Isa::available() {
+            let result = dispatch_on(isa, Elementary(&values));
+            for (ours, theirs) in result.as_flattened().iter().zip(reference.as_flattened()) {
+                assert_eq!(ours.to_bits(), theirs.to_bits(), "{isa}: {ours} against {theirs} for {values:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn elementary_functions_stay_within_their_stated_bounds() {
+    let mut worst = [0.0_f64; 7];
+    for values in sweep() {
+        let result = dispatch_on(*Isa::available().last().unwrap(), Elementary(&values));
+        for lane in 0..LANES {
+            let x = f64::from(values[lane]);
+            let positive = f64::from(values[lane].abs() + 1e-3);
+            let turns = f64::from(values[lane] * 0.02) * std::f64::consts::TAU;
+            let unit = f64::from(values[lane].abs().min(1.0));
+            let exact = [
+                x.exp(),
+                x.tanh(),
+                1.0 / (1.0 + (-x).exp()),
+                positive.ln(),
+                turns.sin(),
+                turns.cos(),
+                2.0 * (0.5 * unit).sqrt().asin(),
+            ];
+            for (index, exact) in exact.into_iter().enumerate() {
+                let error = (f64::from(result[index][lane]) - exact).abs();
+                let scale = if matches!(index, 0 | 3) { exact.abs().max(0.1 * f64::from(index == 3)) } else { 1.0 };
+                worst[index] = worst[index].max(error / scale);
+            }
+        }
+    }
+    for (name, (worst, bound)) in ["exp", "tanh", "sigmoid", "ln", "sin", "cos", "acos(1 - x)"]
+        .iter()
+        .zip(worst.iter().zip([2.5e-7, 3e-7, 3e-7, 3e-7, 4e-7, 4e-7, 5e-7]))
+    {
+        assert!(*worst < bound, "{name}: error {worst:e} above {bound:e}");
+    }
+}
+
+struct Transpose;
+
+impl Kernel for Transpose {
+    type Output = [[f32; LANES]; LANES];
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Self::Output {
+        let mut rows = [L::splat(0.0); LANES];
+        for (row, lanes) in rows.iter_mut().enumerate() {
+            *lanes = L::from_array(&std::array::from_fn(|column| (100 * row + column) as f32));
+        }
+        L::transpose(rows).map(Lanes::to_array)
+    }
+}
+
+#[test]
+fn transposition_swaps_rows_and_columns() {
+    for isa in Isa::available() {
+        let columns = dispatch_on(isa, Transpose);
+        for (column, values) in columns.iter().enumerate() {
+            for (row, value) in values.iter().enumerate() {
+                assert!((*value - (100 * row + column) as f32).abs() < 0.5, "{isa}: row {row}, column {column}");
+            }
+        }
+    }
+}

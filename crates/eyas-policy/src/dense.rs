@@ -1,0 +1,194 @@
+//! Forward and backward passes through a stack of dense layers.
+
+use eyas_lanes::{Kernel, Lanes, Row, dispatch, transpose, transposed_rows};
+
+use crate::kernel::{self, Packed};
+use crate::{Activation, Linear, elementwise};
+
+/// Dense layers with their weights packed for the kernels.
+#[derive(Clone, Debug)]
+pub(crate) struct Dense {
+    layers: Vec<Linear>,
+    forward: Vec<Packed>,
+    backward: Vec<Packed>,
+    activation: Activation,
+    /// Whether the activation follows the last layer too (an encoder) or not (a head).
+    activate_last: bool,
+}
+
+/// What the forward pass leaves for the backward pass: the output of each layer, block after block.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tape {
+    outputs: Vec<Vec<Row>>,
+    gradients: Vec<Vec<Row>>,
+    transposed: Vec<Row>,
+}
+
+impl Dense {
+    pub(crate) fn new(layers: Vec<Linear>, activation: Activation, activate_last: bool) -> Self {
+        let count = layers.len();
+        Self {
+            layers,
+            forward: vec![Packed::default(); count],
+            backward: vec![Packed::default(); count],
+            activation,
+            activate_last,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Takes over new parameters for the forward pass.
+    pub(crate) fn pack(&mut self, parameters: &[f32]) {
+        for (layer, packed) in self.layers.iter().zip(&mut self.forward) {
+            let (weight, bias) = (&parameters[layer.weight.clone()], &parameters[layer.bias.clone()]);
+            packed.pack(layer.outputs, layer.inputs, weight, bias);
+        }
+    }
+
+    /// Takes over new parameters for the backward pass.
+    pub(crate) fn pack_backward(&mut self, parameters: &[f32]) {
+        for (layer, packed) in self.layers.iter().zip(&mut self.backward) {
+            packed.pack_transposed(layer.inputs, layer.outputs, &parameters[layer.weight.clone()]);
+        }
+    }
+
+    /// Makes room for the outputs of one block.
+    #[inline(always)]
+    pub(crate) fn prepare(&self, outputs: &mut Vec<Vec<Row>>) {
+        if outputs.len() != self.layers.len() {
+            *outputs = self.layers.iter().map(|layer| vec![Row::ZERO; layer.outputs]).collect();
+        }
+    }
+
+    fn is_activated(&self, layer: usize) -> bool {
+        self.activate_last || layer + 1 < self.layers.len()
+    }
+
+    /// Runs all blocks of `input`; the output is [`Tape::output`].
+    pub(crate) fn forward(&self, input: &[Row], tape: &mut Tape) {
+        let Some(first) = self.layers.first() else { return };
+        let blocks = input.len() / first.inputs;
+        tape.outputs.resize(self.layers.len(), Vec::new());
+        for (layer, rows) in self.layers.iter().zip(&mut tape.outputs) {
+            rows.resize(blocks * layer.outputs, Row::ZERO);
+        }
+        dispatch(Forward { dense: self, input, outputs: &mut tape.outputs });
+    }
+
+    #[inline(always)]
+    pub(crate) fn forward_lanes<L: Lanes>(&self, input: &[Row], outputs: &mut [Vec<Row>]) {
+        for index in 0..self.layers.len() {
+            let (before, rest) = outputs.split_at_mut(index);
+            let input = before.last().map_or(input, |rows| rows.as_slice());
+            self.forward[index].apply::<L>(input, &mut rest[0]);
+            if self.is_activated(index) {
+                elementwise::activate::<L>(self.activation, &mut rest[0]);
+            }
+        }
+    }
+
+    /// Adds the gradient of the parameters, and writes that of the input if asked.
+    ///
+    /// [`Tape::output_gradient`] holds the gradient of the output.
+    pub(crate) fn backward(
+        &self,
+        input: &[Row],
+        tape: &mut Tape,
+        input_gradient: Option<&mut [Row]>,
+        gradient: &mut [f32],
+    ) {
+        for (rows, outputs) in tape.gradients.iter_mut().zip(&tape.outputs) {
+            rows.resize(outputs.len(), Row::ZERO);
+        }
+        dispatch(Backward { dense: self, input, tape, input_gradient, gradient });
+    }
+}
+
+impl Tape {
+    /// The output of the last layer.
+    pub(crate) fn output(&self) -> &[Row] {
+        self.outputs.last().expect("a forward pass has run")
+    }
+
+    /// Output and room for its gradient, side by side.
+    pub(crate) fn output_and_gradient(&mut self) -> (&[Row], &mut [Row]) {
+        self.gradients.resize(self.outputs.len(), Vec::new());
+        let outputs = self.outputs.last().expect("a forward pass has run");
+        let gradients = self.gradients.last_mut().expect("as many as outputs");
+        gradients.resize(outputs.len(), Row::ZERO);
+        (outputs, gradients)
+    }
+}
+
+struct Forward<'a> {
+    dense: &'a Dense,
+    input: &'a [Row],
+    outputs: &'a mut [Vec<Row>],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        self.dense.forward_lanes::<L>(self.input, self.outputs);
+    }
+}
+
+struct Backward<'a> {
+    dense: &'a Dense,
+    input: &'a [Row],
+    tape: &'a mut Tape,
+    input_gradient: Option<&'a mut [Row]>,
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { dense, input, tape, mut input_gradient, gradient } = self;
+        for (index, layer) in dense.layers.iter().enumerate().rev() {
+            let (before, rest) = tape.gradients.split_at_mut(index);
+            let dy = &mut rest[0];
+            if dense.is_activated(index) {
+                elementwise::activate_backward::<L>(dense.activation, &tape.outputs[index], dy);
+            }
+            let x = if index == 0 { input } else { &tape.outputs[index - 1] };
+            add_layer_gradient::<L>(layer, dy, x, &mut tape.transposed, gradient);
+            if let Some(dx) = before.last_mut() {
+                dense.backward[index].apply::<L>(dy, dx);
+            } else if let Some(dx) = input_gradient.take() {
+                dense.backward[index].apply::<L>(dy, dx);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_layer_gradient<L: Lanes>(
+    layer: &Linear,
+    dy: &[Row],
+    x: &[Row],
+    transposed: &mut Vec<Row>,
+    gradient: &mut [f32],
+) {
+    transpose_blocks::<L>(x, layer.inputs, transposed);
+    let weight = &mut gradient[layer.weight.clone()];
+    kernel::add_weight_gradient::<L>(dy, layer.outputs, transposed, layer.inputs, weight);
+    kernel::add_bias_gradient::<L>(dy, layer.outputs, &mut gradient[layer.bias.clone()]);
+}
+
+/// Makes every block of `x` sample-major.
+#[inline(always)]
+pub(crate) fn transpose_blocks<L: Lanes>(x: &[Row], features: usize, transposed: &mut Vec<Row>) {
+    let rows = transposed_rows(features);
+    transposed.resize(x.len() / features * rows, Row::ZERO);
+    for (x, transposed) in x.chunks_exact(features).zip(transposed.chunks_exact_mut(rows)) {
+        transpose::<L>(x, transposed);
+    }
+}

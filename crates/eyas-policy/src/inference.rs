@@ -1,0 +1,251 @@
+//! Flying a policy: one block of vehicles at a time.
+
+use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
+
+use crate::dense::Dense;
+use crate::kernel::Packed;
+use crate::{Cell, Core, Network, Output, Policy, elementwise};
+
+/// A policy with its weights packed, ready to fly.
+///
+/// Immutable and shared between threads; each block of vehicles brings its own recurrent state and
+/// [`Scratch`].
+#[derive(Clone, Debug)]
+pub struct Inference {
+    num_observations: usize,
+    num_actions: usize,
+    /// Mean and factor for each feature.
+    normalizer: Option<Vec<(f32, f32)>>,
+    encoder: Dense,
+    core: Option<Core>,
+    gates: Vec<(Packed, Packed)>,
+    head: Dense,
+    output: Output,
+    outputs: usize,
+    head_inputs: usize,
+    state_width: usize,
+}
+
+/// Working memory of [`Inference::act`], kept between calls so that none is allocated in flight.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    input: Vec<Row>,
+    encoder: Vec<Vec<Row>>,
+    head: Vec<Vec<Row>>,
+    gates: [Vec<Row>; 2],
+    layer: Vec<Row>,
+}
+
+impl Inference {
+    /// Packs the weights of a policy.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        let normalizer = policy.normalizer.as_ref();
+        let pairs = normalizer.map(|it| it.mean.iter().copied().zip(it.scale()).collect());
+        Self {
+            output: policy.output,
+            num_actions: policy.num_actions(),
+            normalizer: pairs,
+            ..Self::of_network(&policy.network)
+        }
+    }
+
+    /// Packs the weights of a bare network: raw inputs, raw outputs.
+    #[must_use]
+    pub fn of_network(network: &Network) -> Self {
+        let architecture = &network.architecture;
+        let parameters = &network.parameters;
+        let mut encoder = Dense::new(architecture.encoder_layers(), architecture.activation, true);
+        encoder.pack(parameters);
+        let mut head = Dense::new(architecture.head_layers(), architecture.activation, false);
+        head.pack(parameters);
+        let gates = architecture
+            .core_layers()
+            .iter()
+            .map(|layer| {
+                let rows = layer.bias_ih.len();
+                let mut pair = (Packed::default(), Packed::default());
+                let (weight, bias) = (&parameters[layer.weight_ih.clone()], &parameters[layer.bias_ih.clone()]);
+                pair.0.pack(rows, layer.inputs, weight, bias);
+                let (weight, bias) = (&parameters[layer.weight_hh.clone()], &parameters[layer.bias_hh.clone()]);
+                pair.1.pack(rows, layer.width, weight, bias);
+                pair
+            })
+            .collect();
+        Self {
+            num_observations: architecture.inputs,
+            num_actions: architecture.outputs,
+            normalizer: None,
+            encoder,
+            core: architecture.core,
+            gates,
+            head,
+            output: Output::Identity,
+            outputs: architecture.outputs,
+            head_inputs: architecture.head_inputs(),
+            state_width: architecture.state_width(),
+        }
+    }
+
+    /// Rows of an observation.
+    #[must_use]
+    pub fn num_observations(&self) -> usize {
+        self.num_observations
+    }
+
+    /// Rows of an action.
+    #[must_use]
+    pub fn num_actions(&self) -> usize {
+        self.num_actions
+    }
+
+    /// Rows of the recurrent state; zero rows are the state at the start of an episode.
+    #[must_use]
+    pub fn state_width(&self) -> usize {
+        self.state_width
+    }
+
+    /// Maps observations `[num_observations]` to actions `[num_actions]` for a block of vehicles and
+    /// advances the recurrent state `[state_width]`.
+    ///
+    /// # Panics
+    ///
+    /// If a slice does not have that length.
+    pub fn act(&self, observation: &[Row], state: &mut [Row], scratch: &mut Scratch, action: &mut [Row]) {
+        assert_eq!(observation.len(), self.num_observations, "observation rows");
+        assert_eq!(action.len(), self.num_actions, "action rows");
+        assert_eq!(state.len(), self.state_width, "state rows");
+        dispatch(Act { inference: self, observation, state, scratch, action });
+    }
+
+    #[inline(always)]
+    fn act_lanes<L: Lanes>(&self, observation: &[Row], state: &mut [Row], scratch: &mut Scratch, action: &mut [Row]) {
+        let Scratch { input, encoder, head, gates, layer } = scratch;
+        input.clear();
+        input.extend_from_slice(observation);
+        if let Some(normalizer) = &self.normalizer {
+            for (row, (mean, scale)) in input.iter_mut().zip(normalizer) {
+                for half in 0..HALVES {
+                    row.store(half, (row.load::<L>(half) - L::splat(*mean)) * L::splat(*scale));
+                }
+            }
+        }
+        self.encoder.prepare(encoder);
+        self.encoder.forward_lanes::<L>(input, encoder);
+        let mut features = encoder.last().map_or(input.as_slice(), Vec::as_slice);
+        if let Some(core) = self.core {
+            self.advance::<L>(core, features, state, gates, layer);
+            features = layer;
+        }
+        debug_assert_eq!(features.len(), self.head_inputs);
+        self.head.prepare(head);
+        self.head.forward_lanes::<L>(features, head);
+        let raw = head.last().expect("a head has a layer");
+        self.squash::<L>(raw, action);
+    }
+
+    /// Steps every recurrent layer; the state of the last is left in `layer`.
+    #[inline(always)]
+    fn advance<L: Lanes>(
+        &self,
+        core: Core,
+        features: &[Row],
+        state: &mut [Row],
+        [from_input, from_state]: &mut [Vec<Row>; 2],
+        layer: &mut Vec<Row>,
+    ) {
+        let rows = core.cell.gates() * core.width;
+        from_input.resize(rows, Row::ZERO);
+        from_state.resize(rows, Row::ZERO);
+        layer.clear();
+        layer.extend_from_slice(features);
+        let (hidden, cells) = state.split_at_mut(core.layers * core.width);
+        for (index, (input_gates, state_gates)) in self.gates.iter().enumerate() {
+            let place = index * core.width..(index + 1) * core.width;
+            let hidden = &mut hidden[place.clone()];
+            input_gates.apply::<L>(layer, from_input);
+            state_gates.apply::<L>(hidden, from_state);
+            match core.cell {
+                Cell::Gru => gru_cell::<L>(from_input, from_state, hidden),
+                Cell::Lstm => lstm_cell::<L>(from_input, from_state, hidden, &mut cells[place]),
+            }
+            layer.clear();
+            layer.extend_from_slice(hidden);
+        }
+    }
+
+    #[inline(always)]
+    fn squash<L: Lanes>(&self, raw: &[Row], action: &mut [Row]) {
+        debug_assert_eq!(raw.len(), self.outputs);
+        match self.output {
+            Output::Identity => action.copy_from_slice(raw),
+            Output::Tanh => {
+                action.copy_from_slice(raw);
+                elementwise::activate::<L>(crate::Activation::Tanh, action);
+            }
+            Output::Beta => {
+                let (one, two) = (L::splat(1.0), L::splat(2.0));
+                for (index, row) in action.iter_mut().enumerate() {
+                    for half in 0..HALVES {
+                        let alpha = elementwise::softplus(raw[index].load::<L>(half)) + one;
+                        let beta = elementwise::softplus(raw[index + self.num_actions].load::<L>(half)) + one;
+                        row.store(half, two * alpha / (alpha + beta) - one);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `h ← (1 − z) ⊙ n + z ⊙ h` from gate pre-activations stacked `r, z, n`.
+#[inline(always)]
+fn gru_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row]) {
+    let width = hidden.len();
+    for (unit, h) in hidden.iter_mut().enumerate() {
+        for half in 0..HALVES {
+            let gate = |g: usize| {
+                (from_input[g * width + unit].load::<L>(half), from_state[g * width + unit].load::<L>(half))
+            };
+            let (reset, update, (new_input, new_state)) = (gate(0), gate(1), gate(2));
+            let reset = (reset.0 + reset.1).sigmoid();
+            let update = (update.0 + update.1).sigmoid();
+            let new = reset.mul_add(new_state, new_input).tanh();
+            h.store(half, update.mul_add(h.load::<L>(half) - new, new));
+        }
+    }
+}
+
+/// `c ← f ⊙ c + i ⊙ g`, `h ← o ⊙ tanh c` from gate pre-activations stacked `i, f, g, o`.
+#[inline(always)]
+fn lstm_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row], cells: &mut [Row]) {
+    let width = hidden.len();
+    for (unit, (h, c)) in hidden.iter_mut().zip(cells).enumerate() {
+        for half in 0..HALVES {
+            let gate = |g: usize| {
+                from_input[g * width + unit].load::<L>(half) + from_state[g * width + unit].load::<L>(half)
+            };
+            let (input, forget, new, output) =
+                (gate(0).sigmoid(), gate(1).sigmoid(), gate(2).tanh(), gate(3).sigmoid());
+            let cell = forget.mul_add(c.load(half), input * new);
+            c.store(half, cell);
+            h.store(half, output * cell.tanh());
+        }
+    }
+}
+
+struct Act<'a> {
+    inference: &'a Inference,
+    observation: &'a [Row],
+    state: &'a mut [Row],
+    scratch: &'a mut Scratch,
+    action: &'a mut [Row],
+}
+
+impl Kernel for Act<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        self.inference.act_lanes::<L>(self.observation, self.state, self.scratch, self.action);
+    }
+}

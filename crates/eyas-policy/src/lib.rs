@@ -1,0 +1,22 @@
+//! Policy networks: forward, backward, normaliser, optimiser and the policy contract; knows no task.
+
+mod activation;
+mod adam;
+mod architecture;
+mod dense;
+mod elementwise;
+mod inference;
+mod init;
+mod kernel;
+mod normalizer;
+mod policy;
+mod train;
+
+pub use activation::{Activation, UnknownActivation};
+pub use adam::{Adam, clip_gradient_norm};
+pub use architecture::{Architecture, Cell, Core, Linear, Recurrent, Tensor};
+pub use inference::{Inference, Scratch};
+pub use init::Init;
+pub use normalizer::Normalizer;
+pub use policy::{Network, Output, Policy};
+pub use train::{Pass, Trainer, Untrainable};

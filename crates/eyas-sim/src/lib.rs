@@ -1,0 +1,18 @@
+//! Quadrotor dynamics, motors, vehicles and reference trajectories over lanes of vehicles; knows no reward.
+//!
+//! Equations are numbered (M1), (M2), … as in `docs/model.md`. World frame: x forward, y left, z up.
+//! Body frame: x forward, y left, z up. Quaternions: w, x, y, z, body to world. SI units.
+
+mod dynamics;
+mod rotation;
+mod state;
+mod trajectory;
+mod vector;
+mod vehicle;
+
+pub use dynamics::{Disturbance, SpeedLag, step_held, step_lagged};
+pub use rotation::{body_from_world, matrix_from_quaternion, quaternion_from_euler_turns};
+pub use state::{Body, State};
+pub use trajectory::{Langevin, LangevinConfig, figure_eight};
+pub use vector::{Vector, add, cross, dot, norm, scale, sub};
+pub use vehicle::{ActionLimit, ParameterError, Rotor, RotorSet, VEHICLE_NUMBERS, Vehicle, VehicleParameters};

@@ -1,0 +1,97 @@
+//! The state of a vehicle.
+
+use eyas_lanes::{Lanes, Real, Row};
+
+use crate::Vector;
+
+/// Pose and velocity of a rigid body.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Body<R> {
+    /// Position, world frame, m.
+    pub position: Vector<R>,
+    /// Orientation, body to world, `w, x, y, z`.
+    pub orientation: [R; 4],
+    /// Linear velocity, world frame, m/s.
+    pub velocity: Vector<R>,
+    /// Angular velocity, body frame, rad/s.
+    pub angular_velocity: Vector<R>,
+}
+
+/// A rigid body and the speeds of its rotors.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct State<R> {
+    /// The rigid body.
+    pub body: Body<R>,
+    /// Rotor speeds in the unit of the vehicle's action limit.
+    pub rotor_speed: [R; 4],
+}
+
+impl<R: Real> Body<R> {
+    /// At the origin, level, not moving.
+    #[inline(always)]
+    pub fn at_rest() -> Self {
+        let (zero, one) = (R::zero(), R::one());
+        Self {
+            position: [zero; 3],
+            orientation: [one, zero, zero, zero],
+            velocity: [zero; 3],
+            angular_velocity: [zero; 3],
+        }
+    }
+}
+
+impl<R> State<R> {
+    /// The 17 numbers in the order of the fields.
+    #[inline(always)]
+    pub fn fields(&self) -> [&R; 17] {
+        let Body { position: p, orientation: q, velocity: v, angular_velocity: w } = &self.body;
+        let r = &self.rotor_speed;
+        [
+            &p[0], &p[1], &p[2], &q[0], &q[1], &q[2], &q[3], &v[0], &v[1], &v[2], &w[0], &w[1], &w[2], &r[0], &r[1],
+            &r[2], &r[3],
+        ]
+    }
+
+    /// The 17 numbers in the order of the fields.
+    #[inline(always)]
+    pub fn fields_mut(&mut self) -> [&mut R; 17] {
+        let Body { position: [a, b, c], orientation: [d, e, f, g], velocity: [h, i, j], angular_velocity: [k, l, m] } =
+            &mut self.body;
+        let [n, o, p, q] = &mut self.rotor_speed;
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]
+    }
+
+    /// The state of 17 numbers in the order of the fields.
+    #[inline(always)]
+    pub fn from_fields([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]: [R; 17]) -> Self {
+        Self {
+            body: Body {
+                position: [a, b, c],
+                orientation: [d, e, f, g],
+                velocity: [h, i, j],
+                angular_velocity: [k, l, m],
+            },
+            rotor_speed: [n, o, p, q],
+        }
+    }
+}
+
+impl State<Row> {
+    /// One vector of lanes of a block.
+    #[inline(always)]
+    pub fn load<L: Lanes>(&self, half: usize) -> State<L> {
+        let mut fields = [L::splat(0.0); 17];
+        for (lanes, row) in fields.iter_mut().zip(self.fields()) {
+            *lanes = row.load(half);
+        }
+        State::from_fields(fields)
+    }
+
+    /// Overwrites one vector of lanes of a block.
+    #[inline(always)]
+    pub fn store<L: Lanes>(&mut self, half: usize, state: &State<L>) {
+        for (row, lanes) in self.fields_mut().into_iter().zip(state.fields()) {
+            row.store(half, *lanes);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Reference trajectories, in m and m/s, relative to the spawn point.
+
+use eyas_lanes::Real;
+use serde::{Deserialize, Serialize};
+
+use crate::Vector;
+use crate::vector::{norm, scale, scale_add};
+
+/// Constants of the second-order Langevin process of [`Langevin`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LangevinConfig {
+    /// Friction γ, 1/s. At least 0.
+    pub gamma: f64,
+    /// Stiffness: angular frequency ω of the restoring force, rad/s. At least 0.
+    pub omega: f64,
+    /// Intensity σ of the noise, m/s per √s. At least 0.
+    pub sigma: f64,
+    /// Share α of the raw velocity in the smoothed one at each step. In `(0, 1]`.
+    pub alpha: f64,
+}
+
+/// A randomly moving reference and the smoothed reference that follows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Langevin<R> {
+    /// Raw position.
+    pub raw_position: Vector<R>,
+    /// Raw velocity.
+    pub raw_velocity: Vector<R>,
+    /// Smoothed position: what a vehicle tracks.
+    pub position: Vector<R>,
+    /// Smoothed velocity.
+    pub velocity: Vector<R>,
+}
+
+impl<R: Real> Langevin<R> {
+    /// At the origin, not moving.
+    #[inline(always)]
+    pub fn at_rest() -> Self {
+        let zero = [R::zero(); 3];
+        Self { raw_position: zero, raw_velocity: zero, position: zero, velocity: zero }
+    }
+
+    /// One step of `dt` seconds (M9), given standard normal noise:
+    ///
+    /// ```text
+    /// v ← v + (−γ v − ω² x) dt + σ √dt n     limited to max_speed
+    /// x ← x + v dt
+    /// v_s ← α v + (1 − α) v_s
+    /// x_s ← x_s + v_s dt
+    /// ```
+    ///
+    /// The smoothed position integrates the smoothed velocity on its own, so it may drift from `x`.
+    #[inline(always)]
+    pub fn step(&self, config: &LangevinConfig, dt: f64, noise: Vector<R>, max_speed: Option<R>) -> Self {
+        let c = R::constant;
+        let decay = c(1.0 - config.gamma * dt);
+        let stiffness = c(-config.omega * config.omega * dt);
+        let mut raw_velocity = scale_add(stiffness, self.raw_position, scale(decay, self.raw_velocity));
+        raw_velocity = scale_add(c(config.sigma * dt.sqrt()), noise, raw_velocity);
+        if let Some(max_speed) = max_speed {
+            let factor = max_speed / (norm(raw_velocity) + c(1e-6));
+            raw_velocity = scale(factor.min(R::one()), raw_velocity);
+        }
+        let velocity = scale_add(c(config.alpha), raw_velocity, scale(c(1.0 - config.alpha), self.velocity));
+        Self {
+            raw_position: scale_add(c(dt), raw_velocity, self.raw_position),
+            raw_velocity,
+            position: scale_add(c(dt), velocity, self.position),
+            velocity,
+        }
+    }
+}
+
+/// Position and velocity of the horizontal figure-8 of the original after `time` seconds: 5 s at rest,
+/// then `(sin ωt', ½ sin 2ωt', 0)` with `t' = time − 5` and one lap in 10 s.
+#[must_use]
+pub fn figure_eight(time: f64) -> (Vector<f64>, Vector<f64>) {
+    const WARM_UP_S: f64 = 5.0;
+    const LAPS_PER_S: f64 = 0.1;
+    if time < WARM_UP_S {
+        return ([0.0; 3], [0.0; 3]);
+    }
+    let omega = std::f64::consts::TAU * LAPS_PER_S;
+    let phase = omega * (time - WARM_UP_S);
+    (
+        [libm::sin(phase), 0.5 * libm::sin(2.0 * phase), 0.0],
+        [omega * libm::cos(phase), omega * libm::cos(2.0 * phase), 0.0],
+    )
+}

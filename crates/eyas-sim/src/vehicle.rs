@@ -1,0 +1,245 @@
+//! Physical parameters of a vehicle.
+
+use eyas_lanes::Real;
+use serde::{Deserialize, Serialize};
+
+use crate::vector::{add, cross, scale, scale_add};
+use crate::Vector;
+
+/// Mass, inertia and rotors of a quadrotor, with the field names of RLtools' parameter files.
+///
+/// Rotor order is the file's; Crazyflie order there: front right, back right, back left, front left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VehicleParameters {
+    /// Rotor hubs in the body frame, m.
+    pub rotor_positions: [Vector<f64>; 4],
+    /// Unit vectors of thrust in the body frame.
+    pub rotor_thrust_directions: [Vector<f64>; 4],
+    /// Unit vectors of the reaction torque in the body frame.
+    pub rotor_torque_directions: [Vector<f64>; 4],
+    /// Thrust `c0 + c1 ω + c2 ω²` in N, ω in the unit of `action_limit`.
+    pub rotor_thrust_coefficients: [[f64; 3]; 4],
+    /// Reaction torque over thrust, m.
+    pub rotor_torque_constants: [f64; 4],
+    /// Time constants of a rotor that speeds up, s.
+    pub rotor_time_constants_rising: [f64; 4],
+    /// Time constants of a rotor that slows down, s.
+    pub rotor_time_constants_falling: [f64; 4],
+    /// Take-off mass, kg.
+    pub mass: f64,
+    /// Acceleration of gravity in the world frame, m/s².
+    pub gravity: Vector<f64>,
+    /// Moment of inertia, body frame, kg m².
+    #[serde(rename = "J")]
+    pub inertia: [Vector<f64>; 3],
+    /// Its inverse. Kept apart because files of the original carry both, rounded differently.
+    #[serde(rename = "J_inv")]
+    pub inertia_inverse: [Vector<f64>; 3],
+    /// Throttle that carries the weight, as a share of the action range.
+    pub hovering_throttle_relative: f64,
+    /// Range of rotor speed that actions −1 and 1 command.
+    pub action_limit: ActionLimit,
+}
+
+/// Range of rotor speed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionLimit {
+    /// Rotor speed at action −1.
+    pub min: f64,
+    /// Rotor speed at action 1.
+    pub max: f64,
+}
+
+/// A parameter makes no physical sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`{field}` = {value} of a vehicle, expected {expected}")]
+pub struct ParameterError {
+    /// The field.
+    pub field: &'static str,
+    /// What it holds.
+    pub value: f64,
+    /// What would make sense.
+    pub expected: &'static str,
+}
+
+impl VehicleParameters {
+    /// Checks that masses, time constants and ranges are positive and everything is finite.
+    pub fn validate(&self) -> Result<(), ParameterError> {
+        let positive = [("mass", self.mass)]
+            .into_iter()
+            .chain(self.rotor_time_constants_rising.map(|value| ("rotor_time_constants_rising", value)))
+            .chain(self.rotor_time_constants_falling.map(|value| ("rotor_time_constants_falling", value)))
+            .chain((0..3).map(|axis| ("J", self.inertia[axis][axis])))
+            .chain((0..3).map(|axis| ("J_inv", self.inertia_inverse[axis][axis])))
+            .chain([("action_limit", self.action_limit.max - self.action_limit.min)]);
+        for (field, value) in positive {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(ParameterError { field, value, expected: "a positive finite number" });
+            }
+        }
+        let finite = self
+            .rotor_positions
+            .iter()
+            .flatten()
+            .map(|value| ("rotor_positions", *value))
+            .chain(self.rotor_thrust_coefficients.iter().flatten().map(|value| ("rotor_thrust_coefficients", *value)))
+            .chain(self.rotor_torque_constants.map(|value| ("rotor_torque_constants", value)))
+            .chain(self.gravity.map(|value| ("gravity", value)));
+        for (field, value) in finite {
+            if !value.is_finite() {
+                return Err(ParameterError { field, value, expected: "a finite number" });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One rotor as the dynamics need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotor<R> {
+    /// Body force for each newton of thrust.
+    pub force: Vector<R>,
+    /// Body torque for each newton of thrust, m.
+    pub torque: Vector<R>,
+    /// `c0, c1, c2` of (M1).
+    pub thrust: [R; 3],
+    /// 1 / time constant when speeding up, 1/s.
+    pub rising_rate: R,
+    /// 1 / time constant when slowing down, 1/s.
+    pub falling_rate: R,
+}
+
+/// The rotors of a quadrotor.
+pub type RotorSet<R> = [Rotor<R>; 4];
+
+/// Parameters of a vehicle as the dynamics need them.
+#[derive(Clone, Copy, Debug)]
+pub struct Vehicle<R> {
+    /// The rotors.
+    pub rotors: RotorSet<R>,
+    /// 1 / mass, 1/kg.
+    pub mass_inverse: R,
+    /// World frame, m/s².
+    pub gravity: Vector<R>,
+    /// Body frame, kg m².
+    pub inertia: [Vector<R>; 3],
+    /// Its inverse.
+    pub inertia_inverse: [Vector<R>; 3],
+    /// Rotor speed at action −1.
+    pub speed_min: R,
+    /// Rotor speed at action 1.
+    pub speed_max: R,
+}
+
+/// Numbers in a [`Vehicle`].
+pub const VEHICLE_NUMBERS: usize = 4 * 11 + 24;
+
+impl<R: Real> Vehicle<R> {
+    /// Thrust of each rotor summed to a body wrench: (M1) `f = c0 + c1 ω + c2 ω²`,
+    /// (M2) `F = Σ f d`, `τ = Σ f (r × d + c e)`.
+    #[inline(always)]
+    pub fn wrench(&self, rotor_speed: &[R; 4]) -> (Vector<R>, Vector<R>) {
+        let (mut force, mut torque) = ([R::zero(); 3], [R::zero(); 3]);
+        for (rotor, speed) in self.rotors.iter().zip(rotor_speed) {
+            let [c0, c1, c2] = rotor.thrust;
+            let thrust = c2.mul_add(*speed, c1).mul_add(*speed, c0);
+            force = scale_add(thrust, rotor.force, force);
+            torque = scale_add(thrust, rotor.torque, torque);
+        }
+        (force, torque)
+    }
+
+    /// The vehicle of all its numbers in the order of [`Vehicle::numbers`].
+    #[inline(always)]
+    pub fn from_numbers(numbers: &[R; VEHICLE_NUMBERS]) -> Self {
+        let vector = |start: usize| [numbers[start], numbers[start + 1], numbers[start + 2]];
+        let matrix = |start: usize| [vector(start), vector(start + 3), vector(start + 6)];
+        let rotor = |start: usize| Rotor {
+            force: vector(start),
+            torque: vector(start + 3),
+            thrust: vector(start + 6),
+            rising_rate: numbers[start + 9],
+            falling_rate: numbers[start + 10],
+        };
+        Self {
+            rotors: [rotor(0), rotor(11), rotor(22), rotor(33)],
+            mass_inverse: numbers[44],
+            gravity: vector(45),
+            inertia: matrix(48),
+            inertia_inverse: matrix(57),
+            speed_min: numbers[66],
+            speed_max: numbers[67],
+        }
+    }
+}
+
+impl Vehicle<f64> {
+    /// Prepares parameters for the dynamics.
+    #[must_use]
+    pub fn new(parameters: &VehicleParameters) -> Self {
+        let rotor = |index: usize| {
+            let direction = parameters.rotor_thrust_directions[index];
+            let reaction = scale(parameters.rotor_torque_constants[index], parameters.rotor_torque_directions[index]);
+            Rotor {
+                force: direction,
+                torque: add(cross(parameters.rotor_positions[index], direction), reaction),
+                thrust: parameters.rotor_thrust_coefficients[index],
+                rising_rate: 1.0 / parameters.rotor_time_constants_rising[index],
+                falling_rate: 1.0 / parameters.rotor_time_constants_falling[index],
+            }
+        };
+        Self {
+            rotors: [rotor(0), rotor(1), rotor(2), rotor(3)],
+            mass_inverse: 1.0 / parameters.mass,
+            gravity: parameters.gravity,
+            inertia: parameters.inertia,
+            inertia_inverse: parameters.inertia_inverse,
+            speed_min: parameters.action_limit.min,
+            speed_max: parameters.action_limit.max,
+        }
+    }
+
+    /// All numbers: each rotor's, then mass, gravity, inertia, its inverse and the speed range.
+    #[must_use]
+    pub fn numbers(&self) -> [f64; VEHICLE_NUMBERS] {
+        let rotors = self.rotors.iter().flat_map(|rotor| {
+            let vectors = [rotor.force, rotor.torque, rotor.thrust];
+            vectors.into_iter().flatten().chain([rotor.rising_rate, rotor.falling_rate])
+        });
+        let rest = [self.mass_inverse].into_iter().chain(self.gravity);
+        let matrices = self.inertia.into_iter().chain(self.inertia_inverse).flatten();
+        let mut numbers = [0.0; VEHICLE_NUMBERS];
+        let values = rotors.chain(rest).chain(matrices).chain([self.speed_min, self.speed_max]);
+        for (number, value) in numbers.iter_mut().zip(values) {
+            *number = value;
+        }
+        numbers
+    }
+
+    /// The same parameters in every lane.
+    #[inline(always)]
+    pub fn to_lanes<R: Real>(&self) -> Vehicle<R> {
+        let c = R::constant;
+        let vector = |v: Vector<f64>| [c(v[0]), c(v[1]), c(v[2])];
+        let matrix = |m: &[Vector<f64>; 3]| [vector(m[0]), vector(m[1]), vector(m[2])];
+        let rotor = |it: &Rotor<f64>| Rotor {
+            force: vector(it.force),
+            torque: vector(it.torque),
+            thrust: vector(it.thrust),
+            rising_rate: c(it.rising_rate),
+            falling_rate: c(it.falling_rate),
+        };
+        let [a, b, d, e] = &self.rotors;
+        Vehicle {
+            rotors: [rotor(a), rotor(b), rotor(d), rotor(e)],
+            mass_inverse: c(self.mass_inverse),
+            gravity: vector(self.gravity),
+            inertia: matrix(&self.inertia),
+            inertia_inverse: matrix(&self.inertia_inverse),
+            speed_min: c(self.speed_min),
+            speed_max: c(self.speed_max),
+        }
+    }
+}
