@@ -1,0 +1,56 @@
+//! Files that are either complete or absent.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::FormatError;
+
+/// Writes `bytes` to `path` so that a reader, or a crash, sees the old file or the new one and
+/// nothing between.
+///
+/// The bytes go to a temporary file in the same directory, reach the disk, and take the name.
+///
+/// # Errors
+///
+/// [`FormatError::Write`], for instance when the disk is full; an existing `path` is then untouched.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FormatError> {
+    let temporary = temporary_sibling(path);
+    let written = write_and_rename(&temporary, path, bytes);
+    if written.is_err() {
+        // The first failure is the one to report; a temporary file that cannot be removed is only litter.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(|source| FormatError::Write { path: path.to_owned(), source })
+}
+
+/// A name that no other writer uses: process id and a counter.
+fn temporary_sibling(path: &Path) -> PathBuf {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}-{write}.tmp", std::process::id()))
+}
+
+fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(temporary, path)?;
+    sync_directory(path)
+}
+
+/// Makes the new name itself survive a power cut.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+/// Directories cannot be opened as files here; the rename itself is atomic.
+#[cfg(not(unix))]
+fn sync_directory(_path: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! Checkpoints of every known layout, and the policies in them.
+
+mod decide;
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use eyas_policy::{Activation, Network, Normalizer, Policy};
+use serde::Serialize;
+
+pub(crate) use decide::note;
+
+use crate::layout::{self, Layout, Part, Role};
+use crate::state_dict::summary;
+use crate::torch::{self, Container};
+use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value};
+
+/// Which policy of a distillation checkpoint to load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The student where there is one, else the only policy.
+    #[default]
+    Auto,
+    /// The student.
+    Student,
+    /// The teacher; a PPO actor is one.
+    Teacher,
+}
+
+/// How the raw output becomes the action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputChoice {
+    /// What the file and the runner config say; the output itself where they say nothing.
+    #[default]
+    Auto,
+    /// The output itself.
+    Identity,
+    /// Its hyperbolic tangent, which Foundation's fork of rsl_rl appends without a trace in the file.
+    Tanh,
+    /// Mean of a Beta distribution.
+    Beta,
+    /// The first half of the outputs: the mean of a Gaussian whose deviation depends on the state.
+    Mean,
+}
+
+/// Where the observation normaliser comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NormalizerChoice {
+    /// The checkpoint, if it holds one.
+    #[default]
+    Auto,
+    /// None, even if the checkpoint holds one.
+    Off,
+    /// Another file: a checkpoint of the same run, or a saved normaliser.
+    Path(PathBuf),
+}
+
+/// A word that is not among the expected ones.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not one of {expected}")]
+pub struct UnknownChoice {
+    /// The word.
+    pub found: String,
+    /// The choices.
+    pub expected: &'static str,
+}
+
+impl FromStr for Side {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "student" => Self::Student,
+            "teacher" => Self::Teacher,
+            _ => return Err(UnknownChoice { found: text.to_owned(), expected: "auto, student, teacher" }),
+        })
+    }
+}
+
+impl FromStr for OutputChoice {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "identity" => Self::Identity,
+            "tanh" => Self::Tanh,
+            "beta" => Self::Beta,
+            "mean" => Self::Mean,
+            _ => {
+                let expected = "auto, identity, tanh, beta, mean";
+                return Err(UnknownChoice { found: text.to_owned(), expected });
+            }
+        })
+    }
+}
+
+impl FromStr for NormalizerChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "off" => Self::Off,
+            path => Self::Path(path.into()),
+        })
+    }
+}
+
+/// What the user knows and the file does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadOptions {
+    /// Which policy of a distillation checkpoint.
+    pub side: Side,
+    /// Overrides what the file and the runner config say.
+    pub activation: Option<Activation>,
+    /// How the raw output becomes the action.
+    pub output: OutputChoice,
+    /// Where the observation normaliser comes from.
+    pub normalizer: NormalizerChoice,
+    /// Runner config to read instead of `params/agent.yaml` beside or above the checkpoint.
+    pub runner_config: Option<PathBuf>,
+}
+
+/// One thing that the loader had to decide, and why it decided so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// What was decided: `activation`, `output`, `normaliser`.
+    pub what: &'static str,
+    /// The outcome.
+    pub value: String,
+    /// What it rests on.
+    pub reason: String,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}: {}", self.what, self.value, self.reason)
+    }
+}
+
+/// A policy and how it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedPolicy {
+    /// Which policy of the checkpoint it is.
+    pub role: Role,
+    /// The policy.
+    pub policy: Policy,
+    /// Standard deviation of the exploration noise, one per action, where it does not depend on the state.
+    pub std: Option<Vec<f32>>,
+    /// What had to be decided, in the order of evaluation.
+    pub decisions: Vec<Decision>,
+}
+
+/// The value function of PPO and how it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedCritic {
+    /// The network.
+    pub network: Network,
+    /// Applied to its observation first.
+    pub normalizer: Option<Normalizer>,
+    /// What had to be decided.
+    pub decisions: Vec<Decision>,
+}
+
+/// A checkpoint in memory.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+/// use eyas_formats::{Checkpoint, LoadOptions};
+///
+/// # fn main() -> Result<(), eyas_formats::FormatError> {
+/// let checkpoint = Checkpoint::read(Path::new("logs/rsl_rl/hover/model_1500.pt"))?;
+/// let loaded = checkpoint.policy(&LoadOptions::default())?;
+/// for decision in &loaded.decisions {
+///     eprintln!("{decision}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    num_bytes: u64,
+    container: Container,
+    layout: Layout,
+    model_key: &'static str,
+    root: Value,
+}
+
+impl Checkpoint {
+    /// Reads a file that torch wrote; executes nothing that it holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`torch::read`]. A layout that is not known is no error here, but one in [`policy`](Self::policy).
+    pub fn read(path: &Path) -> Result<Self, FormatError> {
+        let (root, container) = torch::read(path)?;
+        check_version(path, &root)?;
+        let num_bytes = fs::metadata(path).map_err(|source| FormatError::reading(path, source))?.len();
+        let (layout, model_key) = layout::detect(&root);
+        Ok(Self { path: path.to_owned(), num_bytes, container, layout, model_key, root })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size of the file.
+    #[must_use]
+    pub fn num_bytes(&self) -> u64 {
+        self.num_bytes
+    }
+
+    /// How torch packed it.
+    #[must_use]
+    pub fn container(&self) -> Container {
+        self.container
+    }
+
+    /// How its networks are arranged.
+    #[must_use]
+    pub fn kind(&self) -> Layout {
+        self.layout
+    }
+
+    /// Layout and, as far as the keys tell, the version that wrote it.
+    #[must_use]
+    pub fn description(&self) -> String {
+        match layout::writer(self.layout, &self.root, self.model_key) {
+            Some(writer) => format!("{} ({writer})", self.layout),
+            None => self.layout.to_string(),
+        }
+    }
+
+    /// Everything in the file.
+    #[must_use]
+    pub fn root(&self) -> &Value {
+        &self.root
+    }
+
+    /// The training iteration of PPO (`iter`).
+    #[must_use]
+    pub fn iteration(&self) -> Option<u64> {
+        self.count("iter")
+    }
+
+    /// The epoch of a student (`epoch`).
+    #[must_use]
+    pub fn epoch(&self) -> Option<u64> {
+        self.count("epoch")
+    }
+
+    fn count(&self, key: &str) -> Option<u64> {
+        self.root.get(key)?.as_i64()?.try_into().ok()
+    }
+
+    /// The best evaluation so far of a student's run; `-inf` before the first.
+    #[must_use]
+    pub fn best_return(&self) -> Option<f64> {
+        self.root.get("best_return")?.as_f64()
+    }
+
+    /// Whether the optimiser's state is there, as resuming needs it.
+    #[must_use]
+    pub fn has_optimizer(&self) -> bool {
+        self.root.get("optimizer_state_dict").is_some()
+    }
+
+    /// What an Eyas program stored for itself; no other program writes it.
+    #[must_use]
+    pub fn extra(&self) -> Option<&Value> {
+        self.root.get(EYAS_KEY)?.get("extra")
+    }
+
+    /// Loads a policy.
+    ///
+    /// What the file does not say is taken from the options, then from the runner config, then from
+    /// what the layout's program is known to do; each such decision is in the result.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::UnsupportedLayout`] names the keys that are not understood;
+    /// [`FormatError::MissingSide`], [`FormatError::AmbiguousOutput`] and
+    /// [`FormatError::MissingNormalizer`] ask for an option.
+    pub fn policy(&self, options: &LoadOptions) -> Result<LoadedPolicy, FormatError> {
+        decide::policy(self, &self.part(self.role(options.side)?)?, options)
+    }
+
+    /// Loads the value function of a PPO checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::MissingSide`] if there is none.
+    pub fn critic(&self, options: &LoadOptions) -> Result<LoadedCritic, FormatError> {
+        decide::critic(self, &self.part(Role::Critic)?, options)
+    }
+
+    /// The networks that can be asked for.
+    #[must_use]
+    pub fn roles(&self) -> Vec<Role> {
+        [Role::Actor, Role::Student, Role::Teacher, Role::Critic]
+            .into_iter()
+            // A network that is there but broken is listed: loading it tells what is wrong.
+            .filter(|&role| !matches!(self.find(role), Ok(None)))
+            .collect()
+    }
+
+    /// The policy that `side` means in this layout.
+    fn role(&self, side: Side) -> Result<Role, FormatError> {
+        let roles = self.roles();
+        let has = |role| roles.contains(&role);
+        Ok(match side {
+            Side::Auto | Side::Student if has(Role::Student) => Role::Student,
+            Side::Auto | Side::Teacher if has(Role::Teacher) => Role::Teacher,
+            Side::Auto | Side::Teacher if has(Role::Actor) => Role::Actor,
+            Side::Student => return Err(self.missing("student")),
+            Side::Teacher => return Err(self.missing("teacher")),
+            Side::Auto => return Err(self.no_policy()),
+        })
+    }
+
+    pub(crate) fn part(&self, role: Role) -> Result<Part<'_>, FormatError> {
+        self.find(role)?.ok_or_else(|| self.missing(role.name()))
+    }
+
+    fn find(&self, role: Role) -> Result<Option<Part<'_>>, FormatError> {
+        layout::part((self.layout, self.model_key), role, &self.root, &self.path)
+    }
+
+    fn missing(&self, side: &'static str) -> FormatError {
+        let roles = self.roles();
+        if roles.is_empty() {
+            return self.no_policy();
+        }
+        let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+        FormatError::MissingSide { path: self.path.clone(), side, present: names.join(" and ") }
+    }
+
+    fn no_policy(&self) -> FormatError {
+        let Some(entries) = self.root.get(self.model_key).unwrap_or(&self.root).entries() else {
+            return FormatError::unsupported(&self.path, format!("it is {}, not a dict", self.root.kind()));
+        };
+        let keys = summary(entries.iter().filter_map(|(key, _)| key.as_str()));
+        FormatError::unsupported(&self.path, format!("it holds {keys}"))
+    }
+}
+
+/// Refuses what a later Eyas wrote with a meaning that this one does not know.
+fn check_version(path: &Path, root: &Value) -> Result<(), FormatError> {
+    let Some(note) = root.get(EYAS_KEY) else { return Ok(()) };
+    let found = note.get("format_version").and_then(Value::as_i64).unwrap_or(FORMAT_VERSION);
+    if found <= FORMAT_VERSION {
+        return Ok(());
+    }
+    let writer = note.get("writer").and_then(Value::as_str).unwrap_or("the version that wrote it").to_owned();
+    Err(FormatError::NewerFormat { path: path.to_owned(), found, known: FORMAT_VERSION, writer })
+}

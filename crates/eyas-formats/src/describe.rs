@@ -1,0 +1,263 @@
+//! What a checkpoint holds, for people and for programs.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use eyas_policy::{Architecture, Network, Normalizer};
+use serde::Serialize;
+
+use crate::torch::Container;
+use crate::{Checkpoint, DType, Decision, FormatError, Layout, LoadOptions, Role, Side, Tensor, Value};
+
+/// What a checkpoint holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Description {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub num_bytes: u64,
+    /// How torch packed it.
+    pub container: Container,
+    /// How its networks are arranged.
+    pub layout: Layout,
+    /// The same in words, with the version that wrote it as far as the keys tell.
+    pub layout_description: String,
+    /// The training iteration of PPO.
+    pub iteration: Option<u64>,
+    /// The epoch of a student.
+    pub epoch: Option<u64>,
+    /// The best evaluation of a student's run.
+    pub best_return: Option<f64>,
+    /// Whether the optimiser's state is there.
+    pub has_optimizer: bool,
+    /// The networks, each with what had to be decided to load it.
+    pub networks: Vec<NetworkSummary>,
+    /// Every tensor.
+    pub tensors: Vec<TensorSummary>,
+}
+
+/// One network of a checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct NetworkSummary {
+    /// Which network.
+    pub role: Role,
+    /// Its shape, or `None` if it cannot be loaded.
+    pub architecture: Option<Architecture>,
+    /// Width of the action; `None` for a critic.
+    pub num_actions: Option<usize>,
+    /// Samples that its normaliser has seen, if it has one.
+    pub normalizer_count: Option<u64>,
+    /// Standard deviation of the exploration noise.
+    pub std: Option<Vec<f32>>,
+    /// What had to be decided.
+    pub decisions: Vec<Decision>,
+    /// Why it cannot be loaded.
+    pub problem: Option<String>,
+}
+
+/// One tensor of a checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct TensorSummary {
+    /// Its keys from the root, joined by `/`.
+    pub key: String,
+    /// Sizes.
+    pub shape: Vec<usize>,
+    /// Element type.
+    pub dtype: DType,
+    /// Smallest element; `None` if there is none.
+    pub min: Option<f64>,
+    /// Largest element.
+    pub max: Option<f64>,
+    /// Mean of the elements; NaN if one is.
+    pub mean: Option<f64>,
+}
+
+impl Checkpoint {
+    /// Describes everything in the file; a network that cannot be loaded is described by the reason.
+    #[must_use]
+    pub fn describe(&self, options: &LoadOptions) -> Description {
+        let mut tensors = Vec::new();
+        collect(self.root(), "", &mut tensors);
+        Description {
+            path: self.path().to_owned(),
+            num_bytes: self.num_bytes(),
+            container: self.container(),
+            layout: self.kind(),
+            layout_description: self.description(),
+            iteration: self.iteration(),
+            epoch: self.epoch(),
+            best_return: self.best_return(),
+            has_optimizer: self.has_optimizer(),
+            networks: self.roles().into_iter().map(|role| self.network_summary(role, options)).collect(),
+            tensors,
+        }
+    }
+
+    fn network_summary(&self, role: Role, options: &LoadOptions) -> NetworkSummary {
+        let side = if role == Role::Teacher { Side::Teacher } else { Side::Auto };
+        let options = LoadOptions { side, ..options.clone() };
+        let loaded = if role == Role::Critic {
+            self.critic(&options).map(|critic| NetworkSummary {
+                decisions: critic.decisions,
+                ..NetworkSummary::new(role, &critic.network, critic.normalizer.as_ref())
+            })
+        } else {
+            self.policy(&options).map(|loaded| NetworkSummary {
+                num_actions: Some(loaded.policy.num_actions()),
+                std: loaded.std,
+                decisions: loaded.decisions,
+                ..NetworkSummary::new(role, &loaded.policy.network, loaded.policy.normalizer.as_ref())
+            })
+        };
+        loaded.unwrap_or_else(|error| NetworkSummary::broken(role, &error))
+    }
+}
+
+impl NetworkSummary {
+    fn new(role: Role, network: &Network, normalizer: Option<&Normalizer>) -> Self {
+        Self {
+            role,
+            architecture: Some(network.architecture.clone()),
+            num_actions: None,
+            normalizer_count: normalizer.map(|normalizer| normalizer.count),
+            std: None,
+            decisions: Vec::new(),
+            problem: None,
+        }
+    }
+
+    fn broken(role: Role, error: &FormatError) -> Self {
+        Self {
+            role,
+            architecture: None,
+            num_actions: None,
+            normalizer_count: None,
+            std: None,
+            decisions: Vec::new(),
+            problem: Some(error.to_string()),
+        }
+    }
+}
+
+impl TensorSummary {
+    fn new(key: &str, tensor: &Tensor) -> Self {
+        let values = tensor.to_f64();
+        let some = |value: f64| (!values.is_empty()).then_some(value);
+        Self {
+            key: key.to_owned(),
+            shape: tensor.shape().to_vec(),
+            dtype: tensor.dtype(),
+            min: some(values.iter().copied().fold(f64::INFINITY, f64::min)),
+            max: some(values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+            mean: some(values.iter().sum::<f64>() / values.len() as f64),
+        }
+    }
+}
+
+fn collect(value: &Value, key: &str, tensors: &mut Vec<TensorSummary>) {
+    let below = |name: String| if key.is_empty() { name } else { format!("{key}/{name}") };
+    if let Some(tensor) = value.as_tensor() {
+        tensors.push(TensorSummary::new(key, tensor));
+    }
+    for (name, value) in value.entries().unwrap_or_default() {
+        let name = name
+            .as_str()
+            .map_or_else(|| name.as_i64().map_or("?".to_owned(), |n| n.to_string()), str::to_owned);
+        collect(value, &below(name), tensors);
+    }
+    for (index, value) in value.items().unwrap_or_default().iter().enumerate() {
+        collect(value, &below(index.to_string()), tensors);
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}: {}", self.path.display(), self.layout_description)?;
+        write!(formatter, "  {} bytes, {}", self.num_bytes, self.container)?;
+        let counts = [("iteration", self.iteration), ("epoch", self.epoch)];
+        for (name, count) in counts.into_iter().filter_map(|(name, count)| Some((name, count?))) {
+            write!(formatter, ", {name} {count}")?;
+        }
+        if let Some(best_return) = self.best_return {
+            write!(formatter, ", best return {best_return:.4}")?;
+        }
+        writeln!(formatter, ", {} optimiser state", if self.has_optimizer { "with" } else { "without" })?;
+        for network in &self.networks {
+            write!(formatter, "{network}")?;
+        }
+        self.write_tensors(formatter)
+    }
+}
+
+impl Description {
+    fn write_tensors(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Two moments and a step for each parameter would bury the rest.
+        let is_moment = |tensor: &&TensorSummary| tensor.key.starts_with("optimizer_state_dict/");
+        writeln!(formatter, "tensors")?;
+        let shown: Vec<_> = self.tensors.iter().filter(|tensor| !is_moment(tensor)).collect();
+        let width = shown.iter().map(|tensor| tensor.key.len()).max().unwrap_or(0);
+        for tensor in shown {
+            writeln!(formatter, "  {:width$}  {tensor}", tensor.key)?;
+        }
+        match self.tensors.iter().filter(is_moment).count() {
+            0 => Ok(()),
+            moments => writeln!(formatter, "  optimizer_state_dict/… {moments} tensors"),
+        }
+    }
+}
+
+impl fmt::Display for TensorSummary {
+    /// Shape, type and range; the key stands before, aligned by the caller.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:12} {:8}", format!("{:?}", self.shape), self.dtype.to_string())?;
+        match (self.min, self.max, self.mean) {
+            (Some(value), ..) if self.shape.is_empty() => write!(formatter, " {value}"),
+            (Some(min), Some(max), Some(mean)) => {
+                write!(formatter, " min {min:>11.4e}  max {max:>11.4e}  mean {mean:>11.4e}")
+            }
+            _ => write!(formatter, " empty"),
+        }
+    }
+}
+
+impl fmt::Display for NetworkSummary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: ", self.role)?;
+        if let Some(problem) = &self.problem {
+            return writeln!(formatter, "cannot be loaded: {problem}");
+        }
+        if let Some(architecture) = &self.architecture {
+            write_chain(formatter, architecture)?;
+        }
+        match self.num_actions {
+            Some(actions) => write!(formatter, ", {actions} actions")?,
+            None => write!(formatter, ", values")?,
+        }
+        if let Some(count) = self.normalizer_count {
+            write!(formatter, ", normalised by {count} samples")?;
+        }
+        if let Some(std) = &self.std {
+            let std: Vec<String> = std.iter().map(|std| format!("{std:.3}")).collect();
+            write!(formatter, ", deviation {}", std.join(" "))?;
+        }
+        writeln!(formatter)?;
+        self.decisions.iter().try_for_each(|decision| writeln!(formatter, "  {decision}"))
+    }
+}
+
+/// `26 → 64 → gru 16 → 4`, the widths from observation to output.
+fn write_chain(formatter: &mut fmt::Formatter<'_>, architecture: &Architecture) -> fmt::Result {
+    write!(formatter, "{}", architecture.inputs)?;
+    for width in &architecture.encoder {
+        write!(formatter, " → {width}")?;
+    }
+    if let Some(core) = architecture.core {
+        for _ in 0..core.layers {
+            write!(formatter, " → {} {}", format!("{:?}", core.cell).to_lowercase(), core.width)?;
+        }
+    }
+    for width in architecture.hidden.iter().chain([&architecture.outputs]) {
+        write!(formatter, " → {width}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The object graph that a pickle describes, and its conversion to values.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::{DType, FormatError, Tensor, Value};
+
+use super::globals::Global;
+
+/// Place of an object in the graph.
+pub(crate) type Id = usize;
+
+/// A storage as a pickle names it; its bytes lie elsewhere in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StorageRef {
+    pub(crate) key: String,
+    pub(crate) dtype: DType,
+    /// Elements, of `dtype`.
+    pub(crate) elements: usize,
+}
+
+/// A view of a storage, not checked yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TensorRef {
+    pub(crate) storage: StorageRef,
+    pub(crate) offset: usize,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) strides: Vec<usize>,
+}
+
+/// An object; containers refer to their items, because Python shares and later fills them.
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Str(String),
+    Bytes(Vec<u8>),
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Dict { ordered: bool, entries: Vec<(Id, Id)> },
+    Global(Global),
+    NumpyDtype(String),
+    Storage(StorageRef),
+    Tensor(TensorRef),
+}
+
+impl Node {
+    /// Bytes that the object takes, here or as a value, without its items.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>().max(size_of::<Value>())
+            + match self {
+                Self::Str(text) | Self::NumpyDtype(text) => text.len(),
+                Self::Bytes(bytes) => bytes.len(),
+                Self::List(items) | Self::Tuple(items) => size_of_val(&items[..]),
+                Self::Dict { entries, .. } => size_of_val(&entries[..]),
+                Self::Tensor(tensor) => 2 * size_of_val(&tensor.shape[..]),
+                _ => 0,
+            }
+    }
+}
+
+/// Where the bytes of storages come from.
+pub(crate) trait Storages {
+    /// The bytes of a storage; at least `elements` of its type.
+    fn bytes(&mut self, storage: &StorageRef) -> Result<Arc<[u8]>, FormatError>;
+}
+
+/// A decoded pickle.
+#[derive(Debug)]
+pub(crate) struct Pickle {
+    pub(super) nodes: Vec<Node>,
+    pub(super) root: Id,
+    /// Bytes up to and including the STOP opcode.
+    pub(crate) length: usize,
+}
+
+/// Deeper nesting than any checkpoint has; keeps the recursion within a small stack.
+const MAX_DEPTH: usize = 64;
+
+/// Most bytes of objects without tensors, both while decoding and in the result. A pickle may share one
+/// list many times at each of many levels, so a few bytes can stand for an astronomical tree.
+pub(super) const MAX_WEIGHT: usize = 128 << 20;
+
+impl Pickle {
+    /// Every storage that a tensor refers to.
+    pub(crate) fn storages(&self) -> impl Iterator<Item = &StorageRef> {
+        self.nodes
+            .iter()
+            .filter_map(|node| if let Node::Storage(storage) = node { Some(storage) } else { None })
+    }
+
+    /// The object as a tree of values.
+    pub(crate) fn into_value(self, storages: &mut dyn Storages, path: &Path) -> Result<Value, FormatError> {
+        Builder { nodes: &self.nodes, storages, path, weight: 0 }.value(self.root, 0)
+    }
+}
+
+struct Builder<'a> {
+    nodes: &'a [Node],
+    storages: &'a mut dyn Storages,
+    path: &'a Path,
+    weight: usize,
+}
+
+impl Builder<'_> {
+    fn value(&mut self, id: Id, depth: usize) -> Result<Value, FormatError> {
+        if depth > MAX_DEPTH {
+            return Err(FormatError::damaged(
+                self.path,
+                format!("its objects nest deeper than {MAX_DEPTH} levels"),
+            ));
+        }
+        // A copy of the reference, so that the node does not keep `self` borrowed.
+        let nodes = self.nodes;
+        let node = &nodes[id];
+        self.weigh(node)?;
+        Ok(match node {
+            Node::None => Value::None,
+            Node::Bool(value) => Value::Bool(*value),
+            Node::Int(value) => Value::Int(*value),
+            Node::Float(value) => Value::Float(*value),
+            Node::Str(text) => Value::Str(text.clone()),
+            Node::Bytes(bytes) => Value::Bytes(bytes.clone()),
+            Node::List(items) => Value::List(self.values(items, depth)?),
+            Node::Tuple(items) => Value::Tuple(self.values(items, depth)?),
+            Node::Dict { ordered, entries } => self.dict(*ordered, entries, depth)?,
+            Node::Global(Global::Dtype(dtype)) => Value::Str(format!("torch.{dtype}")),
+            Node::Global(global) => Value::Str(format!("{global:?}")),
+            Node::NumpyDtype(name) => Value::Str(name.clone()),
+            Node::Storage(storage) => self.storage(storage)?,
+            Node::Tensor(tensor) => Value::Tensor(self.tensor(tensor)?),
+        })
+    }
+
+    fn values(&mut self, items: &[Id], depth: usize) -> Result<Vec<Value>, FormatError> {
+        items.iter().map(|&item| self.value(item, depth + 1)).collect()
+    }
+
+    fn dict(&mut self, ordered: bool, entries: &[(Id, Id)], depth: usize) -> Result<Value, FormatError> {
+        let mut values = Vec::with_capacity(entries.len());
+        for &(key, value) in entries {
+            values.push((self.value(key, depth + 1)?, self.value(value, depth + 1)?));
+        }
+        Ok(if ordered { Value::OrderedDict(values) } else { Value::Dict(values) })
+    }
+
+    fn storage(&mut self, storage: &StorageRef) -> Result<Value, FormatError> {
+        let whole = TensorRef {
+            storage: storage.clone(),
+            offset: 0,
+            shape: vec![storage.elements],
+            strides: vec![1],
+        };
+        self.tensor(&whole).map(Value::Tensor)
+    }
+
+    fn tensor(&mut self, tensor: &TensorRef) -> Result<Tensor, FormatError> {
+        let bytes = self.storages.bytes(&tensor.storage)?;
+        Tensor::view(tensor.storage.dtype, tensor.shape.clone(), tensor.strides.clone(), tensor.offset, bytes)
+            .map_err(|problem| FormatError::damaged(self.path, problem))
+    }
+
+    /// Counts what the value will take before it is made.
+    fn weigh(&mut self, node: &Node) -> Result<(), FormatError> {
+        self.weight += node.weight();
+        if self.weight > MAX_WEIGHT {
+            return Err(FormatError::TooLarge {
+                path: self.path.to_owned(),
+                part: "its object tree".to_owned(),
+                found: self.weight as u64,
+                limit: MAX_WEIGHT as u64,
+            });
+        }
+        Ok(())
+    }
+}

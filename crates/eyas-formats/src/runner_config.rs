@@ -1,0 +1,143 @@
+//! `params/agent.yaml`: what a run says about its networks and the checkpoint does not.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::FormatError;
+
+/// The part of a runner config that a loader needs; everything else is ignored.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RunnerConfig {
+    /// One section for all networks, rsl_rl 1.x to 3.x.
+    policy: Option<ModelConfig>,
+    /// One section for each network, rsl_rl 4.x and 5.x.
+    actor: Option<ModelConfig>,
+    critic: Option<ModelConfig>,
+    student: Option<ModelConfig>,
+    teacher: Option<ModelConfig>,
+    empirical_normalization: Option<bool>,
+    #[serde(skip)]
+    pub(crate) path: PathBuf,
+}
+
+/// The section of one network; the names are those of rsl_rl, from 1.x to 5.x.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ModelConfig {
+    activation: Option<String>,
+    obs_normalization: Option<bool>,
+    actor_obs_normalization: Option<bool>,
+    critic_obs_normalization: Option<bool>,
+    student_obs_normalization: Option<bool>,
+    teacher_obs_normalization: Option<bool>,
+    state_dependent_std: Option<bool>,
+    distribution_cfg: Option<DistributionConfig>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct DistributionConfig {
+    class_name: Option<String>,
+    action_range: Option<Vec<f64>>,
+}
+
+/// How a stochastic model of rsl_rl turns outputs into actions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Distribution {
+    /// The outputs are the means.
+    Gaussian,
+    /// The first half of the outputs are the means.
+    Heteroscedastic,
+    /// The outputs parametrise a Beta distribution over this range.
+    Beta { range: Vec<f64> },
+}
+
+/// A value and the key that gave it.
+pub(crate) type Found<T> = (T, String);
+
+impl RunnerConfig {
+    /// Reads the config of the run that a checkpoint belongs to, if it is there: `path` if given, else
+    /// `params/agent.yaml` in the checkpoint's directory or in the one above.
+    pub(crate) fn beside(checkpoint: &Path, path: Option<&Path>) -> Result<Option<Self>, FormatError> {
+        if let Some(path) = path {
+            return Self::read(path).map(Some);
+        }
+        let directory = checkpoint.parent().unwrap_or(Path::new(""));
+        for candidate in [directory.join("params/agent.yaml"), directory.join("../params/agent.yaml")] {
+            match Self::read(&candidate) {
+                Err(FormatError::Missing { .. }) => {}
+                found => return found.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn read(path: &Path) -> Result<Self, FormatError> {
+        let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotADirectory => FormatError::Missing { path: path.to_owned() },
+            _ => FormatError::reading(path, source),
+        })?;
+        let config: Self = serde_saphyr::from_str(&text)
+            .map_err(|source| FormatError::RunnerConfig { path: path.to_owned(), source: source.into() })?;
+        Ok(Self { path: path.to_owned(), ..config })
+    }
+
+    /// The section of a network and its name.
+    fn section(&self, model: &'static str) -> Option<(&ModelConfig, &'static str)> {
+        let own = match model {
+            "actor" => &self.actor,
+            "critic" => &self.critic,
+            "student" => &self.student,
+            _ => &self.teacher,
+        };
+        own.as_ref()
+            .map(|section| (section, model))
+            .or(self.policy.as_ref().map(|section| (section, "policy")))
+    }
+
+    /// The activation of `model`, one of `actor`, `critic`, `student`, `teacher`.
+    pub(crate) fn activation(&self, model: &'static str) -> Option<Found<&str>> {
+        let (section, name) = self.section(model)?;
+        Some((section.activation.as_deref()?, format!("{name}.activation")))
+    }
+
+    /// Whether `model` normalises its observations.
+    pub(crate) fn normalization(&self, model: &'static str) -> Option<Found<bool>> {
+        let own = self.section(model).and_then(|(section, name)| {
+            if name != "policy" {
+                return Some((section.obs_normalization?, format!("{name}.obs_normalization")));
+            }
+            let value = match model {
+                "actor" => section.actor_obs_normalization,
+                "critic" => section.critic_obs_normalization,
+                "student" => section.student_obs_normalization,
+                _ => section.teacher_obs_normalization,
+            };
+            Some((value?, format!("policy.{model}_obs_normalization")))
+        });
+        own.or(self.empirical_normalization.map(|value| (value, "empirical_normalization".to_owned())))
+    }
+
+    /// The action distribution of `model`.
+    pub(crate) fn distribution(&self, model: &'static str) -> Option<Found<Distribution>> {
+        let (section, name) = self.section(model)?;
+        if let Some(dependent) = section.state_dependent_std {
+            let distribution = if dependent { Distribution::Heteroscedastic } else { Distribution::Gaussian };
+            return Some((distribution, format!("{name}.state_dependent_std")));
+        }
+        let config = section.distribution_cfg.as_ref()?;
+        let class = config.class_name.as_deref()?;
+        let distribution = if class.contains("Heteroscedastic") {
+            Distribution::Heteroscedastic
+        } else if class.contains("Beta") {
+            Distribution::Beta { range: config.action_range.clone().unwrap_or_else(|| vec![-1.0, 1.0]) }
+        } else {
+            Distribution::Gaussian
+        };
+        Some((distribution, format!("{name}.distribution_cfg.class_name")))
+    }
+}

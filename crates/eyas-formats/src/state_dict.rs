@@ -1,0 +1,114 @@
+//! A state dict: named tensors, read with their shapes checked.
+
+use std::path::Path;
+
+use crate::{FormatError, Tensor, Value};
+
+/// The tensors of a dict with string keys; other entries are left out.
+#[derive(Clone, Debug)]
+pub(crate) struct StateDict<'a> {
+    pub(crate) path: &'a Path,
+    /// The key of the dict in the file; empty for the file's root.
+    pub(crate) name: &'static str,
+    tensors: Vec<(&'a str, &'a Tensor)>,
+}
+
+impl<'a> StateDict<'a> {
+    pub(crate) fn new(path: &'a Path, name: &'static str, dict: &'a Value) -> Self {
+        let tensors = dict
+            .entries()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(key, value)| Some((key.as_str()?, value.as_tensor()?)))
+            .collect();
+        Self { path, name, tensors }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.tensors.iter().map(|(key, _)| *key)
+    }
+
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.keys().any(|known| known == key)
+    }
+
+    pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
+        self.keys().any(|key| key.starts_with(prefix))
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Result<&'a Tensor, FormatError> {
+        self.tensors.iter().find(|(known, _)| *known == key).map(|(_, tensor)| *tensor).ok_or_else(|| {
+            FormatError::MissingKey {
+                path: self.path.to_owned(),
+                key: self.full_name(key),
+                present: summary(self.keys()),
+            }
+        })
+    }
+
+    /// The values of a tensor of this shape, all finite.
+    pub(crate) fn values(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, FormatError> {
+        let tensor = self.get(key)?;
+        if tensor.shape() != shape {
+            return Err(self.shape_mismatch(key, tensor, format!("{shape:?}")));
+        }
+        self.finite(key, tensor)
+    }
+
+    /// The values of a vector, whatever leading sizes of 1 it has.
+    pub(crate) fn vector(&self, key: &str, width: usize) -> Result<Vec<f32>, FormatError> {
+        let tensor = self.get(key)?;
+        if tensor.num_elements() != width || tensor.shape().iter().rev().skip(1).any(|&size| size != 1) {
+            return Err(self.shape_mismatch(key, tensor, format!("[{width}] or [1, {width}]")));
+        }
+        self.finite(key, tensor)
+    }
+
+    /// The sizes of a matrix, none of them 0.
+    pub(crate) fn matrix(&self, key: &str) -> Result<[usize; 2], FormatError> {
+        let tensor = self.get(key)?;
+        match *tensor.shape() {
+            [rows, columns] if rows > 0 && columns > 0 => Ok([rows, columns]),
+            _ => Err(self.shape_mismatch(key, tensor, "[outputs, inputs]".to_owned())),
+        }
+    }
+
+    pub(crate) fn shape_mismatch(&self, key: &str, tensor: &Tensor, expected: String) -> FormatError {
+        FormatError::ShapeMismatch {
+            path: self.path.to_owned(),
+            key: self.full_name(key),
+            found: tensor.shape().to_vec(),
+            expected,
+        }
+    }
+
+    fn finite(&self, key: &str, tensor: &Tensor) -> Result<Vec<f32>, FormatError> {
+        let values = tensor.to_f32();
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(index) => Err(FormatError::NonFinite {
+                path: self.path.to_owned(),
+                key: self.full_name(key),
+                index,
+                value: f64::from(values[index]),
+            }),
+        }
+    }
+
+    pub(crate) fn full_name(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}/{key}", self.name) }
+    }
+}
+
+/// The first few of many keys.
+pub(crate) fn summary<'a>(keys: impl Iterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let mut names: Vec<String> = keys.map(|key| format!("`{key}`")).collect();
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let shown = names.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}

@@ -1,0 +1,17 @@
+//! Public behaviour of `eyas-formats`; each module is named after what it promises.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod acts_as_the_library;
+mod arrays;
+mod containers;
+mod decisions;
+mod executes_nothing;
+mod fixtures;
+mod messages;
+mod originals;
+mod python;
+mod reference;
+mod resume;
+mod survives_damage;
+mod writes_whole_files;

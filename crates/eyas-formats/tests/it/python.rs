@@ -1,0 +1,181 @@
+//! torch, rsl_rl and NumPy themselves accept what is written.
+//!
+//! `EYAS_PYTHON` names the interpreter, else `python3`; a test without its packages is skipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use eyas_formats::npy::{self, Array, Data};
+use eyas_formats::rsl_rl::{self, PpoCheckpoint};
+use eyas_formats::student::{self, StudentCheckpoint};
+use eyas_formats::{FormatError, Value, torch};
+use eyas_policy::{Activation, Architecture, Cell, Core, Output, Policy};
+
+use crate::fixtures::{adam, data, json, mlp_policy, network, normalizer, sequence};
+use crate::reference::{actions, distance};
+
+/// The interpreter, if it has the package.
+fn python_with(package: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("EYAS_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let found = Command::new(&python).arg("-c").arg(format!("import {package}")).output();
+    let usable = found.is_ok_and(|output| output.status.success());
+    if !usable {
+        eprintln!("skipped: needs {package}");
+    }
+    usable.then_some(python)
+}
+
+fn run(python: &Path, script: &str, arguments: &[&Path]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
+    let output = Command::new(python).arg(&script).args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{} failed:\n{}",
+        script.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn rsl_rl_resumes_a_written_run() {
+    let Some(python) = python_with("rsl_rl.models") else { return };
+    let gru = Core { cell: Cell::Gru, width: 4, layers: 1 };
+    let lstm = Core { cell: Cell::Lstm, width: 4, layers: 2 };
+    for (kind, core) in [("mlp", None), ("gru", Some(gru)), ("lstm", Some(lstm))] {
+        resume_with_rsl_rl(&python, kind, core);
+    }
+}
+
+fn resume_with_rsl_rl(python: &Path, kind: &str, core: Option<Core>) {
+    let shape = |inputs, outputs| Architecture {
+        core,
+        ..Architecture::mlp(inputs, &[6, 3], outputs, Activation::Elu)
+    };
+    let actor =
+        Policy { normalizer: Some(normalizer(5)), network: network(shape(5, 2)), output: Output::Identity };
+    let critic = network(shape(7, 1));
+    let optimizer = adam(2 + actor.network.parameters.len() + critic.parameters.len(), 50);
+    let extra = Value::dict([("contract", "point_ctrl")]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let checkpoint = PpoCheckpoint {
+        actor: &actor,
+        std: &[0.5, 0.25],
+        critic: &critic,
+        critic_normalizer: Some(&normalizer(7)),
+        optimizer: &optimizer,
+        iteration: 30,
+        extra: Some(&extra),
+    };
+    rsl_rl::write_ppo(&file("model_30.pt"), &checkpoint).unwrap();
+    let (result, saved) = (file("result.json"), file("saved.pt"));
+    run(python, "ppo.py", &[&file("model_30.pt"), &result, &saved, Path::new(kind)]);
+
+    let report = json(&result);
+    assert_eq!((report["iteration"].as_u64(), report["steps"].as_f64()), (Some(30), Some(50.0)));
+    assert_eq!(
+        (report["learning_rate"].as_f64(), report["shapes_agree"].as_bool()),
+        (Some(3e-4), Some(true))
+    );
+    let (expected, _) = actions(&actor, &sequence(&report["input"]));
+    let error = distance(&expected, &sequence(&report["action"]));
+    assert!(error < 1e-5, "{kind}: actions differ by {error:e}");
+    check_moments(&report["moment_sums"], &actor, &critic, &optimizer.exp_avg);
+
+    // What the library saved after one more iteration is a run that can be read in turn.
+    let next = rsl_rl::read_ppo(&saved).unwrap();
+    assert_eq!(next.optimizer.unwrap().step, 51);
+    assert_eq!(next.actor.network.architecture, actor.network.architecture);
+    assert_ne!(next.actor.network.parameters, actor.network.parameters);
+}
+
+/// The library counts the head before the core; each moment must have reached its own parameter.
+fn check_moments(found: &serde_json::Value, actor: &Policy, critic: &eyas_policy::Network, exp_avg: &[f32]) {
+    let mut expected = vec![sum(&exp_avg[..2])];
+    let mut start = 2;
+    for network in [&actor.network, critic] {
+        let (core, head): (Vec<_>, Vec<_>) =
+            network.architecture.tensors().into_iter().partition(|tensor| tensor.name.starts_with("core."));
+        let sums = head.iter().chain(&core);
+        expected
+            .extend(sums.map(|tensor| sum(&exp_avg[start + tensor.range.start..start + tensor.range.end])));
+        start += network.parameters.len();
+    }
+    let found: Vec<f64> = serde_json::from_value(found.clone()).unwrap();
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-6 * expected.abs(), "{found} {expected}");
+    }
+}
+
+fn sum(values: &[f32]) -> f64 {
+    values.iter().map(|&value| f64::from(value)).sum()
+}
+
+#[test]
+fn torch_loads_students_with_its_safe_default() {
+    let Some(python) = python_with("torch") else { return };
+    let gru = network(Architecture::gru_student(22, 16, 4));
+    let gru = Policy { normalizer: None, network: gru, output: Output::Identity };
+    let directory = tempfile::tempdir().unwrap();
+    for (kind, policy, best_return) in [("mlp", mlp_policy(), 45.25), ("gru", gru, -3.5)] {
+        let (path, result) = (directory.path().join("student.pt"), directory.path().join("result.json"));
+        let optimizer = adam(policy.network.parameters.len(), 4);
+        let extra = Value::dict([("contract", "point_ctrl")]);
+        let checkpoint = StudentCheckpoint {
+            epoch: 70_000,
+            policy: &policy,
+            optimizer: &optimizer,
+            best_return,
+            extra: Some(&extra),
+        };
+        student::write(&path, &checkpoint).unwrap();
+        run(&python, "student.py", &[&path, &result, Path::new(kind)]);
+
+        let report = json(&result);
+        let (expected, _) = actions(&policy, &sequence(&report["input"]));
+        let error = distance(&expected, &sequence(&report["action"]));
+        assert!(error < 1e-5, "{kind}: actions differ by {error:e}");
+        assert_eq!(report["epoch"], 70_000);
+        assert_eq!(
+            (&report["best_return"], &report["best_return_type"]),
+            (&best_return.into(), &"float".into())
+        );
+        assert_eq!(report["contract"], "point_ctrl");
+    }
+}
+
+#[test]
+fn torch_loads_every_kind_of_object() {
+    let Some(python) = python_with("torch") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("copy.pt");
+    let original = data("containers_zip.pt");
+    torch::write(&copy, &torch::read(&original).unwrap().0).unwrap();
+    run(&python, "containers.py", &[&original, &copy]);
+}
+
+#[test]
+fn numpy_and_eyas_read_each_other() {
+    let Some(python) = python_with("numpy") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let arrays = crate::arrays::one_of_each();
+    for (name, array) in &arrays {
+        npy::write(&file(&format!("{name}.npy")), array).unwrap();
+    }
+    let named: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (name.as_str(), array)).collect();
+    npy::write_npz(&file("eyas.npz"), &named).unwrap();
+    run(&python, "arrays.py", &[directory.path()]);
+
+    assert_eq!(npy::read_npz(&file("numpy.npz")).unwrap(), arrays);
+    let counted = Array::new(&[2, 3, 4], Data::I64((0..24).collect()));
+    assert_eq!(npy::read(&file("fortran.npy")).unwrap(), counted);
+    assert_eq!(npy::read(&file("version2.npy")).unwrap(), arrays[0].1);
+    for name in ["big_endian.npy", "fields.npy"] {
+        let error = npy::read(&file(name)).unwrap_err();
+        assert!(matches!(error, FormatError::Npy { .. }), "{name}: {error}");
+    }
+    let error = npy::read_npz(&file("compressed.npz")).unwrap_err();
+    assert!(error.to_string().contains("compressed"), "{error}");
+}

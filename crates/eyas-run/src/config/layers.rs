@@ -1,0 +1,427 @@
+//! The stack of layers, applied one after the other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{ConfigError, Known};
+use super::grammar::{Action, Override};
+use super::node::{Body, Form, Node};
+use super::origin::Origin;
+use super::value::{Table, Value};
+use super::yaml::{self, Content, Entry, Located};
+use super::{deserialize, keys, serialize};
+
+/// A configuration under construction: defaults first, each call a layer on top.
+///
+/// A key may leave out its group (the first level) where only one group has it:
+/// `scene.num_envs` means `env.scene.num_envs`.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    root: Node,
+}
+
+/// One value of the merged configuration and the layer that set it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Full dotted key.
+    pub key: String,
+    /// The value; never a table with entries.
+    pub value: Value,
+    /// The layer that last set it.
+    pub origin: Origin,
+}
+
+impl Layers {
+    /// Starts from typed defaults, which fix keys and types.
+    ///
+    /// Fields must not be skipped when serialising: a key that the defaults lack is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Defaults`] if `defaults` does not serialise to a table.
+    pub fn new(defaults: &impl Serialize) -> Result<Self, ConfigError> {
+        let root = serialize::to_node(defaults)
+            .map_err(|error| ConfigError::Defaults { message: error.to_string() })?;
+        if root.entries().is_none() {
+            return Err(ConfigError::Defaults { message: "they are not a struct".into() });
+        }
+        Ok(Self { root })
+    }
+
+    /// Lets users add keys to the table `key` and to all tables below it.
+    ///
+    /// Maps need no mark: only what serialises as a struct has fixed keys. Internally tagged enums
+    /// do, so mark them if their variants have different fields.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnknownKey`] if there is no such key.
+    pub fn free_form(&mut self, key: &str) -> Result<&mut Self, ConfigError> {
+        fn open_all(node: &mut Node) {
+            if let Body::Table { entries, form, .. } = &mut node.body {
+                *form = Form::Open;
+                entries.values_mut().for_each(open_all);
+            }
+        }
+        let key = self.resolve(key, &Origin::Default)?;
+        open_all(self.node_mut(&key));
+        Ok(self)
+    }
+
+    /// Adds a YAML file, which may hold any part of the configuration.
+    pub fn file(&mut self, path: impl AsRef<Path>) -> Result<&mut Self, ConfigError> {
+        self.file_under("", path)
+    }
+
+    /// Adds a YAML file whose top level is the group `key`, such as the `params/env.yaml` of a run.
+    pub fn file_under(&mut self, key: &str, path: impl AsRef<Path>) -> Result<&mut Self, ConfigError> {
+        let path = path.as_ref();
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        self.yaml(key, &text, &Source::File(path.to_owned()))
+    }
+
+    /// Adds a named set of values, written as YAML.
+    pub fn preset(&mut self, name: &str, yaml: &str) -> Result<&mut Self, ConfigError> {
+        self.yaml("", yaml, &Source::Preset(name.to_owned()))
+    }
+
+    /// Adds Hydra-style overrides, in order. See [`Override`] for the grammar.
+    pub fn overrides<S: AsRef<str>>(&mut self, overrides: &[S]) -> Result<&mut Self, ConfigError> {
+        for text in overrides {
+            let text = text.as_ref();
+            self.apply(Override::parse(text)?, &Origin::Override(text.to_owned()))?;
+        }
+        Ok(self)
+    }
+
+    /// Sets one known key, for flags such as `--seed`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers build the origin in place")]
+    pub fn set(
+        &mut self,
+        key: &str,
+        value: impl Into<Value>,
+        origin: Origin,
+    ) -> Result<&mut Self, ConfigError> {
+        let key = self.resolve(key, &origin)?;
+        self.write(&key, value.into(), &origin)?;
+        Ok(self)
+    }
+
+    /// The merged configuration as its type.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] names the key and the layer of a value that `T` rejects.
+    pub fn finish<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        deserialize::from_value(self.root.to_value()).map_err(|error| self.invalid("", error))
+    }
+
+    /// One part of the merged configuration as its type, such as the group `env`.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish), and [`ConfigError::UnknownKey`].
+    pub fn section<T: DeserializeOwned>(&self, key: &str) -> Result<T, ConfigError> {
+        let (key, node) = self.lookup(key, &Origin::Default)?;
+        deserialize::from_value(node.to_value()).map_err(|error| self.invalid(&key, error))
+    }
+
+    /// The current value of a full or unique key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value> {
+        self.lookup(key, &Origin::Default).ok().map(|(_, node)| node.to_value())
+    }
+
+    /// The layer that last set a full or unique key.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.lookup(key, &Origin::Default).ok().map(|(_, node)| node.origin())
+    }
+
+    /// Every value with its full key and its origin, in the order of the defaults.
+    #[must_use]
+    pub fn provenance(&self) -> Vec<Setting> {
+        fn visit(node: &Node, key: &str, settings: &mut Vec<Setting>) {
+            match &node.body {
+                Body::Table { entries, .. } if !entries.is_empty() => {
+                    for (name, child) in entries {
+                        visit(child, &keys::join(key, name), settings);
+                    }
+                }
+                _ => settings.push(Setting {
+                    key: key.to_owned(),
+                    value: node.to_value(),
+                    origin: node.origin().clone(),
+                }),
+            }
+        }
+        let mut settings = Vec::new();
+        visit(&self.root, "", &mut settings);
+        settings
+    }
+
+    /// The table `key` as YAML, for `params/env.yaml`; the empty key is everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnknownKey`] if there is no such key.
+    pub fn to_yaml(&self, key: &str) -> Result<String, ConfigError> {
+        if key.is_empty() {
+            return Ok(self.root.to_value().to_yaml());
+        }
+        let (_, node) = self.lookup(key, &Origin::Default)?;
+        Ok(node.to_value().to_yaml())
+    }
+
+    fn apply(&mut self, change: Override, origin: &Origin) -> Result<(), ConfigError> {
+        let Override { action, key, value } = change;
+        match (action, value) {
+            (Action::Remove, value) => self.remove(&key, value, origin),
+            (_, None) => unreachable!("the grammar gives every other action a value"),
+            (Action::Set, Some(value)) => {
+                let key = self.resolve(&key, origin)?;
+                self.write(&key, value, origin)
+            }
+            (Action::SetOrAdd, Some(value)) => self.set_or_add(&key, value, origin),
+            (Action::Add, Some(value)) => match self.lookup(&key, origin) {
+                Ok((key, node)) => {
+                    Self::require_extensible(&key, node, &value, origin)?;
+                    self.write(&key, value, origin)
+                }
+                Err(ConfigError::UnknownKey { .. }) => self.add(&key, value, origin),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    fn set_or_add(&mut self, key: &str, value: Value, origin: &Origin) -> Result<(), ConfigError> {
+        match self.resolve(key, origin) {
+            Ok(key) => self.write(&key, value, origin),
+            Err(ConfigError::UnknownKey { .. }) => self.add(key, value, origin),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `+key={…}` on a free-form table adds to it, as in Hydra; on any other known key it is an error.
+    fn require_extensible(key: &str, node: &Node, value: &Value, origin: &Origin) -> Result<(), ConfigError> {
+        if node.form() == Some(Form::Open) && matches!(value, Value::Table(_)) {
+            return Ok(());
+        }
+        let found = Box::new(node.to_value());
+        Err(ConfigError::AlreadySet { key: key.to_owned(), found, origin: origin.clone() })
+    }
+
+    fn add(&mut self, key: &str, value: Value, origin: &Origin) -> Result<(), ConfigError> {
+        let Some(parent) = self.open_parent(key) else { return Err(self.unknown(key, origin)) };
+        let name = keys::split_last(key).1.to_owned();
+        if let Body::Table { entries, .. } = &mut self.node_mut(&parent).body {
+            entries.insert(name, Node::free(value, origin));
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &str, expected: Option<Value>, origin: &Origin) -> Result<(), ConfigError> {
+        let (key, node) = self.lookup(key, origin)?;
+        let found = node.to_value();
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            let (found, expected) = (Box::new(found), Box::new(expected));
+            return Err(ConfigError::RemovesOther { key, found, expected, origin: origin.clone() });
+        }
+        if node.optional && self.open_parent(&key).is_none() {
+            return self.write(&key, Value::Null, origin);
+        }
+        let Some(parent) = self.open_parent(&key) else {
+            return Err(ConfigError::NotRemovable { key, origin: origin.clone() });
+        };
+        if let Body::Table { entries, .. } = &mut self.node_mut(&parent).body {
+            entries.shift_remove(keys::split_last(&key).1);
+        }
+        Ok(())
+    }
+
+    /// Writes to a key that exists. Tables merge key by key; all else replaces.
+    fn write(&mut self, key: &str, value: Value, origin: &Origin) -> Result<(), ConfigError> {
+        let node = self.node_mut(key);
+        let value = match (node.entries(), value) {
+            (Some(entries), Value::Table(table)) => {
+                let is_known = |name: &String| entries.contains_key(name);
+                match node.form() {
+                    Some(Form::Choice) if !table.keys().all(is_known) => Value::Table(table),
+                    _ => return self.write_entries(key, table, origin),
+                }
+            }
+            (_, value) => value,
+        };
+        node.assign(&value, origin).map_err(|mismatch| ConfigError::WrongType {
+            key: key.to_owned(),
+            found: Box::new(mismatch.found),
+            expected: mismatch.expected,
+            origin: origin.clone(),
+        })
+    }
+
+    fn write_entries(&mut self, key: &str, table: Table, origin: &Origin) -> Result<(), ConfigError> {
+        for (name, value) in table {
+            let child = keys::join(key, &name);
+            if self.node(&child).is_some() {
+                self.write(&child, value, origin)?;
+            } else {
+                self.add(&child, value, origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn yaml(&mut self, group: &str, text: &str, source: &Source) -> Result<&mut Self, ConfigError> {
+        let document = yaml::parse(text).map_err(|error| ConfigError::Yaml {
+            message: error.message,
+            origin: source.origin(error.line, error.column),
+        })?;
+        match &document.content {
+            Content::Table(entries) => self.merge(group, entries, source)?,
+            Content::Scalar(Value::Null) => {}
+            _ => {
+                return Err(ConfigError::Yaml {
+                    message: "expected `key: value` lines at the top level".into(),
+                    origin: source.origin(document.line, document.column),
+                });
+            }
+        }
+        Ok(self)
+    }
+
+    fn merge(&mut self, prefix: &str, entries: &[Entry], source: &Source) -> Result<(), ConfigError> {
+        for entry in entries {
+            let key = keys::join(prefix, &entry.key);
+            let at_key = source.origin(entry.line, entry.column);
+            match &entry.value.content {
+                Content::Table(children) if self.is_table(&key, &at_key)? && !children.is_empty() => {
+                    self.merge(&key, children, source)?;
+                }
+                _ => {
+                    let origin = self.place(&key, &entry.value, &at_key, source);
+                    self.set_or_add(&key, entry.value.to_value(), &origin)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the children of `key` are keys of their own: it is a table that merges, or a bare
+    /// prefix that several groups share.
+    fn is_table(&self, key: &str, origin: &Origin) -> Result<bool, ConfigError> {
+        match self.lookup(key, origin) {
+            Ok((_, node)) => Ok(matches!(node.form(), Some(Form::Closed | Form::Open))),
+            Err(ConfigError::AmbiguousKey { .. }) => Ok(true),
+            Err(_) if self.open_parent(key).is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A scalar's place is its own; that of anything else, or of an unknown key, is its key's.
+    fn place(&self, key: &str, value: &Located, at_key: &Origin, source: &Source) -> Origin {
+        match value.content {
+            Content::Scalar(_) if value.line > 0 && self.lookup(key, at_key).is_ok() => {
+                source.origin(value.line, value.column)
+            }
+            _ => at_key.clone(),
+        }
+    }
+
+    fn node(&self, key: &str) -> Option<&Node> {
+        self.root.find(keys::parts(key))
+    }
+
+    fn node_mut(&mut self, key: &str) -> &mut Node {
+        self.root.find_mut(keys::parts(key)).expect("the caller has resolved the key")
+    }
+
+    /// The full key of a known key that may lack its group.
+    fn resolve(&self, key: &str, origin: &Origin) -> Result<String, ConfigError> {
+        self.lookup(key, origin).map(|(key, _)| key)
+    }
+
+    fn lookup(&self, key: &str, origin: &Origin) -> Result<(String, &Node), ConfigError> {
+        let mut candidates = self.candidates(key);
+        if candidates.len() > 1 {
+            let candidates = candidates.into_iter().map(|(key, _)| key).collect();
+            return Err(ConfigError::AmbiguousKey {
+                key: key.to_owned(),
+                candidates,
+                origin: origin.clone(),
+            });
+        }
+        candidates.pop().ok_or_else(|| self.unknown(key, origin))
+    }
+
+    /// The key itself if it exists, else every group's key of that name.
+    fn candidates(&self, key: &str) -> Vec<(String, &Node)> {
+        let found = |key: String| self.node(&key).map(|node| (key, node));
+        if let Some(exact) = found(key.to_owned()) {
+            return vec![exact];
+        }
+        let groups = self.root.entries().into_iter().flatten();
+        groups.filter_map(|(group, _)| found(keys::join(group, key))).collect()
+    }
+
+    /// The full key of the table that would take `key`, if exactly one would.
+    fn open_parent(&self, key: &str) -> Option<String> {
+        let (parent, _) = keys::split_last(key);
+        let mut open = self.candidates(parent);
+        open.retain(|(_, node)| node.form() == Some(Form::Open));
+        if open.len() == 1 { open.pop().map(|(key, _)| key) } else { None }
+    }
+
+    fn unknown(&self, key: &str, origin: &Origin) -> ConfigError {
+        let (table, node) = self.innermost_table(key);
+        let names = node.entries().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let known = Box::new(Known { table, names, is_open: self.open_parent(key).is_some() });
+        let suggestions = keys::suggest(&self.root, key);
+        ConfigError::UnknownKey { key: key.to_owned(), suggestions, known, origin: origin.clone() }
+    }
+
+    /// The deepest table on the way to `key`.
+    fn innermost_table(&self, key: &str) -> (String, &Node) {
+        let mut table = (String::new(), &self.root);
+        for part in keys::parts(key) {
+            match table.1.entries().and_then(|entries| entries.get(part)) {
+                Some(child) if child.entries().is_some() => table = (keys::join(&table.0, part), child),
+                _ => break,
+            }
+        }
+        table
+    }
+
+    /// Blames the innermost known key of an error's path.
+    fn invalid(&self, prefix: &str, error: deserialize::DeserializeError) -> ConfigError {
+        let key = error.path.iter().fold(prefix.to_owned(), |key, part| keys::join(&key, part));
+        let mut node = &self.root;
+        for part in keys::parts(&key) {
+            match node.entries().and_then(|entries| entries.get(part)) {
+                Some(child) => node = child,
+                None => break,
+            }
+        }
+        let origin = node.origin().clone();
+        ConfigError::Invalid { key, message: error.message, suggestion: error.suggestion, origin }
+    }
+}
+
+/// Where a YAML text comes from.
+enum Source {
+    File(PathBuf),
+    Preset(String),
+}
+
+impl Source {
+    fn origin(&self, line: u64, column: u64) -> Origin {
+        match self {
+            Self::File(path) => Origin::File { path: path.clone(), line, column },
+            Self::Preset(name) => Origin::Preset(name.clone()),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What can go wrong around a run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a run could not start, write or be found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum RunError {
+    #[error("cannot {action} `{}`", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("`{name}` = {value:?} is not a single directory name")]
+    NotAName { name: &'static str, value: String },
+    #[error("`{pattern}` is not a regular expression")]
+    Pattern { pattern: String, source: Box<regex::Error> },
+    #[error("no {what} in `{}` matches `{pattern}`", directory.display())]
+    NoMatch { what: &'static str, directory: PathBuf, pattern: String, present: Vec<String> },
+    #[error("event file `{}` is damaged at byte {offset}: {reason}", path.display())]
+    DamagedEvents { path: PathBuf, offset: u64, reason: &'static str },
+    #[error("cannot listen for Ctrl-C")]
+    Interrupt { source: ctrlc::Error },
+    #[error("cannot write a manifest as JSON")]
+    Manifest { source: serde_json::Error },
+}
+
+impl RunError {
+    /// Attaches what was being done to which path.
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAName { .. } => Some("use a name without `/`, `\\`, `.` or `..` alone".into()),
+            Self::Pattern { .. } => {
+                Some("`.*` matches everything; `model_.*.pt` matches numbered checkpoints".into())
+            }
+            Self::NoMatch { present, .. } if present.is_empty() => Some("there is nothing in it".into()),
+            Self::NoMatch { present, .. } => Some(format!("it holds {}", abridged(present))),
+            Self::DamagedEvents { .. } => Some("the records before it are intact".into()),
+            _ => None,
+        }
+    }
+}
+
+/// The first names of a long list, and how many there are.
+fn abridged(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let rest = names.len().saturating_sub(SHOWN);
+    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
+}

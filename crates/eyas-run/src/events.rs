@@ -1,0 +1,155 @@
+//! TensorBoard event files, written and read.
+//!
+//! An event file is a sequence of `TFRecord`s, each a hand-encoded `Event` message of
+//! `tensorflow/core/util/event.proto`. TensorBoard merges all event files of a directory, so a
+//! resumed run simply starts another one.
+
+mod message;
+mod record;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use message::Scalar;
+use message::{Event, What};
+
+use crate::error::RunError;
+
+/// Writes one event file.
+///
+/// Records are buffered; they are on their way to the disk after [`flush`](Self::flush) or when the
+/// writer is dropped. Flush once per epoch: TensorBoard then shows the epoch at once.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let mut events = eyas_run::EventWriter::create(directory.path())?;
+/// events.scalar("training/loss", 0, 0.25)?;
+/// events.flush()?;
+/// let scalars = eyas_run::events::read_scalars(events.path())?;
+/// assert_eq!((scalars[0].tag.as_str(), scalars[0].value), ("training/loss", 0.25));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EventWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl EventWriter {
+    /// Starts `events.out.tfevents.<unix time>.<host>.<process>.<n>` in `directory`, which is made if
+    /// it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn create(directory: impl AsRef<Path>) -> Result<Self, RunError> {
+        /// Tells files of one process and second apart.
+        static NUM_WRITERS: AtomicU32 = AtomicU32::new(0);
+
+        let directory = directory.as_ref();
+        fs::create_dir_all(directory).map_err(RunError::io("create directory", directory))?;
+        let name = format!(
+            "events.out.tfevents.{:010}.{}.{}.{}",
+            wall_time() as u64,
+            gethostname::gethostname().to_string_lossy().replace('/', "-"),
+            std::process::id(),
+            NUM_WRITERS.fetch_add(1, Ordering::Relaxed),
+        );
+        let path = directory.join(name);
+        let file = File::create_new(&path).map_err(RunError::io("create event file", &path))?;
+        let mut writer = Self { path, file: BufWriter::new(file) };
+        writer.write(0, What::FileVersion)?;
+        writer.flush()?;
+        Ok(writer)
+    }
+
+    /// The file being written.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds one point to the curve `tag`.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn scalar(&mut self, tag: &str, step: u64, value: f32) -> Result<(), RunError> {
+        self.write(step, What::Scalar { tag, value })
+    }
+
+    /// Adds a Markdown text, shown on TensorBoard's text page.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn text(&mut self, tag: &str, step: u64, text: &str) -> Result<(), RunError> {
+        self.write(step, What::Text { tag, text })
+    }
+
+    /// Hands all buffered records to the operating system.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn flush(&mut self) -> Result<(), RunError> {
+        self.file.flush().map_err(RunError::io("write", &self.path))
+    }
+
+    fn write(&mut self, step: u64, what: What<'_>) -> Result<(), RunError> {
+        let event = Event { wall_time: wall_time(), step, what };
+        record::write(&mut self.file, &event.encode()).map_err(RunError::io("write", &self.path))
+    }
+}
+
+/// Seconds since 1970, the clock of TensorBoard's time axis.
+fn wall_time() -> f64 {
+    // A clock before 1970 only distorts that axis.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
+}
+
+/// All scalars of one event file, in the order written.
+///
+/// A record that breaks off at the end of the file is left out: the run was killed, or still writes.
+///
+/// # Errors
+///
+/// [`RunError::DamagedEvents`] if a checksum or a message is wrong.
+pub fn read_scalars(path: impl AsRef<Path>) -> Result<Vec<Scalar>, RunError> {
+    let path = path.as_ref();
+    let bytes = fs::read(path).map_err(RunError::io("read event file", path))?;
+    let damaged = |offset: usize, reason| RunError::DamagedEvents {
+        path: path.to_owned(),
+        offset: offset as u64,
+        reason,
+    };
+    let mut scalars = Vec::new();
+    let mut offset = 0;
+    while let Some(record) = record::read(&bytes[offset..]).map_err(|reason| damaged(offset, reason))? {
+        message::decode(record.payload, &mut scalars)
+            .ok_or_else(|| damaged(offset, "not an event message"))?;
+        offset += record.num_bytes;
+    }
+    Ok(scalars)
+}
+
+/// The event files in `directory`, oldest first.
+///
+/// # Errors
+///
+/// [`RunError::Io`] with the path.
+pub fn list(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, RunError> {
+    let directory = directory.as_ref();
+    let entries = fs::read_dir(directory)
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        .map_err(RunError::io("list", directory))?;
+    let is_event_file = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("events.out.tfevents."))
+    };
+    let mut paths: Vec<_> = entries.iter().map(fs::DirEntry::path).filter(is_event_file).collect();
+    paths.sort();
+    Ok(paths)
+}

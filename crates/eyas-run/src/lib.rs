@@ -1,0 +1,25 @@
+//! Configuration, run directory, TensorBoard, progress and interruption of a run.
+//!
+//! - [`config`]: defaults, YAML files, presets, Hydra-style overrides and flags, merged with the
+//!   origin of every value;
+//! - [`run_dir`] and [`manifest`]: where a run writes, and what is needed to repeat it;
+//! - [`events`]: TensorBoard event files, written and read;
+//! - [`progress`] and [`interrupt`]: what a person at the terminal sees and presses;
+//! - [`atomic`]: files that are either old or new, never half.
+
+pub mod atomic;
+pub mod config;
+mod error;
+pub mod events;
+pub mod interrupt;
+pub mod manifest;
+pub mod progress;
+pub mod run_dir;
+
+pub use config::{ConfigError, Layers, Origin, Value};
+pub use error::RunError;
+pub use events::EventWriter;
+pub use interrupt::Interrupt;
+pub use manifest::Manifest;
+pub use progress::Progress;
+pub use run_dir::RunDir;

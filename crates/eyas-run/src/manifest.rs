@@ -1,0 +1,136 @@
+//! What is needed to repeat a run: program, command line, seed, inputs and configuration.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use jiff::ZonedDateTime;
+use serde::Serialize;
+use serde_json::{Map, json};
+use sha2::{Digest, Sha256};
+
+use crate::config::{Setting, Value};
+use crate::error::RunError;
+
+/// The content of `manifest.json`.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Name and version of the program that ran.
+    pub program: String,
+    /// Arguments as given, program name first.
+    pub command_line: Vec<String>,
+    /// Seed after resolving a request for a random one.
+    pub seed: u64,
+    /// Start of the run, local time with its zone.
+    pub start: ZonedDateTime,
+    /// Files that the run read, such as teacher checkpoints.
+    pub inputs: Vec<InputFile>,
+    /// Every configuration value and its origin.
+    pub config: Vec<Setting>,
+}
+
+/// A file that influenced a run, and a fingerprint of its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputFile {
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// Length in bytes.
+    pub num_bytes: u64,
+    /// SHA-256 of the content in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Raised when a reader of an older version could misunderstand the file.
+const FORMAT_VERSION: u32 = 1;
+
+impl Manifest {
+    /// A manifest of this process, started now, with its own command line.
+    #[must_use]
+    pub fn new(program: impl Into<String>, seed: u64) -> Self {
+        Self {
+            program: program.into(),
+            command_line: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            seed,
+            start: ZonedDateTime::now(),
+            inputs: Vec::new(),
+            config: Vec::new(),
+        }
+    }
+
+    /// The file's text. JSON has no infinities and NaN: they are strings, as overrides spell them.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Manifest`] if a path is not Unicode.
+    pub fn to_json(&self) -> Result<String, RunError> {
+        let setting = |setting: &Setting| {
+            let entry = json!({ "value": to_json(&setting.value), "origin": setting.origin.to_string() });
+            (setting.key.clone(), entry)
+        };
+        let document = json!({
+            "format": "eyas-manifest",
+            "format_version": FORMAT_VERSION,
+            "program": self.program,
+            "command_line": self.command_line,
+            "seed": self.seed,
+            "start": self.start.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            "inputs": serde_json::to_value(&self.inputs).map_err(|source| RunError::Manifest { source })?,
+            "config": self.config.iter().map(setting).collect::<Map<_, _>>(),
+        });
+        let text = serde_json::to_string_pretty(&document).map_err(|source| RunError::Manifest { source })?;
+        Ok(text + "\n")
+    }
+}
+
+impl InputFile {
+    /// Reads a file once to fingerprint it.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, RunError> {
+        let path = path.as_ref();
+        let (num_bytes, sha256) = hash(path).map_err(RunError::io("read", path))?;
+        Ok(Self { path: path.to_owned(), num_bytes, sha256 })
+    }
+}
+
+fn hash(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut num_bytes = 0;
+    loop {
+        let length = file.read(&mut buffer)?;
+        if length == 0 {
+            return Ok((num_bytes, hexadecimal(&hasher.finalize())));
+        }
+        hasher.update(&buffer[..length]);
+        num_bytes += length as u64;
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+        text
+    })
+}
+
+fn to_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => json!(value),
+        Value::Int(int) => match (i64::try_from(*int), u64::try_from(*int)) {
+            (Ok(int), _) => json!(int),
+            (_, Ok(int)) => json!(int),
+            _ => json!(int.to_string()),
+        },
+        Value::Float(float) if float.is_finite() => json!(float),
+        Value::Float(_) => json!(value.to_string()),
+        Value::String(text) => json!(text),
+        Value::List(items) => items.iter().map(to_json).collect(),
+        Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
+    }
+}

@@ -1,0 +1,197 @@
+//! The directory of a run: where it is made, and how a later run finds it.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use jiff::ZonedDateTime;
+use regex::Regex;
+
+use crate::atomic;
+use crate::error::RunError;
+use crate::manifest::Manifest;
+
+/// The directory of one run, laid out as rsl_rl and Isaac Lab do:
+///
+/// ```text
+/// logs/rsl_rl/<experiment>/<2025-01-31_14-05-59>[_<run name>]/
+///     params/env.yaml  params/agent.yaml  manifest.json  events.out.tfevents.*  *.pt
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes the directory of a run that starts now, in local time.
+    ///
+    /// Two runs in one second get the suffixes `_1`, `_2`, …; an empty `run_name` is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NotAName`] if a name is not a single path component, [`RunError::Io`] if the
+    /// directory cannot be made.
+    pub fn create(root: impl AsRef<Path>, experiment_name: &str, run_name: &str) -> Result<Self, RunError> {
+        Self::create_at(root, experiment_name, run_name, &ZonedDateTime::now())
+    }
+
+    /// As [`create`](Self::create), for a run that started at `start`.
+    pub fn create_at(
+        root: impl AsRef<Path>,
+        experiment_name: &str,
+        run_name: &str,
+        start: &ZonedDateTime,
+    ) -> Result<Self, RunError> {
+        require_name("experiment_name", experiment_name)?;
+        let mut name = start.strftime("%Y-%m-%d_%H-%M-%S").to_string();
+        if !run_name.is_empty() {
+            require_name("run_name", run_name)?;
+            name = format!("{name}_{run_name}");
+        }
+        let parent = root.as_ref().join(experiment_name);
+        fs::create_dir_all(&parent).map_err(RunError::io("create directory", &parent))?;
+        let path = create_unique(&parent, &name)?;
+        Ok(Self { path })
+    }
+
+    /// The directory of a run that exists, to resume it.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] if `path` is not a directory.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        fs::read_dir(&path).map_err(RunError::io("open run directory", &path))?;
+        Ok(Self { path })
+    }
+
+    /// The directory itself, which also takes the event files.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file of the run, such as `best_student.pt`.
+    #[must_use]
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder of one kind of videos: `videos/distillation`, `videos/train`.
+    #[must_use]
+    pub fn videos(&self, kind: &str) -> PathBuf {
+        self.path.join("videos").join(kind)
+    }
+
+    /// Writes `params/<name>.yaml`.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NotAName`], or [`RunError::Io`] with the path.
+    pub fn params_yaml(&self, name: &str, text: &str) -> Result<PathBuf, RunError> {
+        require_name("params file", name)?;
+        let directory = self.path.join("params");
+        fs::create_dir_all(&directory).map_err(RunError::io("create directory", &directory))?;
+        let path = directory.join(format!("{name}.yaml"));
+        atomic::write(&path, text.as_bytes()).map_err(RunError::io("write", &path))?;
+        Ok(path)
+    }
+
+    /// Writes `manifest.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn manifest(&self, manifest: &Manifest) -> Result<PathBuf, RunError> {
+        let path = self.file("manifest.json");
+        atomic::write(&path, manifest.to_json()?.as_bytes()).map_err(RunError::io("write", &path))?;
+        Ok(path)
+    }
+}
+
+/// The newest checkpoint of the newest run: Isaac Lab's `get_checkpoint_path`.
+///
+/// Of the directories in `root` whose name matches `run_regex`, takes the last in alphabetical
+/// order; of its files that match `checkpoint_regex`, the last when names are padded with zeros to
+/// 15 characters, so that `model_1000.pt` follows `model_999.pt`. As with Python's `re.match`, a
+/// pattern must match from the start of a name but need not reach its end.
+///
+/// # Errors
+///
+/// [`RunError::NoMatch`] lists what is there; [`RunError::Pattern`] if a pattern does not parse.
+pub fn find_run(
+    root: impl AsRef<Path>,
+    run_regex: &str,
+    checkpoint_regex: &str,
+) -> Result<PathBuf, RunError> {
+    let run = find_run_dir(root, run_regex)?;
+    let checkpoint = last_match(&run, "checkpoint", checkpoint_regex, Path::is_file, padded)?;
+    Ok(run.join(checkpoint))
+}
+
+/// The newest run directory in `root` whose name matches, as in [`find_run`].
+///
+/// # Errors
+///
+/// As [`find_run`].
+pub fn find_run_dir(root: impl AsRef<Path>, run_regex: &str) -> Result<PathBuf, RunError> {
+    let root = root.as_ref();
+    let run = last_match(root, "run", run_regex, Path::is_dir, str::to_owned)?;
+    Ok(root.join(run))
+}
+
+/// The matching entry with the greatest sort key.
+fn last_match(
+    directory: &Path,
+    what: &'static str,
+    pattern: &str,
+    is_kind: impl Fn(&Path) -> bool,
+    sort_key: impl Fn(&str) -> String,
+) -> Result<String, RunError> {
+    let regex = Regex::new(&format!("^(?:{pattern})"))
+        .map_err(|source| RunError::Pattern { pattern: pattern.to_owned(), source: Box::new(source) })?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory).map_err(RunError::io("list", directory))? {
+        let entry = entry.map_err(RunError::io("list", directory))?;
+        if is_kind(&entry.path()) {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort();
+    let matching = names.iter().filter(|name| regex.is_match(name)).max_by_key(|name| sort_key(name));
+    matching.cloned().ok_or_else(|| RunError::NoMatch {
+        what,
+        directory: directory.to_owned(),
+        pattern: pattern.to_owned(),
+        present: names.clone(),
+    })
+}
+
+/// Python's `f"{name:0>15}"`.
+fn padded(name: &str) -> String {
+    format!("{name:0>15}")
+}
+
+fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, RunError> {
+    for attempt in 0_u32.. {
+        let suffix = if attempt == 0 { String::new() } else { format!("_{attempt}") };
+        let path = parent.join(format!("{name}{suffix}"));
+        // Creation itself is the test: a second process may be asking at the same time.
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(RunError::io("create directory", &path)(error)),
+        }
+    }
+    unreachable!("no directory holds 2^32 runs of one second")
+}
+
+fn require_name(name: &'static str, value: &str) -> Result<(), RunError> {
+    let mut components = Path::new(value).components();
+    let is_single = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+    // `a/` is one component to Path, and a backslash separates on other systems.
+    if is_single && !value.contains(['/', '\\', '\0']) {
+        return Ok(());
+    }
+    Err(RunError::NotAName { name, value: value.to_owned() })
+}

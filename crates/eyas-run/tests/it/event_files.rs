@@ -1,0 +1,112 @@
+use std::fs;
+
+use eyas_run::events::{self, read_scalars};
+use eyas_run::{EventWriter, RunError};
+
+use crate::python;
+
+fn sample(directory: &std::path::Path) -> EventWriter {
+    let mut events = EventWriter::create(directory).unwrap();
+    for step in 0..3 {
+        events.scalar("training/loss", step, 0.5 / (step + 1) as f32).unwrap();
+        events.scalar("evaluation/mean_return", step * 1000, f32::INFINITY).unwrap();
+    }
+    events.text("notes", 0, "*hover*").unwrap();
+    events.flush().unwrap();
+    events
+}
+
+#[test]
+fn the_reader_returns_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let events = sample(directory.path());
+    let scalars = read_scalars(events.path()).unwrap();
+    let points: Vec<_> = scalars.iter().map(|s| (s.tag.as_str(), s.step, s.value)).collect();
+    assert_eq!(points.len(), 6);
+    assert_eq!(points[0], ("training/loss", 0, 0.5));
+    assert_eq!(points[5], ("evaluation/mean_return", 2000, f32::INFINITY));
+    assert!(scalars.windows(2).all(|pair| pair[0].wall_time_s <= pair[1].wall_time_s));
+    assert!(scalars[0].wall_time_s > 1.7e9);
+}
+
+#[test]
+fn files_start_with_the_version_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let events = EventWriter::create(directory.path()).unwrap();
+    let bytes = fs::read(events.path()).unwrap();
+    // 9 bytes wall time, 2 bytes step, 2 + 13 bytes version.
+    assert_eq!(bytes[..8], 26_u64.to_le_bytes());
+    // The masked checksum of that length, of tensorboard's `masked_crc32c`.
+    assert_eq!(bytes[8..12], MASKED_CRC_OF_26.to_le_bytes());
+    assert_eq!(bytes[12], 1 << 3 | 1, "field 1, 64 bits");
+    assert_eq!(bytes[21..], [&b"\x10\x00\x1a\x0dbrain.Event:2"[..], &bytes[38..]].concat());
+    assert_eq!(bytes.len(), 12 + 26 + 4);
+}
+
+const MASKED_CRC_OF_26: u32 = 0x2dd8_9b12;
+
+#[test]
+fn names_are_those_of_tensorboard_and_never_collide() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = EventWriter::create(directory.path()).unwrap();
+    let second = EventWriter::create(directory.path()).unwrap();
+    assert_ne!(first.path(), second.path());
+    let name = first.path().file_name().unwrap().to_str().unwrap();
+    let pattern = format!(r"^events\.out\.tfevents\.\d{{10}}\..+\.{}\.\d+$", std::process::id());
+    assert!(regex::Regex::new(&pattern).unwrap().is_match(name), "{name}");
+    assert_eq!(events::list(directory.path()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_killed_run_keeps_all_whole_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let events = sample(directory.path());
+    let bytes = fs::read(events.path()).unwrap();
+    let cut = directory.path().join("cut");
+    let mut longest = 0;
+    for length in 0..=bytes.len() {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        let num_scalars = read_scalars(&cut).unwrap().len();
+        assert!(num_scalars >= longest);
+        longest = num_scalars;
+    }
+    assert_eq!(longest, 6);
+}
+
+#[test]
+fn damage_is_reported_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let events = sample(directory.path());
+    let mut bytes = fs::read(events.path()).unwrap();
+    bytes[60] ^= 0x40; // in the second record, which starts at 42
+    fs::write(events.path(), &bytes).unwrap();
+    let error = read_scalars(events.path()).unwrap_err();
+    assert!(matches!(error, RunError::DamagedEvents { offset: 42, .. }), "{error}");
+}
+
+#[test]
+fn tensorboard_reads_scalars_and_texts() {
+    const SCRIPT: &str = r"
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1])
+events.Reload()
+print(events.file_version)
+for tag in sorted(events.Tags()['scalars']):
+    print(tag, [(e.step, e.value) for e in events.Scalars(tag)])
+for tag in events.Tags()['tensors']:
+    metadata = events.SummaryMetadata(tag)
+    print(tag, metadata.plugin_data.plugin_name, events.Tensors(tag)[0].tensor_proto.string_val[0])
+";
+    let directory = tempfile::tempdir().unwrap();
+    sample(directory.path());
+    let Some(output) = python::run("tensorboard", SCRIPT, &[directory.path().to_str().unwrap()]) else {
+        return;
+    };
+    insta::assert_snapshot!(output, @r"
+    2.0
+    evaluation/mean_return [(0, inf), (1000, inf), (2000, inf)]
+    training/loss [(0, 0.5), (1, 0.25), (2, 0.1666666716337204)]
+    notes/text_summary text b'*hover*'
+    ");
+}

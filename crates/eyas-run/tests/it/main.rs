@@ -1,0 +1,14 @@
+//! Public behaviour of `eyas-run`; each module is a promise.
+
+#![expect(clippy::unwrap_used, reason = "a failed test should panic")]
+#![expect(clippy::float_cmp, reason = "a configuration must keep every bit")]
+
+mod atomic_writes;
+mod event_files;
+mod interruption;
+mod layering;
+mod override_grammar;
+mod python;
+mod run_directories;
+mod run_manifest;
+mod yaml_text;

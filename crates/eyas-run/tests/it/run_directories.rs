@@ -1,0 +1,108 @@
+use std::fs;
+use std::path::Path;
+
+use eyas_run::run_dir::{find_run, find_run_dir};
+use eyas_run::{RunDir, RunError};
+use jiff::ZonedDateTime;
+
+fn start() -> ZonedDateTime {
+    jiff::civil::date(2025, 1, 31).at(14, 5, 9, 0).in_tz("UTC").unwrap()
+}
+
+/// Makes empty files; their directories come with them.
+fn touch(root: &Path, files: &[&str]) {
+    for file in files {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"").unwrap();
+    }
+}
+
+#[test]
+fn the_name_is_the_start_and_the_run_name() {
+    let root = tempfile::tempdir().unwrap();
+    let plain = RunDir::create_at(root.path(), "point_ctrl", "", &start()).unwrap();
+    let named = RunDir::create_at(root.path(), "point_ctrl", "gru", &start()).unwrap();
+    assert_eq!(plain.path(), root.path().join("point_ctrl/2025-01-31_14-05-09"));
+    assert_eq!(named.path(), root.path().join("point_ctrl/2025-01-31_14-05-09_gru"));
+    assert_eq!(named.file("best_student.pt"), named.path().join("best_student.pt"));
+    assert_eq!(named.videos("distillation"), named.path().join("videos/distillation"));
+    assert_eq!(RunDir::open(named.path()).unwrap(), named);
+}
+
+#[test]
+fn runs_of_one_second_get_their_own_directories() {
+    let root = tempfile::tempdir().unwrap();
+    let names: Vec<_> = (0..3)
+        .map(|_| RunDir::create_at(root.path(), "a", "b", &start()).unwrap())
+        .map(|run| run.path().file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["2025-01-31_14-05-09_b", "2025-01-31_14-05-09_b_1", "2025-01-31_14-05-09_b_2"]);
+}
+
+#[test]
+fn names_that_leave_the_directory_are_rejected() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["..", ".", "a/b", "/a", "a/", r"a\b", "a\0"] {
+        let experiment = RunDir::create(root.path(), name, "").unwrap_err();
+        let run = RunDir::create(root.path(), "a", name).unwrap_err();
+        assert!(matches!(experiment, RunError::NotAName { name: "experiment_name", .. }), "{name}");
+        assert!(matches!(run, RunError::NotAName { name: "run_name", .. }), "{name}");
+    }
+    assert!(RunDir::create(root.path(), "", "").is_err());
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn params_are_written_beside_the_run() {
+    let root = tempfile::tempdir().unwrap();
+    let run = RunDir::create(root.path(), "a", "").unwrap();
+    let path = run.params_yaml("env", "seed: 1\n").unwrap();
+    assert_eq!(path, run.path().join("params/env.yaml"));
+    assert_eq!(fs::read_to_string(path).unwrap(), "seed: 1\n");
+    assert!(run.params_yaml("../env", "").is_err());
+}
+
+#[test]
+fn the_newest_checkpoint_of_the_newest_run_is_found() {
+    let root = tempfile::tempdir().unwrap();
+    touch(
+        root.path(),
+        &[
+            "2025-01-01_00-00-00/model_5000.pt",
+            "2025-01-02_00-00-00/model_999.pt",
+            "2025-01-02_00-00-00/model_1000.pt",
+            "2025-01-02_00-00-00/params/env.yaml",
+            "2025-01-03.txt",
+        ],
+    );
+    let newest = root.path().join("2025-01-02_00-00-00");
+    assert_eq!(find_run(root.path(), ".*", "model_.*.pt").unwrap(), newest.join("model_1000.pt"));
+    assert_eq!(find_run(root.path(), ".*", "model_9").unwrap(), newest.join("model_999.pt"));
+    assert_eq!(find_run_dir(root.path(), "2025-01-01").unwrap(), root.path().join("2025-01-01_00-00-00"));
+    let either = find_run(root.path(), "x|2025-01-01", "model").unwrap();
+    assert!(either.ends_with("2025-01-01_00-00-00/model_5000.pt"));
+}
+
+#[test]
+fn patterns_match_from_the_start_only() {
+    let root = tempfile::tempdir().unwrap();
+    touch(root.path(), &["run/best_model.pt"]);
+    assert!(find_run(root.path(), "run", "best").is_ok());
+    assert!(find_run(root.path(), "run", "model").is_err());
+    assert!(find_run(root.path(), "un", "best").is_err());
+}
+
+#[test]
+fn a_failed_search_lists_what_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    touch(root.path(), &["run/best_student.pt", "run/notes.txt"]);
+    let error = find_run(root.path(), ".*", "model_.*.pt").unwrap_err();
+    let shown = error.to_string().replace(root.path().to_str().unwrap(), "ROOT");
+    assert_eq!(shown, "no checkpoint in `ROOT/run` matches `model_.*.pt`");
+    assert_eq!(error.hint().unwrap(), "it holds `best_student.pt`, `notes.txt`");
+    let error = find_run(root.path(), "2025", ".*").unwrap_err();
+    assert_eq!(error.hint().unwrap(), "it holds `run`");
+    assert!(matches!(find_run(root.path(), "(", ".*").unwrap_err(), RunError::Pattern { .. }));
+    assert!(matches!(find_run(root.path().join("none"), "", "").unwrap_err(), RunError::Io { .. }));
+}

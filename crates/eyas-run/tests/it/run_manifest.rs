@@ -1,0 +1,67 @@
+use std::fs;
+
+use eyas_run::config::Setting;
+use eyas_run::manifest::{InputFile, Manifest};
+use eyas_run::{Origin, RunDir, Value};
+
+#[test]
+fn inputs_are_fingerprinted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("teacher.pt");
+    fs::write(&path, b"abc").unwrap();
+    let input = InputFile::read(&path).unwrap();
+    assert_eq!(input.num_bytes, 3);
+    // FIPS 180-4, the one-block example.
+    assert_eq!(input.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert!(InputFile::read(directory.path().join("none")).is_err());
+}
+
+#[test]
+fn the_manifest_says_how_to_repeat_the_run() {
+    let root = tempfile::tempdir().unwrap();
+    let run = RunDir::create(root.path(), "a", "").unwrap();
+    let setting = |key: &str, value: Value, origin| Setting { key: key.into(), value, origin };
+    let manifest = Manifest {
+        command_line: vec!["eyas".into(), "distill".into(), "--seed".into(), "7".into()],
+        start: jiff::civil::date(2025, 1, 31).at(14, 5, 9, 0).in_tz("UTC").unwrap(),
+        inputs: vec![InputFile { path: "a.pt".into(), num_bytes: 3, sha256: "ba78".into() }],
+        config: vec![
+            setting("agent.seed", 7.into(), Origin::flag("--seed")),
+            setting("agent.clip", f64::INFINITY.into(), Origin::Default),
+        ],
+        ..Manifest::new("eyas 0.1.0", 7)
+    };
+    let path = run.manifest(&manifest).unwrap();
+    insta::assert_snapshot!(fs::read_to_string(path).unwrap(), @r#"
+    {
+      "format": "eyas-manifest",
+      "format_version": 1,
+      "program": "eyas 0.1.0",
+      "command_line": [
+        "eyas",
+        "distill",
+        "--seed",
+        "7"
+      ],
+      "seed": 7,
+      "start": "2025-01-31T14:05:09+00:00",
+      "inputs": [
+        {
+          "path": "a.pt",
+          "num_bytes": 3,
+          "sha256": "ba78"
+        }
+      ],
+      "config": {
+        "agent.seed": {
+          "value": 7,
+          "origin": "flag `--seed`"
+        },
+        "agent.clip": {
+          "value": "inf",
+          "origin": "default"
+        }
+      }
+    }
+    "#);
+}

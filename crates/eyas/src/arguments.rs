@@ -1,0 +1,310 @@
+//! Subcommands and flags.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use eyas_formats::{LoadOptions, NormalizerChoice, OutputChoice, Side};
+use eyas_policy::Activation;
+
+/// Train quadrotor teachers, distil them into one small student, fly it and ship it
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Threads to compute on; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a teacher from nothing
+    Train(Train),
+    /// Distil a teacher into a student
+    Distill(Distill),
+    /// Fly a policy along a trajectory and write a tracking report
+    Play(Play),
+    /// Measure a policy over many episodes
+    Eval(Eval),
+    /// Run a policy over recorded observations
+    Act(Act),
+    /// Show what a checkpoint holds
+    Inspect(Inspect),
+    /// Replay recorded transitions and compare
+    CheckDynamics(CheckDynamics),
+    /// List and describe tasks
+    Task(Task),
+}
+
+/// What every command that flies takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flight {
+    /// Task id, see `eyas task list`
+    #[arg(long)]
+    pub(crate) task: String,
+    /// Environments flown side by side
+    #[arg(long, value_name = "N")]
+    pub(crate) num_envs: Option<usize>,
+    /// Seed of every random draw; -1 draws one [default: 42]
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) seed: Option<i64>,
+    /// Where to compute: cpu [default: cpu]
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    /// Without a window; there is never one, the flag is for commands written for Isaac Lab
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Folder of the run below the log root
+    #[arg(long, value_name = "NAME")]
+    pub(crate) experiment_name: Option<String>,
+    /// Suffix of the run's folder
+    #[arg(long, value_name = "NAME")]
+    pub(crate) run_name: Option<String>,
+    /// Where to log: tensorboard
+    #[arg(long, value_name = "NAME")]
+    pub(crate) logger: Option<String>,
+    /// Project of a logger other than TensorBoard
+    #[arg(long, value_name = "NAME")]
+    pub(crate) log_project_name: Option<String>,
+    /// Configuration file (YAML) with any of the keys env, agent, distill
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) video: Video,
+    /// Hydra-style overrides, such as `env.scene.num_envs=2048`
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// Recording. Accepted so that commands of the user's document parse; asking for one is an error.
+#[derive(Debug, Args)]
+pub(crate) struct Video {
+    /// Record videos (this version cannot)
+    #[arg(long)]
+    pub(crate) video: bool,
+    /// Length of a video in steps
+    #[arg(long, value_name = "STEPS", requires = "video")]
+    pub(crate) video_length: Option<u32>,
+    /// Steps between videos
+    #[arg(long, value_name = "STEPS", requires = "video")]
+    pub(crate) video_interval: Option<u32>,
+}
+
+/// Which earlier run to go on from.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// Go on with an earlier run
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set)]
+    pub(crate) resume: Option<bool>,
+    /// Regular expression for the folder of the run to go on with; the last match [default: .*]
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) load_run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    #[command(flatten)]
+    pub(crate) flight: Flight,
+    /// Iterations in all
+    #[arg(long, value_name = "N")]
+    pub(crate) max_iterations: Option<u32>,
+    /// Standard deviation of the actions at the start
+    #[arg(long, value_name = "STD")]
+    pub(crate) init_noise_std: Option<f64>,
+    /// Settings to start from: eyas (tuned for this task) or foundation (the runner config of the original)
+    #[arg(long, default_value = "eyas", value_name = "NAME")]
+    pub(crate) preset: String,
+    #[command(flatten)]
+    pub(crate) resume: Resume,
+    /// Regular expression for the checkpoint to go on from, or a path [default: model_.*.pt]
+    #[arg(long, value_name = "REGEX|FILE")]
+    pub(crate) checkpoint: Option<String>,
+}
+
+/// How to read a teacher that does not say it itself.
+#[derive(Debug, Args)]
+pub(crate) struct TeacherOptions {
+    /// Activation of the teacher's hidden layers [default: as params/agent.yaml says, else elu]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) teacher_activation: Option<Activation>,
+    /// Map after the teacher's last layer: auto, identity, tanh, beta, mean
+    #[arg(long, default_value = "auto", value_name = "MAP")]
+    pub(crate) teacher_output: OutputChoice,
+    /// Observation normaliser of the teacher: auto, off, or a file
+    #[arg(long, default_value = "auto", value_name = "auto|off|FILE")]
+    pub(crate) teacher_normalizer: NormalizerChoice,
+}
+
+impl TeacherOptions {
+    pub(crate) fn load_options(&self, side: Side) -> LoadOptions {
+        LoadOptions {
+            side,
+            activation: self.teacher_activation,
+            output: self.teacher_output,
+            normalizer: self.teacher_normalizer.clone(),
+            runner_config: None,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Distill {
+    #[command(flatten)]
+    pub(crate) flight: Flight,
+    /// Checkpoint of the teacher
+    #[arg(long, value_name = "FILE")]
+    pub(crate) teacher_checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherOptions,
+    /// Kind of student: mlp or gru [default: mlp]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) student: Option<String>,
+    /// Epochs in all [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(crate) n_epochs: Option<u32>,
+    /// Whole episodes flown in an epoch [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(crate) num_episodes: Option<u32>,
+    /// Samples (mlp) or sequences (gru) in a batch [default: 256, 64]
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<usize>,
+    /// Longest sequence that a recurrent student learns from, in steps [default: 1 (mlp), the episode (gru)]
+    #[arg(long, value_name = "STEPS")]
+    pub(crate) sequence_length: Option<usize>,
+    /// Learning rate of Adam at the start [default: 1e-4 (mlp), 4e-3 (gru)]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) learning_rate: Option<f64>,
+    /// Epochs that the teacher flies [default: 50]
+    #[arg(long, value_name = "N")]
+    pub(crate) epoch_teacher_forcing: Option<u32>,
+    /// Draw batches in random order (the default)
+    #[arg(long, overrides_with = "no_shuffle")]
+    pub(crate) shuffle: bool,
+    /// Take the data in the order it was flown
+    #[arg(long)]
+    pub(crate) no_shuffle: bool,
+    /// Train each epoch on its own data only
+    #[arg(long, overrides_with = "no_on_policy")]
+    pub(crate) on_policy: bool,
+    /// Train on the data of all epochs so far (the default)
+    #[arg(long)]
+    pub(crate) no_on_policy: bool,
+    /// Label with the teacher's mean action (the default)
+    #[arg(long, overrides_with = "no_teacher_deterministic")]
+    pub(crate) teacher_deterministic: bool,
+    /// Label with samples of the teacher's distribution
+    #[arg(long)]
+    pub(crate) no_teacher_deterministic: bool,
+    /// Memory of the dataset, such as 512M or 2G [default: 128M]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_memory: Option<String>,
+    #[command(flatten)]
+    pub(crate) resume: Resume,
+    /// Regular expression for the checkpoint to go on from [default: checkpoint_epoch_.*.pt]
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) checkpoint: Option<String>,
+    /// Standard deviation of a student's actions; students here are deterministic, only 0 is accepted
+    #[arg(long, value_name = "STD")]
+    pub(crate) init_noise_std: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Play {
+    #[command(flatten)]
+    pub(crate) flight: Flight,
+    /// Checkpoint of the policy to fly
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: PathBuf,
+    /// Which policy of a file that holds two: auto, student, teacher
+    #[arg(long, default_value = "auto")]
+    pub(crate) side: Side,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherOptions,
+    /// What to fly: hover, langevin or figure8
+    #[arg(long, default_value = "figure8", value_name = "NAME")]
+    pub(crate) trajectory: String,
+    /// Control steps to fly
+    #[arg(long, default_value_t = 3000, value_name = "N")]
+    pub(crate) max_steps: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    pub(crate) flight: Flight,
+    /// Checkpoint of the policy to measure
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: PathBuf,
+    /// Which policy of a file that holds two: auto, student, teacher
+    #[arg(long, default_value = "auto")]
+    pub(crate) side: Side,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherOptions,
+    /// Episodes to fly
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) episodes: usize,
+    /// Longest episode, control steps
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    pub(crate) steps: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Exit with status 1 if the mean return is below this
+    #[arg(long, value_name = "RETURN", allow_negative_numbers = true)]
+    pub(crate) require_return: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Act {
+    /// Checkpoint of the policy
+    pub(crate) checkpoint: PathBuf,
+    /// Observations, `.npy`: [B, O], or [T, B, O] from a zero state for a recurrent policy
+    pub(crate) observations: PathBuf,
+    /// Where to write the actions, `.npy`
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Which policy of a file that holds two: auto (the student), student, teacher
+    #[arg(long, default_value = "auto")]
+    pub(crate) side: Side,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckDynamics {
+    /// Recorded transitions, one JSON object a line, `.jsonl` or `.jsonl.gz`
+    pub(crate) file: PathBuf,
+    /// Largest error allowed in double precision
+    #[arg(long, default_value_t = 1e-9)]
+    pub(crate) tolerance: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Task {
+    #[command(subcommand)]
+    pub(crate) command: TaskCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// List every task
+    List,
+    /// Describe a task: observation, action, reward terms
+    Show {
+        /// Task id
+        id: String,
+    },
+}

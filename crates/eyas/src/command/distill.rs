@@ -1,0 +1,450 @@
+//! `eyas distill`: a teacher into a student.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use eyas_env::PointConfig;
+use eyas_formats::npy::{self, Array, Data};
+use eyas_formats::{AdamState, Side, student};
+use eyas_learn::distill::{
+    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Episode, Observer, Progress, Student, distill,
+    new_student,
+};
+use eyas_learn::{Evaluation, Pilot, evaluate};
+use eyas_policy::Adam;
+use eyas_run::run_dir::find_run;
+use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Distill;
+use crate::failure::Failure;
+use crate::report;
+use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env, write_manifest};
+
+/// Folder of all runs.
+const ROOT: &str = "logs/distillation";
+/// Seeds of the starts that no training uses: the self-check, the evaluations, the final comparison.
+const SELF_CHECK_SEED: u64 = 0x5e1f;
+const EVALUATION_SEED: u64 = 0xe7a1;
+const FINAL_SEED: u64 = 0xf1a1;
+/// Episodes and steps of the teacher's self-check.
+const SELF_CHECK: (usize, u32) = (256, 500);
+/// The dataset of the last checkpoint, without which off-policy training cannot go on.
+const DATASET_FILE: &str = "dataset.npz";
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    env: PointConfig,
+    agent: AgentConfig,
+    distill: DistillConfig,
+}
+
+pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
+    let interrupt = Interrupt::install()?;
+    let (config, layers, resumes) = configure(arguments)?;
+    let seed = config.agent.seed;
+    let root = Path::new(ROOT).join(&config.agent.experiment_name);
+    let checkpoint =
+        if resumes { Some(find_run(&root, &config.agent.load_run, &config.agent.load_checkpoint)?) } else { None };
+
+    // Everything that can be refused is refused before the run directory is made.
+    let env = make_env(&config.env, config.env.scene.num_envs, seed);
+    let loaded = load_policy(&arguments.teacher_checkpoint, &arguments.teacher.load_options(Side::Teacher))?;
+    let teacher = Pilot::new(&loaded.policy, env.spec())?;
+    let group = env.spec().group(config.distill.student.group()).expect("every task has both groups").clone();
+    let num_actions = env.spec().num_actions;
+
+    let run = match &checkpoint {
+        Some(path) => RunDir::open(path.parent().unwrap_or(Path::new(".")))?,
+        None => RunDir::create(ROOT, &config.agent.experiment_name, &config.agent.run_name)?,
+    };
+    let directory = std::path::absolute(run.path())?;
+    println!("[INFO] Logging distillation experiment in directory: {}", directory.display());
+    println!("[INFO] Creating environment: {}", arguments.flight.task);
+    let observation = teacher.features.len();
+    println!("[INFO] Observation dim: {observation}, Action dim: {num_actions}");
+    println!("[INFO] Loading teacher policy from: {}", arguments.teacher_checkpoint.display());
+    describe_teacher(&loaded);
+    self_check(&config, &teacher)?;
+
+    println!("[INFO] Creating student policy");
+    let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
+    let parameters = fresh.network.architecture.num_parameters();
+    println!(
+        "[INFO] Teacher observation dim: {observation}, Student observation dim: {}, Action dim: {num_actions}, Student parameters: {parameters}",
+        group.features.len()
+    );
+    let student = Student::new(fresh, Adam::new(parameters), group.features.clone(), seed)?;
+    let dataset = Dataset::new(config.distill.max_memory, seed);
+    let mut progress = Progress { student, dataset, epoch: 0 };
+    let mut best = f64::NEG_INFINITY;
+    if let Some(path) = &checkpoint {
+        best = restore(&mut progress, path, &run)?;
+        println!("[INFO]: Loading model checkpoint from: {}", path.display());
+    }
+    println!("[INFO] Logging to: {}", directory.display());
+    println!("[INFO] Dataset size: {} samples", dataset_capacity(&config, group.features.len() + num_actions));
+    println!("[INFO] Episode length: {}", config.distill.episode_steps);
+    for section in ["env", "agent", "distill"] {
+        run.params_yaml(section, &layers.to_yaml(section)?)?;
+    }
+    write_manifest(&run, seed, &[&arguments.teacher_checkpoint], layers.provenance())?;
+
+    let mut arena = make_arena(&config, env, group.features.clone());
+    if !config.distill.teacher_deterministic {
+        let std = loaded.std.clone().ok_or_else(|| {
+            Failure::new("`--no-teacher_deterministic`: the teacher's file holds no standard deviation")
+                .hint("leave the flag out: labels are the teacher's mean actions")
+        })?;
+        arena.sample_labels(std);
+    }
+    let epochs = u64::from(config.distill.n_epochs);
+    let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
+    bar.set(u64::from(progress.epoch));
+    let events = EventWriter::create(run.path())?;
+    let mut session = Session { config, run, events, bar, interrupt, best, clock: std::time::Instant::now() };
+    distill(&session.config.distill.clone(), &teacher, &mut arena, &mut progress, &mut session)?;
+    session.finish(arguments, &teacher, &progress)
+}
+
+fn configure(arguments: &Distill) -> Result<(Config, Layers, bool), Failure> {
+    let mut layers = Layers::new(&Config::default())?;
+    layer(&mut layers, &arguments.flight)?;
+    let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
+        if let Some(value) = value {
+            layers.set(&format!("distill.{key}"), value, Origin::flag(flag))?;
+        }
+        Ok(())
+    };
+    set("student.kind", "--student", arguments.student.clone().map(Into::into))?;
+    set("n_epochs", "--n_epochs", arguments.n_epochs.map(Into::into))?;
+    set("num_episodes", "--num_episodes", arguments.num_episodes.map(Into::into))?;
+    set("batch_size", "--batch_size", arguments.batch_size.map(Into::into))?;
+    set("sequence_length", "--sequence_length", arguments.sequence_length.map(Into::into))?;
+    set("learning_rate", "--learning_rate", arguments.learning_rate.map(Into::into))?;
+    set("epoch_teacher_forcing", "--epoch_teacher_forcing", arguments.epoch_teacher_forcing.map(Into::into))?;
+    for (key, flag, yes, no) in [
+        ("shuffle", "--shuffle", arguments.shuffle, arguments.no_shuffle),
+        ("on_policy", "--on_policy", arguments.on_policy, arguments.no_on_policy),
+        (
+            "teacher_deterministic",
+            "--teacher_deterministic",
+            arguments.teacher_deterministic,
+            arguments.no_teacher_deterministic,
+        ),
+    ] {
+        set(key, flag, (yes || no).then(|| (!no).into()))?;
+    }
+    let memory = arguments.max_memory.as_deref().map(parse_bytes).transpose()?;
+    set("max_memory", "--max_memory", memory.map(Into::into))?;
+    if arguments.init_noise_std.is_some_and(|std| std != 0.0) {
+        return Err(Failure::new("`--init_noise_std`: students act deterministically, expected 0 or no flag")
+            .hint("noise of the labels comes from the teacher: `--no-teacher_deterministic`"));
+    }
+    let resumes = setup::layer_resume(&mut layers, &arguments.resume, arguments.checkpoint.as_deref())?;
+    let config: Config = layers.finish()?;
+    check(&layers, config.env.validate())?;
+    check(&layers, config.agent.validate())?;
+    check(&layers, config.distill.validate())?;
+    Ok((config, layers, resumes))
+}
+
+/// `512M`, `2G`, `1000000`.
+fn parse_bytes(text: &str) -> Result<u64, Failure> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => 0,
+    };
+    match digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err(Failure::new(format!("`--max_memory {text}`: expected a size such as 512M or 2G"))),
+    }
+}
+
+fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) {
+    let architecture = &loaded.policy.network.architecture;
+    println!(
+        "Teacher architecture: obs={}, actions={}, hidden={:?}",
+        architecture.inputs,
+        loaded.policy.num_actions(),
+        architecture.hidden
+    );
+    for decision in &loaded.decisions {
+        println!("[INFO] Teacher {decision}");
+    }
+}
+
+/// A short flight that shows a wrong normaliser or output map at once.
+fn self_check(config: &Config, teacher: &Pilot) -> Result<(), Failure> {
+    let (episodes, steps) = SELF_CHECK;
+    let mut env = make_env(&untimed(&config.env), episodes, SELF_CHECK_SEED);
+    let summary = evaluate(env.as_mut(), teacher, None, steps).summary();
+    println!(
+        "[INFO] Teacher self-check, {episodes} episodes of {steps} steps: mean return {:.1}, {:.1} % crashed",
+        summary.mean_return,
+        100.0 * summary.crash_rate
+    );
+    if summary.crash_rate > 0.5 {
+        eprintln!(
+            "warning: the teacher crashes in {:.0} % of its episodes; if it should fly better, its output map, activation or normaliser may be read wrongly\n  hint: try `--teacher_output tanh`, and compare with `eyas inspect {}`",
+            100.0 * summary.crash_rate,
+            "FILE"
+        );
+    }
+    if !summary.mean_return.is_finite() {
+        return Err(Failure::new("the teacher's return is not finite"));
+    }
+    Ok(())
+}
+
+/// The task without its time limit: evaluations count their own steps.
+fn untimed(env: &PointConfig) -> PointConfig {
+    PointConfig { episode_length_s: 1e6, ..env.clone() }
+}
+
+fn dataset_capacity(config: &Config, width: usize) -> u64 {
+    let distill = &config.distill;
+    let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
+    let flown = epochs * u64::from(distill.num_episodes) * u64::from(distill.episode_steps);
+    flown.min(distill.max_memory / (4 * width as u64))
+}
+
+fn make_arena(config: &Config, env: Box<dyn eyas_env::VecEnv>, features: std::ops::Range<usize>) -> Arena {
+    let evaluation = untimed(&config.env);
+    let episodes = config.distill.eval_episodes;
+    let make = Box::new(move || make_env(&evaluation, episodes, EVALUATION_SEED));
+    Arena::new(&config.distill, env, features, config.agent.seed, make)
+}
+
+/// Student, optimiser, dataset and epoch of a checkpoint; returns the best return.
+fn restore(progress: &mut Progress, path: &Path, run: &RunDir) -> Result<f64, Failure> {
+    let stored = student::read(path)?;
+    let shape = &progress.student.policy.network.architecture;
+    if stored.policy.network.architecture != *shape {
+        return Err(Failure::new("the student of the checkpoint has another shape than `distill.student`")
+            .at(path.display())
+            .hint("resume with the options that the run was started with"));
+    }
+    let optimizer = stored
+        .optimizer
+        .ok_or_else(|| Failure::new("the checkpoint holds no optimiser state").at(path.display()))?;
+    progress.student.policy = stored.policy;
+    progress.student.optimizer =
+        Adam { step: optimizer.step, exp_avg: optimizer.exp_avg, exp_avg_sq: optimizer.exp_avg_sq };
+    progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
+    let file = run.file(DATASET_FILE);
+    if file.exists() {
+        read_dataset(&mut progress.dataset, &file, progress.epoch)?;
+    }
+    Ok(stored.best_return)
+}
+
+fn write_dataset(dataset: &Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
+    let episodes = &dataset.episodes;
+    let records: Vec<f32> = episodes.iter().flat_map(|it| it.records.iter().copied()).collect();
+    let per_episode = |value: &dyn Fn(&Episode) -> i64| {
+        Array::new(&[episodes.len()], Data::I64(episodes.iter().map(value).collect()))
+    };
+    let arrays = [
+        ("records", Array::new(&[records.len()], Data::F32(records))),
+        ("numbers", per_episode(&|it| it.records.len() as i64)),
+        ("width", per_episode(&|it| it.width as i64)),
+        ("crashed", per_episode(&|it| i64::from(it.crashed))),
+        ("keys", Array::new(&[dataset.keys.len()], Data::I64(dataset.keys.iter().map(|it| i64::from(*it)).collect()))),
+        ("seen_and_epoch", Array::new(&[2], Data::I64(vec![dataset.seen as i64, i64::from(epoch)]))),
+    ];
+    let named: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (*name, array)).collect();
+    npy::write_npz(path, &named)?;
+    Ok(())
+}
+
+fn read_dataset(dataset: &mut Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
+    let broken = || Failure::new("the dataset of the run is damaged").at(path.display());
+    let arrays = npy::read_npz(path)?;
+    let find = |name: &str| arrays.iter().find(|(key, _)| key == name).map(|(_, array)| array).ok_or_else(broken);
+    let integers = |name: &str| -> Result<Vec<i64>, Failure> {
+        match find(name)?.data() {
+            Data::I64(values) => Ok(values.clone()),
+            _ => Err(broken()),
+        }
+    };
+    let records = find("records")?.to_f32();
+    let [seen, stored_epoch] = integers("seen_and_epoch")?[..] else { return Err(broken()) };
+    if stored_epoch != i64::from(epoch) {
+        return Err(Failure::new(format!("the dataset is that of epoch {stored_epoch}, the checkpoint of epoch {epoch}"))
+            .at(path.display())
+            .hint("resume from the newest checkpoint of the run"));
+    }
+    let (numbers, widths, crashed) = (integers("numbers")?, integers("width")?, integers("crashed")?);
+    let keys = integers("keys")?.into_iter().map(|key| key as u32).collect();
+    let mut rest = records.as_slice();
+    let mut episodes = Vec::new();
+    for ((numbers, width), crashed) in numbers.into_iter().zip(widths).zip(crashed) {
+        let (records, after) = rest.split_at_checked(numbers as usize).ok_or_else(broken)?;
+        rest = after;
+        let (records, width) = (records.to_vec(), width as usize);
+        episodes.push(Episode { records, width, episode_return: 0.0, crashed: crashed != 0 });
+    }
+    dataset.restore(episodes, keys, seen as u64);
+    Ok(())
+}
+
+struct Session {
+    config: Config,
+    run: RunDir,
+    events: EventWriter,
+    bar: eyas_run::Progress,
+    interrupt: Interrupt,
+    best: f64,
+    clock: std::time::Instant,
+}
+
+impl Session {
+    fn say(&self, line: &str) -> Result<(), Failure> {
+        Ok(self.bar.println(line)?)
+    }
+
+    fn save(&self, name: &str, epoch: u32, student: &Student) -> Result<PathBuf, Failure> {
+        let path = self.run.file(name);
+        let optimizer = AdamState {
+            step: student.optimizer.step,
+            exp_avg: student.optimizer.exp_avg.clone(),
+            exp_avg_sq: student.optimizer.exp_avg_sq.clone(),
+            learning_rate: f64::from(self.config.distill.learning_rate_of(epoch)),
+        };
+        student::write(&path, &student::StudentCheckpoint {
+            epoch: u64::from(epoch),
+            policy: &student.policy,
+            optimizer: &optimizer,
+            best_return: self.best,
+            extra: None,
+        })?;
+        Ok(path)
+    }
+
+    fn evaluated(&mut self, evaluation: &Evaluation, epoch: u32, student: &Student) -> Result<(), Failure> {
+        let summary = evaluation.summary();
+        let step = u64::from(epoch);
+        for (tag, value) in [
+            ("evaluation/mean_return", summary.mean_return),
+            ("evaluation/std_return", summary.std_return),
+            ("evaluation/mean_length", summary.mean_length),
+            ("evaluation/crash_rate", summary.crash_rate),
+            ("evaluation/position_rmse_m", summary.position_rmse),
+            ("evaluation/action_rmse", summary.action_rmse),
+        ] {
+            if value.is_finite() {
+                self.events.scalar(tag, step, value as f32)?;
+            }
+        }
+        self.say(&format!(
+            "Evaluation - Mean return: {:.2} ± {:.2}, Mean length: {:.1}",
+            summary.mean_return, summary.std_return, summary.mean_length
+        ))?;
+        self.say(&format!(
+            "Evaluation - Crashed: {:.1} %, Position RMSE: {:.4} m, Action error: {:.4}",
+            100.0 * summary.crash_rate,
+            summary.position_rmse,
+            summary.action_rmse
+        ))?;
+        if summary.mean_return > self.best {
+            self.best = summary.mean_return;
+            self.save("best_student.pt", epoch + 1, student)?;
+            self.say(&format!("[INFO] New best model saved! Return: {:.2}", self.best))?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, arguments: &Distill, teacher: &Pilot, progress: &Progress) -> Result<ExitCode, Failure> {
+        self.events.flush()?;
+        let epochs = self.config.distill.n_epochs;
+        if progress.epoch < epochs {
+            self.say(&format!("Interrupted after epoch {} of {epochs}", progress.epoch))?;
+            let name = self.run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.say(&format!("Go on with: the same command and --resume --load_run {name}"))?;
+            return Ok(ExitCode::from(130));
+        }
+        let final_path = self.save("final_student.pt", epochs, &progress.student)?;
+        let best_path = self.run.file("best_student.pt");
+        let best = load_policy(&best_path, &eyas_formats::LoadOptions::default())?;
+        let features = progress.student.pilot().features;
+        let best_pilot = Pilot { inference: eyas_policy::Inference::new(&best.policy), features };
+        let fly = |pilot: &Pilot| {
+            let distill = &self.config.distill;
+            let mut env = make_env(&untimed(&self.config.env), distill.final_episodes, FINAL_SEED);
+            evaluate(env.as_mut(), pilot, Some(teacher), distill.eval_steps)
+        };
+        let (of_teacher, of_student) = (fly(teacher), fly(&best_pilot));
+        let share = 100.0 * of_student.summary().mean_return / of_teacher.summary().mean_return;
+        self.say("")?;
+        self.say(&format!("Training completed! ({:.1} s)", self.clock.elapsed().as_secs_f64()))?;
+        self.say(&format!("Best return: {:.2}", self.best))?;
+        self.say(&format!("Final model saved to: {}", final_path.display()))?;
+        self.say(&format!("Best model saved to: {}", best_path.display()))?;
+        self.say("")?;
+        self.say(report::comparison(&[("teacher", &of_teacher), ("best student", &of_student)]).trim_end())?;
+        self.say(report::LEGEND)?;
+        self.say(&format!("The best student reaches {share:.1} % of the teacher's return"))?;
+        let task = &arguments.flight.task;
+        self.say(&format!("Fly it: eyas play --task {task} --checkpoint {}", best_path.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Observer for Session {
+    type Error = Failure;
+
+    fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Failure> {
+        let rule = "=".repeat(60);
+        let distill = &self.config.distill;
+        let pilot = if is_teacher_forced { "teacher" } else { "student" };
+        self.say(&format!("\n{rule}\nEpoch {}/{}\n{rule}", epoch + 1, distill.n_epochs))?;
+        self.say(&format!("[INFO] Collecting {} episodes using {pilot}...", distill.num_episodes))
+    }
+
+    fn collected(&mut self, collected: &Collected, trained_on: usize) -> Result<(), Failure> {
+        self.say(&format!(
+            "Data collection - Mean return: {:.2} ± {:.2}",
+            collected.mean_return, collected.std_return
+        ))?;
+        self.say(&format!("[INFO] Training on {trained_on} samples..."))
+    }
+
+    fn finish(&mut self, report: &EpochReport, student: &Student, dataset: &Dataset) -> Result<Continue, Failure> {
+        let (epoch, step) = (report.epoch, u64::from(report.epoch));
+        self.bar.set(step + 1);
+        self.bar.count((report.collected.samples + report.trained_samples) as u64);
+        self.say(&format!("Training - Mean loss: {:.6}", report.loss))?;
+        for (tag, value) in [
+            ("data_collection/mean_return", report.collected.mean_return),
+            ("data_collection/std_return", report.collected.std_return),
+            ("data_collection/crash_rate", report.collected.crash_rate),
+            ("training/loss", report.loss),
+            ("training/learning_rate", f64::from(self.config.distill.learning_rate_of(epoch))),
+            ("perf/collection_s", report.seconds[0]),
+            ("perf/training_s", report.seconds[1]),
+            ("perf/evaluation_s", report.seconds[2]),
+        ] {
+            self.events.scalar(tag, step, value as f32)?;
+        }
+        if let Some(evaluation) = &report.evaluation {
+            self.say("[INFO] Evaluating student policy...")?;
+            self.evaluated(evaluation, epoch, student)?;
+        }
+        let stops = self.interrupt.interrupted();
+        if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
+            self.events.flush()?;
+            if !self.config.distill.on_policy {
+                write_dataset(dataset, &self.run.file(DATASET_FILE), epoch + 1)?;
+            }
+            let path = self.save(&format!("checkpoint_epoch_{}.pt", epoch + 1), epoch + 1, student)?;
+            self.say(&format!("[INFO] Checkpoint saved to {}", path.display()))?;
+        }
+        Ok(if stops { Continue::No } else { Continue::Yes })
+    }
+}

@@ -1,0 +1,63 @@
+//! `eyas eval`: a policy over many episodes.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use eyas_env::PointConfig;
+use eyas_learn::{Pilot, evaluate};
+use eyas_run::{Layers, Origin};
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Eval;
+use crate::failure::Failure;
+use crate::report;
+use crate::setup::{AgentConfig, check, layer, load_policy, make_env};
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    env: PointConfig,
+    agent: AgentConfig,
+}
+
+pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::new(&Config::default())?;
+    layer(&mut layers, &arguments.flight)?;
+    if arguments.flight.num_envs.is_some() {
+        return Err(Failure::new("`--num_envs`: an evaluation flies one env for each episode")
+            .hint("give `--episodes N` instead"));
+    }
+    if arguments.episodes == 0 || arguments.steps == 0 {
+        return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
+    }
+    layers.set("env.scene.num_envs", arguments.episodes, Origin::flag("--episodes"))?;
+    // The task's own limit must not cut episodes short of the steps asked for.
+    let seconds = f64::from(arguments.steps + 2) * layers.section::<PointConfig>("env")?.control_period();
+    layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
+    let config: Config = layers.finish()?;
+    check(&layers, config.env.validate())?;
+    check(&layers, config.agent.validate())?;
+
+    let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
+    for decision in &loaded.decisions {
+        eprintln!("{decision}");
+    }
+    let mut env = make_env(&config.env, arguments.episodes, config.agent.seed);
+    let pilot = Pilot::new(&loaded.policy, env.spec())?;
+    let evaluation = evaluate(env.as_mut(), &pilot, None, arguments.steps);
+    let summary = evaluation.summary();
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let json = serde_json::json!({
+            "all": summary, "hover": evaluation.hover(), "moving": evaluation.moving(),
+        });
+        writeln!(out, "{json:#}")?;
+    } else {
+        write!(out, "{}", report::comparison(&[("policy", &evaluation)]))?;
+        writeln!(out, "{}", report::LEGEND)?;
+    }
+    Ok(match arguments.require_return {
+        Some(minimum) if summary.mean_return < minimum => ExitCode::from(1),
+        _ => ExitCode::SUCCESS,
+    })
+}

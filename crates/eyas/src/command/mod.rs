@@ -1,0 +1,10 @@
+//! One module for each subcommand.
+
+pub(crate) mod act;
+pub(crate) mod check_dynamics;
+pub(crate) mod distill;
+pub(crate) mod eval;
+pub(crate) mod inspect;
+pub(crate) mod play;
+pub(crate) mod task;
+pub(crate) mod train;

@@ -1,0 +1,289 @@
+//! `eyas play`: a policy along a trajectory, and how well it tracked.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use eyas_env::{PointConfig, VecEnv};
+use eyas_formats::npy::{self, Array, Data};
+use eyas_lanes::{BLOCK, Row};
+use eyas_learn::Pilot;
+use eyas_policy::Scratch;
+use eyas_run::{Interrupt, Layers, Origin, RunDir, atomic};
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Play;
+use crate::failure::Failure;
+use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env};
+
+/// Folder of all runs, as the original's.
+const ROOT: &str = "logs/rsl_rl";
+/// Environments, if not said otherwise: as in the original.
+const NUM_ENVS: usize = 4;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    env: PointConfig,
+    agent: AgentConfig,
+}
+
+pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
+    let interrupt = Interrupt::install()?;
+    let config = configure(arguments)?;
+    let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
+    for decision in &loaded.decisions {
+        eprintln!("{decision}");
+    }
+    let mut env = make_env(&config.env, config.env.scene.num_envs, config.agent.seed);
+    let pilot = Pilot::new(&loaded.policy, env.spec())?;
+    let bar = setup::progress(arguments.flight.quiet, "play", u64::from(arguments.max_steps), "steps");
+    let flight = Recorder::fly(env.as_mut(), &pilot, arguments.max_steps, &bar, &interrupt);
+    drop(bar);
+
+    let run_name = match config.agent.run_name.as_str() {
+        "" => "trajectory_tracking".to_owned(),
+        name => format!("{name}_trajectory_tracking"),
+    };
+    let run = RunDir::create(ROOT, &config.agent.experiment_name, &run_name)?;
+    let statistics = flight.statistics(&arguments.checkpoint, &arguments.trajectory, config.env.control_period());
+    atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
+    flight.write_arrays(&run, config.env.control_period())?;
+    let mut out = std::io::stdout().lock();
+    write!(out, "{}", flight.table())?;
+    write!(out, "\n{statistics}")?;
+    writeln!(out, "\nTracking data saved to: {}", run.path().display())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configure(arguments: &Play) -> Result<Config, Failure> {
+    let mut layers = Layers::new(&Config::default())?;
+    let (kind, share) = match arguments.trajectory.as_str() {
+        "hover" => ("langevin", 1.0),
+        "langevin" => ("langevin", 0.0),
+        "figure8" => ("figure8", 0.0),
+        other => {
+            return Err(Failure::new(format!("`--trajectory {other}`: unknown, expected hover, langevin or figure8")));
+        }
+    };
+    // As in the original: start at rest, no time limit, every target moves.
+    layers.set("env.train_or_play", false, Origin::Preset("play".into()))?;
+    layers.set("env.scene.num_envs", NUM_ENVS, Origin::Preset("play".into()))?;
+    layers.set("env.trajectory_type", kind, Origin::flag("--trajectory"))?;
+    layers.set("env.prob_null_trajectory", share, Origin::flag("--trajectory"))?;
+    layer(&mut layers, &arguments.flight)?;
+    if arguments.max_steps == 0 {
+        return Err(Failure::new("`--max_steps` is 0, expected at least 1"));
+    }
+    let config: Config = layers.finish()?;
+    check(&layers, config.env.validate())?;
+    check(&layers, config.agent.validate())?;
+    Ok(config)
+}
+
+/// Everything that was flown, `[step][env]`; not a number after an episode has ended.
+struct Recorder {
+    num_envs: usize,
+    steps: usize,
+    desired_position: Vec<f32>,
+    actual_position: Vec<f32>,
+    desired_velocity: Vec<f32>,
+    actual_velocity: Vec<f32>,
+    actions: Vec<f32>,
+    returns: Vec<f32>,
+    lengths: Vec<u32>,
+    crashed: Vec<bool>,
+}
+
+impl Recorder {
+    fn fly(
+        env: &mut dyn VecEnv,
+        pilot: &Pilot,
+        max_steps: u32,
+        bar: &eyas_run::Progress,
+        interrupt: &Interrupt,
+    ) -> Self {
+        let num_envs = env.num_envs();
+        let observations = env.spec().num_observations();
+        let mut recorder = Self {
+            num_envs,
+            steps: 0,
+            desired_position: Vec::new(),
+            actual_position: Vec::new(),
+            desired_velocity: Vec::new(),
+            actual_velocity: Vec::new(),
+            actions: Vec::new(),
+            returns: vec![0.0; num_envs],
+            lengths: vec![0; num_envs],
+            crashed: vec![false; num_envs],
+        };
+        let inference = &pilot.inference;
+        let mut observation = vec![Row::ZERO; observations];
+        let mut action = vec![Row::ZERO; inference.num_actions()];
+        let mut scratch = Scratch::default();
+        let mut states = vec![vec![Row::ZERO; inference.state_width()]; num_envs.div_ceil(BLOCK)];
+        for block in env.blocks() {
+            block.reset(u32::MAX);
+        }
+        for _ in 0..max_steps {
+            let mut live = 0;
+            for (index, block) in env.blocks().iter_mut().enumerate() {
+                let before = block.ended();
+                block.observe(&mut observation);
+                inference.act(&observation[pilot.features.clone()], &mut states[index], &mut scratch, &mut action);
+                let outcome = block.step(&action);
+                for lane in 0..BLOCK.min(num_envs - index * BLOCK) {
+                    let env = index * BLOCK + lane;
+                    let flies = before >> lane & 1 == 0;
+                    let state = block.telemetry(lane);
+                    let keep = |value: f32| if flies { value } else { f32::NAN };
+                    recorder.actual_position.extend(state.position.map(keep));
+                    recorder.actual_velocity.extend(state.velocity.map(keep));
+                    recorder.desired_position.extend(state.desired_position.map(keep));
+                    recorder.desired_velocity.extend(state.desired_velocity.map(keep));
+                    recorder.actions.extend(action.iter().map(|row| keep(row[lane])));
+                    if flies {
+                        recorder.returns[env] += outcome.reward[lane];
+                        recorder.lengths[env] += 1;
+                        recorder.crashed[env] = outcome.terminated >> lane & 1 == 1;
+                        live += 1;
+                    }
+                }
+            }
+            recorder.steps += 1;
+            bar.advance(1);
+            if live == 0 || interrupt.interrupted() {
+                break;
+            }
+        }
+        recorder
+    }
+
+    /// Euclidean distances of `[step][env][3]` arrays.
+    fn distances(left: &[f32], right: &[f32]) -> Vec<f32> {
+        let squares = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        left.chunks_exact(3).zip(right.chunks_exact(3)).map(|pair| squares(pair).sqrt()).collect()
+    }
+
+    fn position_errors(&self) -> Vec<f32> {
+        Self::distances(&self.actual_position, &self.desired_position)
+    }
+
+    fn velocity_errors(&self) -> Vec<f32> {
+        Self::distances(&self.actual_velocity, &self.desired_velocity)
+    }
+
+    fn table(&self) -> String {
+        let errors = self.position_errors();
+        let mut text = format!(
+            "{:>4} {:>8} {:>12} {:>9} {:>14} {:>14} {:>14}\n",
+            "env", "steps", "return", "crashed", "mean error", "RMSE", "max error"
+        );
+        for env in 0..self.num_envs {
+            let own = errors.iter().skip(env).step_by(self.num_envs).copied();
+            let it = Statistics::of(own);
+            let crashed = if self.crashed[env] { "yes" } else { "no" };
+            let _ = writeln!(
+                text,
+                "{env:>4} {:>8} {:>12.1} {crashed:>9} {:>12.4} m {:>12.4} m {:>12.4} m",
+                self.lengths[env], self.returns[env], it.mean, it.rms, it.max
+            );
+        }
+        text
+    }
+
+    fn statistics(&self, checkpoint: &Path, trajectory: &str, period: f64) -> String {
+        let mut text = format!(
+            "Trajectory tracking\nCheckpoint: {}\nTrajectory: {trajectory}\nEnvironments: {}\nSteps: {} ({:.2} s)\nCrashed: {} of {}\n",
+            checkpoint.display(),
+            self.num_envs,
+            self.steps,
+            self.steps as f64 * period,
+            self.crashed.iter().filter(|it| **it).count(),
+            self.num_envs
+        );
+        for (name, unit, errors) in
+            [("Position error", "m", self.position_errors()), ("Velocity error", "m/s", self.velocity_errors())]
+        {
+            let it = Statistics::of(errors.into_iter());
+            let _ = writeln!(text, "\n{name} [{unit}]");
+            for (name, value) in [
+                ("mean", it.mean),
+                ("std", it.std),
+                ("median", it.median),
+                ("max", it.max),
+                ("95th percentile", it.percentile95),
+                ("RMSE", it.rms),
+            ] {
+                let _ = writeln!(text, "  {name:<16} {value:.6}");
+            }
+        }
+        text
+    }
+
+    fn write_arrays(&self, run: &RunDir, period: f64) -> Result<(), Failure> {
+        let (steps, envs) = (self.steps, self.num_envs);
+        let array = |values: &[f32], width: usize| {
+            let shape = if width == 1 { vec![steps, envs] } else { vec![steps, envs, width] };
+            Array::new(&shape, Data::F32(values.to_vec()))
+        };
+        let position_errors = array(&self.position_errors(), 1);
+        let velocity_errors = array(&self.velocity_errors(), 1);
+        let errors = [("position_errors", &position_errors), ("velocity_errors", &velocity_errors)];
+        npy::write_npz(&run.file("tracking_errors.npz"), &errors)?;
+        let timestamps = (1..=steps).map(|step| step as f64 * period).collect();
+        npy::write_npz(
+            &run.file("trajectory_data.npz"),
+            &[
+                ("desired_pos", &array(&self.desired_position, 3)),
+                ("actual_pos", &array(&self.actual_position, 3)),
+                ("desired_vel", &array(&self.desired_velocity, 3)),
+                ("actual_vel", &array(&self.actual_velocity, 3)),
+                ("position_error", &position_errors),
+                ("velocity_error", &velocity_errors),
+                ("actions", &array(&self.actions, self.actions.len() / (steps * envs))),
+                ("timestamps", &Array::new(&[steps], Data::F64(timestamps))),
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+/// Of the finite values.
+#[derive(Default)]
+struct Statistics {
+    mean: f64,
+    std: f64,
+    median: f64,
+    max: f64,
+    percentile95: f64,
+    rms: f64,
+}
+
+impl Statistics {
+    fn of(values: impl Iterator<Item = f32>) -> Self {
+        let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).map(f64::from).collect();
+        if sorted.is_empty() {
+            return Self::default();
+        }
+        sorted.sort_by(f64::total_cmp);
+        let count = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / count;
+        let mean_square = sorted.iter().map(|value| value * value).sum::<f64>() / count;
+        // Linear between neighbours, as NumPy's percentile.
+        let at = |share: f64| {
+            let place = share * (count - 1.0);
+            let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+            low + (high - low) * place.fract()
+        };
+        Self {
+            mean,
+            std: (mean_square - mean * mean).max(0.0).sqrt(),
+            median: at(0.5),
+            max: at(1.0),
+            percentile95: at(0.95),
+            rms: mean_square.sqrt(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How a command fails: one message, its causes, where, and what to do.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    error: Box<dyn Error>,
+    place: Option<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(error: impl Into<Box<dyn Error>>) -> Self {
+        Self { error: error.into(), place: None, hint: None }
+    }
+
+    /// Says what to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says where.
+    pub(crate) fn at(mut self, place: impl ToString) -> Self {
+        self.place = Some(place.to_string());
+        self
+    }
+
+    /// Prints it to stderr; exit code 2.
+    pub(crate) fn report(self) -> ExitCode {
+        let mut text = format!("error: {}\n", self.error);
+        if let Some(place) = &self.place {
+            let _ = writeln!(text, "  --> {place}");
+        }
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let _ = writeln!(text, "  caused by: {error}");
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(text, "  hint: {hint}");
+        }
+        eprint!("{text}");
+        ExitCode::from(2)
+    }
+}
+
+impl From<eyas_formats::FormatError> for Failure {
+    fn from(error: eyas_formats::FormatError) -> Self {
+        let hint = error.hint();
+        Self { hint, ..Self::new(error) }
+    }
+}
+
+impl From<eyas_run::ConfigError> for Failure {
+    fn from(error: eyas_run::ConfigError) -> Self {
+        let (hint, place) = (error.hint(), error.origin().map(|origin| origin.to_string()));
+        Self { hint, place, error: error.into() }
+    }
+}
+
+impl From<eyas_run::RunError> for Failure {
+    fn from(error: eyas_run::RunError) -> Self {
+        let hint = error.hint();
+        Self { hint, ..Self::new(error) }
+    }
+}
+
+impl From<eyas_learn::Misfit> for Failure {
+    fn from(error: eyas_learn::Misfit) -> Self {
+        let hint = "`eyas inspect FILE` shows what a checkpoint holds, `eyas task show` what the task provides";
+        Self::new(error).hint(hint)
+    }
+}
+
+impl From<eyas_policy::Untrainable> for Failure {
+    fn from(error: eyas_policy::Untrainable) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<eyas_env::UnknownTask> for Failure {
+    fn from(error: eyas_env::UnknownTask) -> Self {
+        Self::new(error).hint("`eyas task list` describes them")
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error)
+    }
+}

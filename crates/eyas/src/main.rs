@@ -1,0 +1,31 @@
+//! `eyas`: the command line; no algorithm.
+
+mod arguments;
+mod command;
+mod failure;
+mod report;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(failure) = setup::limit_threads(arguments.threads) {
+        return failure.report();
+    }
+    let outcome = match arguments.command {
+        Command::Train(it) => command::train::run(&it),
+        Command::Distill(it) => command::distill::run(&it),
+        Command::Play(it) => command::play::run(&it),
+        Command::Eval(it) => command::eval::run(&it),
+        Command::Act(it) => command::act::run(&it),
+        Command::Inspect(it) => command::inspect::run(&it),
+        Command::CheckDynamics(it) => command::check_dynamics::run(&it),
+        Command::Task(it) => command::task::run(&it),
+    };
+    outcome.unwrap_or_else(failure::Failure::report)
+}

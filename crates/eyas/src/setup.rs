@@ -1,0 +1,178 @@
+//! What commands share before they start: threads, configuration, policies.
+
+use std::path::Path;
+
+use eyas_env::{PointConfig, PointEnv, VecEnv, find_task};
+use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
+use eyas_run::config::Setting;
+use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::{Flight, Resume};
+use crate::failure::Failure;
+
+/// Sizes the thread pool.
+pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
+    let Some(threads) = threads else { return Ok(()) };
+    if threads == 0 {
+        return Err(Failure::new("`--threads` is 0, expected at least 1"));
+    }
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::new)
+}
+
+/// The part of Isaac Lab's runner config that runs without a PPO runner use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AgentConfig {
+    pub(crate) seed: u64,
+    pub(crate) device: String,
+    pub(crate) experiment_name: String,
+    pub(crate) run_name: String,
+    pub(crate) load_run: String,
+    pub(crate) load_checkpoint: String,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            device: "cpu".into(),
+            experiment_name: "point_ctrl_direct".into(),
+            run_name: String::new(),
+            load_run: ".*".into(),
+            load_checkpoint: "checkpoint_epoch_.*.pt".into(),
+        }
+    }
+}
+
+impl AgentConfig {
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        if self.device == "cpu" {
+            Ok(())
+        } else {
+            Err(format!("`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU", self.device))
+        }
+    }
+}
+
+/// Layers the shared flags over files and under overrides.
+///
+/// Order: defaults and presets (already in `layers`), the configuration file, overrides, flags.
+pub(crate) fn layer(layers: &mut Layers, flight: &Flight) -> Result<(), Failure> {
+    find_task(&flight.task)?;
+    refuse_what_is_not_built(flight)?;
+    if let Some(path) = &flight.config {
+        layers.file(path)?;
+    }
+    layers.overrides(&flight.overrides)?;
+    if let Some(num_envs) = flight.num_envs {
+        layers.set("env.scene.num_envs", num_envs as i64, Origin::flag("--num_envs"))?;
+    }
+    if let Some(seed) = flight.seed {
+        layers.set("agent.seed", seed_of(seed)?, Origin::flag("--seed"))?;
+    }
+    for (key, name, value) in [
+        ("agent.experiment_name", "--experiment_name", &flight.experiment_name),
+        ("agent.run_name", "--run_name", &flight.run_name),
+        ("agent.device", "--device", &flight.device),
+        ("env.sim.device", "--device", &flight.device),
+    ] {
+        if let Some(value) = value {
+            layers.set(key, value.clone(), Origin::flag(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// As in Isaac Lab, -1 asks for a random seed in 0..=10000.
+fn seed_of(seed: i64) -> Result<i64, Failure> {
+    match seed {
+        0.. => Ok(seed),
+        -1 => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            Ok(i64::from(now.map_or(0, |it| it.subsec_nanos()) % 10_001))
+        }
+        _ => Err(Failure::new(format!("`--seed` is {seed}, expected a number of at least 0, or -1"))),
+    }
+}
+
+fn refuse_what_is_not_built(flight: &Flight) -> Result<(), Failure> {
+    if flight.video.video {
+        return Err(Failure::new("`--video`: this version records no video")
+            .hint("run without it; `eyas play` writes tracking data that NumPy reads"));
+    }
+    match flight.logger.as_deref() {
+        None | Some("tensorboard") => {}
+        Some(other) => {
+            return Err(Failure::new(format!("`--logger {other}`: runs are logged for TensorBoard only"))
+                .hint("leave the flag out, or give `--logger tensorboard`"));
+        }
+    }
+    if flight.log_project_name.is_some() {
+        return Err(Failure::new("`--log_project_name` is for loggers that this version does not write to")
+            .hint("leave the flag out"));
+    }
+    Ok(())
+}
+
+/// Adds the flags that choose an earlier run; returns whether to resume one.
+pub(crate) fn layer_resume(layers: &mut Layers, resume: &Resume, checkpoint: Option<&str>) -> Result<bool, Failure> {
+    for (key, name, value) in [
+        ("agent.load_run", "--load_run", resume.load_run.as_deref()),
+        ("agent.load_checkpoint", "--checkpoint", checkpoint),
+    ] {
+        if let Some(value) = value {
+            layers.set(key, value.to_owned(), Origin::flag(name))?;
+        }
+    }
+    let resumes = resume.resume.unwrap_or(false);
+    if !resumes && (resume.load_run.is_some() || checkpoint.is_some()) {
+        return Err(Failure::new("`--load_run` and `--checkpoint` choose what to resume, but nothing is resumed")
+            .hint("add `--resume`"));
+    }
+    Ok(resumes)
+}
+
+/// Turns a failed range check into a failure that says where the value came from.
+pub(crate) fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), Failure> {
+    outcome.map_err(|message| {
+        let key = message.split('`').nth(1).unwrap_or_default().to_owned();
+        let failure = Failure::new(message);
+        match layers.origin(&key) {
+            None | Some(Origin::Default) => failure,
+            Some(origin) => failure.at(origin),
+        }
+    })
+}
+
+/// A fresh env of the task.
+pub(crate) fn make_env(config: &PointConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+    Box::new(PointEnv::new(config, num_envs, seed))
+}
+
+/// Reads a policy from a checkpoint.
+pub(crate) fn load_policy(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, Failure> {
+    Ok(Checkpoint::read(path)?.policy(options)?)
+}
+
+/// A progress line, hidden with `--quiet`.
+pub(crate) fn progress(quiet: bool, label: &str, total: u64, unit: &str) -> Progress {
+    let progress = if quiet { Progress::hidden(label, total) } else { Progress::new(label, total) };
+    progress.with_unit(unit)
+}
+
+/// Writes `manifest.json`: program, command, seed, input files, configuration with origins.
+pub(crate) fn write_manifest(
+    run: &RunDir,
+    seed: u64,
+    inputs: &[&Path],
+    config: Vec<Setting>,
+) -> Result<(), Failure> {
+    let mut manifest = eyas_run::Manifest::new(format!("eyas {}", env!("CARGO_PKG_VERSION")), seed);
+    for path in inputs {
+        manifest.inputs.push(manifest::InputFile::read(path)?);
+    }
+    manifest.config = config;
+    run.manifest(&manifest)?;
+    Ok(())
+}
