@@ -29,9 +29,6 @@ impl Cause {
     }
 }
 
-/// A weighted part of the reward, summed over an episode.
-pub type RewardTerm = f32;
-
 /// Most terms that a reward has.
 pub const MAX_TERMS: usize = 8;
 
@@ -45,7 +42,7 @@ pub struct Ended {
     /// Sum of the rewards.
     pub episode_return: f32,
     /// Sum of each reward term, in the order of [`EnvSpec::reward_terms`](crate::EnvSpec::reward_terms).
-    pub terms: [RewardTerm; MAX_TERMS],
+    pub terms: [f32; MAX_TERMS],
     /// Why it ended.
     pub cause: Cause,
     /// Speed at the end, m/s.

@@ -42,6 +42,16 @@ pub struct Group {
     pub features: Range<usize>,
 }
 
+/// A symmetry of a task: flying the mirrored observation with the mirrored action is the same flight,
+/// mirrored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Symmetry {
+    /// Feature `i` of the mirrored observation is `sign · observation[source]`.
+    pub observation: Vec<(usize, f32)>,
+    /// Element `i` of the mirrored action is `sign · action[source]`.
+    pub action: Vec<(usize, f32)>,
+}
+
 /// What a task observes, takes and ends by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnvSpec {
@@ -63,6 +73,8 @@ pub struct EnvSpec {
     pub max_episode_length: u32,
     /// Names of the reward's terms.
     pub reward_terms: &'static [&'static str],
+    /// Symmetries beside the identity; with it they form a group.
+    pub symmetries: Vec<Symmetry>,
 }
 
 impl EnvSpec {

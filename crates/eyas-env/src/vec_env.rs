@@ -44,6 +44,9 @@ pub trait EnvBlock: Send {
     /// Starts the next episode wherever a bit of `mask` is set.
     fn reset(&mut self, mask: u32);
 
+    /// Numbers the episode that the next reset of a lane starts; all its draws are keyed by it.
+    fn set_next_episode(&mut self, lane: usize, episode: u32);
+
     /// Writes the full observation, `[num_observations]` rows.
     fn observe(&self, observation: &mut [Row]);
 

@@ -19,10 +19,8 @@ pub(crate) fn exp<L: Lanes>(x: L) -> L {
     // ln 2 in two pieces; the first has trailing zeros, so that its product with `power` is exact.
     let rest = power.mul_add(L::splat(-0.693_359_4), x);
     let rest = power.mul_add(L::splat(2.121_944_4e-4), rest);
-    let series = polynomial(
-        rest,
-        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
-    );
+    let series =
+        polynomial(rest, [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
     let mantissa = series.mul_add(rest * rest, rest) + L::splat(1.0);
     mantissa * power.power_of_two()
 }
@@ -46,8 +44,7 @@ pub(crate) fn tanh<L: Lanes>(x: L) -> L {
             4.893_524_6e-3,
         ],
     );
-    let denominator =
-        polynomial(square, [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525e-3]);
+    let denominator = polynomial(square, [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525e-3]);
     x * numerator / denominator
 }
 
@@ -97,10 +94,7 @@ pub(crate) fn sin_cos_turns<L: Lanes>(turns: L) -> (L, L) {
     let sine_negative = L::or(quadrant.less(-half), opposite);
     let cosine_negative = L::or(half.less(quadrant), opposite);
     let (new_sine, new_cosine) = (L::select(odd, cosine, sine), L::select(odd, sine, cosine));
-    (
-        L::select(sine_negative, -new_sine, new_sine),
-        L::select(cosine_negative, -new_cosine, new_cosine),
-    )
+    (L::select(sine_negative, -new_sine, new_sine), L::select(cosine_negative, -new_cosine, new_cosine))
 }
 
 /// `acos(1 − x) = 2 asin √(x/2)`, with the polynomial of Cephes `asinf`.
@@ -112,10 +106,8 @@ pub(crate) fn acos_one_minus<L: Lanes>(x: L) -> L {
     let folded = (half * (L::splat(1.0) - y)).max(L::splat(0.0)).sqrt();
     let z = L::select(large, folded, y);
     let square = z * z;
-    let series = polynomial(
-        square,
-        [4.216_32e-2, 2.418_131e-2, 4.547_002_6e-2, 7.495_300_3e-2, 1.666_675_2e-1],
-    );
+    let series =
+        polynomial(square, [4.216_32e-2, 2.418_131e-2, 4.547_002_6e-2, 7.495_300_3e-2, 1.666_675_2e-1]);
     let arc = (series * square).mul_add(z, z);
     let arc = L::select(large, L::splat(std::f32::consts::FRAC_PI_2) - (arc + arc), arc);
     arc + arc

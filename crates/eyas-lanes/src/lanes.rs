@@ -85,14 +85,14 @@ macro_rules! portable_binary {
             #[inline(always)]
             fn $method(mut self, other: Self) -> Self {
                 for lane in 0..LANES {
-                    self.0[lane] = self.0[lane] $symbol other.0[lane];
+                    self.0[lane] $symbol other.0[lane];
                 }
                 self
             }
         }
     )*};
 }
-portable_binary!(Add add +, Sub sub -, Mul mul *, Div div /);
+portable_binary!(Add add +=, Sub sub -=, Mul mul *=, Div div /=);
 
 impl Neg for Portable {
     type Output = Self;
@@ -221,6 +221,8 @@ impl Lanes for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
+// Clippy lets wildcards pass in test builds.
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "fifty intrinsics of one prefix"))]
 pub(crate) mod x86 {
     use std::arch::x86_64::*;
 
@@ -423,10 +425,7 @@ pub(crate) mod x86 {
         #[inline(always)]
         fn mul_add(self, factor: Self, addend: Self) -> Self {
             unsafe {
-                Self(
-                    _mm256_fmadd_ps(self.0, factor.0, addend.0),
-                    _mm256_fmadd_ps(self.1, factor.1, addend.1),
-                )
+                Self(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1))
             }
         }
         #[inline(always)]
@@ -448,17 +447,12 @@ pub(crate) mod x86 {
         #[inline(always)]
         fn less(self, other: Self) -> Self::Mask {
             unsafe {
-                (
-                    _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, other.0),
-                    _mm256_cmp_ps::<_CMP_LT_OQ>(self.1, other.1),
-                )
+                (_mm256_cmp_ps::<_CMP_LT_OQ>(self.0, other.0), _mm256_cmp_ps::<_CMP_LT_OQ>(self.1, other.1))
             }
         }
         #[inline(always)]
         fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
-            unsafe {
-                Self(_mm256_blendv_ps(no.0, yes.0, mask.0), _mm256_blendv_ps(no.1, yes.1, mask.1))
-            }
+            unsafe { Self(_mm256_blendv_ps(no.0, yes.0, mask.0), _mm256_blendv_ps(no.1, yes.1, mask.1)) }
         }
         #[inline(always)]
         fn or(left: Self::Mask, right: Self::Mask) -> Self::Mask {

@@ -1,5 +1,7 @@
 //! Counter-based random numbers: a draw is a pure function of where it is used.
 
+use std::collections::HashMap;
+
 use crate::{LANES, Lanes};
 
 /// A named stream of draws, keyed by the run's seed.
@@ -20,9 +22,9 @@ impl Stream {
     #[must_use]
     pub fn new(seed: u64, purpose: &str) -> Self {
         // FNV-1a of the name, then SplitMix64 so that near seeds give unrelated keys.
-        let name = purpose
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let name = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         let mut key = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name;
         key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -63,18 +65,30 @@ impl Stream {
         counter
     }
 
-    /// A random permutation of `0..length`: Fisher–Yates with draws at `(index, a, b, 0)`.
+    /// The first `count` places of a random permutation of `0..length`: Fisher–Yates with draws at
+    /// `(place, a, b, 0)`.
+    ///
+    /// Takes time and memory in proportion to `count`, not to `length`: only entries that were swapped away
+    /// are kept.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is larger than `length`.
     #[must_use]
-    pub fn permutation(&self, length: usize, a: u32, b: u32) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..length as u32).collect();
-        for index in (1..length).rev() {
-            let words = self.words([index as u32, a, b, 0]);
-            // A 64-bit word times the range: bias below 2⁻³².
-            let word = u64::from(words[0]) << 32 | u64::from(words[1]);
-            let other = ((u128::from(word) * (index as u128 + 1)) >> 64) as usize;
-            order.swap(index, other);
-        }
-        order
+    pub fn permutation(&self, length: usize, count: usize, a: u32, b: u32) -> Vec<u32> {
+        assert!(count <= length, "{count} of {length} places");
+        let mut moved: HashMap<u32, u32> = HashMap::with_capacity(count);
+        (0..count)
+            .map(|place| {
+                let words = self.words([place as u32, a, b, 0]);
+                // A 64-bit word times the range: bias below 2⁻³².
+                let word = u64::from(words[0]) << 32 | u64::from(words[1]);
+                let range = (length - place) as u128;
+                let other = (place + ((u128::from(word) * range) >> 64) as usize) as u32;
+                let here = moved.remove(&(place as u32)).unwrap_or(place as u32);
+                if other == place as u32 { here } else { moved.insert(other, here).unwrap_or(other) }
+            })
+            .collect()
     }
 }
 
@@ -174,7 +188,8 @@ mod tests {
 
     #[test]
     fn a_permutation_holds_each_index_once() {
-        let mut order = Stream::new(3, "shuffle").permutation(1000, 1, 2);
+        let mut order = Stream::new(3, "shuffle").permutation(1000, 1000, 1, 2);
+        assert_eq!(Stream::new(3, "shuffle").permutation(1000, 100, 1, 2), order[..100]);
         assert_ne!(order, (0..1000).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..1000).collect::<Vec<_>>());

@@ -29,6 +29,10 @@ impl Row {
     }
 
     /// Lanes `half * LANES ..`.
+    ///
+    /// # Panics
+    ///
+    /// If `half` is not below [`HALVES`].
     #[inline(always)]
     #[must_use]
     pub fn load<L: Lanes>(&self, half: usize) -> L {
@@ -36,6 +40,10 @@ impl Row {
     }
 
     /// Overwrites lanes `half * LANES ..`.
+    ///
+    /// # Panics
+    ///
+    /// If `half` is not below [`HALVES`].
     #[inline(always)]
     pub fn store<L: Lanes>(&mut self, half: usize, value: L) {
         *self.0[half * LANES..].first_chunk_mut().expect("a row holds two vectors") = value.to_array();

@@ -81,7 +81,8 @@ impl FromStr for Activation {
 
 impl fmt::Display for Activation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (_, name) = NAMES.iter().find(|(activation, _)| activation == self).expect("every variant is named");
+        let (_, name) =
+            NAMES.iter().find(|(activation, _)| activation == self).expect("every variant is named");
         formatter.write_str(name)
     }
 }

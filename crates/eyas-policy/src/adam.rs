@@ -1,6 +1,8 @@
 //! Adam with the arithmetic of PyTorch, and its gradient clipping.
 
-/// Moments and step count of `torch.optim.Adam` (no weight decay, no AMSGrad).
+use eyas_lanes::{Kernel, LANES, Lanes, dispatch};
+
+/// Moments and step count of `torch.optim.Adam` (no weight decay, no `amsgrad`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
     /// Steps taken.
@@ -26,27 +28,111 @@ impl Adam {
     }
 
     /// One update: `θ ← θ − (η/(1 − β₁ᵗ)) · m / (√v/√(1 − β₂ᵗ) + ε)`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many gradients as parameters and moments.
     pub fn update(&mut self, parameters: &mut [f32], gradient: &[f32], learning_rate: f32) {
         self.step += 1;
         let power = self.step.min(i32::MAX as u64) as i32;
         let step_size = (f64::from(learning_rate) / (1.0 - f64::from(BETA1).powi(power))) as f32;
         let root_correction = (1.0 / (1.0 - f64::from(BETA2).powi(power)).sqrt()) as f32;
-        let moments = self.exp_avg.iter_mut().zip(&mut self.exp_avg_sq);
-        for ((parameter, gradient), (first, second)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            *first += (gradient - *first) * (1.0 - BETA1);
-            *second = *second * BETA2 + gradient * gradient * (1.0 - BETA2);
-            *parameter -= step_size * *first / (second.sqrt() * root_correction + EPSILON);
-        }
+        let lengths = [gradient.len(), self.exp_avg.len(), self.exp_avg_sq.len()];
+        assert_eq!(lengths, [parameters.len(); 3], "one gradient and two moments for each parameter");
+        let (first, second) = (&mut self.exp_avg, &mut self.exp_avg_sq);
+        dispatch(Update { parameters, gradient, first, second, step_size, root_correction });
     }
+}
+
+struct Update<'a> {
+    parameters: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+    step_size: f32,
+    root_correction: f32,
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let factors = [self.step_size, self.root_correction];
+        let (parameters, parameter_tail) = self.parameters.as_chunks_mut::<LANES>();
+        let (gradients, gradient_tail) = self.gradient.as_chunks::<LANES>();
+        let (firsts, first_tail) = self.first.as_chunks_mut::<LANES>();
+        let (seconds, second_tail) = self.second.as_chunks_mut::<LANES>();
+        let moments = firsts.iter_mut().zip(seconds);
+        for ((parameter, gradient), (first, second)) in parameters.iter_mut().zip(gradients).zip(moments) {
+            step::<L>(parameter, gradient, first, second, factors);
+        }
+        let mut tails = [[0.0; LANES]; 4];
+        let length = gradient_tail.len();
+        let sources: [&[f32]; 4] = [parameter_tail, gradient_tail, first_tail, second_tail];
+        for (tail, source) in tails.iter_mut().zip(sources) {
+            tail[..length].copy_from_slice(source);
+        }
+        let [parameter, gradient, first, second] = &mut tails;
+        step::<L>(parameter, gradient, first, second, factors);
+        parameter_tail.copy_from_slice(&parameter[..length]);
+        first_tail.copy_from_slice(&first[..length]);
+        second_tail.copy_from_slice(&second[..length]);
+    }
+}
+
+#[inline(always)]
+fn step<L: Lanes>(
+    parameter: &mut [f32; LANES],
+    gradient: &[f32; LANES],
+    first: &mut [f32; LANES],
+    second: &mut [f32; LANES],
+    [step_size, root_correction]: [f32; 2],
+) {
+    let gradient = L::from_array(gradient);
+    let mean = L::from_array(first);
+    let mean = (gradient - mean).mul_add(L::splat(1.0 - BETA1), mean);
+    let square = gradient * gradient * L::splat(1.0 - BETA2);
+    let square = L::from_array(second).mul_add(L::splat(BETA2), square);
+    let root = square.sqrt().mul_add(L::splat(root_correction), L::splat(EPSILON));
+    let value = L::from_array(parameter) - L::splat(step_size) * mean / root;
+    *first = mean.to_array();
+    *second = square.to_array();
+    *parameter = value.to_array();
 }
 
 /// Scales a gradient so that its Euclidean norm is at most `max_norm`, as `clip_grad_norm_` does:
 /// by `max_norm / (norm + 1e-6)` if that is below 1. Returns the norm before.
 pub fn clip_gradient_norm(gradient: &mut [f32], max_norm: f32) -> f32 {
-    let norm = gradient.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>().sqrt() as f32;
+    let norm = dispatch(SumOfSquares(gradient)).sqrt() as f32;
     let factor = max_norm / (norm + 1e-6);
     if factor < 1.0 {
-        gradient.iter_mut().for_each(|value| *value *= factor);
+        for value in gradient {
+            *value *= factor;
+        }
     }
     norm
+}
+
+struct SumOfSquares<'a>(&'a [f32]);
+
+impl Kernel for SumOfSquares<'_> {
+    type Output = f64;
+
+    /// Lanes of `f32` within a stretch, `f64` over the stretches.
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> f64 {
+        let mut total = 0.0;
+        for stretch in self.0.chunks(256 * LANES) {
+            let (chunks, tail) = stretch.as_chunks::<LANES>();
+            let mut sum = L::splat(0.0);
+            for chunk in chunks {
+                let values = L::from_array(chunk);
+                sum = values.mul_add(values, sum);
+            }
+            total += sum.to_array().iter().map(|value| f64::from(*value)).sum::<f64>();
+            total += tail.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>();
+        }
+        total
+    }
 }

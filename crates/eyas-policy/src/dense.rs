@@ -55,11 +55,14 @@ impl Dense {
         }
     }
 
-    /// Makes room for the outputs of one block.
+    /// Makes room for the outputs of that many blocks, whatever the rows were used for before.
     #[inline(always)]
-    pub(crate) fn prepare(&self, outputs: &mut Vec<Vec<Row>>) {
-        if outputs.len() != self.layers.len() {
-            *outputs = self.layers.iter().map(|layer| vec![Row::ZERO; layer.outputs]).collect();
+    pub(crate) fn prepare(&self, blocks: usize, outputs: &mut Vec<Vec<Row>>) {
+        outputs.resize_with(self.layers.len(), Vec::new);
+        for (layer, rows) in self.layers.iter().zip(outputs) {
+            if rows.len() != blocks * layer.outputs {
+                rows.resize(blocks * layer.outputs, Row::ZERO);
+            }
         }
     }
 
@@ -71,10 +74,7 @@ impl Dense {
     pub(crate) fn forward(&self, input: &[Row], tape: &mut Tape) {
         let Some(first) = self.layers.first() else { return };
         let blocks = input.len() / first.inputs;
-        tape.outputs.resize(self.layers.len(), Vec::new());
-        for (layer, rows) in self.layers.iter().zip(&mut tape.outputs) {
-            rows.resize(blocks * layer.outputs, Row::ZERO);
-        }
+        self.prepare(blocks, &mut tape.outputs);
         dispatch(Forward { dense: self, input, outputs: &mut tape.outputs });
     }
 
@@ -103,7 +103,19 @@ impl Dense {
         for (rows, outputs) in tape.gradients.iter_mut().zip(&tape.outputs) {
             rows.resize(outputs.len(), Row::ZERO);
         }
-        dispatch(Backward { dense: self, input, tape, input_gradient, gradient });
+        let mut input_gradient = input_gradient;
+        let Tape { outputs, gradients, transposed } = tape;
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            let (before, rest) = gradients.split_at_mut(index);
+            let x = if index == 0 { input } else { &outputs[index - 1] };
+            let activation = if self.is_activated(index) { self.activation } else { Activation::Identity };
+            let dy = &mut rest[0];
+            dispatch(Slope { activation, outputs: &outputs[index], gradient: dy });
+            add_layer_gradient(layer, dy, x, transposed, gradient);
+            if let Some(y) = before.last_mut().map(Vec::as_mut_slice).or_else(|| input_gradient.take()) {
+                dispatch(Apply { packed: &self.backward[index], x: dy, y });
+            }
+        }
     }
 }
 
@@ -138,49 +150,68 @@ impl Kernel for Forward<'_> {
     }
 }
 
-struct Backward<'a> {
-    dense: &'a Dense,
-    input: &'a [Row],
-    tape: &'a mut Tape,
-    input_gradient: Option<&'a mut [Row]>,
-    gradient: &'a mut [f32],
+/// Multiplies a gradient by the slope of an activation.
+struct Slope<'a> {
+    activation: Activation,
+    outputs: &'a [Row],
+    gradient: &'a mut [Row],
 }
 
-impl Kernel for Backward<'_> {
+impl Kernel for Slope<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { dense, input, tape, mut input_gradient, gradient } = self;
-        for (index, layer) in dense.layers.iter().enumerate().rev() {
-            let (before, rest) = tape.gradients.split_at_mut(index);
-            let dy = &mut rest[0];
-            if dense.is_activated(index) {
-                elementwise::activate_backward::<L>(dense.activation, &tape.outputs[index], dy);
-            }
-            let x = if index == 0 { input } else { &tape.outputs[index - 1] };
-            add_layer_gradient::<L>(layer, dy, x, &mut tape.transposed, gradient);
-            if let Some(dx) = before.last_mut() {
-                dense.backward[index].apply::<L>(dy, dx);
-            } else if let Some(dx) = input_gradient.take() {
-                dense.backward[index].apply::<L>(dy, dx);
-            }
-        }
+        elementwise::activate_backward::<L>(self.activation, self.outputs, self.gradient);
     }
 }
 
-#[inline(always)]
-fn add_layer_gradient<L: Lanes>(
+/// A packed matrix times every block.
+pub(crate) struct Apply<'a> {
+    pub(crate) packed: &'a Packed,
+    pub(crate) x: &'a [Row],
+    pub(crate) y: &'a mut [Row],
+}
+
+impl Kernel for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        self.packed.apply::<L>(self.x, self.y);
+    }
+}
+
+/// Adds the gradient of a layer's weight and bias, given its inputs and the gradient of its outputs.
+pub(crate) fn add_layer_gradient(
     layer: &Linear,
     dy: &[Row],
     x: &[Row],
     transposed: &mut Vec<Row>,
     gradient: &mut [f32],
 ) {
-    transpose_blocks::<L>(x, layer.inputs, transposed);
-    let weight = &mut gradient[layer.weight.clone()];
-    kernel::add_weight_gradient::<L>(dy, layer.outputs, transposed, layer.inputs, weight);
-    kernel::add_bias_gradient::<L>(dy, layer.outputs, &mut gradient[layer.bias.clone()]);
+    dispatch(LayerGradient { layer, dy, x, transposed, gradient });
+}
+
+struct LayerGradient<'a> {
+    layer: &'a Linear,
+    dy: &'a [Row],
+    x: &'a [Row],
+    transposed: &'a mut Vec<Row>,
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for LayerGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { layer, dy, x, transposed, gradient } = self;
+        transpose_blocks::<L>(x, layer.inputs, transposed);
+        let weight = &mut gradient[layer.weight.clone()];
+        kernel::add_weight_gradient::<L>(dy, layer.outputs, transposed, layer.inputs, weight);
+        kernel::add_bias_gradient::<L>(dy, layer.outputs, &mut gradient[layer.bias.clone()]);
+    }
 }
 
 /// Makes every block of `x` sample-major.

@@ -115,11 +115,7 @@ function!(
     },
     |y| y.min(L::splat(0.0)) + L::splat(1.0)
 );
-function!(Relu, |x| x.max(L::splat(0.0)), |y| L::select(
-    L::splat(0.0).less(y),
-    L::splat(1.0),
-    L::splat(0.0)
-));
+function!(Relu, |x| x.max(L::splat(0.0)), |y| L::select(L::splat(0.0).less(y), L::splat(1.0), L::splat(0.0)));
 function!(Tanh, |x| x.tanh(), |y| (-y).mul_add(y, L::splat(1.0)));
 function!(
     Selu,
@@ -127,11 +123,7 @@ function!(
         let zero = L::splat(0.0);
         L::splat(SELU_SCALE) * (x.max(zero) + L::splat(SELU_ALPHA) * (x.min(zero).exp() - L::splat(1.0)))
     },
-    |y| L::select(
-        L::splat(0.0).less(y),
-        L::splat(SELU_SCALE),
-        y + L::splat(SELU_SCALE * SELU_ALPHA)
-    )
+    |y| L::select(L::splat(0.0).less(y), L::splat(SELU_SCALE), y + L::splat(SELU_SCALE * SELU_ALPHA))
 );
 function!(LeakyRelu, |x| x.max(x * L::splat(0.01)), |y| L::select(
     L::splat(0.0).less(y),

@@ -2,9 +2,9 @@
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
 
-use crate::dense::Dense;
+use crate::dense::{Dense, Tape};
 use crate::kernel::Packed;
-use crate::{Cell, Core, Network, Output, Policy, elementwise};
+use crate::{Activation, Cell, Core, Network, Output, Policy, elementwise};
 
 /// A policy with its weights packed, ready to fly.
 ///
@@ -21,8 +21,6 @@ pub struct Inference {
     gates: Vec<(Packed, Packed)>,
     head: Dense,
     output: Output,
-    outputs: usize,
-    head_inputs: usize,
     state_width: usize,
 }
 
@@ -30,8 +28,8 @@ pub struct Inference {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     input: Vec<Row>,
-    encoder: Vec<Vec<Row>>,
-    head: Vec<Vec<Row>>,
+    encoder: Tape,
+    head: Tape,
     gates: [Vec<Row>; 2],
     layer: Vec<Row>,
 }
@@ -65,9 +63,11 @@ impl Inference {
             .map(|layer| {
                 let rows = layer.bias_ih.len();
                 let mut pair = (Packed::default(), Packed::default());
-                let (weight, bias) = (&parameters[layer.weight_ih.clone()], &parameters[layer.bias_ih.clone()]);
+                let (weight, bias) =
+                    (&parameters[layer.weight_ih.clone()], &parameters[layer.bias_ih.clone()]);
                 pair.0.pack(rows, layer.inputs, weight, bias);
-                let (weight, bias) = (&parameters[layer.weight_hh.clone()], &parameters[layer.bias_hh.clone()]);
+                let (weight, bias) =
+                    (&parameters[layer.weight_hh.clone()], &parameters[layer.bias_hh.clone()]);
                 pair.1.pack(rows, layer.width, weight, bias);
                 pair
             })
@@ -81,8 +81,6 @@ impl Inference {
             gates,
             head,
             output: Output::Identity,
-            outputs: architecture.outputs,
-            head_inputs: architecture.head_inputs(),
             state_width: architecture.state_width(),
         }
     }
@@ -115,52 +113,69 @@ impl Inference {
         assert_eq!(observation.len(), self.num_observations, "observation rows");
         assert_eq!(action.len(), self.num_actions, "action rows");
         assert_eq!(state.len(), self.state_width, "state rows");
-        dispatch(Act { inference: self, observation, state, scratch, action });
-    }
-
-    #[inline(always)]
-    fn act_lanes<L: Lanes>(&self, observation: &[Row], state: &mut [Row], scratch: &mut Scratch, action: &mut [Row]) {
         let Scratch { input, encoder, head, gates, layer } = scratch;
-        input.clear();
-        input.extend_from_slice(observation);
+        // Each part is dispatched on its own: inlined into one function, the compiler spills the tiles.
+        let mut features = observation;
         if let Some(normalizer) = &self.normalizer {
-            for (row, (mean, scale)) in input.iter_mut().zip(normalizer) {
-                for half in 0..HALVES {
-                    row.store(half, (row.load::<L>(half) - L::splat(*mean)) * L::splat(*scale));
-                }
-            }
+            input.clear();
+            input.extend_from_slice(observation);
+            dispatch(Normalize { normalizer, rows: input });
+            features = input;
         }
-        self.encoder.prepare(encoder);
-        self.encoder.forward_lanes::<L>(input, encoder);
-        let mut features = encoder.last().map_or(input.as_slice(), Vec::as_slice);
+        if !self.encoder.is_empty() {
+            self.encoder.forward(features, encoder);
+            features = encoder.output();
+        }
         if let Some(core) = self.core {
-            self.advance::<L>(core, features, state, gates, layer);
+            dispatch(Advance { inference: self, core, features, state, gates, layer });
             features = layer;
         }
-        debug_assert_eq!(features.len(), self.head_inputs);
-        self.head.prepare(head);
-        self.head.forward_lanes::<L>(features, head);
-        let raw = head.last().expect("a head has a layer");
-        self.squash::<L>(raw, action);
+        self.head.forward(features, head);
+        dispatch(Squash { output: self.output, raw: head.output(), action });
     }
+}
 
-    /// Steps every recurrent layer; the state of the last is left in `layer`.
+struct Normalize<'a> {
+    normalizer: &'a [(f32, f32)],
+    rows: &'a mut [Row],
+}
+
+impl Kernel for Normalize<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn advance<L: Lanes>(
-        &self,
-        core: Core,
-        features: &[Row],
-        state: &mut [Row],
-        [from_input, from_state]: &mut [Vec<Row>; 2],
-        layer: &mut Vec<Row>,
-    ) {
+    fn run<L: Lanes>(self) {
+        for (row, (mean, scale)) in self.rows.iter_mut().zip(self.normalizer) {
+            for half in 0..HALVES {
+                row.store(half, (row.load::<L>(half) - L::splat(*mean)) * L::splat(*scale));
+            }
+        }
+    }
+}
+
+/// Steps every recurrent layer; the state of the last is left in `layer`.
+struct Advance<'a> {
+    inference: &'a Inference,
+    core: Core,
+    features: &'a [Row],
+    state: &'a mut [Row],
+    gates: &'a mut [Vec<Row>; 2],
+    layer: &'a mut Vec<Row>,
+}
+
+impl Kernel for Advance<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { inference, core, features, state, gates: [from_input, from_state], layer } = self;
         let rows = core.cell.gates() * core.width;
         from_input.resize(rows, Row::ZERO);
         from_state.resize(rows, Row::ZERO);
         layer.clear();
         layer.extend_from_slice(features);
         let (hidden, cells) = state.split_at_mut(core.layers * core.width);
-        for (index, (input_gates, state_gates)) in self.gates.iter().enumerate() {
+        for (index, (input_gates, state_gates)) in inference.gates.iter().enumerate() {
             let place = index * core.width..(index + 1) * core.width;
             let hidden = &mut hidden[place.clone()];
             input_gates.apply::<L>(layer, from_input);
@@ -173,22 +188,33 @@ impl Inference {
             layer.extend_from_slice(hidden);
         }
     }
+}
+
+struct Squash<'a> {
+    output: Output,
+    raw: &'a [Row],
+    action: &'a mut [Row],
+}
+
+impl Kernel for Squash<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn squash<L: Lanes>(&self, raw: &[Row], action: &mut [Row]) {
-        debug_assert_eq!(raw.len(), self.outputs);
-        match self.output {
+    fn run<L: Lanes>(self) {
+        let Self { output, raw, action } = self;
+        match output {
             Output::Identity => action.copy_from_slice(raw),
             Output::Tanh => {
                 action.copy_from_slice(raw);
-                elementwise::activate::<L>(crate::Activation::Tanh, action);
+                elementwise::activate::<L>(Activation::Tanh, action);
             }
             Output::Beta => {
                 let (one, two) = (L::splat(1.0), L::splat(2.0));
-                for (index, row) in action.iter_mut().enumerate() {
+                let (alphas, betas) = raw.split_at(action.len());
+                for ((row, alpha), beta) in action.iter_mut().zip(alphas).zip(betas) {
                     for half in 0..HALVES {
-                        let alpha = elementwise::softplus(raw[index].load::<L>(half)) + one;
-                        let beta = elementwise::softplus(raw[index + self.num_actions].load::<L>(half)) + one;
+                        let alpha = elementwise::softplus(alpha.load::<L>(half)) + one;
+                        let beta = elementwise::softplus(beta.load::<L>(half)) + one;
                         row.store(half, two * alpha / (alpha + beta) - one);
                     }
                 }
@@ -230,22 +256,5 @@ fn lstm_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row
             c.store(half, cell);
             h.store(half, output * cell.tanh());
         }
-    }
-}
-
-struct Act<'a> {
-    inference: &'a Inference,
-    observation: &'a [Row],
-    state: &'a mut [Row],
-    scratch: &'a mut Scratch,
-    action: &'a mut [Row],
-}
-
-impl Kernel for Act<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        self.inference.act_lanes::<L>(self.observation, self.state, self.scratch, self.action);
     }
 }

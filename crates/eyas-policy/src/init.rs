@@ -75,10 +75,14 @@ impl Tensor {
             for _ in 0..2 {
                 for other in &*done {
                     let overlap: f64 = current.iter().zip(other).map(|(a, b)| a * b).sum();
-                    current.iter_mut().zip(other).for_each(|(a, b)| *a -= overlap * b);
+                    for (a, b) in current.iter_mut().zip(other) {
+                        *a -= overlap * b;
+                    }
                 }
                 let norm = current.iter().map(|a| a * a).sum::<f64>().sqrt();
-                current.iter_mut().for_each(|a| *a /= norm);
+                for a in current.iter_mut() {
+                    *a /= norm;
+                }
             }
         }
         for row in 0..rows {

@@ -26,9 +26,12 @@ impl Packed {
     pub(crate) fn pack(&mut self, rows: usize, columns: usize, weight: &[f32], bias: &[f32]) {
         self.resize(rows, columns);
         self.bias[..rows].copy_from_slice(bias);
-        for (row, values) in weight.chunks_exact(columns).enumerate() {
-            for (column, value) in values.iter().enumerate() {
-                self.weights[(row / TILE * columns + column) * TILE + row % TILE] = *value;
+        let tiles = self.weights.chunks_exact_mut(columns * TILE);
+        for (tile, source) in tiles.zip(weight.chunks(columns * TILE)) {
+            for (row, values) in source.chunks_exact(columns).enumerate() {
+                for (column, value) in values.iter().enumerate() {
+                    tile[column * TILE + row] = *value;
+                }
             }
         }
     }
@@ -36,9 +39,11 @@ impl Packed {
     /// Packs the transpose of a row-major `[columns, rows]` matrix, without bias.
     pub(crate) fn pack_transposed(&mut self, rows: usize, columns: usize, weight: &[f32]) {
         self.resize(rows, columns);
-        for (column, values) in weight.chunks_exact(rows).enumerate() {
-            for (row, value) in values.iter().enumerate() {
-                self.weights[(row / TILE * columns + column) * TILE + row % TILE] = *value;
+        for (index, tile) in self.weights.chunks_exact_mut(columns * TILE).enumerate() {
+            let first = index * TILE;
+            let length = TILE.min(rows - first);
+            for (target, source) in tile.chunks_exact_mut(TILE).zip(weight.chunks_exact(rows)) {
+                target[..length].copy_from_slice(&source[first..first + length]);
             }
         }
     }
@@ -55,17 +60,10 @@ impl Packed {
         }
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    pub(crate) fn columns(&self) -> usize {
-        self.columns
-    }
-
     /// `y = W x + b` for each block in `x`.
     #[inline(always)]
     pub(crate) fn apply<L: Lanes>(&self, x: &[Row], y: &mut [Row]) {
+        debug_assert_eq!(x.len() / self.columns, y.len() / self.rows, "as many blocks in as out");
         for (x, y) in x.chunks_exact(self.columns).zip(y.chunks_exact_mut(self.rows)) {
             let tiles = self.weights.chunks_exact(self.columns * TILE).zip(self.bias.chunks_exact(TILE));
             for ((weights, bias), out) in tiles.zip(y.chunks_mut(TILE)) {
@@ -168,7 +166,12 @@ struct Place {
 }
 
 #[inline(always)]
-fn outer<L: Lanes, const R: usize, const H: usize>(dy: &[Row], x: &[Row], place: Place, gradient: &mut [f32]) {
+fn outer<L: Lanes, const R: usize, const H: usize>(
+    dy: &[Row],
+    x: &[Row],
+    place: Place,
+    gradient: &mut [f32],
+) {
     let mut sum = [[L::splat(0.0); H]; R];
     let blocks = dy.chunks_exact(place.outputs).zip(x.chunks_exact(transposed_rows(place.inputs)));
     for (dy, x) in blocks {

@@ -11,6 +11,7 @@ mod kernel;
 mod normalizer;
 mod policy;
 mod train;
+mod unroll;
 
 pub use activation::{Activation, UnknownActivation};
 pub use adam::{Adam, clip_gradient_norm};
@@ -20,3 +21,4 @@ pub use init::Init;
 pub use normalizer::Normalizer;
 pub use policy::{Network, Output, Policy};
 pub use train::{Pass, Trainer, Untrainable};
+pub use unroll::{Unroll, UnrollTape};

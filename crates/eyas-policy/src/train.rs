@@ -2,9 +2,9 @@
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
 
-use crate::dense::{self, Dense, Tape};
-use crate::kernel::{self, Packed};
-use crate::{Activation, Architecture, Cell, Recurrent};
+use crate::dense::{self, Apply, Dense, Tape};
+use crate::kernel::Packed;
+use crate::{Activation, Architecture, Cell, Linear, Recurrent};
 
 /// Why a network cannot be trained here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +107,7 @@ impl Trainer {
         self.encoder.forward(input, &mut pass.encoder);
         let features = if self.encoder.is_empty() { input } else { pass.encoder.output() };
         if let Some(gru) = &self.gru {
-            dispatch(GruForward { gru, input: features, tape: &mut pass.gru });
+            gru.forward(features, &mut pass.gru);
             self.head.forward(&pass.gru.hidden[gru.layer.width..], &mut pass.head);
         } else {
             self.head.forward(features, &mut pass.head);
@@ -123,11 +123,10 @@ impl Trainer {
             tape.output_gradient.resize(hidden.len(), Row::ZERO);
             self.head.backward(hidden, head, Some(&mut tape.output_gradient), gradient);
             if self.encoder.is_empty() {
-                dispatch(GruBackward { gru, input, tape, input_gradient: None, gradient });
+                gru.backward(input, tape, None, gradient);
             } else {
                 let (features, input_gradient) = encoder.output_and_gradient();
-                let input_gradient = Some(input_gradient);
-                dispatch(GruBackward { gru, input: features, tape, input_gradient, gradient });
+                gru.backward(features, tape, Some(input_gradient), gradient);
             }
         } else if self.encoder.is_empty() {
             self.head.backward(input, head, None, gradient);
@@ -166,7 +165,8 @@ impl Gru {
     fn pack(&mut self, parameters: &[f32]) {
         let layer = &self.layer;
         let rows = layer.bias_ih.len();
-        let (weight_ih, weight_hh) = (&parameters[layer.weight_ih.clone()], &parameters[layer.weight_hh.clone()]);
+        let (weight_ih, weight_hh) =
+            (&parameters[layer.weight_ih.clone()], &parameters[layer.weight_hh.clone()]);
         self.from_input.pack(rows, layer.inputs, weight_ih, &parameters[layer.bias_ih.clone()]);
         self.from_state.pack(rows, layer.width, weight_hh, &parameters[layer.bias_hh.clone()]);
         self.to_input.pack_transposed(layer.inputs, rows, weight_ih);
@@ -174,27 +174,35 @@ impl Gru {
     }
 }
 
-struct GruForward<'a> {
+impl Gru {
+    /// Runs every time of a block of sequences from a zero state.
+    fn forward(&self, input: &[Row], tape: &mut GruTape) {
+        let width = self.layer.width;
+        let times = input.len() / self.layer.inputs;
+        tape.from_input.resize(times * 3 * width, Row::ZERO);
+        tape.from_state.resize(times * 3 * width, Row::ZERO);
+        tape.hidden.resize((times + 1) * width, Row::ZERO);
+        tape.hidden[..width].fill(Row::ZERO);
+        dispatch(Apply { packed: &self.from_input, x: input, y: &mut tape.from_input });
+        dispatch(ThroughTime { gru: self, tape });
+    }
+}
+
+struct ThroughTime<'a> {
     gru: &'a Gru,
-    input: &'a [Row],
     tape: &'a mut GruTape,
 }
 
-impl Kernel for GruForward<'_> {
+impl Kernel for ThroughTime<'_> {
     type Output = ();
 
     /// Replaces the gate sums by what the backward pass needs: `r, z, n` in `from_input` and
     /// `W_hn h + b_hn` in the last third of `from_state`.
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { gru, input, tape } = self;
+        let Self { gru, tape } = self;
         let width = gru.layer.width;
-        let times = input.len() / gru.layer.inputs;
-        tape.from_input.resize(times * 3 * width, Row::ZERO);
-        tape.from_state.resize(times * 3 * width, Row::ZERO);
-        tape.hidden.resize((times + 1) * width, Row::ZERO);
-        tape.hidden[..width].fill(Row::ZERO);
-        gru.from_input.apply::<L>(input, &mut tape.from_input);
+        let times = tape.hidden.len() / width - 1;
         for time in 0..times {
             let (before, after) = tape.hidden.split_at_mut((time + 1) * width);
             let before = &before[time * width..];
@@ -204,7 +212,8 @@ impl Kernel for GruForward<'_> {
             for unit in 0..width {
                 for half in 0..HALVES {
                     let reset = (gates[unit].load::<L>(half) + sums[unit].load(half)).sigmoid();
-                    let update = (gates[width + unit].load::<L>(half) + sums[width + unit].load(half)).sigmoid();
+                    let update =
+                        (gates[width + unit].load::<L>(half) + sums[width + unit].load(half)).sigmoid();
                     let new = reset
                         .mul_add(sums[2 * width + unit].load(half), gates[2 * width + unit].load(half))
                         .tanh();
@@ -219,22 +228,46 @@ impl Kernel for GruForward<'_> {
     }
 }
 
-struct GruBackward<'a> {
-    gru: &'a Gru,
-    input: &'a [Row],
-    tape: &'a mut GruTape,
-    input_gradient: Option<&'a mut [Row]>,
-    gradient: &'a mut [f32],
+impl Gru {
+    /// Gradients of the layer's parameters and, if asked, of its input.
+    fn backward(
+        &self,
+        input: &[Row],
+        tape: &mut GruTape,
+        input_gradient: Option<&mut [Row]>,
+        gradient: &mut [f32],
+    ) {
+        // Dispatched one by one: inlined into one function, the compiler spills the tiles.
+        dispatch(BackThroughTime { gru: self, tape });
+        let (layer, width) = (&self.layer, self.layer.width);
+        let before = &tape.hidden[..tape.hidden.len() - width];
+        for (x, inputs, dy, weight, bias) in [
+            (input, layer.inputs, &tape.from_input, &layer.weight_ih, &layer.bias_ih),
+            (before, width, &tape.from_state, &layer.weight_hh, &layer.bias_hh),
+        ] {
+            let linear = Linear { inputs, outputs: 3 * width, weight: weight.clone(), bias: bias.clone() };
+            dense::add_layer_gradient(&linear, dy, x, &mut tape.transposed, gradient);
+        }
+        if let Some(input_gradient) = input_gradient {
+            dispatch(Apply { packed: &self.to_input, x: &tape.from_input, y: input_gradient });
+        }
+    }
 }
 
-impl Kernel for GruBackward<'_> {
+/// The recurrence backwards: leaves gradients of the gate sums in the tape.
+struct BackThroughTime<'a> {
+    gru: &'a Gru,
+    tape: &'a mut GruTape,
+}
+
+impl Kernel for BackThroughTime<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { gru, input, tape, input_gradient, gradient } = self;
+        let Self { gru, tape } = self;
         let width = gru.layer.width;
-        let times = input.len() / gru.layer.inputs;
+        let times = tape.hidden.len() / width - 1;
         tape.hidden_gradient.clear();
         tape.hidden_gradient.resize(2 * width, Row::ZERO);
         for time in (0..times).rev() {
@@ -254,20 +287,6 @@ impl Kernel for GruBackward<'_> {
                     carried.store(half, carried.load::<L>(half) + passed.load(half));
                 }
             }
-        }
-        let layer = &gru.layer;
-        let rows = 3 * width;
-        dense::transpose_blocks::<L>(input, layer.inputs, &mut tape.transposed);
-        let (inputs, transposed) = (layer.inputs, &mut tape.transposed);
-        let weight = &mut gradient[layer.weight_ih.clone()];
-        kernel::add_weight_gradient::<L>(&tape.from_input, rows, transposed, inputs, weight);
-        kernel::add_bias_gradient::<L>(&tape.from_input, rows, &mut gradient[layer.bias_ih.clone()]);
-        dense::transpose_blocks::<L>(&tape.hidden[..times * width], width, transposed);
-        let weight = &mut gradient[layer.weight_hh.clone()];
-        kernel::add_weight_gradient::<L>(&tape.from_state, rows, transposed, width, weight);
-        kernel::add_bias_gradient::<L>(&tape.from_state, rows, &mut gradient[layer.bias_hh.clone()]);
-        if let Some(input_gradient) = input_gradient {
-            gru.to_input.apply::<L>(&tape.from_input, input_gradient);
         }
     }
 }

@@ -49,7 +49,7 @@ fn body_rate<R: Real>(
 }
 
 /// A set of numbers that an integrator advances.
-trait Integrable<R>: Copy {
+pub(crate) trait Integrable<R>: Copy {
     /// `self + factor · rate`.
     fn advanced(&self, factor: R, rate: &Self) -> Self;
 }
@@ -83,14 +83,14 @@ impl<R: Real> Integrable<R> for State<R> {
 
 /// An ordinary differential equation. A trait with inlined methods, not a closure, so that every stage is
 /// compiled for the instruction set at hand.
-trait System<R: Real> {
+pub(crate) trait System<R: Real> {
     type State: Integrable<R>;
     fn rate(&self, state: &Self::State) -> Self::State;
 }
 
 /// The classical fourth-order Runge–Kutta step.
 #[inline(always)]
-fn rk4<R: Real, S: System<R>>(system: &S, state: &S::State, dt: R) -> S::State {
+pub(crate) fn rk4<R: Real, S: System<R>>(system: &S, state: &S::State, dt: R) -> S::State {
     let half = R::constant(0.5) * dt;
     let first = system.rate(state);
     let second = system.rate(&state.advanced(half, &first));
@@ -104,10 +104,10 @@ fn rk4<R: Real, S: System<R>>(system: &S, state: &S::State, dt: R) -> S::State {
         .advanced(sixth, &fourth)
 }
 
-struct Held<'a, R> {
-    vehicle: &'a Vehicle<R>,
-    wrench: (Vector<R>, Vector<R>),
-    disturbance: &'a Disturbance<R>,
+pub(crate) struct Held<'a, R> {
+    pub(crate) vehicle: &'a Vehicle<R>,
+    pub(crate) wrench: (Vector<R>, Vector<R>),
+    pub(crate) disturbance: &'a Disturbance<R>,
 }
 
 impl<R: Real> System<R> for Held<'_, R> {

@@ -3,6 +3,7 @@
 //! Equations are numbered (M1), (M2), … as in `docs/model.md`. World frame: x forward, y left, z up.
 //! Body frame: x forward, y left, z up. Quaternions: w, x, y, z, body to world. SI units.
 
+mod adjoint;
 mod dynamics;
 mod rotation;
 mod state;
@@ -10,6 +11,7 @@ mod trajectory;
 mod vector;
 mod vehicle;
 
+pub use adjoint::{HeldDerivative, HeldStep, pull_back_matrix};
 pub use dynamics::{Disturbance, SpeedLag, step_held, step_lagged};
 pub use rotation::{body_from_world, matrix_from_quaternion, quaternion_from_euler_turns};
 pub use state::{Body, State};

@@ -39,6 +39,7 @@ pub(crate) enum Command {
 
 /// What every command that flies takes.
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Flight {
     /// Task id, see `eyas task list`
     #[arg(long)]
@@ -82,6 +83,7 @@ pub(crate) struct Flight {
 
 /// Recording. Accepted so that commands of the user's document parse; asking for one is an error.
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Video {
     /// Record videos (this version cannot)
     #[arg(long)]
@@ -96,6 +98,7 @@ pub(crate) struct Video {
 
 /// Which earlier run to go on from.
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Resume {
     /// Go on with an earlier run
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set)]
@@ -106,6 +109,7 @@ pub(crate) struct Resume {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) flight: Flight,
@@ -115,6 +119,9 @@ pub(crate) struct Train {
     /// Standard deviation of the actions at the start
     #[arg(long, value_name = "STD")]
     pub(crate) init_noise_std: Option<f64>,
+    /// How to learn: apg (the simulator's own gradient) or ppo (reinforcement learning as in rsl_rl)
+    #[arg(long, default_value = "apg", value_name = "NAME")]
+    pub(crate) algorithm: String,
     /// Settings to start from: eyas (tuned for this task) or foundation (the runner config of the original)
     #[arg(long, default_value = "eyas", value_name = "NAME")]
     pub(crate) preset: String,
@@ -127,6 +134,7 @@ pub(crate) struct Train {
 
 /// How to read a teacher that does not say it itself.
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct TeacherOptions {
     /// Activation of the teacher's hidden layers [default: as params/agent.yaml says, else elu]
     #[arg(long, value_name = "NAME")]
@@ -152,6 +160,7 @@ impl TeacherOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Distill {
     #[command(flatten)]
     pub(crate) flight: Flight,
@@ -185,19 +194,19 @@ pub(crate) struct Distill {
     #[arg(long, overrides_with = "no_shuffle")]
     pub(crate) shuffle: bool,
     /// Take the data in the order it was flown
-    #[arg(long)]
+    #[arg(long, visible_alias = "no-shuffle")]
     pub(crate) no_shuffle: bool,
     /// Train each epoch on its own data only
     #[arg(long, overrides_with = "no_on_policy")]
     pub(crate) on_policy: bool,
     /// Train on the data of all epochs so far (the default)
-    #[arg(long)]
+    #[arg(long, visible_alias = "no-on_policy")]
     pub(crate) no_on_policy: bool,
     /// Label with the teacher's mean action (the default)
     #[arg(long, overrides_with = "no_teacher_deterministic")]
     pub(crate) teacher_deterministic: bool,
     /// Label with samples of the teacher's distribution
-    #[arg(long)]
+    #[arg(long, visible_alias = "no-teacher_deterministic")]
     pub(crate) no_teacher_deterministic: bool,
     /// Memory of the dataset, such as 512M or 2G [default: 128M]
     #[arg(long, value_name = "BYTES")]
@@ -213,6 +222,7 @@ pub(crate) struct Distill {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Play {
     #[command(flatten)]
     pub(crate) flight: Flight,
@@ -233,6 +243,7 @@ pub(crate) struct Play {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Eval {
     #[command(flatten)]
     pub(crate) flight: Flight,
@@ -259,6 +270,7 @@ pub(crate) struct Eval {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Act {
     /// Checkpoint of the policy
     pub(crate) checkpoint: PathBuf,
@@ -275,6 +287,7 @@ pub(crate) struct Act {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Inspect {
     /// The file
     pub(crate) file: PathBuf,
@@ -284,6 +297,7 @@ pub(crate) struct Inspect {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct CheckDynamics {
     /// Recorded transitions, one JSON object a line, `.jsonl` or `.jsonl.gz`
     pub(crate) file: PathBuf,
@@ -293,6 +307,7 @@ pub(crate) struct CheckDynamics {
 }
 
 #[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
 pub(crate) struct Task {
     #[command(subcommand)]
     pub(crate) command: TaskCommand,

@@ -71,7 +71,8 @@ impl From<eyas_run::RunError> for Failure {
 
 impl From<eyas_learn::Misfit> for Failure {
     fn from(error: eyas_learn::Misfit) -> Self {
-        let hint = "`eyas inspect FILE` shows what a checkpoint holds, `eyas task show` what the task provides";
+        let hint =
+            "`eyas inspect FILE` shows what a checkpoint holds, `eyas task show` what the task provides";
         Self::new(error).hint(hint)
     }
 }

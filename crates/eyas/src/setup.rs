@@ -50,7 +50,10 @@ impl AgentConfig {
         if self.device == "cpu" {
             Ok(())
         } else {
-            Err(format!("`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU", self.device))
+            Err(format!(
+                "`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
+                self.device
+            ))
         }
     }
 }
@@ -116,7 +119,11 @@ fn refuse_what_is_not_built(flight: &Flight) -> Result<(), Failure> {
 }
 
 /// Adds the flags that choose an earlier run; returns whether to resume one.
-pub(crate) fn layer_resume(layers: &mut Layers, resume: &Resume, checkpoint: Option<&str>) -> Result<bool, Failure> {
+pub(crate) fn layer_resume(
+    layers: &mut Layers,
+    resume: &Resume,
+    checkpoint: Option<&str>,
+) -> Result<bool, Failure> {
     for (key, name, value) in [
         ("agent.load_run", "--load_run", resume.load_run.as_deref()),
         ("agent.load_checkpoint", "--checkpoint", checkpoint),
@@ -127,8 +134,10 @@ pub(crate) fn layer_resume(layers: &mut Layers, resume: &Resume, checkpoint: Opt
     }
     let resumes = resume.resume.unwrap_or(false);
     if !resumes && (resume.load_run.is_some() || checkpoint.is_some()) {
-        return Err(Failure::new("`--load_run` and `--checkpoint` choose what to resume, but nothing is resumed")
-            .hint("add `--resume`"));
+        return Err(Failure::new(
+            "`--load_run` and `--checkpoint` choose what to resume, but nothing is resumed",
+        )
+        .hint("add `--resume`"));
     }
     Ok(resumes)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Real, Row, Stream, dispatch, normals, uniforms};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{
     Body, Disturbance, Langevin, SpeedLag, State, Vector, Vehicle, body_from_world, figure_eight,
     matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
@@ -132,6 +132,10 @@ impl EnvBlock for PointBlock {
         }
         self.ended &= !mask;
         dispatch(Reset { block: self, mask });
+    }
+
+    fn set_next_episode(&mut self, lane: usize, episode: u32) {
+        self.episode[lane] = episode.wrapping_sub(1);
     }
 
     fn observe(&self, observation: &mut [Row]) {
@@ -503,4 +507,36 @@ fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>
         not_finite,
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]
+}
+
+impl Shared {
+    pub(super) fn config(&self) -> &PointConfig {
+        &self.config
+    }
+
+    pub(super) fn vehicle(&self) -> &Vehicle<f64> {
+        &self.vehicle
+    }
+
+    pub(super) fn lag(&self) -> SpeedLag {
+        self.lag
+    }
+}
+
+impl PointBlock {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn state(&self) -> &State<Row> {
+        &self.state
+    }
+
+    pub(super) fn set_point(&self) -> &[Row; 4] {
+        &self.set_point
+    }
+
+    pub(super) fn target(&self) -> &Langevin<Row> {
+        &self.target
+    }
 }

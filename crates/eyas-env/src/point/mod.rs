@@ -3,7 +3,9 @@
 mod block;
 mod config;
 mod env;
+mod gradient;
 
 pub use block::PointBlock;
 pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
 pub use env::PointEnv;
+pub use gradient::{PointDerivative, PointRecord};

@@ -72,7 +72,8 @@ fn elementary_functions_stay_within_their_stated_bounds() {
             ];
             for (index, exact) in exact.into_iter().enumerate() {
                 let error = (f64::from(result[index][lane]) - exact).abs();
-                let scale = if matches!(index, 0 | 3) { exact.abs().max(0.1 * f64::from(index == 3)) } else { 1.0 };
+                let scale =
+                    if matches!(index, 0 | 3) { exact.abs().max(0.1 * f64::from(index == 3)) } else { 1.0 };
                 worst[index] = worst[index].max(error / scale);
             }
         }
@@ -106,7 +107,10 @@ fn transposition_swaps_rows_and_columns() {
         let columns = dispatch_on(isa, Transpose);
         for (column, values) in columns.iter().enumerate() {
             for (row, value) in values.iter().enumerate() {
-                assert!((*value - (100 * row + column) as f32).abs() < 0.5, "{isa}: row {row}, column {column}");
+                assert!(
+                    (*value - (100 * row + column) as f32).abs() < 0.5,
+                    "{isa}: row {row}, column {column}"
+                );
             }
         }
     }

@@ -9,7 +9,8 @@ fn adam_follows_its_formula_in_f64() {
     let mut adam = Adam::new(3);
     let (mut m, mut v) = ([0.0_f64; 3], [0.0_f64; 3]);
     for step in 1..=200 {
-        let gradient: Vec<f32> = (0..3).map(|i| ((step * (i + 1)) as f32 * 0.37).sin() * 10f32.powi(i - 1)).collect();
+        let gradient: Vec<f32> =
+            (0..3).map(|i| ((step * (i + 1)) as f32 * 0.37).sin() * 10f32.powi(i - 1)).collect();
         adam.update(&mut parameters, &gradient, 1e-2);
         for i in 0..3 {
             let g = f64::from(gradient[i]);

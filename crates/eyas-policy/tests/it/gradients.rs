@@ -61,7 +61,11 @@ fn check(architecture: &Architecture, blocks: usize) {
         let numeric = (shifted(step) - shifted(-step)) / (2.0 * step);
         let error = (f64::from(analytic[index]) - numeric).abs();
         // f32 sums of a few hundred terms: relative to the largest component.
-        assert!(error < 2e-4 * scale, "{architecture:?}: parameter {index}: {} against {numeric}", analytic[index]);
+        assert!(
+            error < 2e-4 * scale,
+            "{architecture:?}: parameter {index}: {} against {numeric}",
+            analytic[index]
+        );
     }
 }
 
@@ -94,8 +98,10 @@ fn every_instruction_set_gives_the_same_gradient_bytes() {
     let mut reference: Option<Vec<u32>> = None;
     for isa in Isa::available() {
         force_isa(isa);
-        let bits: Vec<u32> =
-            gradient(&architecture, &network.parameters, &input, &weights).iter().map(|x| x.to_bits()).collect();
+        let bits: Vec<u32> = gradient(&architecture, &network.parameters, &input, &weights)
+            .iter()
+            .map(|x| x.to_bits())
+            .collect();
         match &reference {
             Some(reference) => assert!(*reference == bits, "{isa} differs"),
             None => reference = Some(bits),

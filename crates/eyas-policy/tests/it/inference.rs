@@ -30,7 +30,9 @@ fn check(policy: &Policy, exact: &[f64], steps: usize, tolerance: f64) {
                 Output::Beta => {
                     let half = raw.len() / 2;
                     let shape = |x: f64| x.exp().ln_1p() + 1.0;
-                    (0..half).map(|i| 2.0 * shape(raw[i]) / (shape(raw[i]) + shape(raw[half + i])) - 1.0).collect()
+                    (0..half)
+                        .map(|i| 2.0 * shape(raw[i]) / (shape(raw[i]) + shape(raw[half + i])) - 1.0)
+                        .collect()
                 }
             };
             for (ours, expected) in oracle::lane(&action, lane).iter().zip(expected) {
@@ -71,4 +73,19 @@ fn recurrent_cores_of_any_depth_are_those_of_the_oracle() {
             check(&Policy { normalizer: None, network, output: Output::Identity }, &exact, 40, 3e-6);
         }
     }
+}
+
+#[test]
+fn scratch_that_another_network_used_changes_nothing() {
+    let mut scratch = Scratch::default();
+    let act = |width: usize, scratch: &mut Scratch| {
+        let (network, _) = oracle::network(Architecture::mlp(26, &[width, width], 4, Activation::Elu), 4);
+        let inference = Inference::new(&Policy { normalizer: None, network, output: Output::Identity });
+        let mut action = vec![Row::ZERO; 4];
+        inference.act(&oracle::rows(26, 5), &mut [], scratch, &mut action);
+        action
+    };
+    act(16, &mut scratch);
+    assert_eq!(act(48, &mut scratch), act(48, &mut Scratch::default()));
+    assert_eq!(act(16, &mut scratch), act(16, &mut Scratch::default()));
 }

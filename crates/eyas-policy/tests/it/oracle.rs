@@ -6,13 +6,25 @@ use eyas_policy::{Activation, Architecture, Cell, Init, Network};
 pub fn activate(activation: Activation, x: f64) -> f64 {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     match activation {
-        Activation::Elu | Activation::Celu => if x > 0.0 { x } else { x.exp_m1() },
+        Activation::Elu | Activation::Celu => {
+            if x > 0.0 {
+                x
+            } else {
+                x.exp_m1()
+            }
+        }
         Activation::Selu => {
             let (scale, alpha) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
             scale * if x > 0.0 { x } else { alpha * x.exp_m1() }
         }
         Activation::Relu => x.max(0.0),
-        Activation::LeakyRelu => if x > 0.0 { x } else { 0.01 * x },
+        Activation::LeakyRelu => {
+            if x > 0.0 {
+                x
+            } else {
+                0.01 * x
+            }
+        }
         Activation::Tanh => x.tanh(),
         Activation::Sigmoid => sigmoid(x),
         Activation::Softplus => x.exp().ln_1p(),
@@ -33,9 +45,16 @@ fn erf(x: f64) -> f64 {
     sum * 2.0 / std::f64::consts::PI.sqrt()
 }
 
-fn affine(parameters: &[f64], weight: &std::ops::Range<usize>, bias: &std::ops::Range<usize>, x: &[f64]) -> Vec<f64> {
+fn affine(
+    parameters: &[f64],
+    weight: &std::ops::Range<usize>,
+    bias: &std::ops::Range<usize>,
+    x: &[f64],
+) -> Vec<f64> {
     let rows = parameters[weight.clone()].chunks_exact(x.len());
-    rows.zip(&parameters[bias.clone()]).map(|(row, bias)| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>() + bias).collect()
+    rows.zip(&parameters[bias.clone()])
+        .map(|(row, bias)| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>() + bias)
+        .collect()
 }
 
 /// One step of one environment; `state` as [`Architecture::state_width`] says.
@@ -92,7 +111,9 @@ pub fn network(architecture: Architecture, seed: u64) -> (Network, Vec<f64>) {
 pub fn rows(count: usize, seed: u64) -> Vec<Row> {
     let stream = Stream::new(seed, "rows");
     (0..count)
-        .map(|row| Row(std::array::from_fn(|lane| 4.0 * stream.uniform([row as u32, lane as u32, 0, 0]) - 2.0)))
+        .map(|row| {
+            Row(std::array::from_fn(|lane| 4.0 * stream.uniform([row as u32, lane as u32, 0, 0]) - 2.0))
+        })
         .collect()
 }
 

@@ -22,8 +22,10 @@ pub(crate) fn run(arguments: &Act) -> Result<ExitCode, Failure> {
     let fits = matches!(shape.as_slice(), [_, last] | [_, _, last] if *last == width);
     if !fits {
         let recurrent = if inference.state_width() > 0 { "[T, B, O]" } else { "[B, O]" };
-        return Err(Failure::new(format!("observations of shape {shape:?}, expected {recurrent} with O = {width}"))
-            .at(arguments.observations.display()));
+        return Err(Failure::new(format!(
+            "observations of shape {shape:?}, expected {recurrent} with O = {width}"
+        ))
+        .at(arguments.observations.display()));
     }
     let (times, batch) = match shape[..] {
         [times, batch, _] => (times, batch),

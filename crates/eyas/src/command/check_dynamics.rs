@@ -13,7 +13,8 @@ use crate::failure::Failure;
 
 pub(crate) fn run(arguments: &CheckDynamics) -> Result<ExitCode, Failure> {
     let transitions = read(&arguments.file)?;
-    let replay = Replay::run(&transitions).map_err(|error| Failure::new(error).at(arguments.file.display()))?;
+    let replay =
+        Replay::run(&transitions).map_err(|error| Failure::new(error).at(arguments.file.display()))?;
     let mut out = std::io::stdout().lock();
     write!(out, "{replay}")?;
     if replay.is_within(arguments.tolerance) {
@@ -27,7 +28,9 @@ pub(crate) fn run(arguments: &CheckDynamics) -> Result<ExitCode, Failure> {
 
 fn read(path: &Path) -> Result<Vec<Transition>, Failure> {
     let at = |error: std::io::Error| {
-        Failure::new(error).at(path.display()).hint("a recording is one JSON object a line, gzip-compressed or not")
+        Failure::new(error)
+            .at(path.display())
+            .hint("a recording is one JSON object a line, gzip-compressed or not")
     };
     let file = File::open(path).map_err(at)?;
     let is_compressed = path.extension().is_some_and(|extension| extension == "gz");

@@ -7,8 +7,8 @@ use eyas_env::PointConfig;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_formats::{AdamState, Side, student};
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Episode, Observer, Progress, Student, distill,
-    new_student,
+    Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Student,
+    distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_policy::Adam;
@@ -45,8 +45,11 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let (config, layers, resumes) = configure(arguments)?;
     let seed = config.agent.seed;
     let root = Path::new(ROOT).join(&config.agent.experiment_name);
-    let checkpoint =
-        if resumes { Some(find_run(&root, &config.agent.load_run, &config.agent.load_checkpoint)?) } else { None };
+    let checkpoint = if resumes {
+        Some(find_run(&root, &config.agent.load_run, &config.agent.load_checkpoint)?)
+    } else {
+        None
+    };
 
     // Everything that can be refused is refused before the run directory is made.
     let env = make_env(&config.env, config.env.scene.num_envs, seed);
@@ -84,7 +87,10 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
         println!("[INFO]: Loading model checkpoint from: {}", path.display());
     }
     println!("[INFO] Logging to: {}", directory.display());
-    println!("[INFO] Dataset size: {} samples", dataset_capacity(&config, group.features.len() + num_actions));
+    println!(
+        "[INFO] Dataset size: {} samples",
+        dataset_capacity(&config, group.features.len() + num_actions)
+    );
     println!("[INFO] Episode length: {}", config.distill.episode_steps);
     for section in ["env", "agent", "distill"] {
         run.params_yaml(section, &layers.to_yaml(section)?)?;
@@ -139,8 +145,10 @@ fn configure(arguments: &Distill) -> Result<(Config, Layers, bool), Failure> {
     let memory = arguments.max_memory.as_deref().map(parse_bytes).transpose()?;
     set("max_memory", "--max_memory", memory.map(Into::into))?;
     if arguments.init_noise_std.is_some_and(|std| std != 0.0) {
-        return Err(Failure::new("`--init_noise_std`: students act deterministically, expected 0 or no flag")
-            .hint("noise of the labels comes from the teacher: `--no-teacher_deterministic`"));
+        return Err(Failure::new(
+            "`--init_noise_std`: students act deterministically, expected 0 or no flag",
+        )
+        .hint("noise of the labels comes from the teacher: `--no-teacher_deterministic`"));
     }
     let resumes = setup::layer_resume(&mut layers, &arguments.resume, arguments.checkpoint.as_deref())?;
     let config: Config = layers.finish()?;
@@ -255,7 +263,13 @@ fn write_dataset(dataset: &Dataset, path: &Path, epoch: u32) -> Result<(), Failu
         ("numbers", per_episode(&|it| it.records.len() as i64)),
         ("width", per_episode(&|it| it.width as i64)),
         ("crashed", per_episode(&|it| i64::from(it.crashed))),
-        ("keys", Array::new(&[dataset.keys.len()], Data::I64(dataset.keys.iter().map(|it| i64::from(*it)).collect()))),
+        (
+            "keys",
+            Array::new(
+                &[dataset.keys.len()],
+                Data::I64(dataset.keys.iter().map(|it| i64::from(*it)).collect()),
+            ),
+        ),
         ("seen_and_epoch", Array::new(&[2], Data::I64(vec![dataset.seen as i64, i64::from(epoch)]))),
     ];
     let named: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (*name, array)).collect();
@@ -266,7 +280,8 @@ fn write_dataset(dataset: &Dataset, path: &Path, epoch: u32) -> Result<(), Failu
 fn read_dataset(dataset: &mut Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
     let broken = || Failure::new("the dataset of the run is damaged").at(path.display());
     let arrays = npy::read_npz(path)?;
-    let find = |name: &str| arrays.iter().find(|(key, _)| key == name).map(|(_, array)| array).ok_or_else(broken);
+    let find =
+        |name: &str| arrays.iter().find(|(key, _)| key == name).map(|(_, array)| array).ok_or_else(broken);
     let integers = |name: &str| -> Result<Vec<i64>, Failure> {
         match find(name)?.data() {
             Data::I64(values) => Ok(values.clone()),
@@ -276,9 +291,11 @@ fn read_dataset(dataset: &mut Dataset, path: &Path, epoch: u32) -> Result<(), Fa
     let records = find("records")?.to_f32();
     let [seen, stored_epoch] = integers("seen_and_epoch")?[..] else { return Err(broken()) };
     if stored_epoch != i64::from(epoch) {
-        return Err(Failure::new(format!("the dataset is that of epoch {stored_epoch}, the checkpoint of epoch {epoch}"))
-            .at(path.display())
-            .hint("resume from the newest checkpoint of the run"));
+        return Err(Failure::new(format!(
+            "the dataset is that of epoch {stored_epoch}, the checkpoint of epoch {epoch}"
+        ))
+        .at(path.display())
+        .hint("resume from the newest checkpoint of the run"));
     }
     let (numbers, widths, crashed) = (integers("numbers")?, integers("width")?, integers("crashed")?);
     let keys = integers("keys")?.into_iter().map(|key| key as u32).collect();
@@ -317,13 +334,16 @@ impl Session {
             exp_avg_sq: student.optimizer.exp_avg_sq.clone(),
             learning_rate: f64::from(self.config.distill.learning_rate_of(epoch)),
         };
-        student::write(&path, &student::StudentCheckpoint {
-            epoch: u64::from(epoch),
-            policy: &student.policy,
-            optimizer: &optimizer,
-            best_return: self.best,
-            extra: None,
-        })?;
+        student::write(
+            &path,
+            &student::StudentCheckpoint {
+                epoch: u64::from(epoch),
+                policy: &student.policy,
+                optimizer: &optimizer,
+                best_return: self.best,
+                extra: None,
+            },
+        )?;
         Ok(path)
     }
 
@@ -360,7 +380,12 @@ impl Session {
         Ok(())
     }
 
-    fn finish(mut self, arguments: &Distill, teacher: &Pilot, progress: &Progress) -> Result<ExitCode, Failure> {
+    fn finish(
+        mut self,
+        arguments: &Distill,
+        teacher: &Pilot,
+        progress: &Progress,
+    ) -> Result<ExitCode, Failure> {
         self.events.flush()?;
         let epochs = self.config.distill.n_epochs;
         if progress.epoch < epochs {
@@ -415,7 +440,12 @@ impl Observer for Session {
         self.say(&format!("[INFO] Training on {trained_on} samples..."))
     }
 
-    fn finish(&mut self, report: &EpochReport, student: &Student, dataset: &Dataset) -> Result<Continue, Failure> {
+    fn finish(
+        &mut self,
+        report: &EpochReport,
+        student: &Student,
+        dataset: &Dataset,
+    ) -> Result<Continue, Failure> {
         let (epoch, step) = (report.epoch, u64::from(report.epoch));
         self.bar.set(step + 1);
         self.bar.count((report.collected.samples + report.trained_samples) as u64);

@@ -47,7 +47,8 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
         name => format!("{name}_trajectory_tracking"),
     };
     let run = RunDir::create(ROOT, &config.agent.experiment_name, &run_name)?;
-    let statistics = flight.statistics(&arguments.checkpoint, &arguments.trajectory, config.env.control_period());
+    let statistics =
+        flight.statistics(&arguments.checkpoint, &arguments.trajectory, config.env.control_period());
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
     flight.write_arrays(&run, config.env.control_period())?;
     let mut out = std::io::stdout().lock();
@@ -64,7 +65,9 @@ fn configure(arguments: &Play) -> Result<Config, Failure> {
         "langevin" => ("langevin", 0.0),
         "figure8" => ("figure8", 0.0),
         other => {
-            return Err(Failure::new(format!("`--trajectory {other}`: unknown, expected hover, langevin or figure8")));
+            return Err(Failure::new(format!(
+                "`--trajectory {other}`: unknown, expected hover, langevin or figure8"
+            )));
         }
     };
     // As in the original: start at rest, no time limit, every target moves.
@@ -131,7 +134,12 @@ impl Recorder {
             for (index, block) in env.blocks().iter_mut().enumerate() {
                 let before = block.ended();
                 block.observe(&mut observation);
-                inference.act(&observation[pilot.features.clone()], &mut states[index], &mut scratch, &mut action);
+                inference.act(
+                    &observation[pilot.features.clone()],
+                    &mut states[index],
+                    &mut scratch,
+                    &mut action,
+                );
                 let outcome = block.step(&action);
                 for lane in 0..BLOCK.min(num_envs - index * BLOCK) {
                     let env = index * BLOCK + lane;
@@ -203,9 +211,10 @@ impl Recorder {
             self.crashed.iter().filter(|it| **it).count(),
             self.num_envs
         );
-        for (name, unit, errors) in
-            [("Position error", "m", self.position_errors()), ("Velocity error", "m/s", self.velocity_errors())]
-        {
+        for (name, unit, errors) in [
+            ("Position error", "m", self.position_errors()),
+            ("Velocity error", "m/s", self.velocity_errors()),
+        ] {
             let it = Statistics::of(errors.into_iter());
             let _ = writeln!(text, "\n{name} [{unit}]");
             for (name, value) in [

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::PointConfig;
+use eyas_env::{DifferentiableBlock, DifferentiableTask, PointConfig, VecEnv};
 use eyas_formats::{AdamState, rsl_rl};
-use eyas_learn::ppo::{Ppo, Report, RunnerConfig};
+use eyas_learn::apg::{self, Apg};
+use eyas_learn::ppo::{self, Ppo};
 use eyas_learn::{Evaluation, Pilot, evaluate};
-use eyas_policy::Adam;
+use eyas_policy::{Adam, Network, Policy};
 use eyas_run::run_dir::find_run;
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, Progress, RunDir};
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,9 @@ use crate::failure::Failure;
 use crate::report;
 use crate::setup::{check, layer, make_env, progress, write_manifest};
 
-/// Eyas' own settings for the point task; `docs/algorithms/ppo.md` says what each is worth.
-const EYAS_PRESET: &str = include_str!("../../presets/point_ctrl_eyas.yaml");
+/// Eyas' own settings for the point task; `docs/algorithms` says what they are worth.
+const PPO_PRESET: &str = include_str!("../../presets/point_ctrl_ppo.yaml");
+const APG_PRESET: &str = include_str!("../../presets/point_ctrl_apg.yaml");
 /// Folder of all runs.
 const ROOT: &str = "logs/rsl_rl";
 /// Starts of the evaluations that pick the best model.
@@ -26,65 +28,165 @@ const EVALUATION_SEED: u64 = 0xe7a1;
 /// Episodes and steps of such an evaluation.
 const EVALUATION: (usize, u32) = (512, 2000);
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    env: PointConfig,
-    agent: RunnerConfig,
-}
-
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
-    let (config, layers) = configure(arguments)?;
-    let mut env = make_env(&config.env, config.env.scene.num_envs, config.agent.seed);
-    let mut ppo = Ppo::new(&config.agent, env.as_mut(), config.agent.seed)?;
-    let root = Path::new(ROOT).join(&config.agent.experiment_name);
-    let resumed = find_checkpoint(arguments, &config, &root)?;
+    match arguments.algorithm.as_str() {
+        "apg" => run_apg(arguments, interrupt),
+        "ppo" => run_ppo(arguments, interrupt),
+        other => Err(Failure::new(format!("`--algorithm {other}`: unknown, expected apg or ppo"))),
+    }
+}
+
+/// A configuration of one algorithm.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config<A> {
+    env: PointConfig,
+    agent: A,
+}
+
+fn run_ppo(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::new(&Config::<ppo::RunnerConfig>::default())?;
+    match arguments.preset.as_str() {
+        "eyas" => {
+            layers.preset("eyas", PPO_PRESET)?;
+        }
+        "foundation" => {}
+        other => return Err(unknown_preset(other)),
+    }
+    configure(arguments, &mut layers)?;
+    let config: Config<ppo::RunnerConfig> = layers.finish()?;
+    check(&layers, config.env.validate())?;
+    check(&layers, config.agent.validate())?;
+    let agent = &config.agent;
+    let mut env = make_env(&config.env, config.env.scene.num_envs, agent.seed);
+    let learner = PpoLearner { ppo: Ppo::new(agent, env.as_mut(), agent.seed)?, env };
+    let plan = Plan {
+        seed: agent.seed,
+        max_iterations: agent.max_iterations,
+        save_interval: agent.save_interval,
+        eval_interval: agent.eval_interval,
+        experiment_name: agent.experiment_name.clone(),
+        run_name: agent.run_name.clone(),
+        resume: agent.resume,
+        load_run: agent.load_run.clone(),
+        load_checkpoint: agent.load_checkpoint.clone(),
+    };
+    train(arguments, &layers, &config.env, &plan, Box::new(learner), interrupt)
+}
+
+fn run_apg(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::new(&Config::<apg::RunnerConfig>::default())?;
+    match arguments.preset.as_str() {
+        "eyas" => {
+            layers.preset("eyas", APG_PRESET)?;
+        }
+        other => return Err(unknown_preset(other).hint("the foundation preset is one of `--algorithm ppo`")),
+    }
+    configure(arguments, &mut layers)?;
+    let config: Config<apg::RunnerConfig> = layers.finish()?;
+    check(&layers, config.env.validate())?;
+    check(&layers, config.agent.validate())?;
+    let agent = &config.agent;
+    let spec = DifferentiableTask::spec(&config.env);
+    let learner = ApgLearner {
+        apg: Apg::new(agent, &config.env, config.env.scene.num_envs, agent.seed)?,
+        critic: agent.fresh_critic(&spec),
+        std: agent.std(&spec),
+    };
+    let plan = Plan {
+        seed: agent.seed,
+        max_iterations: agent.max_iterations,
+        save_interval: agent.save_interval,
+        eval_interval: agent.eval_interval,
+        experiment_name: agent.experiment_name.clone(),
+        run_name: agent.run_name.clone(),
+        resume: agent.resume,
+        load_run: agent.load_run.clone(),
+        load_checkpoint: agent.load_checkpoint.clone(),
+    };
+    train(arguments, &layers, &config.env, &plan, Box::new(learner), interrupt)
+}
+
+fn unknown_preset(name: &str) -> Failure {
+    Failure::new(format!("`--preset {name}`: unknown, expected eyas or foundation"))
+}
+
+/// What a run needs to know, whatever learns.
+struct Plan {
+    seed: u64,
+    max_iterations: u32,
+    save_interval: u32,
+    eval_interval: u32,
+    experiment_name: String,
+    run_name: String,
+    resume: bool,
+    load_run: String,
+    load_checkpoint: String,
+}
+
+/// What an iteration did.
+struct Iteration {
+    env_steps: u64,
+    seconds: f64,
+    scalars: Vec<(String, f64)>,
+}
+
+/// An algorithm as the session drives it.
+trait Learner {
+    fn iterate(&mut self) -> Iteration;
+    fn iteration(&self) -> u32;
+    fn actor(&self) -> &Policy;
+    fn write(&self, path: &Path) -> Result<(), Failure>;
+    fn restore(&mut self, path: &Path) -> Result<(), Failure>;
+}
+
+fn train(
+    arguments: &Train,
+    layers: &Layers,
+    env: &PointConfig,
+    plan: &Plan,
+    mut learner: Box<dyn Learner>,
+    interrupt: Interrupt,
+) -> Result<ExitCode, Failure> {
+    let root = Path::new(ROOT).join(&plan.experiment_name);
+    let resumed = find_checkpoint(arguments, plan, &root)?;
+    if let Some(path) = &resumed {
+        learner.restore(path)?;
+    }
     let run = match &resumed {
         // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
         Some(path) if path.starts_with(&root) => RunDir::open(path.parent().unwrap_or(Path::new(".")))?,
-        _ => RunDir::create(ROOT, &config.agent.experiment_name, &config.agent.run_name)?,
+        _ => RunDir::create(ROOT, &plan.experiment_name, &plan.run_name)?,
     };
-    println!("[INFO] Logging experiment in directory: {}", run.path().display());
+    println!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display());
     if let Some(path) = &resumed {
         println!("[INFO]: Loading model checkpoint from: {}", path.display());
-        restore(&mut ppo, path)?;
     }
     run.params_yaml("env", &layers.to_yaml("env")?)?;
     run.params_yaml("agent", &layers.to_yaml("agent")?)?;
     let inputs: Vec<&Path> = resumed.iter().map(PathBuf::as_path).collect();
-    write_manifest(&run, config.agent.seed, &inputs, layers.provenance())?;
-
+    write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
     let mut session = Session {
-        bar: progress(arguments.flight.quiet, "train", u64::from(config.agent.max_iterations), "steps"),
+        bar: progress(arguments.flight.quiet, "train", u64::from(plan.max_iterations), "steps"),
         events: EventWriter::create(run.path())?,
         run,
-        config,
-        best: f64::NEG_INFINITY,
-        best_evaluation: None,
+        plan,
+        env,
+        best: None,
         interrupt,
         env_steps: 0,
         seconds: 0.0,
     };
-    while ppo.iteration < session.config.agent.max_iterations && !session.interrupt.interrupted() {
-        let report = ppo.iterate(env.as_mut());
-        session.record(&mut ppo, &report)?;
+    while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
+        let iteration = learner.iterate();
+        session.record(learner.as_ref(), &iteration)?;
     }
-    session.finish(&ppo)
+    session.finish(learner.iteration())
 }
 
-fn configure(arguments: &Train) -> Result<(Config, Layers), Failure> {
-    let mut layers = Layers::new(&Config::default())?;
-    match arguments.preset.as_str() {
-        "eyas" => {
-            layers.preset("eyas", EYAS_PRESET)?;
-        }
-        "foundation" => {}
-        other => {
-            return Err(Failure::new(format!("`--preset {other}`: unknown, expected eyas or foundation")));
-        }
-    }
-    layer(&mut layers, &arguments.flight)?;
+fn configure(arguments: &Train, layers: &mut Layers) -> Result<(), Failure> {
+    layer(layers, &arguments.flight)?;
     if let Some(iterations) = arguments.max_iterations {
         layers.set("agent.max_iterations", iterations, Origin::flag("--max_iterations"))?;
     }
@@ -98,19 +200,15 @@ fn configure(arguments: &Train) -> Result<(Config, Layers), Failure> {
     if let Some(resume) = arguments.resume.resume {
         layers.set("agent.resume", resume, Origin::flag("--resume"))?;
     }
-    let config: Config = layers.finish()?;
-    check(&layers, config.env.validate())?;
-    check(&layers, config.agent.validate())?;
-    Ok((config, layers))
+    Ok(())
 }
 
 /// The checkpoint to go on from: `--checkpoint` as a path, or the newest that matches when resuming.
-fn find_checkpoint(arguments: &Train, config: &Config, root: &Path) -> Result<Option<PathBuf>, Failure> {
+fn find_checkpoint(arguments: &Train, plan: &Plan, root: &Path) -> Result<Option<PathBuf>, Failure> {
     match arguments.checkpoint.as_deref() {
         Some(path) if Path::new(path).is_file() => Ok(Some(path.into())),
-        pattern if config.agent.resume => {
-            let pattern = pattern.unwrap_or(&config.agent.load_checkpoint);
-            Ok(Some(find_run(root, &config.agent.load_run, pattern)?))
+        pattern if plan.resume => {
+            Ok(Some(find_run(root, &plan.load_run, pattern.unwrap_or(&plan.load_checkpoint))?))
         }
         Some(path) => Err(Failure::new(format!("`--checkpoint {path}` is not a file"))
             .hint("give a path, or `--resume` and a regular expression for the file's name")),
@@ -118,94 +216,222 @@ fn find_checkpoint(arguments: &Train, config: &Config, root: &Path) -> Result<Op
     }
 }
 
-fn restore(ppo: &mut Ppo, path: &Path) -> Result<(), Failure> {
-    let stored = rsl_rl::read_ppo(path)?;
-    let shapes = (&stored.actor.network.architecture, &stored.critic.architecture);
-    if shapes != (&ppo.actor.network.architecture, &ppo.critic.architecture) {
-        return Err(Failure::new("the networks of the checkpoint have other shapes than `agent.actor` and `agent.critic`")
-            .at(path.display())
-            .hint("`eyas inspect FILE` shows them; set `agent.actor.hidden_dims` and `agent.critic.hidden_dims`"));
-    }
-    ppo.actor = stored.actor;
-    ppo.critic = stored.critic;
-    ppo.std = stored.std;
-    ppo.critic_normalizer = stored.critic_normalizer;
-    ppo.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
-    if let Some(state) = stored.optimizer {
-        ppo.learning_rate = state.learning_rate as f32;
-        ppo.optimizer = Adam { step: state.step, exp_avg: state.exp_avg, exp_avg_sq: state.exp_avg_sq };
-    }
-    Ok(())
+fn other_shape(path: &Path) -> Failure {
+    Failure::new("the networks of the checkpoint have other shapes than `agent.actor` and `agent.critic`")
+        .at(path.display())
+        .hint("`eyas inspect FILE` shows them; set `agent.actor.hidden_dims` and `agent.critic.hidden_dims`")
 }
 
-struct Session {
+struct PpoLearner {
+    ppo: Ppo,
+    env: Box<dyn VecEnv>,
+}
+
+impl Learner for PpoLearner {
+    fn iterate(&mut self) -> Iteration {
+        let report = self.ppo.iterate(self.env.as_mut());
+        let seconds = report.collection_time + report.learning_time;
+        let std = f64::from(self.ppo.std.iter().sum::<f32>() / self.ppo.std.len() as f32);
+        // The scalars of rsl_rl's runner, under the names of 2.x and of 5.x where they differ.
+        let mut scalars = named([
+            ("Loss/value_function", report.losses.value_function),
+            ("Loss/surrogate", report.losses.surrogate),
+            ("Loss/entropy", report.losses.entropy),
+            ("Loss/kl", report.losses.kl),
+            ("Loss/learning_rate", f64::from(self.ppo.learning_rate)),
+            ("Policy/mean_std", std),
+            ("Policy/mean_noise_std", std),
+            ("Perf/total_fps", report.env_steps as f64 / seconds),
+            ("Perf/collection time", report.collection_time),
+            ("Perf/collection_time", report.collection_time),
+            ("Perf/learning_time", report.learning_time),
+        ]);
+        if let Some((mean_return, mean_length)) = self.ppo.episodes().recent() {
+            scalars.push(("Train/mean_reward".to_owned(), mean_return));
+            scalars.push(("Train/mean_episode_length".to_owned(), mean_length));
+        }
+        scalars.extend(self.ppo.episodes().drain(report.env_steps));
+        Iteration { env_steps: report.env_steps, seconds, scalars }
+    }
+
+    fn iteration(&self) -> u32 {
+        self.ppo.iteration
+    }
+
+    fn actor(&self) -> &Policy {
+        &self.ppo.actor
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let ppo = &self.ppo;
+        let optimizer = AdamState {
+            step: ppo.optimizer.step,
+            exp_avg: ppo.optimizer.exp_avg.clone(),
+            exp_avg_sq: ppo.optimizer.exp_avg_sq.clone(),
+            learning_rate: f64::from(ppo.learning_rate),
+        };
+        rsl_rl::write_ppo(
+            path,
+            &rsl_rl::PpoCheckpoint {
+                actor: &ppo.actor,
+                std: &ppo.std,
+                critic: &ppo.critic,
+                critic_normalizer: ppo.critic_normalizer.as_ref(),
+                optimizer: &optimizer,
+                iteration: u64::from(ppo.iteration),
+                extra: None,
+            },
+        )?;
+        Ok(())
+    }
+
+    fn restore(&mut self, path: &Path) -> Result<(), Failure> {
+        let stored = rsl_rl::read_ppo(path)?;
+        let ppo = &mut self.ppo;
+        let shapes = (&stored.actor.network.architecture, &stored.critic.architecture);
+        if shapes != (&ppo.actor.network.architecture, &ppo.critic.architecture) {
+            return Err(other_shape(path));
+        }
+        ppo.actor = stored.actor;
+        ppo.critic = stored.critic;
+        ppo.std = stored.std;
+        ppo.critic_normalizer = stored.critic_normalizer;
+        ppo.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
+        if let Some(state) = stored.optimizer {
+            ppo.learning_rate = state.learning_rate as f32;
+            ppo.optimizer = Adam { step: state.step, exp_avg: state.exp_avg, exp_avg_sq: state.exp_avg_sq };
+        }
+        Ok(())
+    }
+}
+
+/// The gradient needs neither critic nor noise; both are stored because rsl_rl's layout has them, so that it
+/// loads the file and can go on from there with PPO.
+struct ApgLearner<B: DifferentiableBlock> {
+    apg: Apg<B>,
+    critic: Network,
+    std: Vec<f32>,
+}
+
+impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
+    fn iterate(&mut self) -> Iteration {
+        let report = self.apg.iterate();
+        let scalars = named([
+            ("Loss/cost", report.cost),
+            ("Loss/gradient_norm", report.gradient_norm),
+            ("Loss/learning_rate", report.learning_rate),
+            ("Train/mean_step_reward", report.reward),
+            ("Metrics/died_episodes_per_step", report.crashes_per_step),
+            ("Perf/total_fps", report.env_steps as f64 / report.seconds),
+            ("Perf/learning_time", report.seconds),
+        ]);
+        Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars }
+    }
+
+    fn iteration(&self) -> u32 {
+        self.apg.iteration
+    }
+
+    fn actor(&self) -> &Policy {
+        &self.apg.actor
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let moments = |own: &[f32]| {
+            let mut all = vec![0.0; self.std.len()];
+            all.extend_from_slice(own);
+            all.resize(all.len() + self.critic.parameters.len(), 0.0);
+            all
+        };
+        let optimizer = AdamState {
+            step: self.apg.optimizer.step,
+            exp_avg: moments(&self.apg.optimizer.exp_avg),
+            exp_avg_sq: moments(&self.apg.optimizer.exp_avg_sq),
+            learning_rate: self.apg.learning_rate(),
+        };
+        rsl_rl::write_ppo(
+            path,
+            &rsl_rl::PpoCheckpoint {
+                actor: &self.apg.actor,
+                std: &self.std,
+                critic: &self.critic,
+                critic_normalizer: self.apg.actor.normalizer.as_ref(),
+                optimizer: &optimizer,
+                iteration: u64::from(self.apg.iteration),
+                extra: None,
+            },
+        )?;
+        Ok(())
+    }
+
+    fn restore(&mut self, path: &Path) -> Result<(), Failure> {
+        let stored = rsl_rl::read_ppo(path)?;
+        let parameters = self.apg.actor.network.parameters.len();
+        if stored.actor.network.architecture != self.apg.actor.network.architecture {
+            return Err(other_shape(path));
+        }
+        let first = stored.std.len();
+        self.apg.actor = stored.actor;
+        self.critic = stored.critic;
+        self.std = stored.std;
+        self.apg.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
+        if let Some(state) = stored.optimizer {
+            let own = |all: &[f32]| all[first..first + parameters].to_vec();
+            self.apg.optimizer =
+                Adam { step: state.step, exp_avg: own(&state.exp_avg), exp_avg_sq: own(&state.exp_avg_sq) };
+        }
+        Ok(())
+    }
+}
+
+fn named<const N: usize>(scalars: [(&str, f64); N]) -> Vec<(String, f64)> {
+    scalars.map(|(tag, value)| (tag.to_owned(), value)).to_vec()
+}
+
+struct Session<'a> {
     run: RunDir,
-    config: Config,
+    plan: &'a Plan,
+    env: &'a PointConfig,
     events: EventWriter,
     bar: Progress,
     interrupt: Interrupt,
-    best: f64,
-    best_evaluation: Option<Evaluation>,
+    best: Option<Evaluation>,
     env_steps: u64,
     seconds: f64,
 }
 
-impl Session {
-    fn record(&mut self, ppo: &mut Ppo, report: &Report) -> Result<(), Failure> {
-        self.env_steps += report.env_steps;
-        self.seconds += report.collection_time + report.learning_time;
-        self.bar.set(u64::from(ppo.iteration));
-        self.bar.count(report.env_steps);
-        self.log(ppo, report)?;
-        let iteration = ppo.iteration;
-        let is_last = iteration == self.config.agent.max_iterations;
-        if iteration.is_multiple_of(self.config.agent.eval_interval) || is_last {
-            self.evaluate(ppo)?;
-        }
-        if iteration.is_multiple_of(self.config.agent.save_interval) || is_last || self.interrupt.interrupted() {
-            self.save(ppo, &format!("model_{iteration}.pt"))?;
-        }
-        Ok(())
-    }
-
-    /// The scalars of rsl_rl's runner, and what the env logs.
-    fn log(&mut self, ppo: &mut Ppo, report: &Report) -> Result<(), Failure> {
-        let std = ppo.std.iter().sum::<f32>() / ppo.std.len() as f32;
-        let seconds = report.collection_time + report.learning_time;
-        let mut scalars = vec![
-            ("Loss/value_function".to_owned(), report.losses.value_function),
-            ("Loss/surrogate".to_owned(), report.losses.surrogate),
-            ("Loss/entropy".to_owned(), report.losses.entropy),
-            ("Loss/kl".to_owned(), report.losses.kl),
-            ("Loss/learning_rate".to_owned(), f64::from(ppo.learning_rate)),
-            ("Policy/mean_std".to_owned(), f64::from(std)),
-            ("Policy/mean_noise_std".to_owned(), f64::from(std)),
-            ("Perf/total_fps".to_owned(), report.env_steps as f64 / seconds),
-            ("Perf/collection_time".to_owned(), report.collection_time),
-            ("Perf/learning_time".to_owned(), report.learning_time),
-        ];
-        if let Some((mean_return, mean_length)) = ppo.episodes().recent() {
-            for (tag, value) in [("Train/mean_reward", mean_return), ("Train/mean_episode_length", mean_length)] {
-                scalars.push((tag.to_owned(), value));
-                // rsl_rl repeats them over seconds instead of iterations.
-                self.events.scalar(&format!("{tag}/time"), self.seconds as u64, value as f32)?;
+impl Session<'_> {
+    fn record(&mut self, learner: &dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
+        self.env_steps += iteration.env_steps;
+        self.seconds += iteration.seconds;
+        let index = learner.iteration();
+        self.bar.set(u64::from(index));
+        self.bar.count(iteration.env_steps);
+        for (tag, value) in &iteration.scalars {
+            self.events.scalar(tag, u64::from(index), *value as f32)?;
+            if tag.starts_with("Train/") {
+                // rsl_rl repeats these over seconds instead of iterations.
+                self.events.scalar(&format!("{tag}/time"), self.seconds as u64, *value as f32)?;
             }
         }
-        scalars.extend(ppo.episodes().drain(report.env_steps));
-        for (tag, value) in scalars {
-            self.events.scalar(&tag, u64::from(ppo.iteration), value as f32)?;
+        let is_last = index == self.plan.max_iterations;
+        if index.is_multiple_of(self.plan.eval_interval) || is_last {
+            self.evaluate(learner)?;
+        }
+        if index.is_multiple_of(self.plan.save_interval) || is_last || self.interrupt.interrupted() {
+            learner.write(&self.run.file(format!("model_{index}.pt")))?;
         }
         Ok(())
     }
 
-    fn evaluate(&mut self, ppo: &Ppo) -> Result<(), Failure> {
+    fn evaluate(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
         let (episodes, steps) = EVALUATION;
-        let env = PointConfig { episode_length_s: 1e6, ..self.config.env.clone() };
+        let env = PointConfig { episode_length_s: 1e6, ..self.env.clone() };
         let mut env = make_env(&env, episodes, EVALUATION_SEED);
-        let pilot = Pilot::new(&ppo.actor, env.spec())?;
+        let pilot = Pilot::new(learner.actor(), env.spec())?;
         let evaluation = evaluate(env.as_mut(), &pilot, None, steps);
         let (all, hover, moving) = (evaluation.summary(), evaluation.hover(), evaluation.moving());
-        let step = u64::from(ppo.iteration);
+        let index = learner.iteration();
         for (tag, value) in [
             ("evaluation/mean_return", all.mean_return),
             ("evaluation/crash_rate", all.crash_rate),
@@ -214,13 +440,14 @@ impl Session {
             ("evaluation/moving_rmse_m", moving.position_rmse),
             ("evaluation/moving_crash_rate", moving.crash_rate),
         ] {
-            self.events.scalar(tag, step, value as f32)?;
+            if value.is_finite() {
+                self.events.scalar(tag, u64::from(index), value as f32)?;
+            }
         }
         self.events.flush()?;
         self.bar.println(format!(
-            "Learning iteration {}/{}  {:.1} s  {:.2e} steps  return {:.1}  hover {:.4} m, {:.2} % crashed  moving {:.4} m, {:.2} % crashed",
-            ppo.iteration,
-            self.config.agent.max_iterations,
+            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {:.4} m, {:.2} % crashed; moving {:.4} m, {:.2} % crashed",
+            self.plan.max_iterations,
             self.seconds,
             self.env_steps as f64,
             all.mean_return,
@@ -229,45 +456,26 @@ impl Session {
             moving.position_rmse,
             100.0 * moving.crash_rate,
         ))?;
-        if all.mean_return > self.best {
-            self.best = all.mean_return;
-            self.best_evaluation = Some(evaluation);
-            self.save(ppo, "best_model.pt")?;
+        if self.best.as_ref().is_none_or(|best| all.mean_return > best.summary().mean_return) {
+            self.best = Some(evaluation);
+            learner.write(&self.run.file("best_model.pt"))?;
         }
         Ok(())
     }
 
-    fn save(&self, ppo: &Ppo, name: &str) -> Result<(), Failure> {
-        let optimizer = AdamState {
-            step: ppo.optimizer.step,
-            exp_avg: ppo.optimizer.exp_avg.clone(),
-            exp_avg_sq: ppo.optimizer.exp_avg_sq.clone(),
-            learning_rate: f64::from(ppo.learning_rate),
-        };
-        rsl_rl::write_ppo(&self.run.file(name), &rsl_rl::PpoCheckpoint {
-            actor: &ppo.actor,
-            std: &ppo.std,
-            critic: &ppo.critic,
-            critic_normalizer: ppo.critic_normalizer.as_ref(),
-            optimizer: &optimizer,
-            iteration: u64::from(ppo.iteration),
-            extra: None,
-        })?;
-        Ok(())
-    }
-
-    fn finish(mut self, ppo: &Ppo) -> Result<ExitCode, Failure> {
+    fn finish(mut self, iteration: u32) -> Result<ExitCode, Failure> {
         self.events.flush()?;
-        let Self { run, bar, interrupt, config, best_evaluation, seconds, .. } = self;
+        let Self { run, bar, plan, best, seconds, .. } = self;
         drop(bar);
-        if interrupt.interrupted() && ppo.iteration < config.agent.max_iterations {
+        if iteration < plan.max_iterations {
             let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-            println!("Interrupted after iteration {}; the checkpoint is {}", ppo.iteration, run.file(format!("model_{}.pt", ppo.iteration)).display());
+            let path = run.file(format!("model_{iteration}.pt"));
+            println!("Interrupted after iteration {iteration}; the checkpoint is {}", path.display());
             println!("Go on with: the same command and --resume --load_run {name}");
             return Ok(ExitCode::from(130));
         }
         println!("Training completed in {seconds:.1} s");
-        if let Some(evaluation) = &best_evaluation {
+        if let Some(evaluation) = &best {
             print!("{}", report::comparison(&[("best model", evaluation)]));
             println!("{}", report::LEGEND);
         }

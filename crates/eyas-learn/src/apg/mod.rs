@@ -1,0 +1,148 @@
+//! Analytic policy gradients: the derivative of the cost of a window of flight with respect to the policy,
+//! through policy, observation, motors and physics (as in Xu et al. 2022, arXiv:2204.07137, without a critic).
+
+mod config;
+mod window;
+
+use std::time::Instant;
+
+use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec};
+use eyas_lanes::{BLOCK, Stream};
+use eyas_policy::{
+    Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm,
+};
+use rayon::prelude::*;
+
+pub use config::{ApgConfig, RunnerConfig};
+use window::{Flight, Memory};
+
+/// An actor, its optimiser, and the envs that it learns in.
+pub struct Apg<B: DifferentiableBlock> {
+    config: RunnerConfig,
+    spec: EnvSpec,
+    seed: u64,
+    /// The actor.
+    pub actor: Policy,
+    /// Moments over the parameters of the actor.
+    pub optimizer: Adam,
+    /// Updates done.
+    pub iteration: u32,
+    unroll: Unroll,
+    shards: Vec<(B, Memory<B>)>,
+    gradient: Vec<f32>,
+}
+
+/// What one iteration measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Mean surrogate cost of a step.
+    pub cost: f64,
+    /// Mean reward of a step.
+    pub reward: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate of the update.
+    pub learning_rate: f64,
+    /// Env steps flown.
+    pub env_steps: u64,
+    /// Terminated episodes for each env step.
+    pub crashes_per_step: f64,
+    /// Time that the iteration took, s.
+    pub seconds: f64,
+}
+
+impl<B: DifferentiableBlock> Apg<B> {
+    /// A fresh actor and `num_envs` envs of a task, rounded up to whole blocks of 32.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrainable`] if the network has no backward pass.
+    pub fn new<T>(config: &RunnerConfig, task: &T, num_envs: usize, seed: u64) -> Result<Self, Untrainable>
+    where
+        T: DifferentiableTask<Block = B>,
+    {
+        let spec = task.spec();
+        let inputs = spec.num_observations();
+        let architecture = config.actor.architecture(inputs, spec.num_actions);
+        let mut network = Network::new(architecture, Init::Torch, Stream::new(seed, "apg/actor"));
+        let last = network.architecture.head_layers().pop().expect("a network has an output layer");
+        for weight in &mut network.parameters[last.weight] {
+            *weight *= config.algorithm.last_layer_scale as f32;
+        }
+        network.parameters[last.bias].copy_from_slice(&task.hover_action());
+        let mut normalizer = Normalizer::new(inputs);
+        for (feature, (mean, std)) in task.typical_observation().into_iter().enumerate() {
+            normalizer.mean[feature] = mean;
+            normalizer.std[feature] = std;
+            normalizer.var[feature] = std * std;
+        }
+        let unroll = Unroll::new(&network.architecture, Some(&normalizer))?;
+        let parameters = network.parameters.len();
+        let ages = Stream::new(seed, "apg/age");
+        let blocks = task.differentiable_blocks(num_envs.div_ceil(BLOCK), seed);
+        let shards = blocks
+            .into_iter()
+            .map(|mut block| {
+                block.reset(u32::MAX);
+                let memory = Memory::new(&block, &config.algorithm, &spec, &unroll, ages);
+                (block, memory)
+            })
+            .collect();
+        Ok(Self {
+            actor: Policy { normalizer: Some(normalizer), network, output: Output::Identity },
+            optimizer: Adam::new(parameters),
+            iteration: 0,
+            unroll,
+            shards,
+            gradient: vec![0.0; parameters],
+            config: config.clone(),
+            spec,
+            seed,
+        })
+    }
+
+    /// Learning rate of the next update.
+    #[must_use]
+    pub fn learning_rate(&self) -> f64 {
+        self.config.learning_rate_at(self.iteration)
+    }
+
+    /// One update: fly a window, go back through it, step.
+    pub fn iterate(&mut self) -> Report {
+        let start = Instant::now();
+        self.unroll.refresh(&self.actor.network.parameters);
+        let flight = Flight {
+            config: &self.config.algorithm,
+            spec: &self.spec,
+            unroll: &self.unroll,
+            iteration: self.iteration,
+            mirror: Stream::new(self.seed, "apg/mirror"),
+        };
+        self.shards.par_iter_mut().for_each(|(block, memory)| {
+            flight.fly(block, memory);
+            flight.go_back(block, memory, self.optimizer.exp_avg.len());
+        });
+        let env_steps = self.shards.len() * BLOCK * self.config.algorithm.window_steps;
+        let share = 1.0 / env_steps as f32;
+        let mut report = Report { env_steps: env_steps as u64, ..Report::default() };
+        self.gradient.fill(0.0);
+        for (_, memory) in &self.shards {
+            for (sum, part) in self.gradient.iter_mut().zip(&memory.gradient) {
+                *sum += share * part;
+            }
+            report.cost += memory.cost * f64::from(share);
+            report.reward += memory.reward * f64::from(share);
+            report.crashes_per_step += memory.crashes as f64 * f64::from(share);
+        }
+        let norm = clip_gradient_norm(&mut self.gradient, self.config.algorithm.max_grad_norm as f32);
+        report.gradient_norm = f64::from(norm);
+        report.learning_rate = self.learning_rate();
+        if norm.is_finite() {
+            let rate = report.learning_rate as f32;
+            self.optimizer.update(&mut self.actor.network.parameters, &self.gradient, rate);
+        }
+        self.iteration += 1;
+        report.seconds = start.elapsed().as_secs_f64();
+        report
+    }
+}

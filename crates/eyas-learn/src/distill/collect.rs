@@ -1,0 +1,223 @@
+//! Flying whole episodes while the teacher labels every visited state.
+
+use std::ops::Range;
+
+use eyas_env::{EnvBlock, VecEnv};
+use eyas_lanes::{BLOCK, Row, Stream};
+use eyas_policy::Scratch;
+
+use super::config::DistillConfig;
+use super::dataset::Episode;
+use crate::pilot::{Pilot, each_block};
+
+/// Flies the episodes of an epoch.
+pub struct Collector {
+    features: Range<usize>,
+    num_actions: usize,
+    episode_steps: u32,
+    /// Standard deviation of the teacher's labels, if they are samples.
+    label_std: Option<Vec<f32>>,
+    clamp_labels: bool,
+    noise: Stream,
+    memories: Vec<Memory>,
+}
+
+/// Episodes of one epoch, in the order of their envs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rollouts {
+    /// The episodes.
+    pub(super) episodes: Vec<Episode>,
+}
+
+/// Statistics of the episodes of one epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Collected {
+    /// Whole episodes.
+    pub episodes: usize,
+    /// Samples in them.
+    pub samples: usize,
+    /// Mean return.
+    pub mean_return: f64,
+    /// Standard deviation of the returns.
+    pub std_return: f64,
+    /// Mean length, control steps.
+    pub mean_length: f64,
+    /// Share that crashed.
+    pub crash_rate: f64,
+}
+
+impl Rollouts {
+    /// Statistics of the episodes.
+    #[must_use]
+    pub(super) fn summary(&self) -> Collected {
+        let count = self.episodes.len().max(1) as f64;
+        let mean = |value: &dyn Fn(&Episode) -> f64| self.episodes.iter().map(value).sum::<f64>() / count;
+        let mean_return = mean(&|it| f64::from(it.episode_return));
+        Collected {
+            episodes: self.episodes.len(),
+            samples: self.episodes.iter().map(Episode::num_samples).sum(),
+            mean_return,
+            std_return: mean(&|it| (f64::from(it.episode_return) - mean_return).powi(2)).sqrt(),
+            mean_length: mean(&|it| it.num_samples() as f64),
+            crash_rate: mean(&|it| f64::from(u8::from(it.crashed))),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Memory {
+    /// Episodes that each lane still has to begin.
+    quota: [u32; BLOCK],
+    open: Vec<Episode>,
+    done: Vec<(usize, Episode)>,
+    observation: Vec<Row>,
+    action: Vec<Row>,
+    label: Vec<Row>,
+    state: Vec<Row>,
+    teacher_state: Vec<Row>,
+    scratch: [Scratch; 2],
+}
+
+impl Collector {
+    pub(super) fn new(config: &DistillConfig, env: &dyn VecEnv, features: Range<usize>, noise: Stream) -> Self {
+        let mut memories = Vec::new();
+        memories.resize_with(env.num_envs().div_ceil(BLOCK), Memory::default);
+        share_episodes(&mut memories, config.num_episodes as usize, env.num_envs());
+        Self {
+            features,
+            num_actions: env.spec().num_actions,
+            episode_steps: config.episode_steps,
+            label_std: None,
+            clamp_labels: config.clamp_labels,
+            noise,
+            memories,
+        }
+    }
+
+    /// Makes labels samples of a normal distribution around the teacher's action.
+    pub(super) fn set_label_std(&mut self, std: Vec<f32>) {
+        self.label_std = Some(std);
+    }
+
+    /// Flies the episodes of an epoch: every env its share, each to its own end, so that long episodes are as
+    /// likely to be kept as short ones.
+    pub(super) fn collect(&mut self, env: &mut dyn VecEnv, pilot: &Pilot, teacher: &Pilot, epoch: u32) -> Rollouts {
+        let observations = env.spec().num_observations();
+        let Self { features, num_actions, episode_steps, label_std, clamp_labels, noise, memories } = self;
+        each_block(env, memories, |block, _, memory| {
+            let labels = Labels { std: label_std.as_deref(), clamp: *clamp_labels, noise: *noise, epoch };
+            memory.prepare(observations, *num_actions, pilot, teacher);
+            memory.fly(block, pilot, teacher, features.clone(), *episode_steps, &labels);
+        });
+        let mut episodes = Vec::new();
+        for memory in memories.iter_mut() {
+            // Lanes finish in any order of time; episodes are kept in the order of envs.
+            memory.done.sort_by_key(|(lane, _)| *lane);
+            episodes.extend(memory.done.drain(..).map(|(_, episode)| episode));
+        }
+        Rollouts { episodes }
+    }
+}
+
+/// Spreads episodes evenly over the first envs.
+fn share_episodes(memories: &mut [Memory], episodes: usize, num_envs: usize) {
+    let envs = episodes.min(num_envs);
+    for env in 0..envs {
+        let share = episodes / envs + usize::from(env < episodes % envs);
+        memories[env / BLOCK].quota[env % BLOCK] = share as u32;
+    }
+}
+
+struct Labels<'a> {
+    std: Option<&'a [f32]>,
+    clamp: bool,
+    noise: Stream,
+    epoch: u32,
+}
+
+impl Memory {
+    fn prepare(&mut self, observations: usize, actions: usize, pilot: &Pilot, teacher: &Pilot) {
+        self.observation.resize(observations, Row::ZERO);
+        self.action.resize(actions, Row::ZERO);
+        self.label.resize(actions, Row::ZERO);
+        self.state.clear();
+        self.state.resize(pilot.inference.state_width(), Row::ZERO);
+        self.teacher_state.clear();
+        self.teacher_state.resize(teacher.inference.state_width(), Row::ZERO);
+        self.open.resize_with(BLOCK, Episode::default);
+    }
+
+    fn fly(
+        &mut self,
+        block: &mut dyn EnvBlock,
+        pilot: &Pilot,
+        teacher: &Pilot,
+        features: Range<usize>,
+        episode_steps: u32,
+        labels: &Labels,
+    ) {
+        let mut left = self.quota;
+        // Episodes are numbered through the run, so that a resumed run starts them where it left off.
+        for lane in 0..BLOCK {
+            block.set_next_episode(lane, labels.epoch * self.quota[lane]);
+        }
+        let mut flying = (0..BLOCK).filter(|lane| left[*lane] > 0).fold(0, |bits, lane| bits | 1_u32 << lane);
+        block.reset(flying);
+        let width = features.len();
+        let mut step = 0;
+        while flying != 0 {
+            block.observe(&mut self.observation);
+            let Self { state, teacher_state, scratch: [scratch, teacher_scratch], .. } = self;
+            pilot.inference.act(&self.observation[pilot.features.clone()], state, scratch, &mut self.action);
+            let observed = &self.observation[teacher.features.clone()];
+            teacher.inference.act(observed, teacher_state, teacher_scratch, &mut self.label);
+            labels.finish(block.first_env(), step, &mut self.label);
+            let outcome = block.step(&self.action);
+            for lane in lanes(flying) {
+                let episode = &mut self.open[lane];
+                episode.push(self.observation[features.clone()].iter().chain(&self.label).map(|row| row[lane]));
+                episode.episode_return += outcome.reward[lane];
+            }
+            let late = lanes(flying)
+                .filter(|lane| self.open[*lane].records.len() >= episode_steps as usize * (width + self.label.len()))
+                .fold(0, |bits, lane| bits | 1_u32 << lane);
+            let ended = flying & (outcome.terminated | outcome.truncated | late);
+            for lane in lanes(ended) {
+                let mut episode = std::mem::take(&mut self.open[lane]);
+                episode.width = width + self.label.len();
+                episode.crashed = outcome.terminated >> lane & 1 == 1;
+                self.done.push((lane, episode));
+                left[lane] -= 1;
+                if left[lane] == 0 {
+                    flying &= !(1 << lane);
+                }
+                for row in self.state.iter_mut().chain(&mut self.teacher_state) {
+                    row[lane] = 0.0;
+                }
+            }
+            block.reset(ended & flying);
+            step += 1;
+        }
+    }
+}
+
+fn lanes(bits: u32) -> impl Iterator<Item = usize> {
+    (0..BLOCK).filter(move |lane| bits >> lane & 1 == 1)
+}
+
+impl Labels<'_> {
+    /// Turns the teacher's actions into labels.
+    fn finish(&self, first_env: u32, step: u32, label: &mut [Row]) {
+        if let Some(std) = self.std {
+            for lane in 0..BLOCK {
+                let noise = self.noise.normals([first_env + lane as u32, self.epoch, step, 0]);
+                for (motor, row) in label.iter_mut().enumerate() {
+                    row[lane] += std[motor] * noise[motor];
+                }
+            }
+        }
+        if self.clamp {
+            label.iter_mut().flat_map(|row| &mut row.0).for_each(|value| *value = value.clamp(-1.0, 1.0));
+        }
+    }
+}

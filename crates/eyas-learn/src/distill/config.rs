@@ -1,0 +1,250 @@
+//! Configuration of a distillation; names and defaults of the user's document.
+
+use eyas_lanes::Stream;
+use eyas_policy::{Activation, Architecture, Init, Network, Output, Policy};
+use serde::{Deserialize, Serialize};
+
+/// A distillation.
+///
+/// The defaults are those of Foundation's `distillation.py` at c96c262 where it has the option; `null` means
+/// that the kind of student decides (see [`resolved`](Self::resolved)).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DistillConfig {
+    /// Epochs in all. At least 1.
+    pub n_epochs: u32,
+    /// Whole episodes flown in an epoch. At least 1.
+    pub num_episodes: u32,
+    /// Samples (MLP) or sequences (GRU) in a batch; `null`: 256 samples, 64 sequences.
+    pub batch_size: Option<usize>,
+    /// Longest sequence of a recurrent student, from the start of its episode, in control steps; `null`: the
+    /// whole episode. An MLP has no use for it and takes only 1.
+    pub sequence_length: Option<usize>,
+    /// Learning rate of Adam at the start; `null`: 1e-4 (MLP), 4e-3 (GRU). Positive.
+    pub learning_rate: Option<f64>,
+    /// Share of the learning rate that is left at the end of the run, approached on a cosine. In `(0, 1]`.
+    pub final_learning_rate_share: f64,
+    /// Epochs that the teacher flies.
+    pub epoch_teacher_forcing: u32,
+    /// Whether batches are drawn in random order.
+    pub shuffle: bool,
+    /// Whether each epoch trains on its own data only.
+    pub on_policy: bool,
+    /// Whether the teacher gives its mean action or a sample of its distribution.
+    pub teacher_deterministic: bool,
+    /// Whether labels are limited to the range of actions, `[-1, 1]`, as the task limits what it is given: a
+    /// student then spends no capacity on how far beyond it the teacher asks.
+    pub clamp_labels: bool,
+    /// Longest episode, control steps; 9600 is the task's own 96 s. At least 1.
+    pub episode_steps: u32,
+    /// Samples trained on in an epoch, whole batches, at least one; `null`: 40,000 (MLP), 1,200,000 (GRU).
+    pub samples_per_epoch: Option<usize>,
+    /// Memory of the dataset, bytes. Above it, a uniform sample of all episodes is kept.
+    pub max_memory: u64,
+    /// Largest norm of the gradient. Positive.
+    pub max_grad_norm: f64,
+    /// Epochs between evaluations, the first and the last included. At least 1.
+    pub eval_interval: u32,
+    /// Episodes of an evaluation. At least 1.
+    pub eval_episodes: usize,
+    /// Longest episode of an evaluation, control steps. At least 1.
+    pub eval_steps: u32,
+    /// Episodes of the comparison of teacher and best student at the end. At least 1.
+    pub final_episodes: usize,
+    /// Epochs between checkpoints. At least 1.
+    pub save_interval: u32,
+    /// The student.
+    pub student: StudentConfig,
+}
+
+/// The student.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StudentConfig {
+    /// Feed-forward or recurrent.
+    pub kind: StudentKind,
+    /// Widths of the hidden layers of an MLP.
+    pub hidden_dims: Vec<usize>,
+    /// Activation of an MLP.
+    pub activation: Activation,
+    /// Units of the GRU and of the layer before it.
+    pub rnn_hidden_dim: usize,
+    /// What it observes.
+    pub observation: ObservationChoice,
+}
+
+/// Feed-forward or recurrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StudentKind {
+    /// `Linear → activation` stack, keys `network.{0,2,4,…}`.
+    Mlp,
+    /// `Linear → ReLU → GRU → Linear`, keys `input_layer`, `gru`, `output_layer`.
+    Gru,
+}
+
+/// What the student observes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObservationChoice {
+    /// `teacher` for an MLP, as in the user's document; `policy` for a GRU.
+    Auto,
+    /// What a vehicle without rotor-speed telemetry measures.
+    Policy,
+    /// All that the teacher sees.
+    Teacher,
+}
+
+impl Default for DistillConfig {
+    fn default() -> Self {
+        Self {
+            n_epochs: 100,
+            num_episodes: 100,
+            batch_size: None,
+            sequence_length: None,
+            learning_rate: None,
+            final_learning_rate_share: 0.05,
+            epoch_teacher_forcing: 50,
+            shuffle: true,
+            on_policy: false,
+            teacher_deterministic: true,
+            clamp_labels: true,
+            episode_steps: 1000,
+            samples_per_epoch: None,
+            max_memory: 128 << 20,
+            max_grad_norm: 1.0,
+            eval_interval: 5,
+            eval_episodes: 128,
+            eval_steps: 1000,
+            final_episodes: 1000,
+            save_interval: 10,
+            student: StudentConfig::default(),
+        }
+    }
+}
+
+impl Default for StudentConfig {
+    fn default() -> Self {
+        Self {
+            kind: StudentKind::Mlp,
+            hidden_dims: vec![256, 256, 256],
+            activation: Activation::Elu,
+            rnn_hidden_dim: 16,
+            observation: ObservationChoice::Auto,
+        }
+    }
+}
+
+impl StudentConfig {
+    /// The observation group that the student reads.
+    #[must_use]
+    pub fn group(&self) -> &'static str {
+        match (self.observation, self.kind) {
+            (ObservationChoice::Teacher, _) | (ObservationChoice::Auto, StudentKind::Mlp) => "teacher",
+            (ObservationChoice::Policy, _) | (ObservationChoice::Auto, StudentKind::Gru) => "policy",
+        }
+    }
+
+    /// A fresh student between those widths.
+    #[must_use]
+    pub fn policy(&self, inputs: usize, outputs: usize, stream: Stream) -> Policy {
+        let architecture = match self.kind {
+            StudentKind::Mlp => Architecture::mlp(inputs, &self.hidden_dims, outputs, self.activation),
+            StudentKind::Gru => Architecture::gru_student(inputs, self.rnn_hidden_dim, outputs),
+        };
+        let network = Network::new(architecture, Init::Orthogonal, stream);
+        Policy { normalizer: None, network, output: Output::Identity }
+    }
+}
+
+/// Choices that the kind of student decides, decided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resolved {
+    /// Samples or sequences in a batch.
+    pub batch_size: usize,
+    /// Longest sequence.
+    pub sequence_length: usize,
+    /// Learning rate at the start.
+    pub learning_rate: f64,
+    /// Samples trained on in an epoch.
+    pub samples_per_epoch: usize,
+}
+
+impl DistillConfig {
+    /// Fills in what the kind of student decides.
+    #[must_use]
+    pub fn resolved(&self) -> Resolved {
+        let (batch_size, sequence_length, learning_rate, samples) = match self.student.kind {
+            StudentKind::Mlp => (256, 1, 1e-4, 40_000),
+            StudentKind::Gru => (64, self.episode_steps as usize, 4e-3, 1_200_000),
+        };
+        Resolved {
+            batch_size: self.batch_size.unwrap_or(batch_size),
+            sequence_length: self.sequence_length.unwrap_or(sequence_length),
+            learning_rate: self.learning_rate.unwrap_or(learning_rate),
+            samples_per_epoch: self.samples_per_epoch.unwrap_or(samples),
+        }
+    }
+
+    /// Learning rate of an epoch: half a cosine from the first to the last.
+    #[must_use]
+    pub fn learning_rate_of(&self, epoch: u32) -> f32 {
+        let done = f64::from(epoch) / f64::from(self.n_epochs.max(2) - 1);
+        let share = self.final_learning_rate_share;
+        let factor = share + (1.0 - share) * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * done.min(1.0)));
+        (self.resolved().learning_rate * factor) as f32
+    }
+
+    /// Whether an epoch ends with an evaluation.
+    #[must_use]
+    pub fn evaluates(&self, epoch: u32) -> bool {
+        epoch.is_multiple_of(self.eval_interval) || epoch + 1 == self.n_epochs
+    }
+
+    /// Checks ranges; the message names key, value and range.
+    pub fn validate(&self) -> Result<(), String> {
+        let resolved = self.resolved();
+        let at_least_one = [
+            ("n_epochs", u64::from(self.n_epochs)),
+            ("num_episodes", u64::from(self.num_episodes)),
+            ("batch_size", resolved.batch_size as u64),
+            ("sequence_length", resolved.sequence_length as u64),
+            ("episode_steps", u64::from(self.episode_steps)),
+            ("samples_per_epoch", resolved.samples_per_epoch as u64),
+            ("max_memory", self.max_memory),
+            ("eval_interval", u64::from(self.eval_interval)),
+            ("eval_episodes", self.eval_episodes as u64),
+            ("eval_steps", u64::from(self.eval_steps)),
+            ("final_episodes", self.final_episodes as u64),
+            ("save_interval", u64::from(self.save_interval)),
+            ("student.rnn_hidden_dim", self.student.rnn_hidden_dim as u64),
+        ];
+        for (name, value) in at_least_one {
+            if value < 1 {
+                return Err(format!("`distill.{name}` = {value}, expected at least 1"));
+            }
+        }
+        for (name, value) in [("learning_rate", resolved.learning_rate), ("max_grad_norm", self.max_grad_norm)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(format!("`distill.{name}` = {value}, expected a positive number"));
+            }
+        }
+        if !(self.final_learning_rate_share > 0.0 && self.final_learning_rate_share <= 1.0) {
+            let value = self.final_learning_rate_share;
+            return Err(format!("`distill.final_learning_rate_share` = {value}, expected a share in (0, 1]"));
+        }
+        if self.student.hidden_dims.contains(&0) {
+            return Err("`distill.student.hidden_dims` holds 0, expected widths of at least 1".into());
+        }
+        if self.student.kind == StudentKind::Mlp && resolved.sequence_length != 1 {
+            return Err(format!(
+                "`distill.sequence_length` = {}, but an MLP learns from single samples: use 1, or `--student gru`",
+                resolved.sequence_length
+            ));
+        }
+        if self.student.kind == StudentKind::Mlp && !self.student.activation.is_trainable() {
+            return Err(format!("`distill.student.activation` = \"{}\" cannot be trained here", self.student.activation));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! Labelled episodes in bounded memory.
+
+use eyas_lanes::Stream;
+
+use super::collect::Rollouts;
+
+/// One episode: a record for each visited state, the student's observation followed by the label.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Episode {
+    /// `num_samples × width` numbers.
+    pub records: Vec<f32>,
+    /// Numbers in a record.
+    pub width: usize,
+    /// Sum of the rewards.
+    pub episode_return: f32,
+    /// Whether it ended in a termination.
+    pub crashed: bool,
+}
+
+impl Episode {
+    pub(super) fn push(&mut self, record: impl Iterator<Item = f32>) {
+        self.records.extend(record);
+    }
+
+    /// Number of visited states.
+    #[must_use]
+    pub fn num_samples(&self) -> usize {
+        self.records.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    fn bytes(&self) -> u64 {
+        4 * self.records.len() as u64
+    }
+}
+
+/// Episodes of all epochs so far, or a uniform sample of them where memory is short.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// The episodes kept.
+    pub episodes: Vec<Episode>,
+    /// Sort keys of the episodes kept: the smallest draws stay.
+    pub keys: Vec<u32>,
+    /// Episodes ever seen.
+    pub seen: u64,
+    max_memory: u64,
+    stream: Stream,
+}
+
+impl Dataset {
+    /// An empty dataset of at most `max_memory` bytes.
+    #[must_use]
+    pub fn new(max_memory: u64, seed: u64) -> Self {
+        let stream = Stream::new(seed, "distill/reservoir");
+        Self { episodes: Vec::new(), keys: Vec::new(), seen: 0, max_memory, stream }
+    }
+
+    /// Puts back what an earlier run kept.
+    pub fn restore(&mut self, episodes: Vec<Episode>, keys: Vec<u32>, seen: u64) {
+        (self.episodes, self.keys, self.seen) = (episodes, keys, seen);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.episodes.clear();
+        self.keys.clear();
+    }
+
+    /// Visited states in all episodes kept.
+    #[must_use]
+    pub fn num_samples(&self) -> usize {
+        self.episodes.iter().map(Episode::num_samples).sum()
+    }
+
+    /// Adds the episodes of an epoch. Every episode draws a random key; above the memory limit those with the
+    /// largest keys go, so that what stays is a uniform sample of all episodes ever seen.
+    pub(super) fn aggregate(&mut self, rollouts: Rollouts, epoch: u32) {
+        for (index, mut episode) in rollouts.episodes.into_iter().enumerate() {
+            episode.records.shrink_to_fit();
+            self.keys.push(self.stream.words([index as u32, epoch, 0, 0])[0]);
+            self.episodes.push(episode);
+            self.seen += 1;
+        }
+        let mut bytes: u64 = self.episodes.iter().map(Episode::bytes).sum();
+        while bytes > self.max_memory && self.episodes.len() > 1 {
+            let (largest, _) =
+                self.keys.iter().enumerate().max_by_key(|(_, key)| **key).expect("at least two episodes");
+            bytes -= self.episodes.remove(largest).bytes();
+            self.keys.remove(largest);
+        }
+    }
+}

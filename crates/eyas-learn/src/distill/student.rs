@@ -1,0 +1,272 @@
+//! Fitting a student to labelled states.
+
+use std::ops::Range;
+
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, Stream, dispatch, transpose};
+use eyas_policy::{Adam, Inference, Pass, Policy, Trainer, Untrainable, clip_gradient_norm};
+use rayon::prelude::*;
+
+use super::config::{DistillConfig, Resolved, StudentKind};
+use super::dataset::Dataset;
+use crate::pilot::Pilot;
+
+/// Blocks of samples that one forward and backward pass takes.
+const SHARD_BLOCKS: usize = 4;
+
+/// A student and its optimiser.
+pub struct Student {
+    /// The policy.
+    pub policy: Policy,
+    /// Adam over the network's parameters.
+    pub optimizer: Adam,
+    features: Range<usize>,
+    trainer: Trainer,
+    shards: Vec<Shard>,
+    gradient: Vec<f32>,
+    shuffle: Stream,
+}
+
+#[derive(Default)]
+struct Shard {
+    input: Vec<Row>,
+    label: Vec<Row>,
+    weight: Vec<Row>,
+    pass: Pass,
+    gradient: Vec<f32>,
+    loss: f64,
+}
+
+/// A run of samples of one episode.
+#[derive(Clone, Copy)]
+struct Sequence {
+    episode: u32,
+    first: u32,
+    length: u32,
+}
+
+/// Everything in a dataset that could be trained on, numbered.
+struct Places<'a> {
+    dataset: &'a Dataset,
+    /// Number of the first sample of each episode; empty for a recurrent student, which takes episodes.
+    starts: Vec<u32>,
+    max_length: Option<u32>,
+    count: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new(dataset: &'a Dataset, max_length: Option<u32>) -> Self {
+        if max_length.is_some() {
+            return Self { dataset, starts: Vec::new(), max_length, count: dataset.episodes.len() };
+        }
+        let mut count = 0;
+        let mut starts = Vec::with_capacity(dataset.episodes.len());
+        for episode in &dataset.episodes {
+            starts.push(count as u32);
+            count += episode.num_samples();
+        }
+        Self { dataset, starts, max_length, count }
+    }
+
+    fn get(&self, index: u32) -> Sequence {
+        if let Some(max_length) = self.max_length {
+            let length = self.dataset.episodes[index as usize].num_samples() as u32;
+            return Sequence { episode: index, first: 0, length: length.min(max_length) };
+        }
+        let episode = self.starts.partition_point(|start| *start <= index) - 1;
+        Sequence { episode: episode as u32, first: index - self.starts[episode], length: 1 }
+    }
+}
+
+impl Student {
+    /// A student that reads those features, with its optimiser.
+    pub fn new(policy: Policy, optimizer: Adam, features: Range<usize>, seed: u64) -> Result<Self, Untrainable> {
+        Ok(Self {
+            trainer: Trainer::new(&policy.network.architecture)?,
+            policy,
+            optimizer,
+            features,
+            shards: Vec::new(),
+            gradient: Vec::new(),
+            shuffle: Stream::new(seed, "distill/shuffle"),
+        })
+    }
+
+    /// The student at the controls.
+    #[must_use]
+    pub fn pilot(&self) -> Pilot {
+        Pilot { inference: Inference::new(&self.policy), features: self.features.clone() }
+    }
+
+    /// One epoch of gradient steps on batches of the dataset; returns the mean loss and the samples trained on.
+    pub fn fit(&mut self, dataset: &Dataset, config: &DistillConfig, epoch: u32) -> (f64, usize) {
+        let resolved = config.resolved();
+        let learning_rate = config.learning_rate_of(epoch);
+        let sequences = self.choose(dataset, config, resolved, epoch);
+        let (mut loss, mut batches, mut samples) = (0.0, 0, 0);
+        for batch in sequences.chunks(resolved.batch_size) {
+            loss += self.step(dataset, batch, learning_rate, config.max_grad_norm as f32);
+            samples += batch.iter().map(|it| it.length as usize).sum::<usize>();
+            batches += 1;
+        }
+        (loss / f64::from(batches.max(1)), samples)
+    }
+
+    /// What an epoch trains on: samples for an MLP, runs from the start of an episode for a recurrent student.
+    /// A pass takes each once; a recurrent student makes as many passes as the bound on samples allows.
+    fn choose(&self, dataset: &Dataset, config: &DistillConfig, resolved: Resolved, epoch: u32) -> Vec<Sequence> {
+        let is_recurrent = config.student.kind == StudentKind::Gru;
+        let places = Places::new(dataset, is_recurrent.then_some(resolved.sequence_length as u32));
+        let bound = resolved.samples_per_epoch;
+        let (mut chosen, mut samples) = (Vec::new(), 0);
+        for pass in 0.. {
+            let count = if is_recurrent { places.count } else { places.count.min(bound) };
+            let order = if config.shuffle {
+                self.shuffle.permutation(places.count, count, epoch, pass)
+            } else {
+                (0..count as u32).collect()
+            };
+            for index in order {
+                if samples >= bound {
+                    return chosen;
+                }
+                let sequence = places.get(index);
+                samples += sequence.length as usize;
+                chosen.push(sequence);
+            }
+            if !is_recurrent || places.count == 0 {
+                break;
+            }
+        }
+        chosen
+    }
+
+    fn step(&mut self, dataset: &Dataset, batch: &[Sequence], learning_rate: f32, max_norm: f32) -> f64 {
+        self.trainer.refresh(&self.policy.network.parameters);
+        let is_recurrent = self.policy.network.architecture.core.is_some();
+        let actions = self.policy.num_actions();
+        let samples: usize = batch.iter().map(|it| it.length as usize).sum();
+        let scale = 1.0 / (samples * actions) as f32;
+        let per_shard = if is_recurrent { BLOCK } else { SHARD_BLOCKS * BLOCK };
+        let parts: Vec<&[Sequence]> = batch.chunks(per_shard).collect();
+        if self.shards.len() < parts.len() {
+            self.shards.resize_with(parts.len(), Shard::default);
+        }
+        let trainer = &self.trainer;
+        self.shards[..parts.len()].par_iter_mut().zip(&parts).for_each(|(shard, part)| {
+            shard.load(dataset, part, self.policy.num_observations(), actions, is_recurrent);
+            shard.differentiate(trainer, scale);
+        });
+        let (first, rest) = self.shards[..parts.len()].split_first_mut().expect("a batch holds a sample");
+        let mut loss = first.loss;
+        self.gradient.clear();
+        self.gradient.extend_from_slice(&first.gradient);
+        for shard in rest {
+            loss += shard.loss;
+            self.gradient.iter_mut().zip(&shard.gradient).for_each(|(sum, part)| *sum += part);
+        }
+        clip_gradient_norm(&mut self.gradient, max_norm);
+        self.optimizer.update(&mut self.policy.network.parameters, &self.gradient, learning_rate);
+        loss
+    }
+}
+
+impl Shard {
+    /// Gathers samples into blocks: 32 samples each, or step `t` of 32 sequences in block `t`.
+    fn load(&mut self, dataset: &Dataset, part: &[Sequence], inputs: usize, actions: usize, is_recurrent: bool) {
+        let blocks = if is_recurrent {
+            part.iter().map(|it| it.length as usize).max().unwrap_or(0)
+        } else {
+            part.len().div_ceil(BLOCK)
+        };
+        self.input.resize(blocks * inputs, Row::ZERO);
+        self.label.resize(blocks * actions, Row::ZERO);
+        self.weight.resize(blocks, Row::ZERO);
+        for block in 0..blocks {
+            let mut records: [Option<&[f32]>; BLOCK] = [None; BLOCK];
+            for (lane, record) in records.iter_mut().enumerate() {
+                let (index, time) = if is_recurrent { (lane, block) } else { (block * BLOCK + lane, 0) };
+                *record = part.get(index).filter(|it| time < it.length as usize).map(|it| {
+                    let episode = &dataset.episodes[it.episode as usize];
+                    let place = it.first as usize + time;
+                    &episode.records[place * episode.width..][..episode.width]
+                });
+                self.weight[block][lane] = if record.is_some() { 1.0 } else { 0.0 };
+            }
+            gather(&records, 0, &mut self.input[block * inputs..][..inputs]);
+            gather(&records, inputs, &mut self.label[block * actions..][..actions]);
+        }
+    }
+
+    fn differentiate(&mut self, trainer: &Trainer, scale: f32) {
+        self.gradient.clear();
+        self.gradient.resize(trainer.architecture().num_parameters(), 0.0);
+        trainer.forward(&self.input, &mut self.pass);
+        let (output, gradient) = self.pass.output_and_gradient();
+        let (label, weight) = (&self.label, &self.weight);
+        self.loss = dispatch(SquaredError { output, label, weight, gradient, scale });
+        trainer.backward(&self.input, &mut self.pass, &mut self.gradient);
+    }
+}
+
+/// Features `first ..` of up to 32 records, feature-major; missing records are zero.
+fn gather(records: &[Option<&[f32]>; BLOCK], first: usize, target: &mut [Row]) {
+    let mut samples = [Row::ZERO; BLOCK];
+    for (chunk, target) in target.chunks_mut(BLOCK).enumerate() {
+        let start = first + chunk * BLOCK;
+        for (sample, record) in samples.iter_mut().zip(records) {
+            *sample = Row::ZERO;
+            if let Some(record) = record {
+                sample.0[..target.len()].copy_from_slice(&record[start..start + target.len()]);
+            }
+        }
+        dispatch(Transpose { samples: &samples, target });
+    }
+}
+
+struct Transpose<'a> {
+    samples: &'a [Row; BLOCK],
+    target: &'a mut [Row],
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let mut features = [Row::ZERO; BLOCK];
+        transpose::<L>(self.samples, &mut features);
+        self.target.copy_from_slice(&features[..self.target.len()]);
+    }
+}
+
+/// `scale · Σ w (y − label)²`, and its gradient with respect to `y`.
+struct SquaredError<'a> {
+    output: &'a [Row],
+    label: &'a [Row],
+    weight: &'a [Row],
+    gradient: &'a mut [Row],
+    scale: f32,
+}
+
+impl Kernel for SquaredError<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> f64 {
+        let actions = self.output.len() / self.weight.len();
+        let mut loss = 0.0;
+        for (block, weight) in self.weight.iter().enumerate() {
+            let mut sum = L::splat(0.0);
+            for index in block * actions..(block + 1) * actions {
+                for half in 0..HALVES {
+                    let weight = weight.load::<L>(half) * L::splat(self.scale);
+                    let error = self.output[index].load::<L>(half) - self.label[index].load(half);
+                    sum = (error * error).mul_add(weight, sum);
+                    self.gradient[index].store(half, (error + error) * weight);
+                }
+            }
+            loss += f64::from(sum.to_array().iter().sum::<f32>());
+        }
+        loss
+    }
+}

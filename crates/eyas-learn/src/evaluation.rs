@@ -1,0 +1,179 @@
+//! Measuring a policy: every env flies one episode from a fixed start.
+
+use eyas_env::VecEnv;
+use eyas_lanes::{BLOCK, Row};
+use eyas_policy::Scratch;
+use serde::Serialize;
+
+use crate::pilot::{Pilot, each_block};
+
+/// Control steps that a vehicle may take to reach its target before its position error counts.
+pub const SETTLE_STEPS: u32 = 500;
+
+/// One episode of an evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Sum of rewards.
+    pub episode_return: f32,
+    /// Control steps flown.
+    pub length: u32,
+    /// Whether the episode ended before the time.
+    pub crashed: bool,
+    /// Whether its target moves.
+    pub is_moving_target: bool,
+    /// Sum of squared position errors after [`SETTLE_STEPS`], m².
+    pub squared_error_sum: f64,
+    /// Steps in that sum.
+    pub settled_steps: u32,
+    /// Sum of squared differences to the teacher's action, over all motors and steps.
+    pub squared_action_error_sum: f64,
+}
+
+/// All episodes of an evaluation, in the order of their envs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// One for each env.
+    pub outcomes: Vec<Outcome>,
+    /// Whether a teacher was asked for its actions.
+    pub is_labelled: bool,
+}
+
+/// Mean, spread and confidence of the returns, and how well the target was held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Episodes.
+    pub episodes: usize,
+    /// Mean return.
+    pub mean_return: f64,
+    /// Standard deviation of the returns.
+    pub std_return: f64,
+    /// Half width of the 95 % confidence interval of the mean return.
+    pub ci95_return: f64,
+    /// Mean length, control steps.
+    pub mean_length: f64,
+    /// Share of crashed episodes, in `[0, 1]`.
+    pub crash_rate: f64,
+    /// Root mean square of the position error after [`SETTLE_STEPS`], m; not a number if none lasted.
+    pub position_rmse: f64,
+    /// Root mean square of the difference to the teacher's action; not a number without a teacher.
+    pub action_rmse: f64,
+}
+
+#[derive(Default)]
+struct Memory {
+    outcomes: [Outcome; BLOCK],
+    observation: Vec<Row>,
+    state: Vec<Row>,
+    scratch: Scratch,
+    action: Vec<Row>,
+    labeller_state: Vec<Row>,
+    labeller_scratch: Scratch,
+    label: Vec<Row>,
+}
+
+/// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
+/// action in every visited state.
+pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, steps: u32) -> Evaluation {
+    let num_envs = env.num_envs();
+    let observations = env.spec().num_observations();
+    let mut memories: Vec<Memory> = Vec::new();
+    memories.resize_with(num_envs.div_ceil(BLOCK), Memory::default);
+    each_block(env, &mut memories, |block, used, memory| {
+        memory.observation.resize(observations, Row::ZERO);
+        memory.action.resize(pilot.inference.num_actions(), Row::ZERO);
+        memory.state.resize(pilot.inference.state_width(), Row::ZERO);
+        if let Some(labeller) = labeller {
+            memory.label.resize(labeller.inference.num_actions(), Row::ZERO);
+            memory.labeller_state.resize(labeller.inference.state_width(), Row::ZERO);
+        }
+        block.reset(u32::MAX);
+        for step in 0..steps {
+            let live = used & !block.ended();
+            if live == 0 {
+                break;
+            }
+            block.observe(&mut memory.observation);
+            let features = &memory.observation[pilot.features.clone()];
+            pilot.inference.act(features, &mut memory.state, &mut memory.scratch, &mut memory.action);
+            if let Some(labeller) = labeller {
+                let features = &memory.observation[labeller.features.clone()];
+                let Memory { labeller_state, labeller_scratch, label, .. } = memory;
+                labeller.inference.act(features, labeller_state, labeller_scratch, label);
+            }
+            let outcome = block.step(&memory.action);
+            memory.record(live, step, &outcome.reward, outcome.terminated);
+        }
+        for lane in 0..BLOCK {
+            memory.outcomes[lane].is_moving_target = block.telemetry(lane).is_moving_target;
+        }
+    });
+    let outcomes = memories.iter().flat_map(|memory| memory.outcomes).take(num_envs).collect();
+    Evaluation { outcomes, is_labelled: labeller.is_some() }
+}
+
+impl Memory {
+    fn record(&mut self, live: u32, step: u32, reward: &Row, terminated: u32) {
+        for lane in (0..BLOCK).filter(|lane| live >> lane & 1 == 1) {
+            let outcome = &mut self.outcomes[lane];
+            outcome.episode_return += reward[lane];
+            outcome.length += 1;
+            outcome.crashed |= terminated >> lane & 1 == 1;
+            if step >= SETTLE_STEPS {
+                // The first three features are the position error.
+                let squares = self.observation[..3].iter().map(|row| f64::from(row[lane]).powi(2));
+                outcome.squared_error_sum += squares.sum::<f64>();
+                outcome.settled_steps += 1;
+            }
+            for (action, label) in self.action.iter().zip(&self.label) {
+                outcome.squared_action_error_sum += f64::from(action[lane] - label[lane]).powi(2);
+            }
+        }
+    }
+}
+
+impl Evaluation {
+    /// Statistics of the episodes that `keep` holds for.
+    #[must_use]
+    pub fn summary_of(&self, keep: impl Fn(&Outcome) -> bool) -> Summary {
+        let kept: Vec<&Outcome> = self.outcomes.iter().filter(|outcome| keep(outcome)).collect();
+        let count = kept.len().max(1) as f64;
+        let mean_of = |value: &dyn Fn(&Outcome) -> f64| kept.iter().map(|it| value(it)).sum::<f64>() / count;
+        let mean_return = mean_of(&|it| f64::from(it.episode_return));
+        let variance = mean_of(&|it| (f64::from(it.episode_return) - mean_return).powi(2));
+        let std_return = variance.sqrt();
+        let mean_length = mean_of(&|it| f64::from(it.length));
+        let settled = mean_of(&|it| f64::from(it.settled_steps));
+        Summary {
+            episodes: kept.len(),
+            mean_return,
+            std_return,
+            ci95_return: 1.96 * std_return / count.sqrt(),
+            mean_length,
+            crash_rate: mean_of(&|it| f64::from(u8::from(it.crashed))),
+            position_rmse: (mean_of(&|it| it.squared_error_sum) / settled).sqrt(),
+            action_rmse: if self.is_labelled {
+                (mean_of(&|it| it.squared_action_error_sum) / (4.0 * mean_length)).sqrt()
+            } else {
+                f64::NAN
+            },
+        }
+    }
+
+    /// Statistics of all episodes.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.summary_of(|_| true)
+    }
+
+    /// Statistics of the episodes whose target rests.
+    #[must_use]
+    pub fn hover(&self) -> Summary {
+        self.summary_of(|it| !it.is_moving_target)
+    }
+
+    /// Statistics of the episodes whose target moves.
+    #[must_use]
+    pub fn moving(&self) -> Summary {
+        self.summary_of(|it| it.is_moving_target)
+    }
+}

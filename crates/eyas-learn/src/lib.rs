@@ -1,0 +1,10 @@
+//! Rollouts, dataset, PPO, DAgger distillation and evaluation.
+
+pub mod apg;
+mod evaluation;
+mod pilot;
+pub mod distill;
+pub mod ppo;
+
+pub use evaluation::{Evaluation, Outcome, SETTLE_STEPS, Summary, evaluate};
+pub use pilot::{Misfit, Pilot, each_block};

@@ -1,0 +1,393 @@
+//! Rollouts of a stochastic actor, and the advantage of each action.
+
+use std::collections::VecDeque;
+
+use eyas_env::{Cause, Ended, EnvBlock, Symmetry, VecEnv};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals};
+use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
+
+use super::config::RunnerConfig;
+use crate::pilot::{each_block, mirror};
+
+/// Transitions of every env over one rollout.
+pub struct Rollout {
+    steps: usize,
+    noise: Stream,
+    mirror: Stream,
+    /// Symmetries that blocks fly through; empty without augmentation.
+    symmetries: Vec<Symmetry>,
+    settings: Settings,
+    pub(super) blocks: Vec<BlockRollout>,
+    /// Statistics of the episodes that ended.
+    pub log: EpisodeLog,
+}
+
+#[derive(Clone, Copy)]
+struct Settings {
+    gamma: f32,
+    lambda: f32,
+    reward_scale: f32,
+    normalize_advantage: bool,
+}
+
+/// Transitions of one block; index `step`, or `step * width + feature`.
+#[derive(Default)]
+pub(super) struct BlockRollout {
+    pub(super) observations: Vec<Row>,
+    pub(super) actions: Vec<Row>,
+    pub(super) means: Vec<Row>,
+    pub(super) log_probs: Vec<Row>,
+    pub(super) values: Vec<Row>,
+    pub(super) advantages: Vec<Row>,
+    pub(super) returns: Vec<Row>,
+    /// 1 in the lanes that are envs.
+    pub(super) weight: Row,
+    rewards: Vec<Row>,
+    ended: Vec<Ended>,
+    dones: Vec<u32>,
+    scratch: [Scratch; 2],
+}
+
+impl Rollout {
+    pub(super) fn new(config: &RunnerConfig, env: &mut dyn VecEnv, seed: u64) -> Self {
+        let steps = config.num_steps_per_env;
+        let observations = env.spec().num_observations();
+        let actions = env.spec().num_actions;
+        let rows = |width: usize| vec![Row::ZERO; steps * width];
+        let mut blocks = Vec::new();
+        blocks.resize_with(env.num_envs().div_ceil(BLOCK), || BlockRollout {
+            observations: rows(observations),
+            actions: rows(actions),
+            means: rows(actions),
+            log_probs: rows(1),
+            values: rows(1),
+            advantages: rows(1),
+            returns: rows(1),
+            rewards: rows(1),
+            dones: vec![0; steps],
+            ..BlockRollout::default()
+        });
+        let algorithm = &config.algorithm;
+        let mut rollout = Self {
+            steps,
+            noise: Stream::new(seed, "ppo/noise"),
+            mirror: Stream::new(seed, "ppo/mirror"),
+            symmetries: if algorithm.symmetry_cfg.use_data_augmentation {
+                env.spec().symmetries.clone()
+            } else {
+                Vec::new()
+            },
+            settings: Settings {
+                gamma: algorithm.gamma as f32,
+                lambda: algorithm.lam as f32,
+                reward_scale: algorithm.reward_scale as f32,
+                normalize_advantage: !algorithm.normalize_advantage_per_mini_batch,
+            },
+            blocks,
+            log: EpisodeLog::new(env.spec().reward_terms),
+        };
+        rollout.start(env, Stream::new(seed, "ppo/age"));
+        rollout
+    }
+
+    /// Starts every episode, each as if it had begun a random while ago (`init_at_random_ep_len`).
+    fn start(&mut self, env: &mut dyn VecEnv, ages: Stream) {
+        let length = env.spec().max_episode_length;
+        each_block(env, &mut self.blocks, |block, used, memory| {
+            block.reset(u32::MAX);
+            for lane in 0..BLOCK {
+                let env = block.first_env() + lane as u32;
+                block.set_age(lane, (ages.uniform([env, 0, 0, 0]) * length as f32) as u32);
+                memory.weight[lane] = (used >> lane & 1) as f32;
+            }
+        });
+    }
+
+    pub(super) fn collect(
+        &mut self,
+        iteration: u32,
+        env: &mut dyn VecEnv,
+        actor: &Policy,
+        std: &[f32],
+        critic: &Network,
+        critic_normalizer: Option<&Normalizer>,
+    ) {
+        let actor = Inference::new(actor);
+        let critic = Policy {
+            normalizer: critic_normalizer.cloned(),
+            network: critic.clone(),
+            output: eyas_policy::Output::Identity,
+        };
+        let flight = Flight {
+            iteration,
+            steps: self.steps,
+            actor,
+            std,
+            critic: Inference::new(&critic),
+            noise: self.noise,
+            mirror: self.mirror,
+            symmetries: &self.symmetries,
+            settings: self.settings,
+        };
+        each_block(env, &mut self.blocks, |block, used, memory| flight.fly(block, used, memory));
+        if self.settings.normalize_advantage {
+            self.normalize_advantages();
+        }
+        for block in &mut self.blocks {
+            self.log.extend(block.ended.drain(..));
+        }
+    }
+
+    /// Mean 0 and standard deviation 1 over the whole rollout.
+    fn normalize_advantages(&mut self) {
+        let mut sums = [0.0_f64; 3];
+        for block in &self.blocks {
+            for row in &block.advantages {
+                for (value, weight) in row.0.iter().zip(block.weight.0) {
+                    let value = f64::from(*value * weight);
+                    sums[0] += f64::from(weight);
+                    sums[1] += value;
+                    sums[2] += value * value;
+                }
+            }
+        }
+        let [count, sum, squares] = sums;
+        let mean = sum / count;
+        let std = ((squares - sum * mean) / (count - 1.0).max(1.0)).max(0.0).sqrt();
+        let (mean, scale) = (mean as f32, (1.0 / (std + 1e-8)) as f32);
+        for block in &mut self.blocks {
+            for row in &mut block.advantages {
+                row.0.iter_mut().for_each(|value| *value = (*value - mean) * scale);
+            }
+        }
+    }
+
+    /// Merges the observations of the rollout into the normalisers.
+    pub(super) fn update_normalizers(&self, actor: Option<&mut Normalizer>, critic: Option<&mut Normalizer>) {
+        let targets: Vec<&mut Normalizer> = actor.into_iter().chain(critic).collect();
+        let Some(width) = targets.first().map(|normalizer| normalizer.mean.len()) else { return };
+        let (mut sums, mut squares) = (vec![0.0_f64; width], vec![0.0_f64; width]);
+        let mut count = 0.0;
+        for block in &self.blocks {
+            count += block.weight.0.iter().sum::<f32>() * self.steps as f32;
+            for step in block.observations.chunks_exact(width) {
+                for (feature, row) in step.iter().enumerate() {
+                    let (mut sum, mut square) = (0.0_f32, 0.0_f32);
+                    for (value, weight) in row.0.iter().zip(block.weight.0) {
+                        sum += weight * value;
+                        square += weight * value * value;
+                    }
+                    sums[feature] += f64::from(sum);
+                    squares[feature] += f64::from(square);
+                }
+            }
+        }
+        let count = f64::from(count);
+        let means: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
+        let variances: Vec<f64> =
+            squares.iter().zip(&means).map(|(square, mean)| (square / count - mean * mean).max(0.0)).collect();
+        for normalizer in targets {
+            normalizer.update(count as u64, &means, &variances);
+        }
+    }
+}
+
+struct Flight<'a> {
+    iteration: u32,
+    steps: usize,
+    actor: Inference,
+    std: &'a [f32],
+    critic: Inference,
+    noise: Stream,
+    mirror: Stream,
+    symmetries: &'a [Symmetry],
+    settings: Settings,
+}
+
+impl Flight<'_> {
+    fn fly(&self, block: &mut dyn EnvBlock, used: u32, memory: &mut BlockRollout) {
+        let observations = self.actor.num_observations();
+        let actions = self.actor.num_actions();
+        let symmetry = self.symmetry_of(block.first_env());
+        let mut seen = vec![Row::ZERO; observations];
+        let mut flown = vec![Row::ZERO; actions];
+        for step in 0..self.steps {
+            let observation = &mut memory.observations[step * observations..][..observations];
+            let mean = &mut memory.means[step * actions..][..actions];
+            let action = &mut memory.actions[step * actions..][..actions];
+            block.observe(&mut seen);
+            mirror(symmetry.map(|it| it.observation.as_slice()), &seen, observation);
+            self.actor.act(observation, &mut [], &mut memory.scratch[0], mean);
+            let value = &mut memory.values[step..=step];
+            self.critic.act(observation, &mut [], &mut memory.scratch[1], value);
+            memory.log_probs[step] = dispatch(Explore {
+                noise: self.noise,
+                place: [block.first_env(), self.iteration, step as u32],
+                std: self.std,
+                mean,
+                action,
+            });
+            // Every symmetry is its own inverse.
+            mirror(symmetry.map(|it| it.action.as_slice()), action, &mut flown);
+            let outcome = block.step(&flown);
+            let done = outcome.terminated | outcome.truncated;
+            let reward = &mut memory.rewards[step];
+            for lane in 0..BLOCK {
+                reward[lane] = self.settings.reward_scale * outcome.reward[lane];
+                if outcome.truncated >> lane & 1 == 1 {
+                    // rsl_rl bootstraps a time-out with the value of the state before it.
+                    reward[lane] += self.settings.gamma * memory.values[step][lane];
+                }
+            }
+            memory.dones[step] = done;
+            for lane in (0..BLOCK).filter(|lane| done & used & 1 << lane != 0) {
+                memory.ended.push(block.episode(lane));
+            }
+            if done != 0 {
+                block.reset(done);
+            }
+        }
+        let mut last = vec![Row::ZERO; observations];
+        block.observe(&mut seen);
+        mirror(symmetry.map(|it| it.observation.as_slice()), &seen, &mut last);
+        let mut value = [Row::ZERO];
+        self.critic.act(&last, &mut [], &mut memory.scratch[1], &mut value);
+        memory.estimate_advantages(self.settings, value[0]);
+    }
+
+    /// The symmetry through which a block sees this rollout.
+    fn symmetry_of(&self, first_env: u32) -> Option<&Symmetry> {
+        let word = self.mirror.words([first_env, self.iteration, 0, 0])[0] as usize;
+        (word % (self.symmetries.len() + 1)).checked_sub(1).map(|index| &self.symmetries[index])
+    }
+}
+
+impl BlockRollout {
+    /// Generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438):
+    /// `δ = r + γ (1 − done) V' − V`, `A = δ + γ λ (1 − done) A'`.
+    fn estimate_advantages(&mut self, settings: Settings, mut next_value: Row) {
+        let mut advantage = Row::ZERO;
+        for step in (0..self.rewards.len()).rev() {
+            let value = self.values[step];
+            for lane in 0..BLOCK {
+                let go_on = if self.dones[step] >> lane & 1 == 1 { 0.0 } else { settings.gamma };
+                let delta = self.rewards[step][lane] + go_on * next_value[lane] - value[lane];
+                advantage[lane] = delta + go_on * settings.lambda * advantage[lane];
+                self.returns[step][lane] = advantage[lane] + value[lane];
+            }
+            self.advantages[step] = advantage;
+            next_value = value;
+        }
+    }
+}
+
+/// Samples actions around their means; returns their log-probabilities.
+struct Explore<'a> {
+    noise: Stream,
+    /// First env, iteration and step.
+    place: [u32; 3],
+    std: &'a [f32],
+    mean: &'a [Row],
+    action: &'a mut [Row],
+}
+
+impl Kernel for Explore<'_> {
+    type Output = Row;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Row {
+        let [env, iteration, step] = self.place;
+        let mut log_probs = Row::ZERO;
+        for half in 0..HALVES {
+            let mut log_prob = L::splat(0.0);
+            for (group, means) in self.mean.chunks(4).enumerate() {
+                let first_env = env + (half * LANES) as u32;
+                let draws = self.noise.lanes(first_env, &[iteration; LANES], &[step; LANES], group as u32);
+                let noise = normals::<L>(&draws);
+                for (index, mean) in means.iter().enumerate() {
+                    let motor = 4 * group + index;
+                    let std = self.std[motor];
+                    let z = noise[index];
+                    self.action[motor].store(half, z.mul_add(L::splat(std), mean.load(half)));
+                    let constant = L::splat(-(std.ln() + HALF_LN_TAU));
+                    log_prob = log_prob + (z * z).mul_add(L::splat(-0.5), constant);
+                }
+            }
+            log_probs.store(half, log_prob);
+        }
+        log_probs
+    }
+}
+
+/// `½ ln 2π`.
+pub(super) const HALF_LN_TAU: f32 = 0.918_938_5;
+
+/// Episodes that the rolling statistics look back on, as in rsl_rl and Foundation.
+const WINDOW: usize = 100;
+
+/// Statistics of ended episodes, by the names that Foundation's env and rsl_rl log.
+pub struct EpisodeLog {
+    terms: &'static [&'static str],
+    fresh: Vec<Ended>,
+    recent: VecDeque<Ended>,
+    completed: u64,
+}
+
+impl EpisodeLog {
+    fn new(terms: &'static [&'static str]) -> Self {
+        Self { terms, fresh: Vec::new(), recent: VecDeque::with_capacity(WINDOW), completed: 0 }
+    }
+
+    fn extend(&mut self, ended: impl Iterator<Item = Ended>) {
+        for episode in ended {
+            self.fresh.push(episode);
+            if self.recent.len() == WINDOW {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(episode);
+            self.completed += 1;
+        }
+    }
+
+    fn recent_mean(&self, value: impl Fn(&Ended) -> f64) -> f64 {
+        self.recent.iter().map(value).sum::<f64>() / self.recent.len().max(1) as f64
+    }
+
+    /// Mean return and length of the last episodes, if any ended yet.
+    #[must_use]
+    pub fn recent(&self) -> Option<(f64, f64)> {
+        (!self.recent.is_empty()).then(|| {
+            (self.recent_mean(|it| f64::from(it.episode_return)), self.recent_mean(|it| f64::from(it.length)))
+        })
+    }
+
+    /// The scalars of `extras["log"]` since the last call, by their TensorBoard tags.
+    pub fn drain(&mut self, env_steps: u64) -> Vec<(String, f64)> {
+        let fresh = std::mem::take(&mut self.fresh);
+        if fresh.is_empty() {
+            return Vec::new();
+        }
+        let count = fresh.len() as f64;
+        let share = |keep: &dyn Fn(&Ended) -> bool| fresh.iter().filter(|it| keep(it)).count() as f64;
+        let mut scalars: Vec<(String, f64)> = Vec::new();
+        for (index, term) in self.terms.iter().enumerate() {
+            let mean = fresh.iter().map(|it| f64::from(it.terms[index])).sum::<f64>() / count;
+            scalars.push((format!("Episode_Reward/{term}"), mean));
+        }
+        let has = |bit: u8| move |it: &Ended| it.cause.bits & bit != 0;
+        let died = |it: &Ended| it.cause.is_terminated();
+        let percent = |keep: &dyn Fn(&Ended) -> bool| 100.0 * self.recent_mean(|it| f64::from(u8::from(keep(it))));
+        scalars.push(("Episode_Termination/died".into(), percent(&died)));
+        scalars.push(("Episode_Termination/time_out".into(), percent(&has(Cause::TIME_OUT))));
+        for (bit, name) in Cause::NAMES[..6].iter().enumerate() {
+            scalars.push((format!("Metrics/Died/{name}"), percent(&has(1 << bit))));
+        }
+        let per_step = 1.0 / env_steps.max(1) as f64;
+        scalars.push(("Metrics/died_episodes_per_step".into(), share(&died) * per_step));
+        scalars.push(("Metrics/completed_episodes_per_step".into(), count * per_step));
+        scalars.push(("Metrics/timeout_episodes_per_step".into(), share(&has(Cause::TIME_OUT)) * per_step));
+        scalars.push(("Metrics/average_velocity".into(), self.recent_mean(|it| f64::from(it.final_speed))));
+        scalars.push(("Metrics/episodes_completed".into(), self.completed as f64));
+        scalars
+    }
+}

@@ -1,0 +1,16 @@
+//! Public behaviour of the command line; each module is named after what it promises.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod acts_as_the_library;
+mod distils;
+mod explains_itself;
+mod flies;
+mod goes_on;
+mod inspects_every_layout;
+mod program;
+mod python_reads_it;
+mod refuses_bad_input;
+mod repeats_itself;
+mod replays_dynamics;
+mod trains;

@@ -1,0 +1,163 @@
+//! torch, rsl_rl, TensorBoard, NumPy and `PyYAML` themselves read what is written.
+//!
+//! `EYAS_PYTHON` names the interpreter, else `python3`; a test without its package is skipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use eyas_formats::npy::{self, Array, Data};
+
+use crate::program::{TASK, TINY, Workspace};
+
+/// The interpreter, if it has the package.
+fn python_with(package: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("EYAS_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let found = Command::new(&python).arg("-c").arg(format!("import {package}")).output();
+    let usable = found.is_ok_and(|output| output.status.success());
+    if !usable {
+        eprintln!("skipped: needs {package}");
+    }
+    usable.then_some(python)
+}
+
+#[track_caller]
+fn run(python: &Path, script: &str, arguments: &[&Path]) -> String {
+    let output = Command::new(python).arg("-c").arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Loads a student with torch's safe default into plain modules and compares their actions with recorded ones.
+const STUDENT: &str = r#"
+import sys, numpy, torch
+from torch import nn
+checkpoint = torch.load(sys.argv[1], weights_only=True)
+weights = checkpoint["model_state_dict"]
+assert type(checkpoint["best_return"]) is float and type(checkpoint["epoch"]) is int
+assert {"state", "param_groups"} <= set(checkpoint["optimizer_state_dict"])
+observations = torch.from_numpy(numpy.load(sys.argv[2]))
+class Mlp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        widths = [26, 32, 32]
+        layers = [layer for a, b in zip(widths, widths[1:]) for layer in (nn.Linear(a, b), nn.ELU())]
+        self.network = nn.Sequential(*layers, nn.Linear(32, 4))
+    def forward(self, x):
+        return self.network(x)
+class Gru(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.input_layer, self.gru, self.output_layer = nn.Linear(22, 16), nn.GRU(16, 16), nn.Linear(16, 4)
+    def forward(self, x):
+        return self.output_layer(self.gru(torch.relu(self.input_layer(x)))[0])
+module = Gru() if "gru.weight_ih_l0" in weights else Mlp()
+module.load_state_dict(weights)
+torch.optim.Adam(module.parameters()).load_state_dict(checkpoint["optimizer_state_dict"])
+with torch.no_grad():
+    error = (module(observations) - torch.from_numpy(numpy.load(sys.argv[3]))).abs().max().item()
+assert error <= 1e-6, error
+"#;
+
+#[test]
+fn torch_loads_a_student_and_acts_as_eyas_does() {
+    let Some(python) = python_with("torch, numpy") else { return };
+    let workspace = Workspace::with_teacher();
+    for (student, shape) in [("mlp", vec![64, 26]), ("gru", vec![40, 5, 22])] {
+        workspace.distill(&format!("{TINY} --student {student} --experiment_name {student}")).succeed();
+        let file = workspace.distillation(student).join("final_student.pt");
+        let numbers = (0..shape.iter().product::<usize>()).map(|index| (0.37 * index as f32).sin()).collect();
+        npy::write(&workspace.path("observations.npy"), &Array::new(&shape, Data::F32(numbers))).unwrap();
+        workspace.eyas("act").arg(&file).and("observations.npy --output actions.npy").succeed();
+        run(&python, STUDENT, &[&file, &workspace.path("observations.npy"), &workspace.path("actions.npy")]);
+    }
+}
+
+/// Prints each tag that TensorBoard's own reader lists, and how many points it has.
+const TAGS: &str = r#"
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1])
+events.Reload()
+for tag in sorted(events.Tags()["scalars"]):
+    print(tag, len(events.Scalars(tag)))
+"#;
+
+#[test]
+fn tensorboard_lists_the_six_tags_of_the_document() {
+    let Some(python) = python_with("tensorboard.backend.event_processing.event_accumulator") else { return };
+    let workspace = Workspace::with_teacher();
+    workspace.distill(&format!("{TINY} --experiment_name tags distill.eval_interval=1")).succeed();
+    let listed = run(&python, TAGS, &[&workspace.distillation("tags")]);
+    let tags = [
+        "data_collection/mean_return",
+        "data_collection/std_return",
+        "evaluation/mean_length",
+        "evaluation/mean_return",
+        "evaluation/std_return",
+        "training/loss",
+    ];
+    for tag in tags {
+        assert!(listed.lines().any(|line| line == format!("{tag} 4")), "{tag} is missing in\n{listed}");
+    }
+}
+
+#[test]
+fn numpy_reads_a_flight() {
+    let Some(python) = python_with("numpy") else { return };
+    let workspace = Workspace::with_teacher();
+    let flight = "--checkpoint teacher/model_best.pt --max_steps 50 --num_envs 2";
+    workspace.eyas(&format!("play {TASK} {flight}")).succeed();
+    let script = "
+import sys, numpy
+data = numpy.load(sys.argv[1] + '/trajectory_data.npz')
+errors = numpy.load(sys.argv[1] + '/tracking_errors.npz')
+assert data['actual_pos'].shape == (50, 2, 3), data['actual_pos'].shape
+distance = numpy.linalg.norm(data['actual_pos'] - data['desired_pos'], axis=-1)
+assert numpy.allclose(distance, errors['position_errors'], atol=1e-6)
+assert numpy.allclose(data['timestamps'], numpy.arange(1, 51) * 0.01)
+";
+    run(&python, script, &[&workspace.runs("rsl_rl", "point_ctrl_direct")[0]]);
+}
+
+#[test]
+fn yaml_reads_the_parameters_of_a_run() {
+    let Some(python) = python_with("yaml") else { return };
+    let workspace = Workspace::with_teacher();
+    workspace.distill(&format!("{TINY} --experiment_name it --num_envs 96 --seed 7")).succeed();
+    let script = "
+import sys, yaml
+load = lambda name: yaml.safe_load(open(f'{sys.argv[1]}/params/{name}.yaml'))
+env, agent = load('env'), load('agent')
+assert env['scene']['num_envs'] == 96 and env['sim']['dt'] == 0.01 and env['episode_length_s'] == 96.0
+assert agent['seed'] == 7 and agent['experiment_name'] == 'it', agent
+";
+    run(&python, script, &[&workspace.distillation("it")]);
+}
+
+#[test]
+fn rsl_rl_loads_a_trained_teacher() {
+    let Some(python) = python_with("rsl_rl.models, torch") else { return };
+    let workspace = Workspace::empty();
+    let short = "--algorithm ppo --max_iterations 2 --num_envs 64 agent.num_steps_per_env=8";
+    workspace.eyas(&format!("train {TASK} {short}")).succeed();
+    let model = workspace.runs("rsl_rl", "point_ctrl_direct")[0].join("model_2.pt");
+    let numbers = (0..64 * 26).map(|index| (0.37 * index as f32).sin()).collect();
+    npy::write(&workspace.path("observations.npy"), &Array::new(&[64, 26], Data::F32(numbers))).unwrap();
+    workspace.eyas("act").arg(&model).and("observations.npy --output actions.npy").succeed();
+    let script = "
+import sys, numpy, torch
+from tensordict import TensorDict
+from rsl_rl.models import MLPModel
+checkpoint = torch.load(sys.argv[1], weights_only=True)
+observations = TensorDict({'policy': torch.from_numpy(numpy.load(sys.argv[2]))}, batch_size=[64])
+actor = MLPModel(observations, {'actor': ['policy']}, 'actor', 4, hidden_dims=[64, 64, 64], activation='elu',
+                 obs_normalization=True,
+                 distribution_cfg={'class_name': 'GaussianDistribution', 'init_std': 1.0, 'std_type': 'scalar'})
+actor.load_state_dict(checkpoint['actor_state_dict'])
+actor.eval()
+with torch.no_grad():
+    error = (actor(observations) - torch.from_numpy(numpy.load(sys.argv[3]))).abs().max().item()
+assert checkpoint['iter'] == 2 and error <= 1e-5, error
+";
+    run(&python, script, &[&model, &workspace.path("observations.npy"), &workspace.path("actions.npy")]);
+}

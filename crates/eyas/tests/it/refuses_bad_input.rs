@@ -1,0 +1,170 @@
+//! A mistake ends with exit code 2, one message that says what, where and what to do, and no run directory.
+
+use std::fs;
+
+use crate::program::{Invocation, TASK, TINY, Workspace, data};
+
+/// The run fails with these lines and leaves no `logs` behind.
+#[track_caller]
+fn refused(workspace: &Workspace, invocation: Invocation, lines: &[&str]) {
+    invocation.fail_with(lines);
+    assert!(!workspace.path("logs").exists(), "a run directory was made");
+}
+
+#[test]
+fn a_misspelled_flag_is_answered_with_the_right_one() {
+    let it = Workspace::with_teacher();
+    refused(&it, it.distill("--n_epoch 3"), &["unexpected argument '--n_epoch'", "'--n_epochs'"]);
+    refused(&it, it.eyas("distil"), &["unrecognized subcommand 'distil'", "'distill'"]);
+    let lines = ["required arguments were not provided", "--teacher_checkpoint <FILE>"];
+    refused(&it, it.eyas(&format!("distill {TASK}")), &lines);
+}
+
+#[test]
+fn an_unknown_task_is_answered_with_the_known_ones() {
+    let it = Workspace::with_teacher();
+    let run = it.eyas("distill --task Isaac-Quadcopter-Pont --teacher_checkpoint teacher/model_best.pt");
+    let lines =
+        ["error: unknown task `Isaac-Quadcopter-Pont`, known: Isaac-Quadcopter-Point-Ctrl-v0", "hint: "];
+    refused(&it, run, &lines);
+    refused(&it, it.eyas("task show x"), &["error: unknown task `x`", "hint: "]);
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_one() {
+    let it = Workspace::with_teacher();
+    refused(
+        &it,
+        it.distill("distill.n_epoch=3"),
+        &[
+            "error: unknown key `n_epoch` under `distill`",
+            "--> override `distill.n_epoch=3`",
+            "hint: did you mean `distill.n_epochs`?",
+        ],
+    );
+    let lines = ["error: unknown key `num_envs`", "hint: did you mean `env.scene.num_envs`?"];
+    refused(&it, it.distill("num_envs=3"), &lines);
+}
+
+#[test]
+fn a_value_of_another_type_is_named_with_its_place() {
+    let it = Workspace::with_teacher();
+    refused(
+        &it,
+        it.distill("distill.n_epochs=many"),
+        &["error: `distill.n_epochs` = many: expected an integer, found a string", "--> override"],
+    );
+    let lines = ["expected an integer, found a float", "hint: ", "`distill.n_epochs=1000`"];
+    refused(&it, it.distill("distill.n_epochs=1e3"), &lines);
+    fs::write(it.path("wrong.yaml"), "distill:\n  n_epochs: many\n").unwrap();
+    refused(&it, it.distill("--config wrong.yaml"), &["`distill.n_epochs`", "--> wrong.yaml:2"]);
+}
+
+#[test]
+fn a_value_out_of_range_is_named_with_its_range() {
+    let it = Workspace::with_teacher();
+    let lines = ["error: `distill.num_episodes` = 0, expected at least 1", "--> flag `--num_episodes`"];
+    refused(&it, it.distill("--num_episodes 0"), &lines);
+    refused(&it, it.distill("--n_epochs 0"), &["`distill.n_epochs` = 0, expected at least 1"]);
+    refused(&it, it.distill("env.scene.num_envs=0"), &["`env.scene.num_envs` = 0, expected at least 1"]);
+    refused(&it, it.distill("--seed -5"), &["`--seed` is -5"]);
+    refused(&it, it.distill("--max_memory lots"), &["`--max_memory lots`", "512M"]);
+    refused(&it, it.distill("--sequence_length 8"), &["`distill.sequence_length` = 8", "--student gru"]);
+    let policy = format!("{TASK} --checkpoint teacher/model_best.pt");
+    refused(&it, it.eyas(&format!("eval {policy} --episodes 0")), &["`--episodes`", "at least 1"]);
+    refused(
+        &it,
+        it.eyas(&format!("eval {policy} --num_envs 3")),
+        &["`--num_envs`", "hint: give `--episodes N`"],
+    );
+    refused(&it, it.eyas(&format!("play {policy} --max_steps 0")), &["`--max_steps` is 0"]);
+    let lines = ["`--trajectory circle`", "hover, langevin or figure8"];
+    refused(&it, it.eyas(&format!("play {policy} --trajectory circle")), &lines);
+    refused(&it, it.eyas("--threads 0 task list"), &["`--threads` is 0"]);
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_by_name() {
+    let it = Workspace::with_teacher();
+    refused(&it, it.distill("--video"), &["`--video`: this version records no video", "hint: "]);
+    refused(&it, it.distill("--logger wandb"), &["`--logger wandb`", "TensorBoard", "hint: "]);
+    refused(&it, it.distill("--device cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> flag `--device`"]);
+    refused(&it, it.distill("sim.device=cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> override"]);
+    refused(&it, it.distill("--init_noise_std 0.5"), &["`--init_noise_std`", "hint: "]);
+}
+
+#[test]
+fn a_missing_teacher_is_a_missing_file() {
+    let it = Workspace::empty();
+    let run = it.eyas(&format!("distill {TASK} --teacher_checkpoint nowhere.pt"));
+    refused(&it, run, &["error: there is no file `nowhere.pt`"]);
+    refused(&it, it.eyas("inspect nowhere.pt"), &["error: there is no file `nowhere.pt`"]);
+}
+
+#[test]
+fn a_truncated_teacher_is_named_as_such_at_every_length() {
+    let it = Workspace::with_teacher();
+    let whole = fs::read(it.path("teacher/model_best.pt")).unwrap();
+    for length in [4, 100, 5_000, whole.len() / 2, whole.len() - 1] {
+        fs::write(it.path("teacher/model_best.pt"), &whole[..length]).unwrap();
+        let lines =
+            ["error: `teacher/model_best.pt`", &format!("{length} bytes"), "hint: the file was cut short"];
+        let ended = it.distill(TINY).run();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{length}: {}", ended.stderr);
+        for line in lines {
+            assert!(ended.stderr.contains(line), "{length}: no `{line}` in\n{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_checkpoint_is_named_as_what_it_is() {
+    let it = Workspace::empty();
+    let cases: [(&str, &[u8], &str); 5] = [
+        ("empty.pt", b"", "an empty file"),
+        ("page.pt", b"<!DOCTYPE html><html>", "an HTML page"),
+        ("config.pt", b"{\"a\": 1}", "a JSON text"),
+        ("lfs.pt", b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+        ("text.pt", b"hello", "no checkpoint"),
+    ];
+    for (name, bytes, what) in cases {
+        fs::write(it.path(name), bytes).unwrap();
+        let run = it.eyas(&format!("distill {TASK} --teacher_checkpoint {name}"));
+        let lines = [format!("`{name}` is no checkpoint"), what.to_owned()];
+        let ended = run.run();
+        assert_eq!(ended.code, Some(2));
+        assert!(lines.iter().all(|line| ended.stderr.contains(line)), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_teacher_of_another_width_is_compared_with_the_task() {
+    let it = Workspace::empty();
+    let run = it.eyas(&format!("distill {TASK} --teacher_checkpoint")).arg(data("made_5.5.1_lstm2.pt"));
+    let lines =
+        ["error: the policy reads 7 observation features", "22 (`policy`) or 26 (`teacher`)", "hint: "];
+    let ended = run.run();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+    assert!(lines.iter().all(|line| ended.stderr.contains(line)), "{}", ended.stderr);
+    assert!(!it.path("logs").exists());
+}
+
+#[test]
+fn resuming_what_does_not_exist_says_what_does() {
+    let it = Workspace::with_teacher();
+    refused(&it, it.distill("--load_run x"), &["`--load_run`", "hint: add `--resume`"]);
+    it.distill("--resume --experiment_name none").fail_with(&["logs/distillation/none"]);
+    it.distill(&format!("{TINY} --experiment_name one")).succeed();
+    let run = it.distillation("one");
+    let name = run.file_name().unwrap().to_string_lossy().into_owned();
+    it.distill("--resume --experiment_name one --load_run other").fail_with(&["no run in", "other", &name]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named() {
+    let it = Workspace::with_teacher();
+    fs::write(it.path("logs"), "a file").unwrap();
+    it.distill(TINY)
+        .fail_with(&["error: cannot create directory `logs/distillation/point_ctrl_direct`", "caused by: "]);
+    it.distill(&format!("{TINY} --run_name a/b")).fail_with(&["run_name", "a/b"]);
+}

@@ -1,0 +1,149 @@
+//! `eyas train` writes the run that rsl_rl writes, and goes on with it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use eyas_run::events;
+
+use crate::program::{TASK, TINY, Workspace, assert_in_order, files};
+
+/// Two iterations of each algorithm, its name last.
+const SHORT: [&str; 2] = [
+    "--max_iterations 2 --num_envs 64 agent.num_steps_per_env=8 --algorithm ppo",
+    "--max_iterations 2 --num_envs 64 agent.algorithm.window_steps=8 --algorithm apg",
+];
+
+/// The only run of a workspace that was trained in once.
+fn only_run(workspace: &Workspace) -> PathBuf {
+    let runs = workspace.runs("rsl_rl", "point_ctrl_direct");
+    let [run] = &runs[..] else { panic!("one run was expected: {runs:?}") };
+    run.clone()
+}
+
+#[test]
+fn a_run_holds_models_parameters_and_logs() {
+    for short in SHORT {
+        let workspace = Workspace::empty();
+        let stdout = workspace.eyas(&format!("train {TASK} {short} --run_name short")).succeed();
+        let run = only_run(&workspace);
+        assert!(run.to_string_lossy().ends_with("_short"));
+        let found = files(&run);
+        for file in ["model_2.pt", "best_model.pt", "params/agent.yaml", "params/env.yaml", "manifest.json"] {
+            assert!(found.iter().any(|it| it == file), "{short}: {file} is missing in {found:?}");
+        }
+        assert_in_order(
+            &stdout,
+            &[
+                "[INFO] Logging experiment in directory: ",
+                "Learning iteration 2/2",
+                "Training completed in",
+                "Best model saved to: ",
+                "eyas distill --task Isaac-Quadcopter-Point-Ctrl-v0 --teacher_checkpoint ",
+            ],
+        );
+    }
+}
+
+#[test]
+fn ppo_logs_the_tags_of_rsl_rl() {
+    let workspace = Workspace::empty();
+    let settings = "--algorithm ppo --max_iterations 8 --num_envs 64 agent.num_steps_per_env=8";
+    workspace.eyas(&format!("train {TASK} {settings}")).succeed();
+    let found = tags(&only_run(&workspace));
+    let expected = [
+        "Loss/value_function",
+        "Loss/surrogate",
+        "Loss/entropy",
+        "Loss/learning_rate",
+        "Policy/mean_std",
+        "Policy/mean_noise_std",
+        "Perf/total_fps",
+        "Perf/learning_time",
+        "Train/mean_reward",
+        "Train/mean_reward/time",
+        "Train/mean_episode_length",
+        "Train/mean_episode_length/time",
+        "Episode_Reward/position",
+        "Episode_Reward/action_smooth",
+        "Episode_Termination/died",
+        "Episode_Termination/time_out",
+        "Metrics/Died/died_tilt",
+        "Metrics/average_velocity",
+    ];
+    for tag in expected {
+        assert!(found.contains(tag), "{tag} is missing in {found:?}");
+    }
+}
+
+#[test]
+fn every_algorithm_logs_its_evaluations() {
+    for short in SHORT {
+        let workspace = Workspace::empty();
+        workspace.eyas(&format!("train {TASK} {short}")).succeed();
+        let found = tags(&only_run(&workspace));
+        for tag in ["evaluation/mean_return", "evaluation/crash_rate", "Perf/total_fps", "Loss/learning_rate"]
+        {
+            assert!(found.contains(tag), "{short}: {tag} is missing in {found:?}");
+        }
+    }
+}
+
+fn tags(run: &Path) -> BTreeSet<String> {
+    let scalars = events::list(run).unwrap().into_iter().flat_map(|file| events::read_scalars(file).unwrap());
+    scalars.map(|it| it.tag).collect()
+}
+
+#[test]
+fn a_run_goes_on_in_its_folder() {
+    for short in SHORT {
+        let workspace = Workspace::empty();
+        workspace.eyas(&format!("train {TASK} {short}")).succeed();
+        let more = short.replace("--max_iterations 2", "--max_iterations 4 --resume");
+        let stdout = workspace.eyas(&format!("train {TASK} {more}")).succeed();
+        assert_in_order(
+            &stdout,
+            &["Loading model checkpoint from: ", "model_2.pt", "Learning iteration 4/4"],
+        );
+        assert!(files(&only_run(&workspace)).iter().any(|it| it == "model_4.pt"));
+    }
+}
+
+#[test]
+fn a_run_goes_on_although_a_flight_was_logged_after_it() {
+    let [short, _] = SHORT;
+    let workspace = Workspace::empty();
+    workspace.eyas(&format!("train {TASK} {short}")).succeed();
+    let model = only_run(&workspace).join("model_2.pt");
+    workspace.eyas(&format!("play {TASK} --max_steps 10 --checkpoint")).arg(model).succeed();
+    let more = short.replace("--max_iterations 2", "--max_iterations 3 --resume");
+    workspace.eyas(&format!("train {TASK} {more}")).succeed();
+}
+
+#[test]
+fn what_was_trained_can_be_distilled() {
+    for short in SHORT {
+        let workspace = Workspace::empty();
+        workspace.eyas(&format!("train {TASK} {short}")).succeed();
+        let model = only_run(&workspace).join("best_model.pt");
+        let distill = format!("distill {TASK} {TINY} --teacher_checkpoint");
+        let stdout = workspace.eyas(&distill).arg(model).succeed();
+        assert_in_order(&stdout, &["Teacher architecture: obs=26, actions=4", "Training completed!"]);
+    }
+}
+
+#[test]
+fn the_settings_of_the_original_are_a_preset() {
+    let workspace = Workspace::empty();
+    let settings = "--algorithm ppo --preset foundation --max_iterations 1 --num_envs 32";
+    let smaller = "agent.num_steps_per_env=32 agent.algorithm.num_mini_batches=4";
+    workspace.eyas(&format!("train {TASK} {settings} {smaller}")).succeed();
+    let agent = fs::read_to_string(only_run(&workspace).join("params/agent.yaml")).unwrap();
+    assert_in_order(&agent, &["learning_rate: 0.0001"]);
+    let ended = workspace.eyas(&format!("train {TASK} --algorithm ppo --preset other")).run();
+    assert_eq!(ended.code, Some(2));
+    assert_in_order(&ended.stderr, &["`--preset other`: unknown, expected eyas or foundation"]);
+    let ended = workspace.eyas(&format!("train {TASK} --algorithm other")).run();
+    assert_eq!(ended.code, Some(2));
+    assert_in_order(&ended.stderr, &["`--algorithm other`: unknown, expected apg or ppo"]);
+}

@@ -1,0 +1,164 @@
+//! Development tasks: `cargo xtask check`, and `cargo xtask test`, which `.ci/run` calls.
+
+mod documents;
+mod layers;
+mod road;
+mod words;
+
+use std::env;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+/// What a step may fail with: one or more lines for people.
+type Outcome = Result<(), String>;
+
+/// A named check of the workspace at a path.
+struct Step {
+    name: &'static str,
+    purpose: &'static str,
+    run: fn(&Path) -> Outcome,
+    /// Left out by `cargo xtask check`.
+    is_slow: bool,
+}
+
+/// In the order in which they run: what fails fast comes first.
+const STEPS: &[Step] = &[
+    Step { name: "format", purpose: "cargo fmt --check", run: format, is_slow: false },
+    Step {
+        name: "layers",
+        purpose: "crates depend on each other as ARCHITECTURE.md says",
+        run: layers::check,
+        is_slow: false,
+    },
+    Step {
+        name: "documents",
+        purpose: "every path that a document names exists",
+        run: documents::check,
+        is_slow: false,
+    },
+    Step { name: "words", purpose: "no word that marks unfinished work", run: words::check, is_slow: false },
+    Step { name: "clippy", purpose: "cargo clippy, warnings denied", run: clippy, is_slow: false },
+    Step { name: "docs", purpose: "cargo doc, warnings denied", run: docs, is_slow: false },
+    Step {
+        name: "tests",
+        purpose: "all tests, with cargo-nextest where it is installed",
+        run: tests,
+        is_slow: false,
+    },
+    Step { name: "doctests", purpose: "the examples in the documentation", run: doc_tests, is_slow: false },
+    Step {
+        name: "road",
+        purpose: "the release binary distils a teacher and flies the student",
+        run: road::check,
+        is_slow: true,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let steps: Vec<&Step> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["test"] => STEPS.iter().collect(),
+        ["check"] => STEPS.iter().filter(|step| !step.is_slow).collect(),
+        [name] => STEPS.iter().filter(|step| step.name == name).collect(),
+        _ => Vec::new(),
+    };
+    if steps.is_empty() {
+        eprint!("{}", usage());
+        let asked = matches!(arguments[..], [ref one] if one == "help" || one == "--help");
+        return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    }
+    run(&steps)
+}
+
+fn usage() -> String {
+    let mut text =
+        "Usage: cargo xtask test    every step\n       cargo xtask check   every step but `road`\n       \
+                    cargo xtask STEP    one step\n\nSteps:\n"
+            .to_owned();
+    for step in STEPS {
+        let _ = writeln!(text, "  {:<10} {}", step.name, step.purpose);
+    }
+    text
+}
+
+/// Runs the steps in order up to the first that fails, and counts them as `cargo test` counts tests.
+fn run(steps: &[&Step]) -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies in the workspace");
+    let start = Instant::now();
+    let mut passed = 0;
+    let mut failure = None;
+    for step in steps {
+        eprintln!("── {}: {}", step.name, step.purpose);
+        let clock = Instant::now();
+        let outcome = (step.run)(root);
+        let seconds = clock.elapsed().as_secs_f64();
+        match outcome {
+            Ok(()) => {
+                passed += 1;
+                eprintln!("── {}: ok, {seconds:.1} s", step.name);
+            }
+            Err(message) => {
+                eprintln!("error: step `{}` failed after {seconds:.1} s\n{message}", step.name);
+                failure = Some(step.name);
+                break;
+            }
+        }
+    }
+    let failed = usize::from(failure.is_some());
+    let verdict = if failure.is_some() { "FAILED" } else { "ok" };
+    let filtered = steps.len() - passed - failed;
+    let summary = format!(
+        "test result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {filtered} filtered out; \
+         finished in {:.2}s",
+        start.elapsed().as_secs_f64()
+    );
+    // Nothing can be done about a closed pipe; the exit code tells.
+    let _ = writeln!(std::io::stdout(), "{summary}");
+    if failure.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The cargo that runs this program.
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root);
+    command
+}
+
+/// Runs a command to its end, with its output shown.
+fn require(command: &mut Command) -> Outcome {
+    let line = format!("{command:?}");
+    let status = command.status().map_err(|error| format!("  cannot start {line}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("  {line}: {status}")) }
+}
+
+fn format(root: &Path) -> Outcome {
+    require(&mut cargo(root, &["fmt", "--all", "--check"]))
+}
+
+fn clippy(root: &Path) -> Outcome {
+    require(&mut cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn docs(root: &Path) -> Outcome {
+    require(cargo(root, &["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn tests(root: &Path) -> Outcome {
+    let has_nextest = cargo(root, &["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    let runner: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test"] };
+    let mut command = cargo(root, runner);
+    command.args(["--workspace", "--all-targets", "--no-fail-fast"]);
+    // A snapshot that differs fails here; it is accepted by hand.
+    require(command.env("INSTA_UPDATE", "no"))
+}
+
+fn doc_tests(root: &Path) -> Outcome {
+    require(&mut cargo(root, &["test", "--workspace", "--doc"]))
+}
