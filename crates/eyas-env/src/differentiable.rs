@@ -14,7 +14,7 @@ use crate::{EnvBlock, EnvSpec, Step};
 pub struct SurrogateConfig {
     /// Below this distance the cost of the position error is rounded off, m. Positive.
     pub position_rounding_m: f64,
-    /// |q_z| is taken to be at least this, where the slope of `acos(1 − |q_z|)` is infinite. In `(0, 1)`.
+    /// The magnitude of `q_z` is taken to be at least this, where the slope of `acos(1 − |q_z|)` is infinite. In `(0, 1)`.
     pub orientation_cusp: f64,
     /// Below this the cost of the set-point's change is rounded off. Positive.
     pub d_action_rounding: f64,
@@ -41,7 +41,7 @@ pub struct Barrier {
 }
 
 impl Default for SurrogateConfig {
-    /// Those of issue 3's prototype, but for the barriers of tilt and speed: measured on the point task, where
+    /// The barriers of tilt and speed were measured on the point task, where
     /// a tilt barrier of reach 0.35 lost 11 % of the Langevin episodes, 0.45 loses 1.5 %, and 0.6 loses 1 % at
     /// a larger error. See `docs/algorithms/apg.md`.
     fn default() -> Self {

@@ -10,7 +10,10 @@ mod vec_env;
 
 pub use differentiable::{Barrier, DifferentiableBlock, DifferentiableTask, SurrogateConfig};
 pub use episode::{Cause, Ended, MAX_TERMS};
-pub use point::{PointBlock, PointConfig, PointDerivative, PointEnv, PointRecord, SceneConfig, SimConfig, Thresholds, TrajectoryType};
+pub use point::{
+    PointBlock, PointConfig, PointDerivative, PointEnv, PointRecord, SceneConfig, SimConfig, Thresholds,
+    TrajectoryType,
+};
 pub use raptor::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
 pub use registry::{POINT_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};

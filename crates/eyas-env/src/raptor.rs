@@ -216,7 +216,13 @@ impl Replay {
         Ok(replay)
     }
 
-    fn run_lanes(&mut self, isa: Isa, rotation: usize, inputs: &[[f64; INPUTS]], expected: &[[f64; OUTPUTS]]) {
+    fn run_lanes(
+        &mut self,
+        isa: Isa,
+        rotation: usize,
+        inputs: &[[f64; INPUTS]],
+        expected: &[[f64; OUTPUTS]],
+    ) {
         for first in (0..inputs.len()).step_by(LANES) {
             let place = |lane: usize| (first + (lane + rotation) % LANES) % inputs.len();
             let mut rows = [[0.0; LANES]; INPUTS];
@@ -426,7 +432,12 @@ fn evaluate<R: Real>(inputs: &[R; INPUTS]) -> [R; OUTPUTS] {
 /// The teacher's observation: position error, rotation matrix, velocity error (all world frame), body
 /// rates, previous raw action, normalised rotor speeds.
 #[inline(always)]
-fn observe<R: Real>(vehicle: &Vehicle<R>, state: &State<R>, target: &Langevin<R>, history: &[R; 4]) -> [R; 26] {
+fn observe<R: Real>(
+    vehicle: &Vehicle<R>,
+    state: &State<R>,
+    target: &Langevin<R>,
+    history: &[R; 4],
+) -> [R; 26] {
     let body = &state.body;
     let [r0, r1, r2] = matrix_from_quaternion(body.orientation);
     let position_error = sub(body.position, target.position);

@@ -40,7 +40,8 @@ pub struct UnknownTask {
 }
 
 fn known_ids() -> String {
-    let ids: Vec<&str> = TASKS.iter().flat_map(|task| std::iter::once(task.id).chain(task.aliases.iter().copied())).collect();
+    let ids: Vec<&str> =
+        TASKS.iter().flat_map(|task| std::iter::once(task.id).chain(task.aliases.iter().copied())).collect();
     ids.join(", ")
 }
 

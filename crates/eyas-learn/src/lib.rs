@@ -1,9 +1,9 @@
 //! Rollouts, dataset, PPO, DAgger distillation and evaluation.
 
 pub mod apg;
+pub mod distill;
 mod evaluation;
 mod pilot;
-pub mod distill;
 pub mod ppo;
 
 pub use evaluation::{Evaluation, Outcome, SETTLE_STEPS, Summary, evaluate};

@@ -17,4 +17,6 @@ pub use rotation::{body_from_world, matrix_from_quaternion, quaternion_from_eule
 pub use state::{Body, State};
 pub use trajectory::{Langevin, LangevinConfig, figure_eight};
 pub use vector::{Vector, add, cross, dot, norm, scale, sub};
-pub use vehicle::{ActionLimit, ParameterError, Rotor, RotorSet, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
+pub use vehicle::{
+    ActionLimit, ParameterError, Rotor, RotorSet, VEHICLE_NUMBERS, Vehicle, VehicleParameters,
+};

@@ -47,16 +47,20 @@ impl<R> State<R> {
         let Body { position: p, orientation: q, velocity: v, angular_velocity: w } = &self.body;
         let r = &self.rotor_speed;
         [
-            &p[0], &p[1], &p[2], &q[0], &q[1], &q[2], &q[3], &v[0], &v[1], &v[2], &w[0], &w[1], &w[2], &r[0], &r[1],
-            &r[2], &r[3],
+            &p[0], &p[1], &p[2], &q[0], &q[1], &q[2], &q[3], &v[0], &v[1], &v[2], &w[0], &w[1], &w[2], &r[0],
+            &r[1], &r[2], &r[3],
         ]
     }
 
     /// The 17 numbers in the order of the fields.
     #[inline(always)]
     pub fn fields_mut(&mut self) -> [&mut R; 17] {
-        let Body { position: [a, b, c], orientation: [d, e, f, g], velocity: [h, i, j], angular_velocity: [k, l, m] } =
-            &mut self.body;
+        let Body {
+            position: [a, b, c],
+            orientation: [d, e, f, g],
+            velocity: [h, i, j],
+            angular_velocity: [k, l, m],
+        } = &mut self.body;
         let [n, o, p, q] = &mut self.rotor_speed;
         [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]
     }

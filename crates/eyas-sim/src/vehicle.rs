@@ -3,8 +3,8 @@
 use eyas_lanes::Real;
 use serde::{Deserialize, Serialize};
 
-use crate::vector::{add, cross, scale, scale_add};
 use crate::Vector;
+use crate::vector::{add, cross, scale, scale_add};
 
 /// Mass, inertia and rotors of a quadrotor, with the field names of RLtools' parameter files.
 ///
@@ -84,7 +84,12 @@ impl VehicleParameters {
             .iter()
             .flatten()
             .map(|value| ("rotor_positions", *value))
-            .chain(self.rotor_thrust_coefficients.iter().flatten().map(|value| ("rotor_thrust_coefficients", *value)))
+            .chain(
+                self.rotor_thrust_coefficients
+                    .iter()
+                    .flatten()
+                    .map(|value| ("rotor_thrust_coefficients", *value)),
+            )
             .chain(self.rotor_torque_constants.map(|value| ("rotor_torque_constants", value)))
             .chain(self.gravity.map(|value| ("gravity", value)));
         for (field, value) in finite {
@@ -181,7 +186,8 @@ impl Vehicle<f64> {
     pub fn new(parameters: &VehicleParameters) -> Self {
         let rotor = |index: usize| {
             let direction = parameters.rotor_thrust_directions[index];
-            let reaction = scale(parameters.rotor_torque_constants[index], parameters.rotor_torque_directions[index]);
+            let reaction =
+                scale(parameters.rotor_torque_constants[index], parameters.rotor_torque_directions[index]);
             Rotor {
                 force: direction,
                 torque: add(cross(parameters.rotor_positions[index], direction), reaction),

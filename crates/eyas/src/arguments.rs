@@ -84,6 +84,7 @@ pub(crate) struct Flight {
 /// Recording. Accepted so that commands of the user's document parse; asking for one is an error.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
+#[expect(clippy::struct_field_names, reason = "the names are the flags of the user's document")]
 pub(crate) struct Video {
     /// Record videos (this version cannot)
     #[arg(long)]
@@ -135,6 +136,7 @@ pub(crate) struct Train {
 /// How to read a teacher that does not say it itself.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
+#[expect(clippy::struct_field_names, reason = "the names are the flags")]
 pub(crate) struct TeacherOptions {
     /// Activation of the teacher's hidden layers [default: as params/agent.yaml says, else elu]
     #[arg(long, value_name = "NAME")]
@@ -161,6 +163,7 @@ impl TeacherOptions {
 
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
+#[expect(clippy::struct_excessive_bools, reason = "a flag and its negation each")]
 pub(crate) struct Distill {
     #[command(flatten)]
     pub(crate) flight: Flight,
@@ -213,7 +216,7 @@ pub(crate) struct Distill {
     pub(crate) max_memory: Option<String>,
     #[command(flatten)]
     pub(crate) resume: Resume,
-    /// Regular expression for the checkpoint to go on from [default: checkpoint_epoch_.*.pt]
+    /// Regular expression for the checkpoint to go on from [default: `checkpoint_epoch_.*.pt`]
     #[arg(long, value_name = "REGEX")]
     pub(crate) checkpoint: Option<String>,
     /// Standard deviation of a student's actions; students here are deterministic, only 0 is accepted

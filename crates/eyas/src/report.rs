@@ -1,8 +1,16 @@
-//! Tables of evaluations.
+//! What is printed: lines, and tables of evaluations.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::io::Write as _;
 
 use eyas_learn::{Evaluation, Summary};
+
+use crate::failure::Failure;
+
+/// Writes a line to stdout; a reader that has gone is an error, not a panic.
+pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}
 
 /// One line for each policy and kind of target.
 pub(crate) fn comparison(rows: &[(&str, &Evaluation)]) -> String {

@@ -14,7 +14,13 @@ use crate::{Cause, Ended, EnvBlock, Frame, Part, Step, Telemetry};
 
 /// The full observation; `policy` is all but the rotor speeds.
 pub(super) const PARTS: &[Part] = &[
-    Part { name: "position_error", width: 3, frame: Frame::Body, unit: "m", meaning: "position minus target" },
+    Part {
+        name: "position_error",
+        width: 3,
+        frame: Frame::Body,
+        unit: "m",
+        meaning: "position minus target",
+    },
     Part {
         name: "rotation_matrix",
         width: 9,
@@ -22,8 +28,20 @@ pub(super) const PARTS: &[Part] = &[
         unit: "1",
         meaning: "body-to-world rotation, row-major",
     },
-    Part { name: "velocity_error", width: 3, frame: Frame::Body, unit: "m/s", meaning: "velocity minus target's" },
-    Part { name: "angular_velocity", width: 3, frame: Frame::Body, unit: "rad/s", meaning: "angular velocity" },
+    Part {
+        name: "velocity_error",
+        width: 3,
+        frame: Frame::Body,
+        unit: "m/s",
+        meaning: "velocity minus target's",
+    },
+    Part {
+        name: "angular_velocity",
+        width: 3,
+        frame: Frame::Body,
+        unit: "rad/s",
+        meaning: "angular velocity",
+    },
     Part {
         name: "previous_set_point",
         width: 4,
@@ -240,7 +258,8 @@ impl PointBlock {
             in_ball::<L>(&draw(3), &draw(5)[1], config.init_linear_velocity),
             in_ball::<L>(&draw(4), &draw(5)[2], config.init_angular_velocity),
         ];
-        let share = |words: &[u32; LANES], probability: f64| uniforms::<L>(words).less(L::constant(probability));
+        let share =
+            |words: &[u32; LANES], probability: f64| uniforms::<L>(words).less(L::constant(probability));
         let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
         let is_moving = L::select(share(&kind[0], config.prob_null_trajectory), zero, one);
         let [slow, fast] = config.langevin_max_speed.map(L::constant);
@@ -269,7 +288,8 @@ impl PointBlock {
         }
         self.state.store(half, &merged);
         let target = &mut self.target;
-        let cleared = [&mut target.raw_position, &mut target.raw_velocity, &mut target.position, &mut target.velocity];
+        let cleared =
+            [&mut target.raw_position, &mut target.raw_velocity, &mut target.position, &mut target.velocity];
         for row in cleared.into_iter().flatten().chain(&mut self.set_point) {
             row.store(half, L::select(mask, zero, row.load(half)));
         }

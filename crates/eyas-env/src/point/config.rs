@@ -156,7 +156,12 @@ fn crazyflie() -> VehicleParameters {
     let diagonal = |x: f64, y: f64, z: f64| [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]];
     let (jx, jy, jz) = (2.448_64e-5, 2.448_64e-5, 3.615_04e-5);
     VehicleParameters {
-        rotor_positions: [[lever, lever, 0.0], [lever, -lever, 0.0], [-lever, -lever, 0.0], [-lever, lever, 0.0]],
+        rotor_positions: [
+            [lever, lever, 0.0],
+            [lever, -lever, 0.0],
+            [-lever, -lever, 0.0],
+            [-lever, lever, 0.0],
+        ],
         rotor_thrust_directions: [[0.0, 0.0, 1.0]; 4],
         rotor_torque_directions: [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]],
         rotor_thrust_coefficients: [[5.844_226_91e-3, -2.550_030_87e-5, 9.960_631_25e-8]; 4],
@@ -201,7 +206,10 @@ impl PointConfig {
             ("init_linear_velocity", self.init_linear_velocity),
             ("init_angular_velocity", self.init_angular_velocity),
             ("langevin_max_speed[0]", self.langevin_max_speed[0]),
-            ("langevin_max_speed[1] - langevin_max_speed[0]", self.langevin_max_speed[1] - self.langevin_max_speed[0]),
+            (
+                "langevin_max_speed[1] - langevin_max_speed[0]",
+                self.langevin_max_speed[1] - self.langevin_max_speed[0],
+            ),
             ("reward_coef_position_cost", self.reward_coef_position_cost),
             ("reward_coef_orientation_cost", self.reward_coef_orientation_cost),
             ("reward_coef_d_action_cost", self.reward_coef_d_action_cost),
@@ -237,7 +245,12 @@ impl PointConfig {
             check(name, value, value >= 1.0, "at least 1")?;
         }
         // Env indices are 32-bit counters of the random streams.
-        check("scene.num_envs", self.scene.num_envs as f64, self.scene.num_envs <= 1 << 24, "at most 16777216")?;
+        check(
+            "scene.num_envs",
+            self.scene.num_envs as f64,
+            self.scene.num_envs <= 1 << 24,
+            "at most 16777216",
+        )?;
         if self.sim.device != "cpu" {
             return Err(format!(
                 "`env.sim.device` = \"{}\", expected \"cpu\": this build computes on the CPU",

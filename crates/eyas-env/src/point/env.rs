@@ -63,7 +63,11 @@ impl VecEnv for PointEnv {
 /// other, and the motors' turning senses mirror too.
 fn symmetries() -> Vec<Symmetry> {
     // Signs of the axes, and the motor that takes each motor's place.
-    let mirrors = [([1.0, -1.0, 1.0], [1, 0, 3, 2]), ([-1.0, 1.0, 1.0], [3, 2, 1, 0]), ([-1.0, -1.0, 1.0], [2, 3, 0, 1])];
+    let mirrors = [
+        ([1.0, -1.0, 1.0], [1, 0, 3, 2]),
+        ([-1.0, 1.0, 1.0], [3, 2, 1, 0]),
+        ([-1.0, -1.0, 1.0], [2, 3, 0, 1]),
+    ];
     mirrors
         .map(|(axes, motors): ([f32; 3], [usize; 4])| {
             let vector = |start: usize| (0..3).map(move |axis| (start + axis, axes[axis]));

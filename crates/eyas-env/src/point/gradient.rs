@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, dispatch};
 use eyas_sim::{
-    Body, Disturbance, HeldStep, State, Vector, add, dot, matrix_from_quaternion, norm, pull_back_matrix, scale,
-    sub,
+    Body, Disturbance, HeldStep, State, Vector, add, dot, matrix_from_quaternion, norm, pull_back_matrix,
+    scale, sub,
 };
 
 use super::block::{PointBlock, Shared};
@@ -91,7 +91,8 @@ impl DifferentiableTask for PointConfig {
     /// Rounded from flights of trained policies.
     fn typical_observation(&self) -> Vec<(f32, f32)> {
         let hover = self.robot.hovering_throttle_relative as f32;
-        let parts = [(3, 0.0, 0.3), (9, 0.0, 0.5), (3, 0.0, 1.0), (3, 0.0, 2.0), (4, hover, 0.1), (4, hover, 0.1)];
+        let parts =
+            [(3, 0.0, 0.3), (9, 0.0, 0.5), (3, 0.0, 1.0), (3, 0.0, 2.0), (4, hover, 0.1), (4, hover, 0.1)];
         parts.iter().flat_map(|&(width, mean, std)| std::iter::repeat_n((mean, std), width)).collect()
     }
 

@@ -151,13 +151,21 @@ impl RunnerConfig {
         self.actor.validate("actor")?;
         self.critic.validate("critic")?;
         if self.actor.activation != self.critic.activation {
-            return Err("`agent.critic.activation` differs from `agent.actor.activation`, which one file cannot hold".into());
+            return Err(
+                "`agent.critic.activation` differs from `agent.actor.activation`, which one file cannot hold"
+                    .into(),
+            );
         }
         if !self.actor.obs_normalization {
-            return Err("`agent.actor.obs_normalization` = false: the gradient needs a fixed normaliser".into());
+            return Err(
+                "`agent.actor.obs_normalization` = false: the gradient needs a fixed normaliser".into()
+            );
         }
         if self.device != "cpu" {
-            return Err(format!("`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU", self.device));
+            return Err(format!(
+                "`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
+                self.device
+            ));
         }
         algorithm.surrogate.validate()
     }

@@ -8,9 +8,7 @@ use std::time::Instant;
 
 use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec};
 use eyas_lanes::{BLOCK, Stream};
-use eyas_policy::{
-    Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm,
-};
+use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm};
 use rayon::prelude::*;
 
 pub use config::{ApgConfig, RunnerConfig};
@@ -57,6 +55,10 @@ impl<B: DifferentiableBlock> Apg<B> {
     /// # Errors
     ///
     /// [`Untrainable`] if the network has no backward pass.
+    ///
+    /// # Panics
+    ///
+    /// If the task gives more or fewer hover actions than it has actions.
     pub fn new<T>(config: &RunnerConfig, task: &T, num_envs: usize, seed: u64) -> Result<Self, Untrainable>
     where
         T: DifferentiableTask<Block = B>,
@@ -132,7 +134,7 @@ impl<B: DifferentiableBlock> Apg<B> {
             }
             report.cost += memory.cost * f64::from(share);
             report.reward += memory.reward * f64::from(share);
-            report.crashes_per_step += memory.crashes as f64 * f64::from(share);
+            report.crashes_per_step += f64::from(memory.crashes) * f64::from(share);
         }
         let norm = clip_gradient_norm(&mut self.gradient, self.config.algorithm.max_grad_norm as f32);
         report.gradient_norm = f64::from(norm);

@@ -91,7 +91,12 @@ impl Flight<'_> {
     }
 
     /// Sums the cost of the window and its gradient.
-    pub(super) fn go_back<B: DifferentiableBlock>(&self, block: &B, memory: &mut Memory<B>, parameters: usize) {
+    pub(super) fn go_back<B: DifferentiableBlock>(
+        &self,
+        block: &B,
+        memory: &mut Memory<B>,
+        parameters: usize,
+    ) {
         let symmetry = self.symmetry_of(block.first_env());
         memory.gradient.clear();
         memory.gradient.resize(parameters, 0.0);
@@ -102,7 +107,8 @@ impl Flight<'_> {
         for time in (0..self.config.window_steps).rev() {
             let record = &memory.records[time];
             B::forget(memory.resets[time], &mut derivative);
-            let cost = block.pull_back_step(&self.config.surrogate, record, &mut derivative, &mut memory.action);
+            let cost =
+                block.pull_back_step(&self.config.surrogate, record, &mut derivative, &mut memory.action);
             memory.cost += f64::from(cost.0.iter().sum::<f32>());
             mirror(symmetry.map(|it| it.action.as_slice()), &memory.action, &mut action);
             self.unroll.backward(time, &action, &mut memory.tape, &mut memory.mirrored);

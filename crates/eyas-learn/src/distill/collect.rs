@@ -79,7 +79,12 @@ struct Memory {
 }
 
 impl Collector {
-    pub(super) fn new(config: &DistillConfig, env: &dyn VecEnv, features: Range<usize>, noise: Stream) -> Self {
+    pub(super) fn new(
+        config: &DistillConfig,
+        env: &dyn VecEnv,
+        features: Range<usize>,
+        noise: Stream,
+    ) -> Self {
         let mut memories = Vec::new();
         memories.resize_with(env.num_envs().div_ceil(BLOCK), Memory::default);
         share_episodes(&mut memories, config.num_episodes as usize, env.num_envs());
@@ -101,7 +106,13 @@ impl Collector {
 
     /// Flies the episodes of an epoch: every env its share, each to its own end, so that long episodes are as
     /// likely to be kept as short ones.
-    pub(super) fn collect(&mut self, env: &mut dyn VecEnv, pilot: &Pilot, teacher: &Pilot, epoch: u32) -> Rollouts {
+    pub(super) fn collect(
+        &mut self,
+        env: &mut dyn VecEnv,
+        pilot: &Pilot,
+        teacher: &Pilot,
+        epoch: u32,
+    ) -> Rollouts {
         let observations = env.spec().num_observations();
         let Self { features, num_actions, episode_steps, label_std, clamp_labels, noise, memories } = self;
         each_block(env, memories, |block, _, memory| {
@@ -175,11 +186,14 @@ impl Memory {
             let outcome = block.step(&self.action);
             for lane in lanes(flying) {
                 let episode = &mut self.open[lane];
-                episode.push(self.observation[features.clone()].iter().chain(&self.label).map(|row| row[lane]));
+                episode
+                    .push(self.observation[features.clone()].iter().chain(&self.label).map(|row| row[lane]));
                 episode.episode_return += outcome.reward[lane];
             }
             let late = lanes(flying)
-                .filter(|lane| self.open[*lane].records.len() >= episode_steps as usize * (width + self.label.len()))
+                .filter(|lane| {
+                    self.open[*lane].records.len() >= episode_steps as usize * (width + self.label.len())
+                })
                 .fold(0, |bits, lane| bits | 1_u32 << lane);
             let ended = flying & (outcome.terminated | outcome.truncated | late);
             for lane in lanes(ended) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// that the kind of student decides (see [`resolved`](Self::resolved)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options by the names of the user's document")]
 pub struct DistillConfig {
     /// Epochs in all. At least 1.
     pub n_epochs: u32,
@@ -224,7 +225,9 @@ impl DistillConfig {
                 return Err(format!("`distill.{name}` = {value}, expected at least 1"));
             }
         }
-        for (name, value) in [("learning_rate", resolved.learning_rate), ("max_grad_norm", self.max_grad_norm)] {
+        for (name, value) in
+            [("learning_rate", resolved.learning_rate), ("max_grad_norm", self.max_grad_norm)]
+        {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(format!("`distill.{name}` = {value}, expected a positive number"));
             }
@@ -243,7 +246,10 @@ impl DistillConfig {
             ));
         }
         if self.student.kind == StudentKind::Mlp && !self.student.activation.is_trainable() {
-            return Err(format!("`distill.student.activation` = \"{}\" cannot be trained here", self.student.activation));
+            return Err(format!(
+                "`distill.student.activation` = \"{}\" cannot be trained here",
+                self.student.activation
+            ));
         }
         Ok(())
     }

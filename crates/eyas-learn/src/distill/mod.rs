@@ -12,7 +12,7 @@ use eyas_policy::Policy;
 pub use collect::{Collected, Collector};
 pub use config::{DistillConfig, ObservationChoice, StudentConfig, StudentKind};
 pub use dataset::{Dataset, Episode};
-pub use student::Student;
+pub use student::{Stored, Student};
 
 use crate::evaluation::{Evaluation, evaluate};
 use crate::pilot::Pilot;
@@ -59,7 +59,12 @@ pub trait Observer {
     fn collected(&mut self, collected: &Collected, available: usize) -> Result<(), Self::Error>;
 
     /// An epoch is done; `student` is what it left.
-    fn finish(&mut self, report: &EpochReport, student: &Student, dataset: &Dataset) -> Result<Continue, Self::Error>;
+    fn finish(
+        &mut self,
+        report: &EpochReport,
+        student: &Student,
+        dataset: &Dataset,
+    ) -> Result<Continue, Self::Error>;
 }
 
 /// Everything that a distillation goes on from.
@@ -139,7 +144,8 @@ impl Arena {
         seed: u64,
         make_evaluation_env: Box<dyn Fn() -> Box<dyn VecEnv>>,
     ) -> Self {
-        let collector = Collector::new(config, env.as_ref(), student_features, Stream::new(seed, "distill/noise"));
+        let collector =
+            Collector::new(config, env.as_ref(), student_features, Stream::new(seed, "distill/noise"));
         Self { env, collector, make_evaluation_env, evaluation_steps: config.eval_steps }
     }
 
@@ -171,6 +177,11 @@ impl Clock {
 }
 
 /// A fresh student for a configuration.
-pub fn new_student(config: &DistillConfig, features: std::ops::Range<usize>, num_actions: usize, seed: u64) -> Policy {
+pub fn new_student(
+    config: &DistillConfig,
+    features: std::ops::Range<usize>,
+    num_actions: usize,
+    seed: u64,
+) -> Policy {
     config.student.policy(features.len(), num_actions, Stream::new(seed, "distill/student"))
 }

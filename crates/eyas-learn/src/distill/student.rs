@@ -14,16 +14,50 @@ use crate::pilot::Pilot;
 const SHARD_BLOCKS: usize = 4;
 
 /// A student and its optimiser.
+///
+/// While it learns, each observation feature is divided by a power of two near its spread, so that weights of
+/// all features are of one size, as Adam assumes. [`Student::stored`] moves these factors into the first layer:
+/// multiplying by a power of two loses nothing, so a stored student is exactly the one that learned.
 pub struct Student {
-    /// The policy.
-    pub policy: Policy,
-    /// Adam over the network's parameters.
-    pub optimizer: Adam,
+    policy: Policy,
+    optimizer: Adam,
+    /// Exponent `k` of each feature's factor `2⁻ᵏ`; empty before the first data.
+    exponents: Vec<i8>,
     features: Range<usize>,
     trainer: Trainer,
     shards: Vec<Shard>,
     gradient: Vec<f32>,
     shuffle: Stream,
+}
+
+/// A student as it is written to a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The policy.
+    pub policy: Policy,
+    /// Adam over the network's parameters.
+    pub optimizer: Adam,
+    /// Exponents that the student learns with; empty before it has learned.
+    pub exponents: Vec<i8>,
+}
+
+impl Stored {
+    /// Moves the factors into the first layer (`sign` 1) or out of it (-1): weights by `2⁻ᵏ`, first moments
+    /// by `2ᵏ`, second moments by `4ᵏ`.
+    fn rescale(&mut self, sign: i8) {
+        let first = self.policy.network.architecture.tensors().swap_remove(0).range;
+        // Rows of the first weight, one number for each feature.
+        for (index, exponent) in first.zip(self.exponents.iter().cycle()) {
+            let factor = power_of_two(sign * exponent);
+            self.policy.network.parameters[index] /= factor;
+            self.optimizer.exp_avg[index] *= factor;
+            self.optimizer.exp_avg_sq[index] *= factor * factor;
+        }
+    }
+}
+
+fn power_of_two(exponent: i8) -> f32 {
+    f32::from_bits(((127 + i32::from(exponent)) as u32) << 23)
 }
 
 #[derive(Default)]
@@ -78,12 +112,13 @@ impl<'a> Places<'a> {
 }
 
 impl Student {
-    /// A student that reads those features, with its optimiser.
-    pub fn new(policy: Policy, optimizer: Adam, features: Range<usize>, seed: u64) -> Result<Self, Untrainable> {
+    /// A fresh student that reads those features.
+    pub fn new(policy: Policy, features: Range<usize>, seed: u64) -> Result<Self, Untrainable> {
         Ok(Self {
             trainer: Trainer::new(&policy.network.architecture)?,
+            optimizer: Adam::new(policy.network.parameters.len()),
             policy,
-            optimizer,
+            exponents: Vec::new(),
             features,
             shards: Vec::new(),
             gradient: Vec::new(),
@@ -94,11 +129,46 @@ impl Student {
     /// The student at the controls.
     #[must_use]
     pub fn pilot(&self) -> Pilot {
-        Pilot { inference: Inference::new(&self.policy), features: self.features.clone() }
+        Pilot { inference: Inference::new(&self.stored().policy), features: self.features.clone() }
+    }
+
+    /// The student as it reads plain observations.
+    #[must_use]
+    pub fn stored(&self) -> Stored {
+        let mut stored = Stored {
+            policy: self.policy.clone(),
+            optimizer: self.optimizer.clone(),
+            exponents: self.exponents.clone(),
+        };
+        stored.rescale(1);
+        stored
+    }
+
+    /// Goes on from a stored student.
+    pub fn restore(&mut self, mut stored: Stored) {
+        stored.rescale(-1);
+        (self.policy, self.optimizer, self.exponents) = (stored.policy, stored.optimizer, stored.exponents);
+    }
+
+    /// Chooses the features' factors by the spread of the first data.
+    fn precondition(&mut self, dataset: &Dataset) {
+        let inputs = self.policy.num_observations();
+        self.exponents = vec![0; inputs];
+        let samples = dataset.num_samples().max(1) as f64;
+        let records = || dataset.episodes.iter().flat_map(|it| it.records.chunks_exact(it.width));
+        for (feature, exponent) in self.exponents.iter_mut().enumerate() {
+            let mean = records().map(|record| f64::from(record[feature])).sum::<f64>() / samples;
+            let squares = records().map(|record| (f64::from(record[feature]) - mean).powi(2));
+            let spread = (squares.sum::<f64>() / samples).sqrt();
+            *exponent = libm::log2(spread.max(1e-3)).round().clamp(-10.0, 10.0) as i8;
+        }
     }
 
     /// One epoch of gradient steps on batches of the dataset; returns the mean loss and the samples trained on.
     pub fn fit(&mut self, dataset: &Dataset, config: &DistillConfig, epoch: u32) -> (f64, usize) {
+        if self.exponents.is_empty() {
+            self.precondition(dataset);
+        }
         let resolved = config.resolved();
         let learning_rate = config.learning_rate_of(epoch);
         let sequences = self.choose(dataset, config, resolved, epoch);
@@ -113,7 +183,13 @@ impl Student {
 
     /// What an epoch trains on: samples for an MLP, runs from the start of an episode for a recurrent student.
     /// A pass takes each once; a recurrent student makes as many passes as the bound on samples allows.
-    fn choose(&self, dataset: &Dataset, config: &DistillConfig, resolved: Resolved, epoch: u32) -> Vec<Sequence> {
+    fn choose(
+        &self,
+        dataset: &Dataset,
+        config: &DistillConfig,
+        resolved: Resolved,
+        epoch: u32,
+    ) -> Vec<Sequence> {
         let is_recurrent = config.student.kind == StudentKind::Gru;
         let places = Places::new(dataset, is_recurrent.then_some(resolved.sequence_length as u32));
         let bound = resolved.samples_per_epoch;
@@ -153,7 +229,7 @@ impl Student {
         }
         let trainer = &self.trainer;
         self.shards[..parts.len()].par_iter_mut().zip(&parts).for_each(|(shard, part)| {
-            shard.load(dataset, part, self.policy.num_observations(), actions, is_recurrent);
+            shard.load(dataset, part, &self.exponents, actions, is_recurrent);
             shard.differentiate(trainer, scale);
         });
         let (first, rest) = self.shards[..parts.len()].split_first_mut().expect("a batch holds a sample");
@@ -172,7 +248,15 @@ impl Student {
 
 impl Shard {
     /// Gathers samples into blocks: 32 samples each, or step `t` of 32 sequences in block `t`.
-    fn load(&mut self, dataset: &Dataset, part: &[Sequence], inputs: usize, actions: usize, is_recurrent: bool) {
+    fn load(
+        &mut self,
+        dataset: &Dataset,
+        part: &[Sequence],
+        exponents: &[i8],
+        actions: usize,
+        is_recurrent: bool,
+    ) {
+        let inputs = exponents.len();
         let blocks = if is_recurrent {
             part.iter().map(|it| it.length as usize).max().unwrap_or(0)
         } else {
@@ -192,7 +276,14 @@ impl Shard {
                 });
                 self.weight[block][lane] = if record.is_some() { 1.0 } else { 0.0 };
             }
-            gather(&records, 0, &mut self.input[block * inputs..][..inputs]);
+            let input = &mut self.input[block * inputs..][..inputs];
+            gather(&records, 0, input);
+            for (row, exponent) in input.iter_mut().zip(exponents) {
+                let factor = power_of_two(-exponent);
+                for value in &mut row.0 {
+                    *value *= factor;
+                }
+            }
             gather(&records, inputs, &mut self.label[block * actions..][..actions]);
         }
     }

@@ -184,8 +184,11 @@ impl Rollout {
         }
         let count = f64::from(count);
         let means: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
-        let variances: Vec<f64> =
-            squares.iter().zip(&means).map(|(square, mean)| (square / count - mean * mean).max(0.0)).collect();
+        let variances: Vec<f64> = squares
+            .iter()
+            .zip(&means)
+            .map(|(square, mean)| (square / count - mean * mean).max(0.0))
+            .collect();
         for normalizer in targets {
             normalizer.update(count as u64, &means, &variances);
         }
@@ -376,7 +379,8 @@ impl EpisodeLog {
         }
         let has = |bit: u8| move |it: &Ended| it.cause.bits & bit != 0;
         let died = |it: &Ended| it.cause.is_terminated();
-        let percent = |keep: &dyn Fn(&Ended) -> bool| 100.0 * self.recent_mean(|it| f64::from(u8::from(keep(it))));
+        let percent =
+            |keep: &dyn Fn(&Ended) -> bool| 100.0 * self.recent_mean(|it| f64::from(u8::from(keep(it))));
         scalars.push(("Episode_Termination/died".into(), percent(&died)));
         scalars.push(("Episode_Termination/time_out".into(), percent(&has(Cause::TIME_OUT))));
         for (bit, name) in Cause::NAMES[..6].iter().enumerate() {

@@ -211,7 +211,10 @@ impl ModelConfig {
     /// Checks ranges of the model called `name`.
     pub(crate) fn validate(&self, name: &str) -> Result<(), String> {
         if self.class_name != "MLPModel" {
-            return Err(format!("`agent.{name}.class_name` = \"{}\", expected \"MLPModel\"", self.class_name));
+            return Err(format!(
+                "`agent.{name}.class_name` = \"{}\", expected \"MLPModel\"",
+                self.class_name
+            ));
         }
         if self.hidden_dims.contains(&0) {
             return Err(format!("`agent.{name}.hidden_dims` holds 0, expected widths of at least 1"));

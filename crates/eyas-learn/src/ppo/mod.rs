@@ -15,7 +15,9 @@ use eyas_lanes::Stream;
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Untrainable};
 
 pub use collect::{EpisodeLog, Rollout};
-pub use config::{AlgorithmConfig, DistributionConfig, ModelConfig, RunnerConfig, Schedule, StdType, SymmetryConfig};
+pub use config::{
+    AlgorithmConfig, DistributionConfig, ModelConfig, RunnerConfig, Schedule, StdType, SymmetryConfig,
+};
 pub use update::Losses;
 
 /// Actor, critic and their optimiser.
@@ -88,7 +90,14 @@ impl Ppo {
     /// One iteration: roll out, estimate advantages, update.
     pub fn iterate(&mut self, env: &mut dyn VecEnv) -> Report {
         let start = std::time::Instant::now();
-        self.rollout.collect(self.iteration, env, &self.actor, &self.std, &self.critic, self.critic_normalizer.as_ref());
+        self.rollout.collect(
+            self.iteration,
+            env,
+            &self.actor,
+            &self.std,
+            &self.critic,
+            self.critic_normalizer.as_ref(),
+        );
         let collected = std::time::Instant::now();
         let losses = self.update();
         self.rollout.update_normalizers(self.actor.normalizer.as_mut(), self.critic_normalizer.as_mut());

@@ -166,7 +166,8 @@ impl Ppo {
         clip_gradient_norm(&mut gradient[..actor_end], algorithm.max_grad_norm as f32);
         clip_gradient_norm(&mut gradient[actor_end..], algorithm.max_grad_norm as f32);
         let mut parameters: Vec<f32> = Vec::with_capacity(gradient.len());
-        parameters.extend(self.std.iter().chain(&self.actor.network.parameters).chain(&self.critic.parameters));
+        parameters
+            .extend(self.std.iter().chain(&self.actor.network.parameters).chain(&self.critic.parameters));
         self.optimizer.update(&mut parameters, gradient, self.learning_rate);
         let (std, rest) = parameters.split_at(self.std.len());
         let (actor, critic) = rest.split_at(self.actor.network.parameters.len());
@@ -297,8 +298,10 @@ impl Kernel for Surrogate<'_> {
                 let mut kl = zero;
                 for motor in 0..actions {
                     let (std, old_std) = (batch.std[motor], batch.old_std[motor]);
-                    let z = (rows[motor].load::<L>(half) - means[place + motor].load(half)) * L::splat(1.0 / std);
-                    log_prob = log_prob + (z * z).mul_add(L::splat(-0.5), L::splat(-(std.ln() + HALF_LN_TAU)));
+                    let z =
+                        (rows[motor].load::<L>(half) - means[place + motor].load(half)) * L::splat(1.0 / std);
+                    log_prob =
+                        log_prob + (z * z).mul_add(L::splat(-0.5), L::splat(-(std.ln() + HALF_LN_TAU)));
                     let shift = rows[actions + motor].load::<L>(half) - means[place + motor].load(half);
                     let constant = (std / old_std + 1e-5).ln() + 0.5 * old_std * old_std / (std * std) - 0.5;
                     kl = kl + (shift * shift).mul_add(L::splat(0.5 / (std * std)), L::splat(constant));
@@ -310,7 +313,8 @@ impl Kernel for Surrogate<'_> {
                 let slope = L::select(free.less(held), zero, -advantage * ratio) * weight;
                 for motor in 0..actions {
                     let std = batch.std[motor];
-                    let z = (rows[motor].load::<L>(half) - means[place + motor].load(half)) * L::splat(1.0 / std);
+                    let z =
+                        (rows[motor].load::<L>(half) - means[place + motor].load(half)) * L::splat(1.0 / std);
                     let row = &mut mean_gradients[place + motor];
                     row.store(half, slope * z * L::splat(1.0 / std));
                     let per_std = (z * z - one) * L::splat(1.0 / std);

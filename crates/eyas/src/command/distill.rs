@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use eyas_env::PointConfig;
 use eyas_formats::npy::{self, Array, Data};
-use eyas_formats::{AdamState, Side, student};
+use eyas_formats::{AdamState, Side, Value, student};
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Student,
-    distill, new_student,
+    Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Stored,
+    Student, distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_policy::Adam;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Distill;
 use crate::failure::Failure;
-use crate::report;
+use crate::report::{self, say};
 use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env, write_manifest};
 
 /// Folder of all runs.
@@ -29,6 +29,8 @@ const EVALUATION_SEED: u64 = 0xe7a1;
 const FINAL_SEED: u64 = 0xf1a1;
 /// Episodes and steps of the teacher's self-check.
 const SELF_CHECK: (usize, u32) = (256, 500);
+/// Key of the powers of two that the student learns with.
+const EXPONENTS: &str = "input_exponents";
 /// The dataset of the last checkpoint, without which off-policy training cannot go on.
 const DATASET_FILE: &str = "dataset.npz";
 
@@ -63,35 +65,35 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
         None => RunDir::create(ROOT, &config.agent.experiment_name, &config.agent.run_name)?,
     };
     let directory = std::path::absolute(run.path())?;
-    println!("[INFO] Logging distillation experiment in directory: {}", directory.display());
-    println!("[INFO] Creating environment: {}", arguments.flight.task);
+    say(format!("[INFO] Logging distillation experiment in directory: {}", directory.display()))?;
+    say(format!("[INFO] Creating environment: {}", arguments.flight.task))?;
     let observation = teacher.features.len();
-    println!("[INFO] Observation dim: {observation}, Action dim: {num_actions}");
-    println!("[INFO] Loading teacher policy from: {}", arguments.teacher_checkpoint.display());
-    describe_teacher(&loaded);
-    self_check(&config, &teacher)?;
+    say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
+    say(format!("[INFO] Loading teacher policy from: {}", arguments.teacher_checkpoint.display()))?;
+    describe_teacher(&loaded)?;
+    self_check(&config, &teacher, &arguments.teacher_checkpoint)?;
 
-    println!("[INFO] Creating student policy");
+    say("[INFO] Creating student policy")?;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
     let parameters = fresh.network.architecture.num_parameters();
-    println!(
+    say(format!(
         "[INFO] Teacher observation dim: {observation}, Student observation dim: {}, Action dim: {num_actions}, Student parameters: {parameters}",
         group.features.len()
-    );
-    let student = Student::new(fresh, Adam::new(parameters), group.features.clone(), seed)?;
+    ))?;
+    let student = Student::new(fresh, group.features.clone(), seed)?;
     let dataset = Dataset::new(config.distill.max_memory, seed);
     let mut progress = Progress { student, dataset, epoch: 0 };
     let mut best = f64::NEG_INFINITY;
     if let Some(path) = &checkpoint {
         best = restore(&mut progress, path, &run)?;
-        println!("[INFO]: Loading model checkpoint from: {}", path.display());
+        say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
     }
-    println!("[INFO] Logging to: {}", directory.display());
-    println!(
+    say(format!("[INFO] Logging to: {}", directory.display()))?;
+    say(format!(
         "[INFO] Dataset size: {} samples",
         dataset_capacity(&config, group.features.len() + num_actions)
-    );
-    println!("[INFO] Episode length: {}", config.distill.episode_steps);
+    ))?;
+    say(format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
     for section in ["env", "agent", "distill"] {
         run.params_yaml(section, &layers.to_yaml(section)?)?;
     }
@@ -174,34 +176,35 @@ fn parse_bytes(text: &str) -> Result<u64, Failure> {
     }
 }
 
-fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) {
+fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> {
     let architecture = &loaded.policy.network.architecture;
-    println!(
+    say(format!(
         "Teacher architecture: obs={}, actions={}, hidden={:?}",
         architecture.inputs,
         loaded.policy.num_actions(),
         architecture.hidden
-    );
+    ))?;
     for decision in &loaded.decisions {
-        println!("[INFO] Teacher {decision}");
+        say(format!("[INFO] Teacher {decision}"))?;
     }
+    Ok(())
 }
 
 /// A short flight that shows a wrong normaliser or output map at once.
-fn self_check(config: &Config, teacher: &Pilot) -> Result<(), Failure> {
+fn self_check(config: &Config, teacher: &Pilot, path: &Path) -> Result<(), Failure> {
     let (episodes, steps) = SELF_CHECK;
     let mut env = make_env(&untimed(&config.env), episodes, SELF_CHECK_SEED);
     let summary = evaluate(env.as_mut(), teacher, None, steps).summary();
-    println!(
+    say(format!(
         "[INFO] Teacher self-check, {episodes} episodes of {steps} steps: mean return {:.1}, {:.1} % crashed",
         summary.mean_return,
         100.0 * summary.crash_rate
-    );
+    ))?;
     if summary.crash_rate > 0.5 {
         eprintln!(
             "warning: the teacher crashes in {:.0} % of its episodes; if it should fly better, its output map, activation or normaliser may be read wrongly\n  hint: try `--teacher_output tanh`, and compare with `eyas inspect {}`",
             100.0 * summary.crash_rate,
-            "FILE"
+            path.display()
         );
     }
     if !summary.mean_return.is_finite() {
@@ -232,8 +235,8 @@ fn make_arena(config: &Config, env: Box<dyn eyas_env::VecEnv>, features: std::op
 /// Student, optimiser, dataset and epoch of a checkpoint; returns the best return.
 fn restore(progress: &mut Progress, path: &Path, run: &RunDir) -> Result<f64, Failure> {
     let stored = student::read(path)?;
-    let shape = &progress.student.policy.network.architecture;
-    if stored.policy.network.architecture != *shape {
+    let shape = progress.student.stored().policy.network.architecture;
+    if stored.policy.network.architecture != shape {
         return Err(Failure::new("the student of the checkpoint has another shape than `distill.student`")
             .at(path.display())
             .hint("resume with the options that the run was started with"));
@@ -241,9 +244,18 @@ fn restore(progress: &mut Progress, path: &Path, run: &RunDir) -> Result<f64, Fa
     let optimizer = stored
         .optimizer
         .ok_or_else(|| Failure::new("the checkpoint holds no optimiser state").at(path.display()))?;
-    progress.student.policy = stored.policy;
-    progress.student.optimizer =
-        Adam { step: optimizer.step, exp_avg: optimizer.exp_avg, exp_avg_sq: optimizer.exp_avg_sq };
+    let exponents = stored.extra.as_ref().and_then(|extra| extra.get(EXPONENTS)).and_then(Value::items);
+    let exponents =
+        exponents.map(|items| items.iter().map_while(|it| it.as_i64()?.try_into().ok()).collect());
+    progress.student.restore(Stored {
+        policy: stored.policy,
+        optimizer: Adam {
+            step: optimizer.step,
+            exp_avg: optimizer.exp_avg,
+            exp_avg_sq: optimizer.exp_avg_sq,
+        },
+        exponents: exponents.unwrap_or_default(),
+    });
     progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
     let file = run.file(DATASET_FILE);
     if file.exists() {
@@ -328,20 +340,23 @@ impl Session {
 
     fn save(&self, name: &str, epoch: u32, student: &Student) -> Result<PathBuf, Failure> {
         let path = self.run.file(name);
+        let Stored { policy, optimizer, exponents } = student.stored();
         let optimizer = AdamState {
-            step: student.optimizer.step,
-            exp_avg: student.optimizer.exp_avg.clone(),
-            exp_avg_sq: student.optimizer.exp_avg_sq.clone(),
+            step: optimizer.step,
+            exp_avg: optimizer.exp_avg,
+            exp_avg_sq: optimizer.exp_avg_sq,
             learning_rate: f64::from(self.config.distill.learning_rate_of(epoch)),
         };
+        let exponents: Vec<Value> = exponents.into_iter().map(|it| Value::Int(i64::from(it))).collect();
+        let extra = Value::dict([(EXPONENTS, exponents)]);
         student::write(
             &path,
             &student::StudentCheckpoint {
                 epoch: u64::from(epoch),
-                policy: &student.policy,
+                policy: &policy,
                 optimizer: &optimizer,
                 best_return: self.best,
-                extra: None,
+                extra: Some(&extra),
             },
         )?;
         Ok(path)

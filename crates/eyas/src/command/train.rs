@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
 use crate::failure::Failure;
-use crate::report;
+use crate::report::{self, say};
 use crate::setup::{check, layer, make_env, progress, write_manifest};
 
 /// Eyas' own settings for the point task; `docs/algorithms` says what they are worth.
@@ -159,9 +159,9 @@ fn train(
         Some(path) if path.starts_with(&root) => RunDir::open(path.parent().unwrap_or(Path::new(".")))?,
         _ => RunDir::create(ROOT, &plan.experiment_name, &plan.run_name)?,
     };
-    println!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display());
+    say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
     if let Some(path) = &resumed {
-        println!("[INFO]: Loading model checkpoint from: {}", path.display());
+        say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
     }
     run.params_yaml("env", &layers.to_yaml("env")?)?;
     run.params_yaml("agent", &layers.to_yaml("agent")?)?;
@@ -470,18 +470,22 @@ impl Session<'_> {
         if iteration < plan.max_iterations {
             let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
             let path = run.file(format!("model_{iteration}.pt"));
-            println!("Interrupted after iteration {iteration}; the checkpoint is {}", path.display());
-            println!("Go on with: the same command and --resume --load_run {name}");
+            say(format!("Interrupted after iteration {iteration}; the checkpoint is {}", path.display()))?;
+            say(format!("Go on with: the same command and --resume --load_run {name}"))?;
             return Ok(ExitCode::from(130));
         }
-        println!("Training completed in {seconds:.1} s");
+        say(format!("Training completed in {seconds:.1} s"))?;
         if let Some(evaluation) = &best {
-            print!("{}", report::comparison(&[("best model", evaluation)]));
-            println!("{}", report::LEGEND);
+            say(report::comparison(&[("best model", evaluation)]).trim_end())?;
+            say(report::LEGEND)?;
         }
         let best = run.file("best_model.pt");
-        println!("Best model saved to: {}", best.display());
-        println!("Distil it: eyas distill --task {} --teacher_checkpoint {}", eyas_env::POINT_TASK, best.display());
+        say(format!("Best model saved to: {}", best.display()))?;
+        say(format!(
+            "Distil it: eyas distill --task {} --teacher_checkpoint {}",
+            eyas_env::POINT_TASK,
+            best.display()
+        ))?;
         Ok(ExitCode::SUCCESS)
     }
 }
