@@ -7,22 +7,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::FormatError;
 
-/// Writes `bytes` to `path` so that a reader, or a crash, sees the old file or the new one and
-/// nothing between.
+/// Replaces `path` by `bytes`, so that a reader, or a crash at any instant, sees the old file or the new one
+/// and nothing between.
 ///
-/// The bytes go to a temporary file in the same directory, reach the disk, and take the name.
+/// The bytes go to a temporary file in the same directory, reach the disk, and take the name in one step.
 ///
 /// # Errors
 ///
-/// [`FormatError::Write`], for instance when the disk is full; an existing `path` is then untouched.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FormatError> {
+/// The first I/O error, for instance when the disk is full; an existing `path` is then untouched and the
+/// temporary file is gone.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_sibling(path);
     let written = write_and_rename(&temporary, path, bytes);
     if written.is_err() {
         // The first failure is the one to report; a temporary file that cannot be removed is only litter.
         let _ = fs::remove_file(&temporary);
     }
-    written.map_err(|source| FormatError::Write { path: path.to_owned(), source })
+    written
+}
+
+/// [`write()`] with the path in the error.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FormatError> {
+    write(path, bytes).map_err(|source| FormatError::Write { path: path.to_owned(), source })
 }
 
 /// A name that no other writer uses: process id and a counter.

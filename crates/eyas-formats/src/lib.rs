@@ -4,11 +4,11 @@
 //!   policies from it; [`LoadedPolicy::decisions`] says what had to be decided and why.
 //! - [`rsl_rl`] and [`student`] write checkpoints that those programs load, and read them back.
 //! - [`torch`] is the container below, [`Value`] and [`Tensor`] what it holds.
-//! - [`npy`] holds arrays.
+//! - [`npy`] holds arrays; [`atomic`] writes files that are either old or new, never half.
 
 mod adam;
 mod archive;
-mod atomic;
+pub mod atomic;
 mod checkpoint;
 mod describe;
 mod error;
@@ -26,7 +26,6 @@ pub mod torch;
 mod value;
 
 pub use adam::AdamState;
-pub use atomic::write_atomically;
 pub use checkpoint::{
     Checkpoint, Decision, LoadOptions, LoadedCritic, LoadedPolicy, NormalizerChoice, OutputChoice, Side,
     UnknownChoice,

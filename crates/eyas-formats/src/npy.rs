@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::FormatError;
 use crate::archive::{Archive, ArchiveBuilder};
-use crate::{FormatError, write_atomically};
+use crate::atomic::write_file;
 
 /// The elements of an [`Array`], row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,7 +152,7 @@ pub fn read(path: &Path) -> Result<Array, FormatError> {
 ///
 /// [`FormatError::Write`].
 pub fn write(path: &Path, array: &Array) -> Result<(), FormatError> {
-    write_atomically(path, &array.to_bytes())
+    write_file(path, &array.to_bytes())
 }
 
 /// Reads every array of an uncompressed `.npz` file, in the file's order.
@@ -180,7 +181,7 @@ pub fn write_npz(path: &Path, arrays: &[(&str, &Array)]) -> Result<(), FormatErr
     for (name, array) in arrays {
         archive.add(&format!("{name}.npy"), &array.to_bytes());
     }
-    write_atomically(path, &archive.finish())
+    write_file(path, &archive.finish())
 }
 
 /// What the header of an array says.

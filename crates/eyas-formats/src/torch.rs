@@ -11,8 +11,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::archive::{Archive, ArchiveBuilder};
+use crate::atomic::write_file;
 use crate::pickle::{self, StorageRef, Storages};
-use crate::{FormatError, Value, sniff, write_atomically};
+use crate::{FormatError, Value, sniff};
 
 /// How `torch.save` packed a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -129,7 +130,7 @@ fn check_length(bytes: &[u8], storage: &StorageRef, path: &Path) -> Result<(), F
 ///
 /// [`FormatError::Write`].
 pub fn write(path: &Path, value: &Value) -> Result<(), FormatError> {
-    write_atomically(path, &to_bytes(value))
+    write_file(path, &to_bytes(value))
 }
 
 /// The bytes that [`write()`] writes.

@@ -38,7 +38,7 @@ impl Interrupt {
     /// Listens for Ctrl-C, SIGTERM and SIGHUP. Call it once per process.
     ///
     /// The second signal exits with status 130 without running destructors; files written with
-    /// [`atomic::write`](crate::atomic::write) survive that.
+    /// `eyas_formats::atomic` survive that.
     ///
     /// # Errors
     ///

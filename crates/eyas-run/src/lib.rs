@@ -5,9 +5,7 @@
 //! - [`run_dir`] and [`manifest`]: where a run writes, and what is needed to repeat it;
 //! - [`events`]: TensorBoard event files, written and read;
 //! - [`progress`] and [`interrupt`]: what a person at the terminal sees and presses;
-//! - [`atomic`]: files that are either old or new, never half.
 
-pub mod atomic;
 pub mod config;
 mod error;
 pub mod events;

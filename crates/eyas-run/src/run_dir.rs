@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use jiff::ZonedDateTime;
 use regex::Regex;
 
-use crate::atomic;
+use eyas_formats::atomic;
+
 use crate::error::RunError;
 use crate::manifest::Manifest;
 

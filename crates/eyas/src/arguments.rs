@@ -184,7 +184,7 @@ pub(crate) struct Distill {
     /// Samples (mlp) or sequences (gru) in a batch [default: 256, 64]
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
-    /// Longest sequence that a recurrent student learns from, in steps [default: 1 (mlp), the episode (gru)]
+    /// Longest sequence that a recurrent student learns from, in steps [default: 1 (mlp), 250 (gru)]
     #[arg(long, value_name = "STEPS")]
     pub(crate) sequence_length: Option<usize>,
     /// Learning rate of Adam at the start [default: 1e-4 (mlp), 4e-3 (gru)]

@@ -18,8 +18,8 @@ pub struct DistillConfig {
     pub num_episodes: u32,
     /// Samples (MLP) or sequences (GRU) in a batch; `null`: 256 samples, 64 sequences.
     pub batch_size: Option<usize>,
-    /// Longest sequence of a recurrent student, from the start of its episode, in control steps; `null`: the
-    /// whole episode. An MLP has no use for it and takes only 1.
+    /// Longest sequence of a recurrent student, from the start of its episode, in control steps; `null`:
+    /// 250, which covers the flight to the target and more. An MLP has no use for it and takes only 1.
     pub sequence_length: Option<usize>,
     /// Learning rate of Adam at the start; `null`: 1e-4 (MLP), 4e-3 (GRU). Positive.
     pub learning_rate: Option<f64>,
@@ -177,7 +177,7 @@ impl DistillConfig {
     pub fn resolved(&self) -> Resolved {
         let (batch_size, sequence_length, learning_rate, samples) = match self.student.kind {
             StudentKind::Mlp => (256, 1, 1e-4, 40_000),
-            StudentKind::Gru => (64, self.episode_steps as usize, 4e-3, 1_200_000),
+            StudentKind::Gru => (64, 250, 4e-3, 1_200_000),
         };
         Resolved {
             batch_size: self.batch_size.unwrap_or(batch_size),

@@ -3,7 +3,7 @@
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_policy::{Activation, Architecture, Cell, Init, Network};
 
-pub fn activate(activation: Activation, x: f64) -> f64 {
+pub(crate) fn activate(activation: Activation, x: f64) -> f64 {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     match activation {
         Activation::Elu | Activation::Celu => {
@@ -58,7 +58,12 @@ fn affine(
 }
 
 /// One step of one environment; `state` as [`Architecture::state_width`] says.
-pub fn step(architecture: &Architecture, parameters: &[f64], input: &[f64], state: &mut [f64]) -> Vec<f64> {
+pub(crate) fn step(
+    architecture: &Architecture,
+    parameters: &[f64],
+    input: &[f64],
+    state: &mut [f64],
+) -> Vec<f64> {
     let mut x = input.to_vec();
     for layer in architecture.encoder_layers() {
         x = affine(parameters, &layer.weight, &layer.bias, &x);
@@ -101,14 +106,14 @@ pub fn step(architecture: &Architecture, parameters: &[f64], input: &[f64], stat
     x
 }
 
-pub fn network(architecture: Architecture, seed: u64) -> (Network, Vec<f64>) {
+pub(crate) fn network(architecture: Architecture, seed: u64) -> (Network, Vec<f64>) {
     let network = Network::new(architecture, Init::Torch, Stream::new(seed, "network"));
     let parameters = network.parameters.iter().map(|value| f64::from(*value)).collect();
     (network, parameters)
 }
 
 /// Random rows in ±2.
-pub fn rows(count: usize, seed: u64) -> Vec<Row> {
+pub(crate) fn rows(count: usize, seed: u64) -> Vec<Row> {
     let stream = Stream::new(seed, "rows");
     (0..count)
         .map(|row| {
@@ -117,7 +122,7 @@ pub fn rows(count: usize, seed: u64) -> Vec<Row> {
         .collect()
 }
 
-pub fn lane(rows: &[Row], lane: usize) -> Vec<f64> {
+pub(crate) fn lane(rows: &[Row], lane: usize) -> Vec<f64> {
     assert!(lane < BLOCK);
     rows.iter().map(|row| f64::from(row[lane])).collect()
 }

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed test should panic")]
 #![expect(clippy::float_cmp, reason = "a configuration must keep every bit")]
 
-mod atomic_writes;
 mod event_files;
 mod interruption;
 mod layering;

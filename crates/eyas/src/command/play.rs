@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eyas_env::{PointConfig, VecEnv};
+use eyas_formats::atomic;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_lanes::{BLOCK, Row};
 use eyas_learn::Pilot;
 use eyas_policy::Scratch;
-use eyas_run::{Interrupt, Layers, Origin, RunDir, atomic};
+use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;

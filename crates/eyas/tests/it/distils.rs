@@ -52,7 +52,7 @@ fn the_lines_of_the_document_are_printed_in_order() {
             "[INFO] Collecting 8 episodes using teacher...",
             "Data collection - Mean return: ",
             "[INFO] Training on ",
-            "Training - Mean loss: 0.",
+            "Training - Mean loss: ",
             "[INFO] Evaluating student policy...",
             "Evaluation - Mean return: ",
             "[INFO] New best model saved! Return: ",
