@@ -24,7 +24,7 @@ impl Failure {
     }
 
     /// Says where.
-    pub(crate) fn at(mut self, place: impl ToString) -> Self {
+    pub(crate) fn at(mut self, place: &impl ToString) -> Self {
         self.place = Some(place.to_string());
         self
     }

@@ -1,3 +1,11 @@
 //! The promises of the tasks, one module each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::needless_for_each,
+    reason = "tests say what failed by panicking"
+)]
+
+mod point;
 mod replay;

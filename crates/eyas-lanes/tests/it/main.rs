@@ -1,5 +1,12 @@
 //! Lanes agree with each other to the bit and with the standard library to stated bounds.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::needless_for_each,
+    reason = "tests say what failed by panicking"
+)]
+
 use eyas_lanes::{Isa, Kernel, LANES, Lanes, dispatch_on};
 
 struct Elementary<'a>(&'a [f32; LANES]);

@@ -78,6 +78,8 @@ impl<B: DifferentiableBlock> Apg<B> {
             normalizer.std[feature] = std;
             normalizer.var[feature] = std * std;
         }
+        // As if it had seen that many samples: whoever trains on with rsl_rl moves it little by little.
+        normalizer.count = 1_000_000;
         let unroll = Unroll::new(&network.architecture, Some(&normalizer))?;
         let parameters = network.parameters.len();
         let ages = Stream::new(seed, "apg/age");

@@ -1,5 +1,12 @@
 //! The promises of the policy crate, one module each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::needless_for_each,
+    reason = "tests say what failed by panicking"
+)]
+
 mod adam;
 mod gradients;
 mod inference;

@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Act) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!(
             "observations of shape {shape:?}, expected {recurrent} with O = {width}"
         ))
-        .at(arguments.observations.display()));
+        .at(&arguments.observations.display()));
     }
     let (times, batch) = match shape[..] {
         [times, batch, _] => (times, batch),

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub(crate) fn run(arguments: &CheckDynamics) -> Result<ExitCode, Failure> {
     let transitions = read(&arguments.file)?;
     let replay =
-        Replay::run(&transitions).map_err(|error| Failure::new(error).at(arguments.file.display()))?;
+        Replay::run(&transitions).map_err(|error| Failure::new(error).at(&arguments.file.display()))?;
     let mut out = std::io::stdout().lock();
     write!(out, "{replay}")?;
     if replay.is_within(arguments.tolerance) {
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &CheckDynamics) -> Result<ExitCode, Failure> {
 fn read(path: &Path) -> Result<Vec<Transition>, Failure> {
     let at = |error: std::io::Error| {
         Failure::new(error)
-            .at(path.display())
+            .at(&path.display())
             .hint("a recording is one JSON object a line, gzip-compressed or not")
     };
     let file = File::open(path).map_err(at)?;
@@ -42,7 +42,7 @@ fn read(path: &Path) -> Result<Vec<Transition>, Failure> {
             continue;
         }
         let transition = serde_json::from_str(&line)
-            .map_err(|error| Failure::new(error).at(format!("{}:{}", path.display(), index + 1)))?;
+            .map_err(|error| Failure::new(error).at(&format!("{}:{}", path.display(), index + 1)))?;
         transitions.push(transition);
     }
     Ok(transitions)

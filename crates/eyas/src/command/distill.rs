@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let mut progress = Progress { student, dataset, epoch: 0 };
     let mut best = f64::NEG_INFINITY;
     if let Some(path) = &checkpoint {
-        best = restore(&mut progress, path, &run)?;
+        best = restore(&mut progress, path, &run, config.distill.on_policy)?;
         say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
     }
     say(format!("[INFO] Logging to: {}", directory.display()))?;
@@ -233,17 +233,17 @@ fn make_arena(config: &Config, env: Box<dyn eyas_env::VecEnv>, features: std::op
 }
 
 /// Student, optimiser, dataset and epoch of a checkpoint; returns the best return.
-fn restore(progress: &mut Progress, path: &Path, run: &RunDir) -> Result<f64, Failure> {
+fn restore(progress: &mut Progress, path: &Path, run: &RunDir, on_policy: bool) -> Result<f64, Failure> {
     let stored = student::read(path)?;
     let shape = progress.student.stored().policy.network.architecture;
     if stored.policy.network.architecture != shape {
         return Err(Failure::new("the student of the checkpoint has another shape than `distill.student`")
-            .at(path.display())
+            .at(&path.display())
             .hint("resume with the options that the run was started with"));
     }
     let optimizer = stored
         .optimizer
-        .ok_or_else(|| Failure::new("the checkpoint holds no optimiser state").at(path.display()))?;
+        .ok_or_else(|| Failure::new("the checkpoint holds no optimiser state").at(&path.display()))?;
     let exponents = stored.extra.as_ref().and_then(|extra| extra.get(EXPONENTS)).and_then(Value::items);
     let exponents =
         exponents.map(|items| items.iter().map_while(|it| it.as_i64()?.try_into().ok()).collect());
@@ -257,9 +257,8 @@ fn restore(progress: &mut Progress, path: &Path, run: &RunDir) -> Result<f64, Fa
         exponents: exponents.unwrap_or_default(),
     });
     progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
-    let file = run.file(DATASET_FILE);
-    if file.exists() {
-        read_dataset(&mut progress.dataset, &file, progress.epoch)?;
+    if !on_policy {
+        read_dataset(&mut progress.dataset, &run.file(DATASET_FILE), progress.epoch)?;
     }
     Ok(stored.best_return)
 }
@@ -290,7 +289,7 @@ fn write_dataset(dataset: &Dataset, path: &Path, epoch: u32) -> Result<(), Failu
 }
 
 fn read_dataset(dataset: &mut Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
-    let broken = || Failure::new("the dataset of the run is damaged").at(path.display());
+    let broken = || Failure::new("the dataset of the run is damaged").at(&path.display());
     let arrays = npy::read_npz(path)?;
     let find =
         |name: &str| arrays.iter().find(|(key, _)| key == name).map(|(_, array)| array).ok_or_else(broken);
@@ -306,7 +305,7 @@ fn read_dataset(dataset: &mut Dataset, path: &Path, epoch: u32) -> Result<(), Fa
         return Err(Failure::new(format!(
             "the dataset is that of epoch {stored_epoch}, the checkpoint of epoch {epoch}"
         ))
-        .at(path.display())
+        .at(&path.display())
         .hint("resume from the newest checkpoint of the run"));
     }
     let (numbers, widths, crashed) = (integers("numbers")?, integers("width")?, integers("crashed")?);

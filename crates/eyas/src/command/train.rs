@@ -218,7 +218,7 @@ fn find_checkpoint(arguments: &Train, plan: &Plan, root: &Path) -> Result<Option
 
 fn other_shape(path: &Path) -> Failure {
     Failure::new("the networks of the checkpoint have other shapes than `agent.actor` and `agent.critic`")
-        .at(path.display())
+        .at(&path.display())
         .hint("`eyas inspect FILE` shows them; set `agent.actor.hidden_dims` and `agent.critic.hidden_dims`")
 }
 

@@ -88,6 +88,17 @@ fn an_off_policy_run_goes_on_only_where_its_data_ends() {
 }
 
 #[test]
+fn an_off_policy_run_does_not_go_on_without_its_data() {
+    let workspace = Workspace::with_teacher();
+    let arguments = format!("{TINY} --experiment_name it distill.save_interval=2");
+    workspace.distill(&arguments).succeed();
+    fs::remove_file(workspace.distillation("it").join("dataset.npz")).unwrap();
+    let ended = workspace.distill(&format!("{arguments} --resume")).run();
+    assert_eq!(ended.code, Some(2));
+    assert_in_order(&ended.stderr, &["error: there is no file", "dataset.npz"]);
+}
+
+#[test]
 fn another_student_cannot_take_over_a_run() {
     let workspace = Workspace::with_teacher();
     workspace.distill(&format!("{TINY} --experiment_name it distill.save_interval=2")).succeed();
