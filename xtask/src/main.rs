@@ -8,7 +8,7 @@ mod words;
 use std::env;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -86,7 +86,7 @@ fn usage() -> String {
 
 /// Runs the steps in order up to the first that fails, and counts them as `cargo test` counts tests.
 fn run(steps: &[&Step]) -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies in the workspace");
+    let root = &root();
     let start = Instant::now();
     let mut passed = 0;
     let mut failure = None;
@@ -118,6 +118,13 @@ fn run(steps: &[&Step]) -> ExitCode {
     // Nothing can be done about a closed pipe; the exit code tells.
     let _ = writeln!(std::io::stdout(), "{summary}");
     if failure.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The workspace: the one that `cargo run` was called in, which need not be the one this was compiled in where
+/// several share a target directory.
+fn root() -> PathBuf {
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().expect("this package lies in the workspace").to_owned()
 }
 
 /// The cargo that runs this program.

@@ -1,5 +1,17 @@
-//! Analytic policy gradients: the derivative of the cost of a window of flight with respect to the policy,
-//! through policy, observation, motors and physics (as in Xu et al. 2022, arXiv:2204.07137, without a critic).
+//! Analytic policy gradients: the simulator is differentiated instead of sampled.
+//!
+//! The cost of a window of control steps is a function of the policy's parameters θ, given the state at its
+//! start and the random motion of the target. With the observation `o_t = h(x_t)`, the action `a_t = π_θ(o_t)`,
+//! the step `x_{t+1} = f(x_t, a_t)` and the surrogate cost `c(x_{t+1}, a_t)`, going back through time gives
+//!
+//! ```text
+//! μ_t = f_aᵀ (λ_{t+1} + c_x) + c_a                      derivative with respect to the action
+//! λ_t = f_xᵀ (λ_{t+1} + c_x) + h_xᵀ π_oᵀ μ_t            with respect to the state; 0 across a reset
+//! ∇θ  = Σ_t π_θᵀ μ_t
+//! ```
+//!
+//! An update is one window of all envs, whose states carry over to the next, and one step of Adam. Without the
+//! terminal value of SHAC (Xu et al. 2022, arXiv:2204.07137) the horizon is the window.
 
 mod config;
 mod window;
