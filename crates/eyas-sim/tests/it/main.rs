@@ -3,5 +3,3 @@
 #![allow(clippy::unwrap_used, reason = "tests say what failed by panicking")]
 
 mod adjoint;
-mod conservation;
-mod vehicles;
