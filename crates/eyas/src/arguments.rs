@@ -76,6 +76,8 @@ pub(crate) struct Flight {
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) video: Video,
+    #[command(flatten)]
+    pub(crate) launcher: Launcher,
     /// Hydra-style overrides, such as `env.scene.num_envs=2048`
     #[arg(value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
@@ -95,6 +97,48 @@ pub(crate) struct Video {
     /// Steps between videos
     #[arg(long, value_name = "STEPS", requires = "video")]
     pub(crate) video_interval: Option<u32>,
+}
+
+/// Flags of Isaac Lab's `AppLauncher`. Known so that commands written for it get an answer: what there is no
+/// app for is refused by name.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of another program")]
+pub(crate) struct Launcher {
+    #[arg(long, hide = true, value_name = "0|1|2")]
+    pub(crate) livestream: Option<u8>,
+    #[arg(long, hide = true)]
+    pub(crate) enable_cameras: bool,
+    #[arg(long, hide = true)]
+    pub(crate) xr: bool,
+    #[arg(long, hide = true)]
+    pub(crate) verbose: bool,
+    #[arg(long, hide = true)]
+    pub(crate) info: bool,
+    #[arg(long, hide = true)]
+    pub(crate) experience: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) rendering_mode: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) kit_args: Option<String>,
+}
+
+impl Launcher {
+    /// The first flag that asks for something that is not there.
+    pub(crate) fn asked_for(&self) -> Option<&'static str> {
+        [
+            ("--livestream", self.livestream.is_some_and(|mode| mode > 0)),
+            ("--enable_cameras", self.enable_cameras),
+            ("--xr", self.xr),
+            ("--verbose", self.verbose),
+            ("--info", self.info),
+            ("--experience", self.experience.is_some()),
+            ("--rendering_mode", self.rendering_mode.is_some()),
+            ("--kit_args", self.kit_args.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
 }
 
 /// Which earlier run to go on from.

@@ -43,7 +43,7 @@ fn vertical_flight_is_that_of_the_written_formulas() {
         }
         // Beyond the range now and then: the task clamps.
         let action = 1.3 * (0.07 * f64::from(step)).sin() - 0.2;
-        let set_point = (action.clamp(-1.0, 1.0) + 1.0) / 2.0;
+        let set_point = 0.5 * (action.clamp(-1.0, 1.0) + 1.0);
         speed += (slowest + set_point * (fastest - slowest) - speed) / 6.0;
         let thrust = 9.960_631_25e-8 * speed * speed - 2.550_030_87e-5 * speed + 5.844_226_91e-3;
         let acceleration = 4.0 * thrust / mass - gravity;

@@ -2,8 +2,8 @@
 
 use eyas_lanes::{Isa, Kernel, LANES, Lanes, Real, Stream, dispatch_on};
 use eyas_sim::{
-    Body, Disturbance, HeldStep, SpeedLag, VEHICLE_NUMBERS, Vehicle, matrix_from_quaternion, pull_back_matrix,
-    step_held,
+    Body, Disturbance, HeldStep, SpeedLag, VEHICLE_NUMBERS, Vehicle, matrix_from_quaternion,
+    pull_back_matrix, step_held,
 };
 
 /// Control period of the tasks, s.
@@ -16,7 +16,7 @@ const SIZES: [f64; INPUTS] =
     [3.0, 3.0, 3.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 12.0, 12.0, 12.0, 0.3, 0.3, 0.6, 2e-3, 2e-3, 1e-3];
 
 /// Normal numbers of a named place.
-fn normal(stream: &Stream, case: u32, index: usize) -> f64 {
+fn normal(stream: Stream, case: u32, index: usize) -> f64 {
     f64::from(stream.normals([index as u32, case, 0, 0])[0])
 }
 
@@ -25,7 +25,7 @@ fn vehicle(case: u32) -> Vehicle<f64> {
     let stream = Stream::new(3, "vehicle");
     let mut numbers = [0.0; VEHICLE_NUMBERS];
     for (index, number) in numbers.iter_mut().enumerate() {
-        *number = normal(&stream, case, index);
+        *number = normal(stream, case, index);
     }
     for rotor in numbers[..44].chunks_exact_mut(11) {
         rotor[2] += 3.0;
@@ -34,7 +34,7 @@ fn vehicle(case: u32) -> Vehicle<f64> {
         rotor[7] *= 2e-5;
         rotor[8] = 1e-7 * (2.0 + rotor[8].abs());
     }
-    numbers[44] = 30.0 + numbers[44];
+    numbers[44] += 30.0;
     numbers[47] = -9.81;
     for (start, size) in [(48, 2.5e-5), (57, 4e4)] {
         for (entry, number) in numbers[start..start + 9].iter_mut().enumerate() {
@@ -50,7 +50,7 @@ fn inputs(case: u32) -> [f64; INPUTS] {
     let stream = Stream::new(5, "state");
     let mut values = [0.0; INPUTS];
     for (index, value) in values.iter_mut().enumerate() {
-        *value = SIZES[index] * normal(&stream, case, index);
+        *value = SIZES[index] * normal(stream, case, index);
     }
     let norm = values[3..7].iter().map(|q| q * q).sum::<f64>().sqrt();
     values[3..7].iter_mut().for_each(|q| *q /= norm);
@@ -60,7 +60,7 @@ fn inputs(case: u32) -> [f64; INPUTS] {
 /// Derivative with respect to the body after the step, each entry of the size of 1 / its number.
 fn covector(case: u32) -> [f64; 13] {
     let stream = Stream::new(7, "covector");
-    std::array::from_fn(|index| normal(&stream, case, index) / SIZES[index])
+    std::array::from_fn(|index| normal(stream, case, index) / SIZES[index])
 }
 
 fn body<R: Real>(numbers: &[R]) -> Body<R> {
@@ -136,9 +136,14 @@ fn a_held_step_pulls_back_what_central_differences_show() {
         let scale = (0..INPUTS).map(|index| (analytic[index] * SIZES[index]).abs()).fold(0.0, f64::max);
         for index in 0..INPUTS {
             // The quotient's error falls with h² until rounding, 1e-16 / h, takes over.
-            let numeric = central(&inputs, index, 1e-5 * SIZES[index], |x| dot(&step(&vehicle, x, substeps), &after));
+            let numeric =
+                central(&inputs, index, 1e-5 * SIZES[index], |x| dot(&step(&vehicle, x, substeps), &after));
             let error = (analytic[index] - numeric).abs() * SIZES[index];
-            assert!(error < 1e-6 * scale, "case {case}, input {index}: {} against {numeric}", analytic[index]);
+            assert!(
+                error < 1e-6 * scale,
+                "case {case}, input {index}: {} against {numeric}",
+                analytic[index]
+            );
         }
     }
 }
@@ -148,8 +153,8 @@ fn a_wrench_pulls_back_what_central_differences_show() {
     for case in 0..20 {
         let vehicle = vehicle(case);
         let stream = Stream::new(9, "speeds");
-        let speeds: [f64; 4] = std::array::from_fn(|rotor| 1000.0 + 400.0 * normal(&stream, case, rotor));
-        let weights: [f64; 6] = std::array::from_fn(|index| normal(&stream, case, 10 + index));
+        let speeds: [f64; 4] = std::array::from_fn(|rotor| 1000.0 + 400.0 * normal(stream, case, rotor));
+        let weights: [f64; 6] = std::array::from_fn(|index| normal(stream, case, 10 + index));
         let [a, b, c, d, e, f] = weights;
         let analytic = vehicle.pull_back_wrench(&speeds, [a, b, c], [d, e, f]);
         for rotor in 0..4 {
@@ -173,8 +178,8 @@ fn a_lag_and_a_rotation_matrix_pull_back_what_central_differences_show() {
 
     for case in 0..10 {
         let stream = Stream::new(11, "matrix");
-        let quaternion: [f64; 4] = std::array::from_fn(|index| normal(&stream, case, index));
-        let weights: [f64; 9] = std::array::from_fn(|index| normal(&stream, case, 10 + index));
+        let quaternion: [f64; 4] = std::array::from_fn(|index| normal(stream, case, index));
+        let weights: [f64; 9] = std::array::from_fn(|index| normal(stream, case, 10 + index));
         let rows = [0, 3, 6].map(|start| [weights[start], weights[start + 1], weights[start + 2]]);
         let analytic = pull_back_matrix(quaternion, &rows);
         for index in 0..4 {
@@ -219,7 +224,14 @@ fn lanes_pull_back_what_f64_does_and_the_same_bytes_on_every_instruction_set() {
     let reference = dispatch_on(Isa::Portable, OnLanes);
     for isa in Isa::available() {
         let found = dispatch_on(isa, OnLanes);
-        assert!(found.as_flattened().iter().zip(reference.as_flattened()).all(|(a, b)| a.to_bits() == b.to_bits()), "{isa} differs");
+        assert!(
+            found
+                .as_flattened()
+                .iter()
+                .zip(reference.as_flattened())
+                .all(|(a, b)| a.to_bits() == b.to_bits()),
+            "{isa} differs"
+        );
     }
     for lane in 0..LANES {
         let case = lane as u32;
