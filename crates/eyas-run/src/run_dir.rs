@@ -125,9 +125,28 @@ pub fn find_run(
     run_regex: &str,
     checkpoint_regex: &str,
 ) -> Result<PathBuf, RunError> {
-    let run = find_run_dir(root, run_regex)?;
-    let checkpoint = last_match(&run, "checkpoint", checkpoint_regex, Path::is_file, padded)?;
-    Ok(run.join(checkpoint))
+    let root = root.as_ref();
+    let newest = find_run_dir(root, run_regex)?;
+    let found = last_match(&newest, "checkpoint", checkpoint_regex, Path::is_file, padded);
+    match found {
+        Ok(checkpoint) => Ok(newest.join(checkpoint)),
+        // `eyas play` logs flights beside the runs; such a folder holds no checkpoint to go on from.
+        Err(error) if newest.to_string_lossy().ends_with(FLIGHT_SUFFIX) => {
+            older_run(root, run_regex, checkpoint_regex).ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// How the folders of flights end.
+const FLIGHT_SUFFIX: &str = "_trajectory_tracking";
+
+/// The newest checkpoint of the newest run that is no flight.
+fn older_run(root: &Path, run_regex: &str, checkpoint_regex: &str) -> Option<PathBuf> {
+    let is_run = |path: &Path| path.is_dir() && !path.to_string_lossy().ends_with(FLIGHT_SUFFIX);
+    let run = root.join(last_match(root, "run", run_regex, is_run, str::to_owned).ok()?);
+    let checkpoint = last_match(&run, "checkpoint", checkpoint_regex, Path::is_file, padded).ok()?;
+    Some(run.join(checkpoint))
 }
 
 /// The newest run directory in `root` whose name matches, as in [`find_run`].

@@ -91,6 +91,17 @@ fn what_this_version_cannot_do_is_refused_by_name() {
     refused(&it, it.distill("--device cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> flag `--device`"]);
     refused(&it, it.distill("sim.device=cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> override"]);
     refused(&it, it.distill("--init_noise_std 0.5"), &["`--init_noise_std`", "hint: "]);
+    for flag in ["--enable_cameras", "--livestream 2", "--kit_args x"] {
+        let name = flag.split(' ').next().unwrap();
+        refused(&it, it.distill(flag), &[&format!("`{name}` is for the app of Isaac Sim"), "hint: "]);
+    }
+}
+
+#[test]
+fn commands_written_for_isaac_lab_need_no_change() {
+    let it = Workspace::with_teacher();
+    it.distill(&format!("{TINY} --headless --livestream 0 --device cpu --logger tensorboard --resume false"))
+        .succeed();
 }
 
 #[test]
