@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use eyas_policy::Adam;
+
 use crate::{FormatError, Tensor, Value};
 
 /// The state of Adam over a flat parameter vector.
@@ -23,6 +25,19 @@ impl AdamState {
     pub fn new(num_parameters: usize, learning_rate: f64) -> Self {
         let zeros = vec![0.0; num_parameters];
         Self { step: 0, exp_avg: zeros.clone(), exp_avg_sq: zeros, learning_rate }
+    }
+
+    /// An optimiser as it is stored.
+    #[must_use]
+    pub fn of(adam: Adam, learning_rate: f64) -> Self {
+        let Adam { step, exp_avg, exp_avg_sq } = adam;
+        Self { step, exp_avg, exp_avg_sq, learning_rate }
+    }
+}
+
+impl From<AdamState> for Adam {
+    fn from(AdamState { step, exp_avg, exp_avg_sq, .. }: AdamState) -> Self {
+        Self { step, exp_avg, exp_avg_sq }
     }
 }
 

@@ -216,7 +216,7 @@ impl Kernel for LayerGradient<'_> {
 
 /// Makes every block of `x` sample-major.
 #[inline(always)]
-pub(crate) fn transpose_blocks<L: Lanes>(x: &[Row], features: usize, transposed: &mut Vec<Row>) {
+fn transpose_blocks<L: Lanes>(x: &[Row], features: usize, transposed: &mut Vec<Row>) {
     let rows = transposed_rows(features);
     transposed.resize(x.len() / features * rows, Row::ZERO);
     for (x, transposed) in x.chunks_exact(features).zip(transposed.chunks_exact_mut(rows)) {

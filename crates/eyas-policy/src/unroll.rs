@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
 
-use crate::kernel::{self, Packed};
+use crate::kernel::Packed;
 use crate::{Activation, Architecture, Linear, Normalizer, Untrainable, dense, elementwise};
 
 /// Weights of a feed-forward network packed for both directions, behind an observation normaliser.
@@ -98,7 +98,12 @@ impl Unroll {
 
     /// Adds the gradient of the parameters over times that the backward pass has been through.
     pub fn add_gradient(&self, times: Range<usize>, tape: &mut UnrollTape, gradient: &mut [f32]) {
-        dispatch(AddGradient { unroll: self, times, tape, gradient });
+        let Range { start, end } = times;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let x = &tape.activations[index][start * layer.inputs..end * layer.inputs];
+            let dy = &tape.derivatives[index][start * layer.outputs..end * layer.outputs];
+            dense::add_layer_gradient(layer, dy, x, &mut tape.transposed, gradient);
+        }
     }
 }
 
@@ -163,31 +168,6 @@ impl Kernel for Backward<'_> {
             for half in 0..HALVES {
                 row.store(half, row.load::<L>(half) * L::splat(*factor));
             }
-        }
-    }
-}
-
-struct AddGradient<'a> {
-    unroll: &'a Unroll,
-    times: Range<usize>,
-    tape: &'a mut UnrollTape,
-    gradient: &'a mut [f32],
-}
-
-impl Kernel for AddGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { unroll, times, tape, gradient } = self;
-        let Range { start, end } = times;
-        for (index, layer) in unroll.layers.iter().enumerate() {
-            let x = &tape.activations[index][start * layer.inputs..end * layer.inputs];
-            let dy = &tape.derivatives[index][start * layer.outputs..end * layer.outputs];
-            dense::transpose_blocks::<L>(x, layer.inputs, &mut tape.transposed);
-            let weight = &mut gradient[layer.weight.clone()];
-            kernel::add_weight_gradient::<L>(dy, layer.outputs, &tape.transposed, layer.inputs, weight);
-            kernel::add_bias_gradient::<L>(dy, layer.outputs, &mut gradient[layer.bias.clone()]);
         }
     }
 }

@@ -36,6 +36,25 @@ impl RunDir {
         Self::create_at(root, experiment_name, run_name, &ZonedDateTime::now())
     }
 
+    /// The directory of a flight along a trajectory, which [`find_run`] passes over.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn create_flight(
+        root: impl AsRef<Path>,
+        experiment_name: &str,
+        run_name: &str,
+    ) -> Result<Self, RunError> {
+        // `create` puts the first underscore of the suffix itself.
+        let name = if run_name.is_empty() {
+            FLIGHT_SUFFIX[1..].to_owned()
+        } else {
+            format!("{run_name}{FLIGHT_SUFFIX}")
+        };
+        Self::create(root, experiment_name, &name)
+    }
+
     /// As [`create`](Self::create), for a run that started at `start`.
     pub fn create_at(
         root: impl AsRef<Path>,
@@ -130,7 +149,7 @@ pub fn find_run(
     let found = last_match(&newest, "checkpoint", checkpoint_regex, Path::is_file, padded);
     match found {
         Ok(checkpoint) => Ok(newest.join(checkpoint)),
-        // `eyas play` logs flights beside the runs; such a folder holds no checkpoint to go on from.
+        // A flight holds no checkpoint to go on from.
         Err(error) if newest.to_string_lossy().ends_with(FLIGHT_SUFFIX) => {
             older_run(root, run_regex, checkpoint_regex).ok_or(error)
         }
@@ -138,7 +157,7 @@ pub fn find_run(
     }
 }
 
-/// How the folders of flights end.
+/// How the name of a folder ends that `eyas play` logs a flight to, beside the runs.
 const FLIGHT_SUFFIX: &str = "_trajectory_tracking";
 
 /// The newest checkpoint of the newest run that is no flight.

@@ -351,7 +351,7 @@ fn not_a_number_to_zero<L: Lanes>(value: L) -> L {
 }
 
 #[inline(always)]
-fn load_vector<L: Lanes>(rows: &[Row; 3], half: usize) -> Vector<L> {
+pub(super) fn load_vector<L: Lanes>(rows: &[Row], half: usize) -> Vector<L> {
     [rows[0].load(half), rows[1].load(half), rows[2].load(half)]
 }
 

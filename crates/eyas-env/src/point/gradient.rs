@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, dispatch};
 use eyas_sim::{
-    Body, Disturbance, HeldStep, State, Vector, add, dot, matrix_from_quaternion, norm, pull_back_matrix,
-    scale, sub,
+    Body, Disturbance, HeldStep, State, add, dot, matrix_from_quaternion, norm, pull_back_matrix, scale, sub,
 };
 
-use super::block::{PointBlock, Shared};
+use super::block::{PointBlock, Shared, load_vector};
 use super::config::PointConfig;
 use super::env::PointEnv;
 use crate::differentiable::Barrier;
@@ -318,11 +317,6 @@ impl Kernel for PullBackObservation<'_> {
             derivative.state.store(half, &state);
         }
     }
-}
-
-#[inline(always)]
-fn load_vector<L: Lanes>(rows: &[Row], half: usize) -> Vector<L> {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half)]
 }
 
 #[inline(always)]

@@ -11,7 +11,6 @@ use eyas_learn::distill::{
     Student, distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
-use eyas_policy::Adam;
 use eyas_run::run_dir::find_run;
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
@@ -249,11 +248,7 @@ fn restore(progress: &mut Progress, path: &Path, run: &RunDir, on_policy: bool) 
         exponents.map(|items| items.iter().map_while(|it| it.as_i64()?.try_into().ok()).collect());
     progress.student.restore(Stored {
         policy: stored.policy,
-        optimizer: Adam {
-            step: optimizer.step,
-            exp_avg: optimizer.exp_avg,
-            exp_avg_sq: optimizer.exp_avg_sq,
-        },
+        optimizer: optimizer.into(),
         exponents: exponents.unwrap_or_default(),
     });
     progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
@@ -340,12 +335,7 @@ impl Session {
     fn save(&self, name: &str, epoch: u32, student: &Student) -> Result<PathBuf, Failure> {
         let path = self.run.file(name);
         let Stored { policy, optimizer, exponents } = student.stored();
-        let optimizer = AdamState {
-            step: optimizer.step,
-            exp_avg: optimizer.exp_avg,
-            exp_avg_sq: optimizer.exp_avg_sq,
-            learning_rate: f64::from(self.config.distill.learning_rate_of(epoch)),
-        };
+        let optimizer = AdamState::of(optimizer, f64::from(self.config.distill.learning_rate_of(epoch)));
         let exponents: Vec<Value> = exponents.into_iter().map(|it| Value::Int(i64::from(it))).collect();
         let extra = Value::dict([(EXPONENTS, exponents)]);
         student::write(

@@ -43,11 +43,7 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
     let flight = Recorder::fly(env.as_mut(), &pilot, arguments.max_steps, &bar, &interrupt);
     drop(bar);
 
-    let run_name = match config.agent.run_name.as_str() {
-        "" => "trajectory_tracking".to_owned(),
-        name => format!("{name}_trajectory_tracking"),
-    };
-    let run = RunDir::create(ROOT, &config.agent.experiment_name, &run_name)?;
+    let run = RunDir::create_flight(ROOT, &config.agent.experiment_name, &config.agent.run_name)?;
     let statistics =
         flight.statistics(&arguments.checkpoint, &arguments.trajectory, config.env.control_period());
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;

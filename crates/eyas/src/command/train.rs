@@ -61,18 +61,7 @@ fn run_ppo(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure>
     let agent = &config.agent;
     let mut env = make_env(&config.env, config.env.scene.num_envs, agent.seed);
     let learner = PpoLearner { ppo: Ppo::new(agent, env.as_mut(), agent.seed)?, env };
-    let plan = Plan {
-        seed: agent.seed,
-        max_iterations: agent.max_iterations,
-        save_interval: agent.save_interval,
-        eval_interval: agent.eval_interval,
-        experiment_name: agent.experiment_name.clone(),
-        run_name: agent.run_name.clone(),
-        resume: agent.resume,
-        load_run: agent.load_run.clone(),
-        load_checkpoint: agent.load_checkpoint.clone(),
-    };
-    train(arguments, &layers, &config.env, &plan, Box::new(learner), interrupt)
+    train(arguments, &layers, &config.env, Box::new(learner), interrupt)
 }
 
 fn run_apg(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
@@ -94,25 +83,15 @@ fn run_apg(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure>
         critic: agent.fresh_critic(&spec),
         std: agent.std(&spec),
     };
-    let plan = Plan {
-        seed: agent.seed,
-        max_iterations: agent.max_iterations,
-        save_interval: agent.save_interval,
-        eval_interval: agent.eval_interval,
-        experiment_name: agent.experiment_name.clone(),
-        run_name: agent.run_name.clone(),
-        resume: agent.resume,
-        load_run: agent.load_run.clone(),
-        load_checkpoint: agent.load_checkpoint.clone(),
-    };
-    train(arguments, &layers, &config.env, &plan, Box::new(learner), interrupt)
+    train(arguments, &layers, &config.env, Box::new(learner), interrupt)
 }
 
 fn unknown_preset(name: &str) -> Failure {
     Failure::new(format!("`--preset {name}`: unknown, expected eyas or foundation"))
 }
 
-/// What a run needs to know, whatever learns.
+/// What a run needs to know, whatever learns: the settings that both runner configs have.
+#[derive(Deserialize)]
 struct Plan {
     seed: u64,
     max_iterations: u32,
@@ -145,10 +124,10 @@ fn train(
     arguments: &Train,
     layers: &Layers,
     env: &PointConfig,
-    plan: &Plan,
     mut learner: Box<dyn Learner>,
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
+    let plan = &layers.section::<Plan>("agent")?;
     let root = Path::new(ROOT).join(&plan.experiment_name);
     let resumed = find_checkpoint(arguments, plan, &root)?;
     if let Some(path) = &resumed {
@@ -264,12 +243,7 @@ impl Learner for PpoLearner {
 
     fn write(&self, path: &Path) -> Result<(), Failure> {
         let ppo = &self.ppo;
-        let optimizer = AdamState {
-            step: ppo.optimizer.step,
-            exp_avg: ppo.optimizer.exp_avg.clone(),
-            exp_avg_sq: ppo.optimizer.exp_avg_sq.clone(),
-            learning_rate: f64::from(ppo.learning_rate),
-        };
+        let optimizer = AdamState::of(ppo.optimizer.clone(), f64::from(ppo.learning_rate));
         rsl_rl::write_ppo(
             path,
             &rsl_rl::PpoCheckpoint {
@@ -299,7 +273,7 @@ impl Learner for PpoLearner {
         ppo.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
         if let Some(state) = stored.optimizer {
             ppo.learning_rate = state.learning_rate as f32;
-            ppo.optimizer = Adam { step: state.step, exp_avg: state.exp_avg, exp_avg_sq: state.exp_avg_sq };
+            ppo.optimizer = state.into();
         }
         Ok(())
     }
