@@ -1,6 +1,6 @@
 //! Configuration of analytic policy gradients.
 
-use eyas_env::{EnvSpec, SurrogateConfig};
+use eyas_env::{EnvSpec, Surrogate};
 use eyas_lanes::Stream;
 use eyas_policy::{Init, Network};
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use crate::ppo::ModelConfig;
 
 /// A training run by analytic policy gradient, in the words of rsl_rl's runner where it has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RunnerConfig {
+#[serde(default, deny_unknown_fields, bound = "")]
+pub struct RunnerConfig<S: Surrogate> {
     /// Seed of every draw of the run.
     pub seed: u64,
     /// Where to compute: `cpu`.
@@ -36,13 +36,13 @@ pub struct RunnerConfig {
     /// The value function that rsl_rl's checkpoints hold; the gradient does without and leaves it as drawn.
     pub critic: ModelConfig,
     /// The algorithm.
-    pub algorithm: ApgConfig,
+    pub algorithm: ApgConfig<S>,
 }
 
 /// Analytic policy gradient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ApgConfig {
+#[serde(default, deny_unknown_fields, bound = "")]
+pub struct ApgConfig<S: Surrogate> {
     /// Its name: `APG`.
     pub class_name: String,
     /// Control steps that an update goes back through. At least 1.
@@ -60,10 +60,10 @@ pub struct ApgConfig {
     /// Use of the task's symmetries: whether blocks fly windows as seen through a random one.
     pub symmetry_cfg: crate::ppo::SymmetryConfig,
     /// The cost.
-    pub surrogate: SurrogateConfig,
+    pub surrogate: S,
 }
 
-impl Default for RunnerConfig {
+impl<S: Surrogate> Default for RunnerConfig<S> {
     fn default() -> Self {
         let mut actor = ModelConfig::default();
         // Only what PPO starts from if it goes on with the checkpoint.
@@ -86,7 +86,7 @@ impl Default for RunnerConfig {
     }
 }
 
-impl Default for ApgConfig {
+impl<S: Surrogate> Default for ApgConfig<S> {
     /// Measured on the point task, see `docs/algorithms/apg.md`.
     fn default() -> Self {
         Self {
@@ -98,12 +98,12 @@ impl Default for ApgConfig {
             max_grad_norm: 0.3,
             last_layer_scale: 0.1,
             symmetry_cfg: crate::ppo::SymmetryConfig::default(),
-            surrogate: SurrogateConfig::default(),
+            surrogate: S::default(),
         }
     }
 }
 
-impl RunnerConfig {
+impl<S: Surrogate> RunnerConfig<S> {
     /// A critic with fresh weights.
     #[must_use]
     pub fn fresh_critic(&self, spec: &EnvSpec) -> Network {

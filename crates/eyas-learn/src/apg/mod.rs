@@ -28,7 +28,7 @@ use window::{Flight, Memory};
 
 /// An actor, its optimiser, and the envs that it learns in.
 pub struct Apg<B: DifferentiableBlock> {
-    config: RunnerConfig,
+    config: RunnerConfig<B::Surrogate>,
     spec: EnvSpec,
     seed: u64,
     /// The actor.
@@ -71,7 +71,12 @@ impl<B: DifferentiableBlock> Apg<B> {
     /// # Panics
     ///
     /// If the task gives more or fewer hover actions than it has actions.
-    pub fn new<T>(config: &RunnerConfig, task: &T, num_envs: usize, seed: u64) -> Result<Self, Untrainable>
+    pub fn new<T>(
+        config: &RunnerConfig<B::Surrogate>,
+        task: &T,
+        num_envs: usize,
+        seed: u64,
+    ) -> Result<Self, Untrainable>
     where
         T: DifferentiableTask<Block = B>,
     {

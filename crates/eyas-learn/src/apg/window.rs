@@ -1,6 +1,6 @@
 //! Flying a window of control steps, and going back through it.
 
-use eyas_env::{DifferentiableBlock, EnvSpec, Symmetry};
+use eyas_env::{Derivative, DifferentiableBlock, EnvSpec, Surrogate, Symmetry};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_policy::{Unroll, UnrollTape};
 
@@ -12,8 +12,8 @@ use crate::pilot::mirror;
 const CHUNK: usize = 16;
 
 /// What all blocks read.
-pub(super) struct Flight<'a> {
-    pub(super) config: &'a ApgConfig,
+pub(super) struct Flight<'a, S: Surrogate> {
+    pub(super) config: &'a ApgConfig<S>,
     pub(super) spec: &'a EnvSpec,
     pub(super) unroll: &'a Unroll,
     pub(super) iteration: u32,
@@ -38,7 +38,13 @@ pub(super) struct Memory<B: DifferentiableBlock> {
 }
 
 impl<B: DifferentiableBlock> Memory<B> {
-    pub(super) fn new(block: &B, config: &ApgConfig, spec: &EnvSpec, unroll: &Unroll, ages: Stream) -> Self {
+    pub(super) fn new(
+        block: &B,
+        config: &ApgConfig<B::Surrogate>,
+        spec: &EnvSpec,
+        unroll: &Unroll,
+        ages: Stream,
+    ) -> Self {
         let mut tape = UnrollTape::default();
         unroll.prepare(config.window_steps, &mut tape);
         let age = std::array::from_fn(|lane| {
@@ -61,9 +67,9 @@ impl<B: DifferentiableBlock> Memory<B> {
     }
 }
 
-impl Flight<'_> {
+impl<S: Surrogate> Flight<'_, S> {
     /// Flies a window, resetting envs that crash or come of age.
-    pub(super) fn fly<B: DifferentiableBlock>(&self, block: &mut B, memory: &mut Memory<B>) {
+    pub(super) fn fly<B: DifferentiableBlock<Surrogate = S>>(&self, block: &mut B, memory: &mut Memory<B>) {
         let symmetry = self.symmetry_of(block.first_env());
         (memory.reward, memory.crashes) = (0.0, 0);
         for time in 0..self.config.window_steps {
@@ -91,7 +97,7 @@ impl Flight<'_> {
     }
 
     /// Sums the cost of the window and its gradient.
-    pub(super) fn go_back<B: DifferentiableBlock>(
+    pub(super) fn go_back<B: DifferentiableBlock<Surrogate = S>>(
         &self,
         block: &B,
         memory: &mut Memory<B>,
@@ -101,12 +107,12 @@ impl Flight<'_> {
         memory.gradient.clear();
         memory.gradient.resize(parameters, 0.0);
         memory.cost = 0.0;
-        let mut derivative = B::Derivative::default();
+        let mut derivative = Derivative::default();
         let mut chunk_end = self.config.window_steps;
         let mut action = memory.action.clone();
         for time in (0..self.config.window_steps).rev() {
             let record = &memory.records[time];
-            B::forget(memory.resets[time], &mut derivative);
+            derivative.fade(1.0, memory.resets[time]);
             let cost =
                 block.pull_back_step(&self.config.surrogate, record, &mut derivative, &mut memory.action);
             memory.cost += f64::from(cost.0.iter().sum::<f32>());

@@ -1,6 +1,6 @@
 //! The analytic policy gradient is the gradient, depends on nothing but its seed, and teaches.
 
-use eyas_env::{DifferentiableTask, EnvBlock, PointBlock, PointConfig, SurrogateConfig};
+use eyas_env::{DifferentiableTask, EnvBlock, PointBlock, PointConfig, PointSurrogate};
 use eyas_lanes::{BLOCK, Row};
 use eyas_learn::apg::{Apg, RunnerConfig};
 use eyas_policy::{Inference, Policy, Scratch};
@@ -11,7 +11,7 @@ const SEED: u64 = 11;
 const WINDOW: usize = 24;
 
 /// A small network whose first actions reach beyond `[-1, 1]`, and gradients that nothing clips.
-fn config() -> RunnerConfig {
+fn config() -> RunnerConfig<PointSurrogate> {
     let mut config = RunnerConfig::default();
     config.actor.hidden_dims = vec![12, 10];
     let algorithm = &mut config.algorithm;
@@ -23,7 +23,7 @@ fn config() -> RunnerConfig {
     config
 }
 
-fn apg(config: &RunnerConfig, num_envs: usize) -> Apg<PointBlock> {
+fn apg(config: &RunnerConfig<PointSurrogate>, num_envs: usize) -> Apg<PointBlock> {
     Apg::new(config, &PointConfig::default(), num_envs, SEED).unwrap()
 }
 
@@ -81,7 +81,7 @@ fn first_window(actor: &Policy) -> Flight {
 
 impl Flight {
     /// Mean surrogate cost of a step, flown in `f64` from where each episode begins.
-    fn cost(&self, actor: &Policy, parameters: &[f64], surrogate: &SurrogateConfig) -> f64 {
+    fn cost(&self, actor: &Policy, parameters: &[f64], surrogate: &PointSurrogate) -> f64 {
         let (architecture, normalizer) = (&actor.network.architecture, actor.normalizer.as_ref().unwrap());
         let mut sum = 0.0;
         for lane in 0..BLOCK {
@@ -148,7 +148,7 @@ fn one_and_two_threads_learn_the_same_bytes() {
 
 #[test]
 fn sixty_updates_bring_the_cost_below_a_third() {
-    let mut config = RunnerConfig { max_iterations: 60, ..RunnerConfig::default() };
+    let mut config = RunnerConfig::<PointSurrogate> { max_iterations: 60, ..RunnerConfig::default() };
     config.algorithm.window_steps = 75;
     let mut apg = apg(&config, 64);
     let costs: Vec<f64> = (0..60).map(|_| apg.iterate().cost).collect();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::PointConfig;
+use eyas_env::{PointConfig, TaskConfig as _};
 use eyas_formats::npy::{self, Array, Data};
 use eyas_formats::{AdamState, Side, Value, student};
 use eyas_learn::distill::{
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Distill;
 use crate::failure::Failure;
 use crate::report::{self, say};
-use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env, write_manifest};
+use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     };
 
     // Everything that can be refused is refused before the run directory is made.
-    let env = make_env(&config.env, config.env.scene.num_envs, seed);
+    let env = config.env.make(config.env.scene.num_envs, seed);
     let loaded = load_policy(&arguments.teacher_checkpoint, &arguments.teacher.load_options(Side::Teacher))?;
     let teacher = Pilot::new(&loaded.policy, env.spec())?;
     let group = env.spec().group(config.distill.student.group()).expect("every task has both groups").clone();
@@ -117,7 +117,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
 
 fn configure(arguments: &Distill) -> Result<(Config, Layers, bool), Failure> {
     let mut layers = Layers::new(&Config::default())?;
-    layer(&mut layers, &arguments.flight)?;
+    layer::<PointConfig>(&mut layers, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
             layers.set(&format!("distill.{key}"), value, Origin::flag(flag))?;
@@ -192,7 +192,7 @@ fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> 
 /// A short flight that shows a wrong normaliser or output map at once.
 fn self_check(config: &Config, teacher: &Pilot, path: &Path) -> Result<(), Failure> {
     let (episodes, steps) = SELF_CHECK;
-    let mut env = make_env(&untimed(&config.env), episodes, SELF_CHECK_SEED);
+    let mut env = config.env.untimed().make(episodes, SELF_CHECK_SEED);
     let summary = evaluate(env.as_mut(), teacher, None, steps).summary();
     say(format!(
         "[INFO] Teacher self-check, {episodes} episodes of {steps} steps: mean return {:.1}, {:.1} % crashed",
@@ -212,11 +212,6 @@ fn self_check(config: &Config, teacher: &Pilot, path: &Path) -> Result<(), Failu
     Ok(())
 }
 
-/// The task without its time limit: evaluations count their own steps.
-fn untimed(env: &PointConfig) -> PointConfig {
-    PointConfig { episode_length_s: 1e6, ..env.clone() }
-}
-
 fn dataset_capacity(config: &Config, width: usize) -> u64 {
     let distill = &config.distill;
     let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
@@ -225,9 +220,9 @@ fn dataset_capacity(config: &Config, width: usize) -> u64 {
 }
 
 fn make_arena(config: &Config, env: Box<dyn eyas_env::VecEnv>, features: std::ops::Range<usize>) -> Arena {
-    let evaluation = untimed(&config.env);
+    let evaluation = config.env.untimed();
     let episodes = config.distill.eval_episodes;
-    let make = Box::new(move || make_env(&evaluation, episodes, EVALUATION_SEED));
+    let make = Box::new(move || evaluation.make(episodes, EVALUATION_SEED));
     Arena::new(&config.distill, env, features, config.agent.seed, make)
 }
 
@@ -405,7 +400,7 @@ impl Session {
         let best_pilot = Pilot { inference: eyas_policy::Inference::new(&best.policy), features };
         let fly = |pilot: &Pilot| {
             let distill = &self.config.distill;
-            let mut env = make_env(&untimed(&self.config.env), distill.final_episodes, FINAL_SEED);
+            let mut env = self.config.env.untimed().make(distill.final_episodes, FINAL_SEED);
             evaluate(env.as_mut(), pilot, Some(teacher), distill.eval_steps)
         };
         let (of_teacher, of_student) = (fly(teacher), fly(&best_pilot));
