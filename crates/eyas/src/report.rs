@@ -44,5 +44,4 @@ fn line(text: &mut String, name: &str, it: &Summary) {
 }
 
 /// What the columns of [`comparison`] mean.
-pub(crate) const LEGEND: &str =
-    "return: mean ± 95 % confidence; position: RMSE after 5 s; action: RMSE to the teacher's";
+pub(crate) const LEGEND: &str = "return: mean ± 95 % confidence; position: RMSE after 5 s, at most half an episode; action: RMSE to the teacher's";

@@ -5,6 +5,7 @@ use eyas_lanes::Stream;
 use eyas_policy::{Init, Network};
 use serde::{Deserialize, Serialize};
 
+use super::critic::TerminalValueConfig;
 use crate::ppo::ModelConfig;
 
 /// A training run by analytic policy gradient, in the words of rsl_rl's runner where it has them.
@@ -57,6 +58,10 @@ pub struct ApgConfig<S: Surrogate> {
     pub max_grad_norm: f64,
     /// Factor on the initial weights of the last layer. At least 0.
     pub last_layer_scale: f64,
+    /// Discount γ of a step. In `(0, 1]`, below 1 with a terminal value.
+    pub gamma: f64,
+    /// The value of what comes after a window.
+    pub terminal_value: TerminalValueConfig,
     /// Use of the task's symmetries: whether blocks fly windows as seen through a random one.
     pub symmetry_cfg: crate::ppo::SymmetryConfig,
     /// The cost.
@@ -97,6 +102,8 @@ impl<S: Surrogate> Default for ApgConfig<S> {
             final_learning_rate: 0.0,
             max_grad_norm: 0.3,
             last_layer_scale: 0.1,
+            gamma: 1.0,
+            terminal_value: TerminalValueConfig::default(),
             symmetry_cfg: crate::ppo::SymmetryConfig::default(),
             surrogate: S::default(),
         }
@@ -148,6 +155,14 @@ impl<S: Surrogate> RunnerConfig<S> {
                 return Err(format!("`agent.{name}` = {value}, expected at least 0"));
             }
         }
+        let highest = if algorithm.terminal_value.enabled { 1.0 - 1e-6 } else { 1.0 };
+        if !(algorithm.gamma > 0.0 && algorithm.gamma <= highest) {
+            return Err(format!(
+                "`agent.algorithm.gamma` = {}, expected a number in (0, 1], below 1 with `terminal_value`",
+                algorithm.gamma
+            ));
+        }
+        algorithm.terminal_value.validate()?;
         self.actor.validate("actor")?;
         self.critic.validate("critic")?;
         if self.actor.activation != self.critic.activation {

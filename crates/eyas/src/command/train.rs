@@ -298,7 +298,7 @@ struct ApgLearner<B: DifferentiableBlock> {
 impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
     fn iterate(&mut self) -> Iteration {
         let report = self.apg.iterate();
-        let scalars = named([
+        let mut scalars = named([
             ("Loss/cost", report.cost),
             ("Loss/gradient_norm", report.gradient_norm),
             ("Loss/learning_rate", report.learning_rate),
@@ -307,6 +307,9 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
             ("Perf/total_fps", report.env_steps as f64 / report.seconds),
             ("Perf/learning_time", report.seconds),
         ]);
+        if report.value_loss.is_finite() {
+            scalars.push(("Loss/value_function".to_owned(), report.value_loss));
+        }
         Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars }
     }
 
