@@ -141,6 +141,22 @@ fn on_policy_trains_on_its_own_episodes_only() {
     assert_eq!(on[0], off[0]);
 }
 
+/// The line used to give the size of the dataset.
+#[test]
+fn the_printed_samples_are_those_trained_on() {
+    let workspace = Workspace::with_teacher();
+    let trained_on = |arguments: &str| -> Vec<usize> {
+        let stdout = workspace.distill(&format!("{TINY} {arguments}")).succeed();
+        let lines = stdout.lines().filter_map(|line| line.strip_prefix("[INFO] Training on "));
+        lines.map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let bounded = trained_on("distill.samples_per_epoch=300 --experiment_name mlp");
+    assert_eq!(bounded, [300; 4]);
+    // Whole sequences of at most 100 steps until the bound is passed, however few there are.
+    let sequences = trained_on("--student gru distill.samples_per_epoch=2000 --experiment_name gru");
+    assert!(sequences.iter().all(|samples| (2000..2100).contains(samples)), "{sequences:?}");
+}
+
 #[test]
 fn the_dataset_stays_within_its_memory() {
     let workspace = Workspace::with_teacher();
