@@ -2,6 +2,7 @@
 
 mod arguments;
 mod command;
+mod dataset_file;
 mod failure;
 mod report;
 mod setup;

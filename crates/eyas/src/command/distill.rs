@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use eyas_env::PointConfig;
-use eyas_formats::npy::{self, Array, Data};
 use eyas_formats::{AdamState, Side, Value, student};
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Stored,
-    Student, distill, new_student,
+    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Stored, Student,
+    distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
-use eyas_run::run_dir::find_run;
+use eyas_run::run_dir::find_resumable;
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Distill;
+use crate::dataset_file;
 use crate::failure::Failure;
 use crate::report::{self, say};
 use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env, write_manifest};
@@ -28,10 +28,10 @@ const EVALUATION_SEED: u64 = 0xe7a1;
 const FINAL_SEED: u64 = 0xf1a1;
 /// Episodes and steps of the teacher's self-check.
 const SELF_CHECK: (usize, u32) = (256, 500);
+/// How the names of the checkpoints to go on from begin.
+const CHECKPOINT: &str = "checkpoint_epoch_";
 /// Key of the powers of two that the student learns with.
 const EXPONENTS: &str = "input_exponents";
-/// The dataset of the last checkpoint, without which off-policy training cannot go on.
-const DATASET_FILE: &str = "dataset.npz";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,8 +46,9 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let (config, layers, resumes) = configure(arguments)?;
     let seed = config.agent.seed;
     let root = Path::new(ROOT).join(&config.agent.experiment_name);
-    let checkpoint = if resumes {
-        Some(find_run(&root, &config.agent.load_run, &config.agent.load_checkpoint)?)
+    let resumed = if resumes {
+        let (run, checkpoint) = (&config.agent.load_run, &config.agent.load_checkpoint);
+        Some(find_resumable(&root, run, checkpoint, CHECKPOINT)?)
     } else {
         None
     };
@@ -59,8 +60,8 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let group = env.spec().group(config.distill.student.group()).expect("every task has both groups").clone();
     let num_actions = env.spec().num_actions;
 
-    let run = match &checkpoint {
-        Some(path) => RunDir::open(path.parent().unwrap_or(Path::new(".")))?,
+    let run = match &resumed {
+        Some(it) => RunDir::open(&it.run)?,
         None => RunDir::create(ROOT, &config.agent.experiment_name, &config.agent.run_name)?,
     };
     let directory = std::path::absolute(run.path())?;
@@ -83,9 +84,12 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let dataset = Dataset::new(config.distill.max_memory, seed);
     let mut progress = Progress { student, dataset, epoch: 0 };
     let mut best = f64::NEG_INFINITY;
-    if let Some(path) = &checkpoint {
-        best = restore(&mut progress, path, &run, config.distill.on_policy)?;
+    if let Some(path) = resumed.as_ref().and_then(|it| it.checkpoint.as_ref()) {
+        let width = group.features.len() + num_actions;
+        best = restore(&mut progress, path, (!config.distill.on_policy).then_some(width))?;
         say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+    } else if resumed.is_some() {
+        say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
     say(format!("[INFO] Logging to: {}", directory.display()))?;
     say(format!(
@@ -231,8 +235,9 @@ fn make_arena(config: &Config, env: Box<dyn eyas_env::VecEnv>, features: std::op
     Arena::new(&config.distill, env, features, config.agent.seed, make)
 }
 
-/// Student, optimiser, dataset and epoch of a checkpoint; returns the best return.
-fn restore(progress: &mut Progress, path: &Path, run: &RunDir, on_policy: bool) -> Result<f64, Failure> {
+/// Student, optimiser, epoch and, off-policy, the dataset of a checkpoint, whose records have `width` numbers;
+/// returns the best return.
+fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result<f64, Failure> {
     let stored = student::read(path)?;
     let shape = progress.student.stored().policy.network.architecture;
     if stored.policy.network.architecture != shape {
@@ -252,69 +257,11 @@ fn restore(progress: &mut Progress, path: &Path, run: &RunDir, on_policy: bool) 
         exponents: exponents.unwrap_or_default(),
     });
     progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
-    if !on_policy {
-        read_dataset(&mut progress.dataset, &run.file(DATASET_FILE), progress.epoch)?;
+    if let Some(width) = width {
+        let run = path.parent().unwrap_or(Path::new("."));
+        dataset_file::read(run, &mut progress.dataset, progress.epoch, width)?;
     }
     Ok(stored.best_return)
-}
-
-fn write_dataset(dataset: &Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
-    let episodes = &dataset.episodes;
-    let records: Vec<f32> = episodes.iter().flat_map(|it| it.records.iter().copied()).collect();
-    let per_episode = |value: &dyn Fn(&Episode) -> i64| {
-        Array::new(&[episodes.len()], Data::I64(episodes.iter().map(value).collect()))
-    };
-    let arrays = [
-        ("records", Array::new(&[records.len()], Data::F32(records))),
-        ("numbers", per_episode(&|it| it.records.len() as i64)),
-        ("width", per_episode(&|it| it.width as i64)),
-        ("crashed", per_episode(&|it| i64::from(it.crashed))),
-        (
-            "keys",
-            Array::new(
-                &[dataset.keys.len()],
-                Data::I64(dataset.keys.iter().map(|it| i64::from(*it)).collect()),
-            ),
-        ),
-        ("seen_and_epoch", Array::new(&[2], Data::I64(vec![dataset.seen as i64, i64::from(epoch)]))),
-    ];
-    let named: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (*name, array)).collect();
-    npy::write_npz(path, &named)?;
-    Ok(())
-}
-
-fn read_dataset(dataset: &mut Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
-    let broken = || Failure::new("the dataset of the run is damaged").at(&path.display());
-    let arrays = npy::read_npz(path)?;
-    let find =
-        |name: &str| arrays.iter().find(|(key, _)| key == name).map(|(_, array)| array).ok_or_else(broken);
-    let integers = |name: &str| -> Result<Vec<i64>, Failure> {
-        match find(name)?.data() {
-            Data::I64(values) => Ok(values.clone()),
-            _ => Err(broken()),
-        }
-    };
-    let records = find("records")?.to_f32();
-    let [seen, stored_epoch] = integers("seen_and_epoch")?[..] else { return Err(broken()) };
-    if stored_epoch != i64::from(epoch) {
-        return Err(Failure::new(format!(
-            "the dataset is that of epoch {stored_epoch}, the checkpoint of epoch {epoch}"
-        ))
-        .at(&path.display())
-        .hint("resume from the newest checkpoint of the run"));
-    }
-    let (numbers, widths, crashed) = (integers("numbers")?, integers("width")?, integers("crashed")?);
-    let keys = integers("keys")?.into_iter().map(|key| key as u32).collect();
-    let mut rest = records.as_slice();
-    let mut episodes = Vec::new();
-    for ((numbers, width), crashed) in numbers.into_iter().zip(widths).zip(crashed) {
-        let (records, after) = rest.split_at_checked(numbers as usize).ok_or_else(broken)?;
-        rest = after;
-        let (records, width) = (records.to_vec(), width as usize);
-        episodes.push(Episode { records, width, episode_return: 0.0, crashed: crashed != 0 });
-    }
-    dataset.restore(episodes, keys, seen as u64);
-    Ok(())
 }
 
 struct Session {
@@ -436,12 +383,12 @@ impl Observer for Session {
         self.say(&format!("[INFO] Collecting {} episodes using {pilot}...", distill.num_episodes))
     }
 
-    fn collected(&mut self, collected: &Collected, trained_on: usize) -> Result<(), Failure> {
+    fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Failure> {
         self.say(&format!(
             "Data collection - Mean return: {:.2} ± {:.2}",
             collected.mean_return, collected.std_return
         ))?;
-        self.say(&format!("[INFO] Training on {trained_on} samples..."))
+        self.say(&format!("[INFO] Training on {training_samples} samples..."))
     }
 
     fn finish(
@@ -473,10 +420,14 @@ impl Observer for Session {
         let stops = self.interrupt.interrupted();
         if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
             self.events.flush()?;
-            if !self.config.distill.on_policy {
-                write_dataset(dataset, &self.run.file(DATASET_FILE), epoch + 1)?;
+            let is_off_policy = !self.config.distill.on_policy;
+            if is_off_policy {
+                dataset_file::write(self.run.path(), dataset, epoch + 1)?;
             }
-            let path = self.save(&format!("checkpoint_epoch_{}.pt", epoch + 1), epoch + 1, student)?;
+            let path = self.save(&format!("{CHECKPOINT}{}.pt", epoch + 1), epoch + 1, student)?;
+            if is_off_policy {
+                dataset_file::remove_others(self.run.path(), epoch + 1)?;
+            }
             self.say(&format!("[INFO] Checkpoint saved to {}", path.display()))?;
         }
         Ok(if stops { Continue::No } else { Continue::Yes })
