@@ -420,14 +420,14 @@ impl Session<'_> {
         }
         self.events.flush()?;
         self.bar.println(format!(
-            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {:.4} m, {:.2} % crashed; moving {:.4} m, {:.2} % crashed",
+            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
             self.plan.max_iterations,
             self.seconds,
             self.env_steps as f64,
             all.mean_return,
-            hover.position_rmse,
+            report::metres(hover.position_rmse),
             100.0 * hover.crash_rate,
-            moving.position_rmse,
+            report::metres(moving.position_rmse),
             100.0 * moving.crash_rate,
         ))?;
         if self.best.as_ref().is_none_or(|best| all.mean_return > best.summary().mean_return) {
