@@ -18,16 +18,14 @@ use crate::arguments::Distill;
 use crate::dataset_file;
 use crate::failure::Failure;
 use crate::report::{self, say};
+use crate::self_check::self_check;
 use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env, write_manifest};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
-/// Seeds of the starts that no training uses: the self-check, the evaluations, the final comparison.
-const SELF_CHECK_SEED: u64 = 0x5e1f;
+/// Seeds of the starts that no training uses: the evaluations, the final comparison.
 const EVALUATION_SEED: u64 = 0xe7a1;
 const FINAL_SEED: u64 = 0xf1a1;
-/// Episodes and steps of the teacher's self-check.
-const SELF_CHECK: (usize, u32) = (256, 500);
 /// How the names of the checkpoints to go on from begin.
 const CHECKPOINT: &str = "checkpoint_epoch_";
 /// Key of the powers of two that the student learns with.
@@ -55,7 +53,8 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
 
     // Everything that can be refused is refused before the run directory is made.
     let env = make_env(&config.env, config.env.scene.num_envs, seed);
-    let loaded = load_policy(&arguments.teacher_checkpoint, &arguments.teacher.load_options(Side::Teacher))?;
+    let options = arguments.teacher.load_options(Side::Teacher);
+    let loaded = load_policy(&arguments.teacher_checkpoint, &options)?;
     let teacher = Pilot::new(&loaded.policy, env.spec())?;
     let group = env.spec().group(config.distill.student.group()).expect("every task has both groups").clone();
     let num_actions = env.spec().num_actions;
@@ -71,7 +70,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
     say(format!("[INFO] Loading teacher policy from: {}", arguments.teacher_checkpoint.display()))?;
     describe_teacher(&loaded)?;
-    self_check(&config, &teacher, &arguments.teacher_checkpoint)?;
+    self_check(&untimed(&config.env), &loaded, &options, &arguments.teacher_checkpoint)?;
 
     say("[INFO] Creating student policy")?;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
@@ -193,29 +192,6 @@ fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A short flight that shows a wrong normaliser or output map at once.
-fn self_check(config: &Config, teacher: &Pilot, path: &Path) -> Result<(), Failure> {
-    let (episodes, steps) = SELF_CHECK;
-    let mut env = make_env(&untimed(&config.env), episodes, SELF_CHECK_SEED);
-    let summary = evaluate(env.as_mut(), teacher, None, steps).summary();
-    say(format!(
-        "[INFO] Teacher self-check, {episodes} episodes of {steps} steps: mean return {:.1}, {:.1} % crashed",
-        summary.mean_return,
-        100.0 * summary.crash_rate
-    ))?;
-    if summary.crash_rate > 0.5 {
-        eprintln!(
-            "warning: the teacher crashes in {:.0} % of its episodes; if it should fly better, its output map, activation or normaliser may be read wrongly\n  hint: try `--teacher_output tanh`, and compare with `eyas inspect {}`",
-            100.0 * summary.crash_rate,
-            path.display()
-        );
-    }
-    if !summary.mean_return.is_finite() {
-        return Err(Failure::new("the teacher's return is not finite"));
-    }
-    Ok(())
-}
-
 /// The task without its time limit: evaluations count their own steps.
 fn untimed(env: &PointConfig) -> PointConfig {
     PointConfig { episode_length_s: 1e6, ..env.clone() }
@@ -318,9 +294,9 @@ impl Session {
             summary.mean_return, summary.std_return, summary.mean_length
         ))?;
         self.say(&format!(
-            "Evaluation - Crashed: {:.1} %, Position RMSE: {:.4} m, Action error: {:.4}",
+            "Evaluation - Crashed: {:.1} %, Position RMSE: {}, Action error: {:.4}",
             100.0 * summary.crash_rate,
-            summary.position_rmse,
+            report::position(&summary),
             summary.action_rmse
         ))?;
         if summary.mean_return > self.best {
@@ -356,7 +332,6 @@ impl Session {
             evaluate(env.as_mut(), pilot, Some(teacher), distill.eval_steps)
         };
         let (of_teacher, of_student) = (fly(teacher), fly(&best_pilot));
-        let share = 100.0 * of_student.summary().mean_return / of_teacher.summary().mean_return;
         self.say("")?;
         self.say(&format!("Training completed! ({:.1} s)", self.clock.elapsed().as_secs_f64()))?;
         self.say(&format!("Best return: {:.2}", self.best))?;
@@ -365,7 +340,8 @@ impl Session {
         self.say("")?;
         self.say(report::comparison(&[("teacher", &of_teacher), ("best student", &of_student)]).trim_end())?;
         self.say(report::LEGEND)?;
-        self.say(&format!("The best student reaches {share:.1} % of the teacher's return"))?;
+        let returns = [&of_student, &of_teacher].map(|it| it.summary().mean_return);
+        self.say(&report::share_of_teacher(returns))?;
         let task = &arguments.flight.task;
         self.say(&format!("Fly it: eyas play --task {task} --checkpoint {}", best_path.display()))?;
         Ok(ExitCode::SUCCESS)
