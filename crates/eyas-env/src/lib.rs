@@ -17,4 +17,4 @@ pub use point::{
 pub use raptor::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
 pub use registry::{POINT_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};
-pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv};
+pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -10,7 +10,7 @@ use eyas_sim::{
 
 use super::config::{PointConfig, TrajectoryType};
 use crate::episode::MAX_TERMS;
-use crate::{Cause, Ended, EnvBlock, Frame, Part, Step, Telemetry};
+use crate::{Cause, Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows, visit_words};
 
 /// The full observation; `policy` is all but the rotor speeds.
 pub(super) const PARTS: &[Part] = &[
@@ -221,6 +221,21 @@ impl EnvBlock for PointBlock {
 
     fn set_age(&mut self, lane: usize, steps: u32) {
         self.age[lane] = steps;
+    }
+
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { shared: _, first_env: _, state, set_point, target, max_speed, moving, .. } = self;
+        let Langevin { raw_position, raw_velocity, position, velocity } = target;
+        visit_rows(state.fields_mut(), visit);
+        visit_rows([raw_position, raw_velocity, position, velocity].into_iter().flatten(), visit);
+        visit_rows(set_point.iter_mut().chain([max_speed, moving]).chain(&mut self.sums), visit);
+        let counters = [&mut self.clock, &mut self.age, &mut self.episode, &mut self.length];
+        visit_words(counters.into_iter().flatten().chain([&mut self.ended]), visit);
+        for cause in &mut self.cause {
+            let mut bits = u32::from(cause.bits);
+            visit(&mut bits);
+            cause.bits = bits as u8;
+        }
     }
 }
 

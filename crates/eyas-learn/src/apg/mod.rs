@@ -18,7 +18,7 @@ mod window;
 
 use std::time::Instant;
 
-use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec};
+use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec, visit_words};
 use eyas_lanes::{BLOCK, Stream};
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm};
 use rayon::prelude::*;
@@ -115,6 +115,25 @@ impl<B: DifferentiableBlock> Apg<B> {
             spec,
             seed,
         })
+    }
+
+    /// Flies on with another actor of the same shape, and with its normaliser.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrainable`] if the network has no backward pass.
+    pub fn set_actor(&mut self, actor: Policy) -> Result<(), Untrainable> {
+        self.unroll = Unroll::new(&actor.network.architecture, actor.normalizer.as_ref())?;
+        self.actor = actor;
+        Ok(())
+    }
+
+    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs and what is counted for each.
+    pub fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        for (block, memory) in &mut self.shards {
+            block.visit_state(visit);
+            visit_words(&mut memory.age, visit);
+        }
     }
 
     /// Learning rate of the next update.

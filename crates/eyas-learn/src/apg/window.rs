@@ -27,7 +27,7 @@ pub(super) struct Memory<B: DifferentiableBlock> {
     /// Lanes that were reset after each step.
     resets: Vec<u32>,
     /// Steps since the last reset.
-    age: [u32; BLOCK],
+    pub(super) age: [u32; BLOCK],
     observation: Vec<Row>,
     mirrored: Vec<Row>,
     action: Vec<Row>,
