@@ -178,8 +178,8 @@ fn envs_of_another_number_start_anew() {
     for short in SHORT {
         let workspace = Workspace::empty();
         workspace.eyas(&format!("train {TASK} {short}")).succeed();
-        let more =
-            short.replace("--max_iterations 2 --num_envs 64", "--resume true --max_iterations 3 --num_envs 96");
+        let more = short
+            .replace("--max_iterations 2 --num_envs 64", "--resume true --max_iterations 3 --num_envs 96");
         let stdout = workspace.eyas(&format!("train {TASK} {more}")).succeed();
         assert_in_order(
             &stdout,
