@@ -37,8 +37,8 @@ pub(crate) fn self_check(
         return Err(Failure::new("the teacher's return is not finite").at(&path.display()));
     }
     if as_read.crash_rate > SUSPICIOUS_CRASH_RATE || as_read.mean_return <= 0.0 {
-        let (better, tried) = compare(env, loaded, options, path, &as_read)?;
-        warn(path, loaded, &as_read, better.as_ref(), &tried);
+        let comparison = compare(env, loaded, options, path, &as_read)?;
+        warn(path, loaded, &as_read, &comparison);
     }
     Ok(())
 }
@@ -56,17 +56,25 @@ struct Reading {
     options: LoadOptions,
 }
 
-/// The best reading that flies clearly better than the one at hand, and the flags of all that were tried.
+/// How the other readings of a file fly.
+#[derive(Default)]
+struct Comparison {
+    /// The best that flies clearly better than the one at hand.
+    better: Option<(Reading, Summary)>,
+    /// The single flags that were tried.
+    tried: Vec<String>,
+}
+
+/// Flies all other readings.
 fn compare(
     env: &PointConfig,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,
     as_read: &Summary,
-) -> Result<(Option<(Reading, Summary)>, Vec<String>), Failure> {
+) -> Result<Comparison, Failure> {
     let checkpoint = Checkpoint::read(path)?;
-    let mut best: Option<(Reading, Summary)> = None;
-    let mut tried = Vec::new();
+    let mut comparison = Comparison::default();
     for reading in other_readings(loaded, options) {
         // What the file does not allow is no way to read it.
         let Ok(other) = checkpoint.policy(&reading.options) else { continue };
@@ -75,16 +83,16 @@ fn compare(
         }
         let Ok(summary) = fly(env, &other) else { continue };
         if let [flag] = &reading.flags[..] {
-            tried.push(flag.clone());
+            comparison.tried.push(flag.clone());
         }
-        let rival = best.as_ref().map_or(as_read, |(_, summary)| summary);
+        let rival = comparison.better.as_ref().map_or(as_read, |(_, summary)| summary);
         // Twice both confidence intervals: the best of a dozen must not win by luck.
         let margin = 2.0 * (summary.ci95_return + rival.ci95_return);
         if summary.mean_return > rival.mean_return + margin && summary.crash_rate < rival.crash_rate {
-            best = Some((reading, summary));
+            comparison.better = Some((reading, summary));
         }
     }
-    Ok((best, tried))
+    Ok(comparison)
 }
 
 /// Every combination of what the loader may have got wrong, those of fewer flags first.
@@ -132,15 +140,9 @@ fn other_readings(loaded: &LoadedPolicy, options: &LoadOptions) -> Vec<Reading> 
     readings
 }
 
-fn warn(
-    path: &Path,
-    loaded: &LoadedPolicy,
-    as_read: &Summary,
-    better: Option<&(Reading, Summary)>,
-    tried: &[String],
-) {
+fn warn(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comparison) {
     let crashes = format!("the teacher crashes in {:.0} % of its episodes", 100.0 * as_read.crash_rate);
-    if let Some((reading, summary)) = better {
+    if let Some((reading, summary)) = &comparison.better {
         eprintln!(
             "warning: {crashes}; with `{}` it crashes in {:.0} % and its return is {:.1} instead of {:.1}\n  \
              hint: give these flags if the teacher was trained so; `eyas inspect {}` shows what the file says",
@@ -161,7 +163,7 @@ fn warn(
     eprintln!(
         "warning: {crashes}, and no other reading of its file flies clearly better (tried {})\n  \
          hint: {hint}; `eyas inspect {}` shows what the file says",
-        tried.join(", "),
+        comparison.tried.join(", "),
         path.display()
     );
 }
