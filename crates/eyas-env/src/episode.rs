@@ -2,7 +2,7 @@
 
 use eyas_lanes::{BLOCK, Row};
 
-use crate::Step;
+use crate::{Step, visit_rows, visit_words};
 
 /// Why an episode ended; several may hold at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,6 +140,18 @@ impl Ledger {
             terms,
             cause: self.cause[lane],
             final_speed,
+        }
+    }
+
+    /// [`EnvBlock::visit_state`](crate::EnvBlock::visit_state) of what is counted here.
+    pub(crate) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { first_env: _, clock, age, episode, length, sums, cause, ended } = self;
+        visit_rows(sums, visit);
+        visit_words([clock, age, episode, length].into_iter().flatten().chain([ended]), visit);
+        for cause in cause {
+            let mut bits = u32::from(cause.bits);
+            visit(&mut bits);
+            cause.bits = bits as u8;
         }
     }
 

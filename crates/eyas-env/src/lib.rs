@@ -26,4 +26,4 @@ pub use raptor::{
 pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};
 pub use task::TaskConfig;
-pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv};
+pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -64,6 +64,26 @@ pub trait EnvBlock: Send {
 
     /// Moves the clock of each env, so that episodes that start together do not end together.
     fn set_age(&mut self, lane: usize, steps: u32);
+
+    /// Shows `visit` the bits of every number that later steps depend on, in a fixed order, and goes on with what
+    /// it leaves there: one method saves a state and puts it back, so the two cannot disagree.
+    ///
+    /// [`visit_rows`] and [`visit_words`] do it for fields.
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));
+}
+
+/// [`EnvBlock::visit_state`] of numbers.
+pub fn visit_rows<'a>(rows: impl IntoIterator<Item = &'a mut Row>, visit: &mut dyn FnMut(&mut u32)) {
+    for value in rows.into_iter().flat_map(|row| &mut row.0) {
+        let mut bits = value.to_bits();
+        visit(&mut bits);
+        *value = f32::from_bits(bits);
+    }
+}
+
+/// [`EnvBlock::visit_state`] of counters.
+pub fn visit_words<'a>(words: impl IntoIterator<Item = &'a mut u32>, visit: &mut dyn FnMut(&mut u32)) {
+    words.into_iter().for_each(visit);
 }
 
 /// `num_envs` independent episodes, cut into blocks.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Write};
+use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use zip::read::{ArchiveOffset, Config};
@@ -75,8 +75,8 @@ impl Archive {
         }
         self.unread =
             self.unread.checked_sub(entry.size()).ok_or_else(|| damaged("its entries overlap".to_owned()))?;
-        let mut bytes = Vec::new();
-        // The size comes from the file and may lie, so memory grows with what is really there.
+        // The size comes from the file and may lie, but not beyond the file's own.
+        let mut bytes = Vec::with_capacity(entry.size() as usize);
         entry
             .read_to_end(&mut bytes)
             .map_err(|error| damaged(format!("entry `{name}` cannot be read: {error}")))?;
@@ -92,29 +92,46 @@ impl Archive {
     }
 }
 
-/// Builds an archive in memory: entries are stored, begin at multiples of 64 bytes as torch wants
-/// them for mapping, and carry no time, so that equal content gives equal bytes.
-pub(crate) struct ArchiveBuilder(ZipWriter<Cursor<Vec<u8>>>);
+/// Builds an archive: entries are stored, begin at multiples of 64 bytes as torch wants them for mapping, and
+/// carry no time, so that equal content gives equal bytes.
+pub(crate) struct ArchiveBuilder<W: Write + Seek>(ZipWriter<W>);
 
 const IN_MEMORY: &str = "writing to memory cannot fail";
 
-impl ArchiveBuilder {
+impl ArchiveBuilder<Cursor<Vec<u8>>> {
+    /// An archive in memory.
     pub(crate) fn new() -> Self {
-        Self(ZipWriter::new(Cursor::new(Vec::new())))
+        Self::to(Cursor::new(Vec::new()))
     }
 
     pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) {
+        self.begin(name, bytes.len() as u64).expect(IN_MEMORY).write_all(bytes).expect(IN_MEMORY);
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.finish().expect(IN_MEMORY).into_inner()
+    }
+}
+
+impl<W: Write + Seek> ArchiveBuilder<W> {
+    /// An archive that is written to `target` as its entries come.
+    pub(crate) fn to(target: W) -> Self {
+        Self(ZipWriter::new(target))
+    }
+
+    /// Begins an entry of `size` bytes, which the caller writes next.
+    pub(crate) fn begin(&mut self, name: &str, size: u64) -> io::Result<&mut ZipWriter<W>> {
         let options = SimpleFileOptions::DEFAULT
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::DEFAULT)
             .system(System::Unix)
-            .large_file(bytes.len() as u64 > u64::from(u32::MAX))
+            .large_file(size > u64::from(u32::MAX))
             .with_alignment(64);
-        self.0.start_file(name, options).expect(IN_MEMORY);
-        self.0.write_all(bytes).expect(IN_MEMORY);
+        self.0.start_file(name, options)?;
+        Ok(&mut self.0)
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.0.finish().expect(IN_MEMORY).into_inner()
+    pub(crate) fn finish(self) -> io::Result<W> {
+        Ok(self.0.finish()?)
     }
 }

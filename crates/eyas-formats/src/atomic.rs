@@ -17,8 +17,17 @@ use crate::FormatError;
 /// The first I/O error, for instance when the disk is full; an existing `path` is then untouched and the
 /// temporary file is gone.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// [`write()`] for content that need not lie in memory as a whole.
+///
+/// # Errors
+///
+/// As [`write()`], or the one that `content` returns.
+pub fn write_with(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let temporary = temporary_sibling(path);
-    let written = write_and_rename(&temporary, path, bytes);
+    let written = write_and_rename(&temporary, path, content);
     if written.is_err() {
         // The first failure is the one to report; a temporary file that cannot be removed is only litter.
         let _ = fs::remove_file(&temporary);
@@ -39,9 +48,13 @@ fn temporary_sibling(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}-{write}.tmp", std::process::id()))
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_and_rename(
+    temporary: &Path,
+    path: &Path,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
-    file.write_all(bytes)?;
+    content(&mut file)?;
     file.sync_all()?;
     drop(file);
     fs::rename(temporary, path)?;

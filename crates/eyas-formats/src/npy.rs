@@ -1,12 +1,12 @@
 //! NumPy arrays: `.npy` and `.npz`.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufWriter, Read, Write as _};
 use std::path::Path;
 
 use crate::FormatError;
 use crate::archive::{Archive, ArchiveBuilder};
-use crate::atomic::write_file;
+use crate::atomic::{self, write_file};
 
 /// The elements of an [`Array`], row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,19 +78,30 @@ impl Array {
     /// If the shape has thousands of axes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut shape = self.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        if self.shape.len() == 1 {
-            shape.push(',');
-        }
-        let mut header =
-            format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({shape}), }}", self.data.descr());
-        // NumPy pads the header so that the elements begin at a multiple of 64 bytes.
-        let unpadded = MAGIC.len() + 4 + header.len() + 1;
-        header.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(64) - unpadded));
-        header.push('\n');
-        let length = u16::try_from(header.len()).expect("a shape takes less than 64 KiB");
-        [MAGIC, &[1, 0], &length.to_le_bytes(), header.as_bytes(), &self.data.to_le_bytes()].concat()
+        [header(&self.shape, self.data.descr()), self.data.to_le_bytes()].concat()
     }
+
+    /// The elements.
+    #[must_use]
+    pub fn into_data(self) -> Data {
+        self.data
+    }
+}
+
+/// What stands before the elements of a `.npy` file, version 1.0.
+fn header(shape: &[usize], descr: &str) -> Vec<u8> {
+    let one_axis = shape.len() == 1;
+    let mut shape = shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if one_axis {
+        shape.push(',');
+    }
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+    // NumPy pads the header so that the elements begin at a multiple of 64 bytes.
+    let unpadded = MAGIC.len() + 4 + header.len() + 1;
+    header.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(64) - unpadded));
+    header.push('\n');
+    let length = u16::try_from(header.len()).expect("a shape takes less than 64 KiB");
+    [MAGIC, &[1, 0], &length.to_le_bytes(), header.as_bytes()].concat()
 }
 
 impl Data {
@@ -181,7 +192,39 @@ pub fn write_npz(path: &Path, arrays: &[(&str, &Array)]) -> Result<(), FormatErr
     for (name, array) in arrays {
         archive.add(&format!("{name}.npy"), &array.to_bytes());
     }
-    write_file(path, &archive.finish())
+    write_file(path, &archive.into_bytes())
+}
+
+/// As [`write_npz`], with one more array before the others: `f32` of one axis, given in pieces, so that a large
+/// array is written without a second copy of it in memory.
+///
+/// # Errors
+///
+/// [`FormatError::Write`].
+pub fn write_npz_in_pieces<'a>(
+    path: &Path,
+    (name, pieces): (&str, impl Iterator<Item = &'a [f32]> + Clone),
+    arrays: &[(&str, &Array)],
+) -> Result<(), FormatError> {
+    let content = |file: &mut File| -> io::Result<()> {
+        let mut archive = ArchiveBuilder::to(BufWriter::new(file));
+        let length = pieces.clone().map(<[f32]>::len).sum();
+        let header = header(&[length], "<f4");
+        let entry = archive.begin(&format!("{name}.npy"), (header.len() + 4 * length) as u64)?;
+        entry.write_all(&header)?;
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            bytes.clear();
+            bytes.extend(piece.iter().flat_map(|value| value.to_le_bytes()));
+            entry.write_all(&bytes)?;
+        }
+        for (name, array) in arrays {
+            let bytes = array.to_bytes();
+            archive.begin(&format!("{name}.npy"), bytes.len() as u64)?.write_all(&bytes)?;
+        }
+        archive.finish()?.flush()
+    };
+    atomic::write_with(path, content).map_err(|source| FormatError::Write { path: path.to_owned(), source })
 }
 
 /// What the header of an array says.

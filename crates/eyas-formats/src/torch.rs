@@ -152,7 +152,7 @@ pub fn to_bytes(value: &Value) -> Vec<u8> {
     }
     archive.add("archive/version", b"3\n");
     archive.add("archive/.data/serialization_id", format!("{:040}", hash.0).as_bytes());
-    archive.finish()
+    archive.into_bytes()
 }
 
 /// 64-bit FNV-1a: torch wants 40 digits that tell files apart, not a cryptographic promise.

@@ -53,7 +53,7 @@ pub trait Real:
 }
 
 macro_rules! scalar {
-    ($float:ty) => {
+    ($float:ty, $asin:path) => {
         impl Real for $float {
             type Mask = bool;
 
@@ -95,11 +95,11 @@ macro_rules! scalar {
             }
             #[inline(always)]
             fn acos_one_minus(self) -> Self {
-                2.0 * (0.5 * self).sqrt().asin()
+                2.0 * $asin((0.5 * self).sqrt())
             }
         }
     };
 }
 
-scalar!(f32);
-scalar!(f64);
+scalar!(f32, libm::asinf);
+scalar!(f64, libm::asin);

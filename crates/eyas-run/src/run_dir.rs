@@ -146,7 +146,7 @@ pub fn find_run(
 ) -> Result<PathBuf, RunError> {
     let root = root.as_ref();
     let newest = find_run_dir(root, run_regex)?;
-    let found = last_match(&newest, "checkpoint", checkpoint_regex, Path::is_file, padded);
+    let found = last_match(&newest, CHECKPOINT, checkpoint_regex, Path::is_file, padded);
     match found {
         Ok(checkpoint) => Ok(newest.join(checkpoint)),
         // A flight holds no checkpoint to go on from.
@@ -157,6 +157,45 @@ pub fn find_run(
     }
 }
 
+/// A run to go on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumable {
+    /// Its directory.
+    pub run: PathBuf,
+    /// The checkpoint to go on from; none if the run was killed before it wrote the first.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// As [`find_run`], but a run that holds no file whose name begins with `prefix` is found too: it was killed
+/// before its first checkpoint and goes on from its beginning.
+///
+/// # Errors
+///
+/// As [`find_run`].
+pub fn find_resumable(
+    root: impl AsRef<Path>,
+    run_regex: &str,
+    checkpoint_regex: &str,
+    prefix: &str,
+) -> Result<Resumable, RunError> {
+    match find_run(root, run_regex, checkpoint_regex) {
+        Ok(checkpoint) => {
+            let run = checkpoint.parent().unwrap_or(Path::new(".")).to_owned();
+            Ok(Resumable { run, checkpoint: Some(checkpoint) })
+        }
+        Err(RunError::NoMatch { what: CHECKPOINT, directory, present, .. })
+            if !directory.to_string_lossy().ends_with(FLIGHT_SUFFIX)
+                && !present.iter().any(|name| name.starts_with(prefix)) =>
+        {
+            Ok(Resumable { run: directory, checkpoint: None })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What [`find_run`] looks for in a run, as its errors call it.
+const CHECKPOINT: &str = "checkpoint";
+
 /// How the name of a folder ends that `eyas play` logs a flight to, beside the runs.
 const FLIGHT_SUFFIX: &str = "_trajectory_tracking";
 
@@ -164,7 +203,7 @@ const FLIGHT_SUFFIX: &str = "_trajectory_tracking";
 fn older_run(root: &Path, run_regex: &str, checkpoint_regex: &str) -> Option<PathBuf> {
     let is_run = |path: &Path| path.is_dir() && !path.to_string_lossy().ends_with(FLIGHT_SUFFIX);
     let run = root.join(last_match(root, "run", run_regex, is_run, str::to_owned).ok()?);
-    let checkpoint = last_match(&run, "checkpoint", checkpoint_regex, Path::is_file, padded).ok()?;
+    let checkpoint = last_match(&run, CHECKPOINT, checkpoint_regex, Path::is_file, padded).ok()?;
     Some(run.join(checkpoint))
 }
 

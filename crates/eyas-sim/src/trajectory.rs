@@ -72,6 +72,14 @@ impl<R: Real> Langevin<R> {
     }
 }
 
+impl<R> Langevin<R> {
+    /// The 12 numbers in the order of the fields.
+    pub fn fields_mut(&mut self) -> impl Iterator<Item = &mut R> {
+        let Self { raw_position, raw_velocity, position, velocity } = self;
+        [raw_position, raw_velocity, position, velocity].into_iter().flatten()
+    }
+}
+
 impl Langevin<Row> {
     /// One vector of lanes of a block.
     #[inline(always)]

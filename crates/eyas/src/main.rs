@@ -2,9 +2,11 @@
 
 mod arguments;
 mod command;
+mod dataset_file;
 mod failure;
 mod flyable;
 mod report;
+mod self_check;
 mod setup;
 
 use std::process::ExitCode;

@@ -18,22 +18,28 @@ pub(crate) fn comparison(rows: &[(&str, &Evaluation)]) -> String {
         "{:<24} {:>8} {:>18} {:>8} {:>9} {:>12} {:>12}\n",
         "", "episodes", "return", "length", "crashed", "position", "action"
     );
+    let mut reasons = String::new();
     for (name, evaluation) in rows {
         for (kind, summary) in
             [("all", evaluation.summary()), ("hover", evaluation.hover()), ("moving", evaluation.moving())]
         {
             if summary.episodes > 0 {
                 line(&mut text, &format!("{name}, {kind}"), &summary);
+                if summary.position_rmse.is_nan() {
+                    reasons = format!("position –: {NONE_LASTED}\n");
+                }
             }
         }
     }
-    text
+    if rows.iter().any(|(_, evaluation)| !evaluation.is_labelled) {
+        reasons += "action –: no teacher to compare with\n";
+    }
+    text + &reasons
 }
 
 fn line(text: &mut String, name: &str, it: &Summary) {
-    let or_dash = |value: f64, text: String| if value.is_nan() { "–".to_owned() } else { text };
-    let position = or_dash(it.position_rmse, format!("{:.4} m", it.position_rmse));
-    let action = or_dash(it.action_rmse, format!("{:.4}", it.action_rmse));
+    let position = metres(it.position_rmse);
+    let action = if it.action_rmse.is_nan() { "–".to_owned() } else { format!("{:.4}", it.action_rmse) };
     let mean = format!("{:.1} ± {:.1}", it.mean_return, it.ci95_return);
     let crashed = format!("{:.2} %", 100.0 * it.crash_rate);
     let _ = writeln!(
@@ -43,5 +49,61 @@ fn line(text: &mut String, name: &str, it: &Summary) {
     );
 }
 
+/// Why an evaluation has no position error.
+const NONE_LASTED: &str = "no episode lasted until errors count";
+
+/// A length, or a dash where there is none.
+pub(crate) fn metres(length: f64) -> String {
+    if length.is_nan() { "–".to_owned() } else { format!("{length:.4} m") }
+}
+
+/// The position error of an evaluation, or why there is none.
+pub(crate) fn position(it: &Summary) -> String {
+    if it.position_rmse.is_nan() { format!("– ({NONE_LASTED})") } else { metres(it.position_rmse) }
+}
+
+/// How far a student came, by the mean returns of student and teacher. A share means something only where the
+/// teacher's return is positive and the student's not negative.
+pub(crate) fn share_of_teacher([student, teacher]: [f64; 2]) -> String {
+    if teacher > 0.0 && student >= 0.0 {
+        format!("The best student reaches {:.1} % of the teacher's return", 100.0 * student / teacher)
+    } else {
+        format!(
+            "The best student reaches a return of {student:.1}, the teacher {teacher:.1}: no share can be given"
+        )
+    }
+}
+
 /// What the columns of [`comparison`] mean.
 pub(crate) const LEGEND: &str = "return: mean ± 95 % confidence; position: RMSE after 5 s, at most half an episode; action: RMSE to the teacher's";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_given_only_of_a_positive_return() {
+        assert_eq!(
+            share_of_teacher([50.0, 200.0]),
+            "The best student reaches 25.0 % of the teacher's return"
+        );
+        for returns in [[-50.0, 200.0], [50.0, 0.0], [-100.0, -50.0], [50.0, -50.0]] {
+            let text = share_of_teacher(returns);
+            assert!(text.ends_with("no share can be given") && !text.contains('%'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_number_is_a_dash_with_its_reason() {
+        let mut evaluation =
+            Evaluation { outcomes: vec![eyas_learn::Outcome::default()], is_labelled: false };
+        evaluation.outcomes[0].length = 20;
+        let table = comparison(&[("policy", &evaluation)]);
+        assert!(
+            !table.contains("NaN") && table.contains("position –: no episode lasted until errors count"),
+            "{table}"
+        );
+        assert!(table.contains("action –: no teacher to compare with"), "{table}");
+        assert_eq!(position(&evaluation.summary()), "– (no episode lasted until errors count)");
+    }
+}

@@ -11,7 +11,7 @@ use eyas_sim::{
 use super::config::{PointConfig, TrajectoryType};
 use crate::episode::Ledger;
 use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite};
-use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry};
+use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
 pub(super) const PARTS: &[Part] = &[
@@ -162,6 +162,14 @@ impl EnvBlock for PointBlock {
 
     fn set_age(&mut self, lane: usize, steps: u32) {
         self.ledger.age[lane] = steps;
+    }
+
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { shared: _, ledger, state, set_point, target, max_speed, moving } = self;
+        ledger.visit_state(visit);
+        visit_rows(state.fields_mut(), visit);
+        visit_rows(target.fields_mut(), visit);
+        visit_rows(set_point.iter_mut().chain([max_speed, moving]), visit);
     }
 }
 

@@ -9,7 +9,7 @@ use super::config::RaptorConfig;
 use super::rules;
 use crate::episode::Ledger;
 use crate::rows::{load_vector, not_a_number_to_zero, not_finite};
-use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry};
+use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
 pub(super) const PARTS: &[Part] = &[
@@ -223,6 +223,15 @@ impl EnvBlock for RaptorBlock {
 
     fn set_age(&mut self, lane: usize, steps: u32) {
         self.ledger.age[lane] = steps;
+    }
+
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { shared: _, crafts: _, ledger, state, history, last_action, force, reference, moving } =
+            self;
+        ledger.visit_state(visit);
+        visit_rows(state.fields_mut(), visit);
+        visit_rows(reference.fields_mut(), visit);
+        visit_rows(history.iter_mut().chain(last_action).chain(force).chain([moving]), visit);
     }
 }
 

@@ -211,3 +211,40 @@ fn episodes_of_one_number_are_the_same_flight() {
     assert_ne!(first, next);
     assert_eq!(first, again);
 }
+
+/// Whatever has happened to a block, its saved state makes another one fly on like it, to the bit.
+#[test]
+fn a_saved_state_is_all_that_a_block_goes_on_from() {
+    let config = PointConfig { episode_length_s: 0.5, ..PointConfig::default() };
+    let commands = Stream::new(9, "commands");
+    let fly = |block: &mut dyn EnvBlock, step: u32| {
+        let action = commands.normals([step, 0, 0, 0]).map(|it| Row::splat(0.3 * it));
+        let outcome = block.step(&action);
+        // Some ended episodes wait for a while.
+        block.reset((outcome.terminated | outcome.truncated) & 0x5555_5555);
+        outcome
+    };
+    let mut env = started(&config, BLOCK, 3);
+    let block = env.blocks()[0].as_mut();
+    block.set_age(7, 20);
+    for step in 0..70 {
+        fly(block, step);
+    }
+    let mut state = Vec::new();
+    block.visit_state(&mut |word| state.push(*word));
+    assert_ne!(block.ended(), 0, "an ended episode is part of what is saved");
+
+    let mut other = started(&config, BLOCK, 3);
+    let other = other.blocks()[0].as_mut();
+    let mut words = state.iter();
+    other.visit_state(&mut |word| *word = *words.next().unwrap());
+    assert_eq!(words.len(), 0);
+    for step in 70..140 {
+        assert_eq!(fly(block, step), fly(other, step), "step {step}");
+        assert_eq!(observe(block), observe(other), "step {step}");
+    }
+    for lane in 0..BLOCK {
+        assert_eq!(block.episode(lane), other.episode(lane));
+        assert_eq!(block.telemetry(lane), other.telemetry(lane));
+    }
+}

@@ -250,7 +250,7 @@ impl<'a> Loader<'a> {
         let Some((key, logarithmic)) = self.part.std else { return Ok(None) };
         let mut std = self.part.dict.vector(key, actions)?;
         if logarithmic {
-            std = std.into_iter().map(f32::exp).collect();
+            std = std.into_iter().map(libm::expf).collect();
         }
         Ok(Some(std))
     }

@@ -49,6 +49,19 @@ fn an_archive_keeps_names_and_order() {
 }
 
 #[test]
+fn pieces_make_the_file_of_the_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, again) = (directory.path().join("a.npz"), directory.path().join("b.npz"));
+    let numbers = [1.5_f32, -2.0, 3.0, f32::NAN, 5.0];
+    let whole = Array::new(&[5], Data::F32(numbers.to_vec()));
+    let other = Array::new(&[2], Data::I64(vec![7, 8]));
+    npy::write_npz(&path, &[("numbers", &whole), ("other", &other)]).unwrap();
+    let pieces = [&numbers[..2], &numbers[2..2], &numbers[2..]].into_iter();
+    npy::write_npz_in_pieces(&again, ("numbers", pieces), &[("other", &other)]).unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), std::fs::read(again).unwrap());
+}
+
+#[test]
 fn a_size_that_does_not_fit_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("array.npy");

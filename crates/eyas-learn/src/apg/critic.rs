@@ -125,6 +125,25 @@ impl Critic {
         })
     }
 
+    /// Reads observations through another normaliser.
+    pub(super) fn set_normalizer(&mut self, normalizer: Option<&Normalizer>) -> Result<(), Untrainable> {
+        self.unroll = Unroll::new(&self.network.architecture, normalizer)?;
+        Ok(())
+    }
+
+    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of what was learned.
+    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Adam { step, exp_avg, exp_avg_sq } = &mut self.optimizer;
+        for value in self.network.parameters.iter_mut().chain(exp_avg).chain(exp_avg_sq) {
+            let mut bits = value.to_bits();
+            visit(&mut bits);
+            *value = f32::from_bits(bits);
+        }
+        let mut words = [*step as u32, (*step >> 32) as u32];
+        words.iter_mut().for_each(visit);
+        *step = u64::from(words[0]) | u64::from(words[1]) << 32;
+    }
+
     pub(super) fn memory(&self) -> CriticMemory {
         let mut memory = CriticMemory::default();
         self.unroll.prepare(1, &mut memory.tape);
@@ -241,5 +260,67 @@ impl Critic {
             }
         }
         self.trainer.backward(&input, pass, gradient);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eyas_env::{DifferentiableTask as _, PointConfig};
+
+    use super::*;
+
+    /// A value function that says the same of every state.
+    fn critic(value: f32, lam: f64) -> Critic {
+        let config = TerminalValueConfig { lam, crash_cost: 40.0, ..TerminalValueConfig::default() };
+        let spec = PointConfig::default().spec();
+        let mut critic = Critic::new(&config, 0.9, &spec, &Normalizer::new(26), 1).unwrap();
+        critic.network.parameters.fill(0.0);
+        *critic.network.parameters.last_mut().unwrap() = value;
+        critic.refresh();
+        critic
+    }
+
+    #[test]
+    fn targets_are_those_of_td_lambda_across_crashes_and_cuts() {
+        let critic = critic(2.0, 0.5);
+        let mut memory = critic.memory();
+        let costs = [1.0, 2.0, 3.0, 4.0].map(Row::splat);
+        // Lane 1 crashes in the second step, lane 2 is cut off in the third.
+        let window = Window { costs: &costs, crashed: &[0, 0b10, 0, 0], cut: &[0, 0, 0b100, 0] };
+        // Four times, the end, and the state that was cut off.
+        memory.inputs = vec![Row::ZERO; 6 * 26];
+        critic.set_targets(&mut memory, &window);
+        let ahead = |cost: f32, next: f32| 0.1 * cost + 0.9 * (0.5 * 2.0 + 0.5 * next);
+        let fourth = ahead(4.0, 2.0);
+        let third = ahead(3.0, fourth);
+        let second = ahead(2.0, third);
+        let crashed = 0.1 * 2.0 + 0.1 * 40.0;
+        let cut = 0.1 * 3.0 + 0.9 * 2.0;
+        let expected = [
+            [ahead(1.0, second), second, third, fourth],
+            [ahead(1.0, crashed), crashed, third, fourth],
+            [ahead(1.0, ahead(2.0, cut)), ahead(2.0, cut), cut, fourth],
+        ];
+        for (lane, expected) in expected.into_iter().enumerate() {
+            for (target, expected) in memory.targets.iter().zip(expected) {
+                assert!((target[lane] - expected).abs() < 1e-5, "lane {lane}: {} {expected}", target[lane]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_value_learns_its_targets() {
+        let mut critic = critic(0.0, 1.0);
+        let mut memory = critic.memory();
+        let costs = [Row::splat(1.0); 8];
+        memory.inputs = vec![Row::ZERO; 9 * 26];
+        let losses: Vec<f64> = (0..300)
+            .map(|_| {
+                critic.refresh();
+                let window = Window { costs: &costs, crashed: &[0; 8], cut: &[0; 8] };
+                critic.learn(&mut [(&mut memory, window)], 1.0)
+            })
+            .collect();
+        assert!(losses[299] < 0.05 * losses[0], "from {} to {}", losses[0], losses[299]);
     }
 }

@@ -20,7 +20,7 @@ mod window;
 
 use std::time::Instant;
 
-use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec};
+use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec, visit_words};
 use eyas_lanes::{BLOCK, Stream};
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm};
 use rayon::prelude::*;
@@ -148,6 +148,32 @@ impl<B: DifferentiableBlock> Apg<B> {
     #[must_use]
     pub fn terminal_value(&self) -> Option<&Network> {
         self.critic.as_ref().map(|critic| &critic.network)
+    }
+
+    /// Flies on with another actor of the same shape, and with its normaliser.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrainable`] if the network has no backward pass.
+    pub fn set_actor(&mut self, actor: Policy) -> Result<(), Untrainable> {
+        self.unroll = Unroll::new(&actor.network.architecture, actor.normalizer.as_ref())?;
+        if let Some(critic) = &mut self.critic {
+            critic.set_normalizer(actor.normalizer.as_ref())?;
+        }
+        self.actor = actor;
+        Ok(())
+    }
+
+    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs, of what is counted for each, and
+    /// of the value function.
+    pub fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        for (block, memory) in &mut self.shards {
+            block.visit_state(visit);
+            visit_words(&mut memory.age, visit);
+        }
+        if let Some(critic) = &mut self.critic {
+            critic.visit_state(visit);
+        }
     }
 
     /// Learning rate of the next update.

@@ -32,7 +32,7 @@ pub(super) struct Memory<B: DifferentiableBlock> {
     crashed: Vec<u32>,
     cut: Vec<u32>,
     /// Steps since the last reset.
-    age: [u32; BLOCK],
+    pub(super) age: [u32; BLOCK],
     observation: Vec<Row>,
     mirrored: Vec<Row>,
     action: Vec<Row>,

@@ -55,8 +55,8 @@ pub trait Observer {
     /// An epoch begins.
     fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Self::Error>;
 
-    /// The epoch's episodes were flown; `available` samples may be trained on.
-    fn collected(&mut self, collected: &Collected, available: usize) -> Result<(), Self::Error>;
+    /// The epoch's episodes were flown; the student is about to train on that many samples.
+    fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Self::Error>;
 
     /// An epoch is done; `student` is what it left.
     fn finish(
@@ -102,10 +102,11 @@ pub fn distill<O: Observer>(
             dataset.clear();
         }
         dataset.aggregate(rollouts, *epoch);
-        observer.collected(&collected, dataset.num_samples())?;
         let collecting = clock.lap();
         // Train π̂ᵢ₊₁ on D.
-        let (loss, trained_samples) = student.fit(dataset, config, *epoch);
+        let lesson = student.choose(dataset, config, *epoch);
+        observer.collected(&collected, lesson.samples)?;
+        let loss = student.fit(dataset, &lesson, config, *epoch);
         let fitting = clock.lap();
         // Keep the best π̂ᵢ on validation.
         let evaluation = config.evaluates(*epoch).then(|| arena.evaluate(&student.pilot(), teacher));
@@ -114,7 +115,7 @@ pub fn distill<O: Observer>(
             is_teacher_forced,
             collected,
             dataset_samples: dataset.num_samples(),
-            trained_samples,
+            trained_samples: lesson.samples,
             loss,
             evaluation,
             seconds: [collecting, fitting, clock.lap()],

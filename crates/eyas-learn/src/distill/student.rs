@@ -6,7 +6,7 @@ use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, Stream, dispatch, transpose}
 use eyas_policy::{Adam, Inference, Pass, Policy, Trainer, Untrainable, clip_gradient_norm};
 use rayon::prelude::*;
 
-use super::config::{DistillConfig, Resolved, StudentKind};
+use super::config::{DistillConfig, StudentKind};
 use super::dataset::Dataset;
 use crate::pilot::Pilot;
 
@@ -68,6 +68,13 @@ struct Shard {
     pass: Pass,
     gradient: Vec<f32>,
     loss: f64,
+}
+
+/// What an epoch trains on, in its order.
+pub(super) struct Lesson {
+    sequences: Vec<Sequence>,
+    /// Samples in all sequences.
+    pub(super) samples: usize,
 }
 
 /// A run of samples of one episode.
@@ -164,36 +171,34 @@ impl Student {
         }
     }
 
-    /// One epoch of gradient steps on batches of the dataset; returns the mean loss and the samples trained on.
-    pub fn fit(&mut self, dataset: &Dataset, config: &DistillConfig, epoch: u32) -> (f64, usize) {
+    /// One epoch of gradient steps on batches of a lesson; returns the mean loss.
+    pub(super) fn fit(
+        &mut self,
+        dataset: &Dataset,
+        lesson: &Lesson,
+        config: &DistillConfig,
+        epoch: u32,
+    ) -> f64 {
         if self.exponents.is_empty() {
             self.precondition(dataset);
         }
-        let resolved = config.resolved();
         let learning_rate = config.learning_rate_of(epoch);
-        let sequences = self.choose(dataset, config, resolved, epoch);
-        let (mut loss, mut batches, mut samples) = (0.0, 0, 0);
-        for batch in sequences.chunks(resolved.batch_size) {
+        let (mut loss, mut batches) = (0.0, 0);
+        for batch in lesson.sequences.chunks(config.resolved().batch_size) {
             loss += self.step(dataset, batch, learning_rate, config.max_grad_norm as f32);
-            samples += batch.iter().map(|it| it.length as usize).sum::<usize>();
             batches += 1;
         }
-        (loss / f64::from(batches.max(1)), samples)
+        loss / f64::from(batches.max(1))
     }
 
     /// What an epoch trains on: samples for an MLP, runs from the start of an episode for a recurrent student.
     /// A pass takes each once; a recurrent student makes as many passes as the bound on samples allows.
-    fn choose(
-        &self,
-        dataset: &Dataset,
-        config: &DistillConfig,
-        resolved: Resolved,
-        epoch: u32,
-    ) -> Vec<Sequence> {
+    pub(super) fn choose(&self, dataset: &Dataset, config: &DistillConfig, epoch: u32) -> Lesson {
+        let resolved = config.resolved();
         let is_recurrent = config.student.kind == StudentKind::Gru;
         let places = Places::new(dataset, is_recurrent.then_some(resolved.sequence_length as u32));
         let bound = resolved.samples_per_epoch;
-        let (mut chosen, mut samples) = (Vec::new(), 0);
+        let mut lesson = Lesson { sequences: Vec::new(), samples: 0 };
         for pass in 0.. {
             let count = if is_recurrent { places.count } else { places.count.min(bound) };
             let order = if config.shuffle {
@@ -202,18 +207,18 @@ impl Student {
                 (0..count as u32).collect()
             };
             for index in order {
-                if samples >= bound {
-                    return chosen;
+                if lesson.samples >= bound {
+                    return lesson;
                 }
                 let sequence = places.get(index);
-                samples += sequence.length as usize;
-                chosen.push(sequence);
+                lesson.samples += sequence.length as usize;
+                lesson.sequences.push(sequence);
             }
             if !is_recurrent || places.count == 0 {
                 break;
             }
         }
-        chosen
+        lesson
     }
 
     fn step(&mut self, dataset: &Dataset, batch: &[Sequence], learning_rate: f32, max_norm: f32) -> f64 {

@@ -301,6 +301,10 @@ impl Kernel for Explore<'_> {
     fn run<L: Lanes>(self) -> Row {
         let [env, iteration, step] = self.place;
         let mut log_probs = Row::ZERO;
+        let mut peaks = [0.0; MAX_ACTIONS];
+        for (peak, std) in peaks.iter_mut().zip(self.std) {
+            *peak = log_density_at_mean(*std);
+        }
         for half in 0..HALVES {
             let mut log_prob = L::splat(0.0);
             for (group, means) in self.mean.chunks(4).enumerate() {
@@ -312,8 +316,7 @@ impl Kernel for Explore<'_> {
                     let std = self.std[motor];
                     let z = noise[index];
                     self.action[motor].store(half, z.mul_add(L::splat(std), mean.load(half)));
-                    let constant = L::splat(-(std.ln() + HALF_LN_TAU));
-                    log_prob = log_prob + (z * z).mul_add(L::splat(-0.5), constant);
+                    log_prob = log_prob + (z * z).mul_add(L::splat(-0.5), L::splat(peaks[motor]));
                 }
             }
             log_probs.store(half, log_prob);
@@ -324,6 +327,15 @@ impl Kernel for Explore<'_> {
 
 /// `½ ln 2π`.
 pub(super) const HALF_LN_TAU: f32 = 0.918_938_5;
+
+/// Most actions that the kernels keep numbers for.
+pub(super) const MAX_ACTIONS: usize = 16;
+
+/// Logarithm of a normal distribution's density at its mean.
+#[inline(always)]
+pub(super) fn log_density_at_mean(std: f32) -> f32 {
+    -(libm::logf(std) + HALF_LN_TAU)
+}
 
 /// Episodes that the rolling statistics look back on, as in rsl_rl and Foundation.
 const WINDOW: usize = 100;

@@ -4,7 +4,7 @@ use eyas_lanes::{HALVES, Kernel, Lanes, Row, Stream, dispatch};
 use eyas_policy::{Network, Normalizer, Pass, Trainer, Untrainable, clip_gradient_norm};
 use rayon::prelude::*;
 
-use super::collect::HALF_LN_TAU;
+use super::collect::{HALF_LN_TAU, MAX_ACTIONS, log_density_at_mean};
 use super::config::{AlgorithmConfig, Schedule};
 use super::{Ppo, Rollout};
 
@@ -287,6 +287,12 @@ impl Kernel for Surrogate<'_> {
         let value_weight = L::splat(algorithm.value_loss_coef as f32);
         let (mut surrogate_sum, mut value_sum, mut kl_sum, mut weight_sum) = (zero, zero, zero, zero);
         let mut std_sums = [zero; MAX_ACTIONS];
+        let (mut peaks, mut kl_constants) = ([0.0; MAX_ACTIONS], [0.0; MAX_ACTIONS]);
+        for (motor, (std, old_std)) in batch.std.iter().zip(batch.old_std).enumerate() {
+            peaks[motor] = log_density_at_mean(*std);
+            kl_constants[motor] =
+                libm::logf(std / old_std + 1e-5) + 0.5 * old_std * old_std / (std * std) - 0.5;
+        }
         for block in 0..values.len() {
             let rows = &rows[block * width..][..width];
             let place = block * actions;
@@ -297,14 +303,13 @@ impl Kernel for Surrogate<'_> {
                 let mut log_prob = zero;
                 let mut kl = zero;
                 for motor in 0..actions {
-                    let (std, old_std) = (batch.std[motor], batch.old_std[motor]);
+                    let std = batch.std[motor];
                     let z =
                         (rows[motor].load::<L>(half) - means[place + motor].load(half)) * L::splat(1.0 / std);
-                    log_prob =
-                        log_prob + (z * z).mul_add(L::splat(-0.5), L::splat(-(std.ln() + HALF_LN_TAU)));
+                    log_prob = log_prob + (z * z).mul_add(L::splat(-0.5), L::splat(peaks[motor]));
                     let shift = rows[actions + motor].load::<L>(half) - means[place + motor].load(half);
-                    let constant = (std / old_std + 1e-5).ln() + 0.5 * old_std * old_std / (std * std) - 0.5;
-                    kl = kl + (shift * shift).mul_add(L::splat(0.5 / (std * std)), L::splat(constant));
+                    let constant = L::splat(kl_constants[motor]);
+                    kl = kl + (shift * shift).mul_add(L::splat(0.5 / (std * std)), constant);
                 }
                 let ratio = (log_prob - old_log_prob).exp();
                 let clipped = ratio.clamp(one - clip, one + clip);
@@ -345,7 +350,7 @@ impl Kernel for Surrogate<'_> {
         let mut entropy = 0.0;
         for (motor, gradient) in std_gradient.iter_mut().enumerate() {
             let std = batch.std[motor];
-            entropy += f64::from(0.5 + HALF_LN_TAU + std.ln());
+            entropy += f64::from(0.5 + HALF_LN_TAU + libm::logf(std));
             *gradient += (total(std_sums[motor]) - share * algorithm.entropy_coef / f64::from(std)) as f32;
         }
         Losses {
@@ -356,6 +361,3 @@ impl Kernel for Surrogate<'_> {
         }
     }
 }
-
-/// Most actions that the loss kernel keeps sums for.
-const MAX_ACTIONS: usize = 16;

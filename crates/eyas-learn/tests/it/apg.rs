@@ -244,3 +244,16 @@ fn sixty_updates_bring_the_cost_below_a_third() {
     let (first, last) = (costs[..5].iter().sum::<f64>(), costs[55..].iter().sum::<f64>());
     assert!(last < first / 3.0, "the mean cost of five updates went from {first} to {last}");
 }
+
+/// An actor from another program brings its own normaliser, which used to be stored but not flown with.
+#[test]
+fn an_actor_flies_with_its_own_normalizer() {
+    let cost_with = |std: f32| {
+        let mut learner = apg(&config(), BLOCK);
+        let mut actor = learner.actor.clone();
+        actor.normalizer.as_mut().unwrap().std.fill(std);
+        learner.set_actor(actor).unwrap();
+        learner.iterate().cost
+    };
+    assert!((cost_with(1.0) - cost_with(10.0)).abs() > 1e-3);
+}

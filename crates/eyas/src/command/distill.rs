@@ -3,64 +3,72 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::{PointConfig, TaskConfig as _};
-use eyas_formats::npy::{self, Array, Data};
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_formats::{AdamState, Side, Value, student};
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Stored,
-    Student, distill, new_student,
+    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Stored, Student,
+    distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
-use eyas_run::run_dir::find_run;
+use eyas_run::run_dir::find_resumable;
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Distill;
+use crate::dataset_file;
 use crate::failure::Failure;
+use crate::flyable::Flyable;
 use crate::report::{self, say};
+use crate::self_check::self_check;
 use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
-/// Seeds of the starts that no training uses: the self-check, the evaluations, the final comparison.
-const SELF_CHECK_SEED: u64 = 0x5e1f;
+/// Seeds of the starts that no training uses: the evaluations, the final comparison.
 const EVALUATION_SEED: u64 = 0xe7a1;
 const FINAL_SEED: u64 = 0xf1a1;
-/// Episodes and steps of the teacher's self-check.
-const SELF_CHECK: (usize, u32) = (256, 500);
+/// How the names of the checkpoints to go on from begin.
+const CHECKPOINT: &str = "checkpoint_epoch_";
 /// Key of the powers of two that the student learns with.
 const EXPONENTS: &str = "input_exponents";
-/// The dataset of the last checkpoint, without which off-policy training cannot go on.
-const DATASET_FILE: &str = "dataset.npz";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {
-    env: PointConfig,
+struct Config<T> {
+    env: T,
     agent: AgentConfig,
     distill: DistillConfig,
 }
 
 pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
+    match find_task(&arguments.flight.task)?.id {
+        RAPTOR_TASK => run_task::<RaptorConfig>(arguments),
+        _ => run_task::<PointConfig>(arguments),
+    }
+}
+
+fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
-    let (config, layers, resumes) = configure(arguments)?;
+    let (config, layers, resumes) = configure::<T>(arguments)?;
     let seed = config.agent.seed;
     let root = Path::new(ROOT).join(&config.agent.experiment_name);
-    let checkpoint = if resumes {
-        Some(find_run(&root, &config.agent.load_run, &config.agent.load_checkpoint)?)
+    let resumed = if resumes {
+        let (run, checkpoint) = (&config.agent.load_run, &config.agent.load_checkpoint);
+        Some(find_resumable(&root, run, checkpoint, CHECKPOINT)?)
     } else {
         None
     };
 
     // Everything that can be refused is refused before the run directory is made.
-    let env = config.env.make(config.env.scene.num_envs, seed);
-    let loaded = load_policy(&arguments.teacher_checkpoint, &arguments.teacher.load_options(Side::Teacher))?;
+    let env = config.env.make(config.env.num_envs(), seed);
+    let options = arguments.teacher.load_options(Side::Teacher);
+    let loaded = load_policy(&arguments.teacher_checkpoint, &options)?;
     let teacher = Pilot::new(&loaded.policy, env.spec())?;
     let group = env.spec().group(config.distill.student.group()).expect("every task has both groups").clone();
     let num_actions = env.spec().num_actions;
 
-    let run = match &checkpoint {
-        Some(path) => RunDir::open(path.parent().unwrap_or(Path::new(".")))?,
+    let run = match &resumed {
+        Some(it) => RunDir::open(&it.run)?,
         None => RunDir::create(ROOT, &config.agent.experiment_name, &config.agent.run_name)?,
     };
     let directory = std::path::absolute(run.path())?;
@@ -70,7 +78,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
     say(format!("[INFO] Loading teacher policy from: {}", arguments.teacher_checkpoint.display()))?;
     describe_teacher(&loaded)?;
-    self_check(&config, &teacher, &arguments.teacher_checkpoint)?;
+    self_check(&config.env.untimed(), &loaded, &options, &arguments.teacher_checkpoint)?;
 
     say("[INFO] Creating student policy")?;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
@@ -83,9 +91,12 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let dataset = Dataset::new(config.distill.max_memory, seed);
     let mut progress = Progress { student, dataset, epoch: 0 };
     let mut best = f64::NEG_INFINITY;
-    if let Some(path) = &checkpoint {
-        best = restore(&mut progress, path, &run, config.distill.on_policy)?;
+    if let Some(path) = resumed.as_ref().and_then(|it| it.checkpoint.as_ref()) {
+        let width = group.features.len() + num_actions;
+        best = restore(&mut progress, path, (!config.distill.on_policy).then_some(width))?;
         say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+    } else if resumed.is_some() {
+        say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
     say(format!("[INFO] Logging to: {}", directory.display()))?;
     say(format!(
@@ -115,9 +126,9 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     session.finish(arguments, &teacher, &progress)
 }
 
-fn configure(arguments: &Distill) -> Result<(Config, Layers, bool), Failure> {
-    let mut layers = Layers::new(&Config::default())?;
-    layer::<PointConfig>(&mut layers, &arguments.flight)?;
+fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool), Failure> {
+    let mut layers = Layers::new(&Config::<T>::default())?;
+    layer::<T>(&mut layers, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
             layers.set(&format!("distill.{key}"), value, Origin::flag(flag))?;
@@ -152,7 +163,7 @@ fn configure(arguments: &Distill) -> Result<(Config, Layers, bool), Failure> {
         .hint("noise of the labels comes from the teacher: `--no-teacher_deterministic`"));
     }
     let resumes = setup::layer_resume(&mut layers, &arguments.resume, arguments.checkpoint.as_deref())?;
-    let config: Config = layers.finish()?;
+    let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
     check(&layers, config.distill.validate())?;
@@ -189,45 +200,27 @@ fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A short flight that shows a wrong normaliser or output map at once.
-fn self_check(config: &Config, teacher: &Pilot, path: &Path) -> Result<(), Failure> {
-    let (episodes, steps) = SELF_CHECK;
-    let mut env = config.env.untimed().make(episodes, SELF_CHECK_SEED);
-    let summary = evaluate(env.as_mut(), teacher, None, steps).summary();
-    say(format!(
-        "[INFO] Teacher self-check, {episodes} episodes of {steps} steps: mean return {:.1}, {:.1} % crashed",
-        summary.mean_return,
-        100.0 * summary.crash_rate
-    ))?;
-    if summary.crash_rate > 0.5 {
-        eprintln!(
-            "warning: the teacher crashes in {:.0} % of its episodes; if it should fly better, its output map, activation or normaliser may be read wrongly\n  hint: try `--teacher_output tanh`, and compare with `eyas inspect {}`",
-            100.0 * summary.crash_rate,
-            path.display()
-        );
-    }
-    if !summary.mean_return.is_finite() {
-        return Err(Failure::new("the teacher's return is not finite"));
-    }
-    Ok(())
-}
-
-fn dataset_capacity(config: &Config, width: usize) -> u64 {
+fn dataset_capacity<T>(config: &Config<T>, width: usize) -> u64 {
     let distill = &config.distill;
     let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
     let flown = epochs * u64::from(distill.num_episodes) * u64::from(distill.episode_steps);
     flown.min(distill.max_memory / (4 * width as u64))
 }
 
-fn make_arena(config: &Config, env: Box<dyn eyas_env::VecEnv>, features: std::ops::Range<usize>) -> Arena {
+fn make_arena<T: Flyable>(
+    config: &Config<T>,
+    env: Box<dyn eyas_env::VecEnv>,
+    features: std::ops::Range<usize>,
+) -> Arena {
     let evaluation = config.env.untimed();
     let episodes = config.distill.eval_episodes;
     let make = Box::new(move || evaluation.make(episodes, EVALUATION_SEED));
     Arena::new(&config.distill, env, features, config.agent.seed, make)
 }
 
-/// Student, optimiser, dataset and epoch of a checkpoint; returns the best return.
-fn restore(progress: &mut Progress, path: &Path, run: &RunDir, on_policy: bool) -> Result<f64, Failure> {
+/// Student, optimiser, epoch and, off-policy, the dataset of a checkpoint, whose records have `width` numbers;
+/// returns the best return.
+fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result<f64, Failure> {
     let stored = student::read(path)?;
     let shape = progress.student.stored().policy.network.architecture;
     if stored.policy.network.architecture != shape {
@@ -247,73 +240,15 @@ fn restore(progress: &mut Progress, path: &Path, run: &RunDir, on_policy: bool) 
         exponents: exponents.unwrap_or_default(),
     });
     progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
-    if !on_policy {
-        read_dataset(&mut progress.dataset, &run.file(DATASET_FILE), progress.epoch)?;
+    if let Some(width) = width {
+        let run = path.parent().unwrap_or(Path::new("."));
+        dataset_file::read(run, &mut progress.dataset, progress.epoch, width)?;
     }
     Ok(stored.best_return)
 }
 
-fn write_dataset(dataset: &Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
-    let episodes = &dataset.episodes;
-    let records: Vec<f32> = episodes.iter().flat_map(|it| it.records.iter().copied()).collect();
-    let per_episode = |value: &dyn Fn(&Episode) -> i64| {
-        Array::new(&[episodes.len()], Data::I64(episodes.iter().map(value).collect()))
-    };
-    let arrays = [
-        ("records", Array::new(&[records.len()], Data::F32(records))),
-        ("numbers", per_episode(&|it| it.records.len() as i64)),
-        ("width", per_episode(&|it| it.width as i64)),
-        ("crashed", per_episode(&|it| i64::from(it.crashed))),
-        (
-            "keys",
-            Array::new(
-                &[dataset.keys.len()],
-                Data::I64(dataset.keys.iter().map(|it| i64::from(*it)).collect()),
-            ),
-        ),
-        ("seen_and_epoch", Array::new(&[2], Data::I64(vec![dataset.seen as i64, i64::from(epoch)]))),
-    ];
-    let named: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (*name, array)).collect();
-    npy::write_npz(path, &named)?;
-    Ok(())
-}
-
-fn read_dataset(dataset: &mut Dataset, path: &Path, epoch: u32) -> Result<(), Failure> {
-    let broken = || Failure::new("the dataset of the run is damaged").at(&path.display());
-    let arrays = npy::read_npz(path)?;
-    let find =
-        |name: &str| arrays.iter().find(|(key, _)| key == name).map(|(_, array)| array).ok_or_else(broken);
-    let integers = |name: &str| -> Result<Vec<i64>, Failure> {
-        match find(name)?.data() {
-            Data::I64(values) => Ok(values.clone()),
-            _ => Err(broken()),
-        }
-    };
-    let records = find("records")?.to_f32();
-    let [seen, stored_epoch] = integers("seen_and_epoch")?[..] else { return Err(broken()) };
-    if stored_epoch != i64::from(epoch) {
-        return Err(Failure::new(format!(
-            "the dataset is that of epoch {stored_epoch}, the checkpoint of epoch {epoch}"
-        ))
-        .at(&path.display())
-        .hint("resume from the newest checkpoint of the run"));
-    }
-    let (numbers, widths, crashed) = (integers("numbers")?, integers("width")?, integers("crashed")?);
-    let keys = integers("keys")?.into_iter().map(|key| key as u32).collect();
-    let mut rest = records.as_slice();
-    let mut episodes = Vec::new();
-    for ((numbers, width), crashed) in numbers.into_iter().zip(widths).zip(crashed) {
-        let (records, after) = rest.split_at_checked(numbers as usize).ok_or_else(broken)?;
-        rest = after;
-        let (records, width) = (records.to_vec(), width as usize);
-        episodes.push(Episode { records, width, episode_return: 0.0, crashed: crashed != 0 });
-    }
-    dataset.restore(episodes, keys, seen as u64);
-    Ok(())
-}
-
-struct Session {
-    config: Config,
+struct Session<T> {
+    config: Config<T>,
     run: RunDir,
     events: EventWriter,
     bar: eyas_run::Progress,
@@ -322,7 +257,7 @@ struct Session {
     clock: std::time::Instant,
 }
 
-impl Session {
+impl<T: Flyable> Session<T> {
     fn say(&self, line: &str) -> Result<(), Failure> {
         Ok(self.bar.println(line)?)
     }
@@ -366,9 +301,9 @@ impl Session {
             summary.mean_return, summary.std_return, summary.mean_length
         ))?;
         self.say(&format!(
-            "Evaluation - Crashed: {:.1} %, Position RMSE: {:.4} m, Action error: {:.4}",
+            "Evaluation - Crashed: {:.1} %, Position RMSE: {}, Action error: {:.4}",
             100.0 * summary.crash_rate,
-            summary.position_rmse,
+            report::position(&summary),
             summary.action_rmse
         ))?;
         if summary.mean_return > self.best {
@@ -404,7 +339,6 @@ impl Session {
             evaluate(env.as_mut(), pilot, Some(teacher), distill.eval_steps)
         };
         let (of_teacher, of_student) = (fly(teacher), fly(&best_pilot));
-        let share = 100.0 * of_student.summary().mean_return / of_teacher.summary().mean_return;
         self.say("")?;
         self.say(&format!("Training completed! ({:.1} s)", self.clock.elapsed().as_secs_f64()))?;
         self.say(&format!("Best return: {:.2}", self.best))?;
@@ -413,14 +347,15 @@ impl Session {
         self.say("")?;
         self.say(report::comparison(&[("teacher", &of_teacher), ("best student", &of_student)]).trim_end())?;
         self.say(report::LEGEND)?;
-        self.say(&format!("The best student reaches {share:.1} % of the teacher's return"))?;
+        let returns = [&of_student, &of_teacher].map(|it| it.summary().mean_return);
+        self.say(&report::share_of_teacher(returns))?;
         let task = &arguments.flight.task;
         self.say(&format!("Fly it: eyas play --task {task} --checkpoint {}", best_path.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-impl Observer for Session {
+impl<T: Flyable> Observer for Session<T> {
     type Error = Failure;
 
     fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Failure> {
@@ -431,12 +366,12 @@ impl Observer for Session {
         self.say(&format!("[INFO] Collecting {} episodes using {pilot}...", distill.num_episodes))
     }
 
-    fn collected(&mut self, collected: &Collected, trained_on: usize) -> Result<(), Failure> {
+    fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Failure> {
         self.say(&format!(
             "Data collection - Mean return: {:.2} ± {:.2}",
             collected.mean_return, collected.std_return
         ))?;
-        self.say(&format!("[INFO] Training on {trained_on} samples..."))
+        self.say(&format!("[INFO] Training on {training_samples} samples..."))
     }
 
     fn finish(
@@ -468,10 +403,14 @@ impl Observer for Session {
         let stops = self.interrupt.interrupted();
         if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
             self.events.flush()?;
-            if !self.config.distill.on_policy {
-                write_dataset(dataset, &self.run.file(DATASET_FILE), epoch + 1)?;
+            let is_off_policy = !self.config.distill.on_policy;
+            if is_off_policy {
+                dataset_file::write(self.run.path(), dataset, epoch + 1)?;
             }
-            let path = self.save(&format!("checkpoint_epoch_{}.pt", epoch + 1), epoch + 1, student)?;
+            let path = self.save(&format!("{CHECKPOINT}{}.pt", epoch + 1), epoch + 1, student)?;
+            if is_off_policy {
+                dataset_file::remove_others(self.run.path(), epoch + 1)?;
+            }
             self.say(&format!("[INFO] Checkpoint saved to {}", path.display()))?;
         }
         Ok(if stops { Continue::No } else { Continue::Yes })

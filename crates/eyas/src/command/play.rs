@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Play;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer, load_policy};
 
 /// Folder of all runs, as the original's.
@@ -201,8 +202,12 @@ impl Recorder {
             let crashed = if self.crashed[env] { "yes" } else { "no" };
             let _ = writeln!(
                 text,
-                "{env:>4} {:>8} {:>12.1} {crashed:>9} {:>12.4} m {:>12.4} m {:>12.4} m",
-                self.lengths[env], self.returns[env], it.mean, it.rms, it.max
+                "{env:>4} {:>8} {:>12.1} {crashed:>9} {:>14} {:>14} {:>14}",
+                self.lengths[env],
+                self.returns[env],
+                metres(it.mean),
+                metres(it.rms),
+                metres(it.max)
             );
         }
         text
@@ -266,8 +271,7 @@ impl Recorder {
     }
 }
 
-/// Of the finite values.
-#[derive(Default)]
+/// Of the finite values; not numbers where there is none.
 struct Statistics {
     mean: f64,
     std: f64,
@@ -281,7 +285,8 @@ impl Statistics {
     fn of(values: impl Iterator<Item = f32>) -> Self {
         let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).map(f64::from).collect();
         if sorted.is_empty() {
-            return Self::default();
+            let [mean, std, median, max, percentile95, rms] = [f64::NAN; 6];
+            return Self { mean, std, median, max, percentile95, rms };
         }
         sorted.sort_by(f64::total_cmp);
         let count = sorted.len() as f64;

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use eyas_env::find_task;
 use eyas_env::{DifferentiableBlock, DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv};
-use eyas_formats::{AdamState, rsl_rl};
+use eyas_formats::{AdamState, LoadOptions, Tensor, Value, rsl_rl};
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_policy::{Adam, Network, Policy};
-use eyas_run::run_dir::find_run;
+use eyas_run::run_dir::{Resumable, find_resumable};
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, Progress, RunDir};
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +18,18 @@ use crate::arguments::Train;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::{self, say};
-use crate::setup::{check, layer, progress, write_manifest};
+use crate::setup::{check, layer, load_policy, progress, write_manifest};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/rsl_rl";
 /// Starts of the evaluations that pick the best model.
 const EVALUATION_SEED: u64 = 0xe7a1;
+/// How the names of the checkpoints to go on from begin.
+const CHECKPOINT: &str = "model_";
+/// The model of the best evaluation.
+const BEST: &str = "best_model.pt";
+/// Key of the best return so far in a checkpoint.
+const BEST_RETURN: &str = "best_return";
 /// Episodes of such an evaluation.
 const EVALUATION_EPISODES: usize = 512;
 
@@ -124,8 +130,35 @@ trait Learner {
     fn iterate(&mut self) -> Iteration;
     fn iteration(&self) -> u32;
     fn actor(&self) -> &Policy;
-    fn write(&self, path: &Path) -> Result<(), Failure>;
-    fn restore(&mut self, path: &Path) -> Result<(), Failure>;
+    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure>;
+    /// Goes on from a checkpoint; returns what `extra` was.
+    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure>;
+    /// Key of the state of its envs in a checkpoint.
+    fn envs_key(&self) -> &'static str;
+    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs.
+    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32));
+}
+
+/// The state of all envs, as bytes that every torch loads.
+fn envs_of(learner: &mut dyn Learner) -> Tensor {
+    let mut bytes = Vec::new();
+    learner.visit_envs(&mut |word| bytes.extend(word.to_le_bytes()));
+    Tensor::from_u8(&[bytes.len()], &bytes)
+}
+
+/// Puts a stored state back; returns whether there is one of these envs.
+fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
+    let stored = extra.and_then(|it| it.get(learner.envs_key())).and_then(Value::as_tensor);
+    let Some(bytes) = stored.and_then(Tensor::to_u8) else { return false };
+    let (words, rest) = bytes.as_chunks();
+    let mut expected = 0;
+    learner.visit_envs(&mut |_| expected += 1);
+    if words.len() != expected || !rest.is_empty() {
+        return false;
+    }
+    let mut words = words.iter();
+    learner.visit_envs(&mut |word| *word = words.next().map_or(*word, |bytes| u32::from_le_bytes(*bytes)));
+    true
 }
 
 fn train<T: Flyable>(
@@ -137,22 +170,32 @@ fn train<T: Flyable>(
 ) -> Result<ExitCode, Failure> {
     let plan = &layers.section::<Plan>("agent")?;
     let root = Path::new(ROOT).join(&plan.experiment_name);
-    let resumed = find_checkpoint(arguments, plan, &root)?;
-    if let Some(path) = &resumed {
-        learner.restore(path)?;
-    }
-    let run = match &resumed {
+    let resumed = find_resumed(arguments, plan, &root)?;
+    let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_ref());
+    let extra = checkpoint.map(|path| learner.restore(path)).transpose()?.flatten();
+    let has_envs = restore_envs(learner.as_mut(), extra.as_ref());
+    let (run, best_return) = match &resumed {
         // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
-        Some(path) if path.starts_with(&root) => RunDir::open(path.parent().unwrap_or(Path::new(".")))?,
-        _ => RunDir::create(ROOT, &plan.experiment_name, &plan.run_name)?,
+        Some(it) if it.run.starts_with(&root) => {
+            let run = RunDir::open(&it.run)?;
+            let best = extra.as_ref().and_then(|it| it.get(BEST_RETURN)).and_then(Value::as_f64);
+            let best = best.filter(|_| run.file(BEST).exists());
+            (run, best.unwrap_or(f64::NEG_INFINITY))
+        }
+        _ => (RunDir::create(ROOT, &plan.experiment_name, &plan.run_name)?, f64::NEG_INFINITY),
     };
     say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
-    if let Some(path) = &resumed {
+    if let Some(path) = checkpoint {
         say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+        if !has_envs {
+            say("[INFO]: The checkpoint holds no state of these envs: they start anew")?;
+        }
+    } else if resumed.is_some() {
+        say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
     run.params_yaml("env", &layers.to_yaml("env")?)?;
     run.params_yaml("agent", &layers.to_yaml("agent")?)?;
-    let inputs: Vec<&Path> = resumed.iter().map(PathBuf::as_path).collect();
+    let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
     write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
     let mut session = Session {
         bar: progress(arguments.flight.quiet, "train", u64::from(plan.max_iterations), "steps"),
@@ -160,6 +203,7 @@ fn train<T: Flyable>(
         run,
         plan,
         env,
+        best_return,
         best: None,
         interrupt,
         env_steps: 0,
@@ -167,7 +211,7 @@ fn train<T: Flyable>(
     };
     while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
         let iteration = learner.iterate();
-        session.record(learner.as_ref(), &iteration)?;
+        session.record(learner.as_mut(), &iteration)?;
     }
     session.finish(learner.iteration())
 }
@@ -190,14 +234,18 @@ fn configure<T: Flyable>(arguments: &Train, layers: &mut Layers) -> Result<(), F
     Ok(())
 }
 
-/// The checkpoint to go on from: `--checkpoint` as a path, or the newest that matches when resuming.
-fn find_checkpoint(arguments: &Train, plan: &Plan, root: &Path) -> Result<Option<PathBuf>, Failure> {
-    match arguments.checkpoint.as_deref() {
-        Some(path) if Path::new(path).is_file() => Ok(Some(path.into())),
-        pattern if plan.resume => {
-            Ok(Some(find_run(root, &plan.load_run, pattern.unwrap_or(&plan.load_checkpoint))?))
+/// What to go on from: `--checkpoint` as a path, or the newest checkpoint that matches when resuming.
+fn find_resumed(arguments: &Train, plan: &Plan, root: &Path) -> Result<Option<Resumable>, Failure> {
+    match arguments.checkpoint.as_deref().map(Path::new) {
+        Some(path) if path.is_file() => {
+            let run = path.parent().unwrap_or(Path::new(".")).to_owned();
+            Ok(Some(Resumable { run, checkpoint: Some(path.to_owned()) }))
         }
-        Some(path) => Err(Failure::new(format!("`--checkpoint {path}` is not a file"))
+        _ if plan.resume => {
+            let pattern = arguments.checkpoint.as_ref().unwrap_or(&plan.load_checkpoint);
+            Ok(Some(find_resumable(root, &plan.load_run, pattern, CHECKPOINT)?))
+        }
+        Some(path) => Err(Failure::new(format!("`--checkpoint {}` is not a file", path.display()))
             .hint("give a path, or `--resume` and a regular expression for the file's name")),
         None => Ok(None),
     }
@@ -249,7 +297,7 @@ impl Learner for PpoLearner {
         &self.ppo.actor
     }
 
-    fn write(&self, path: &Path) -> Result<(), Failure> {
+    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure> {
         let ppo = &self.ppo;
         let optimizer = AdamState::of(ppo.optimizer.clone(), f64::from(ppo.learning_rate));
         rsl_rl::write_ppo(
@@ -261,13 +309,13 @@ impl Learner for PpoLearner {
                 critic_normalizer: ppo.critic_normalizer.as_ref(),
                 optimizer: &optimizer,
                 iteration: u64::from(ppo.iteration),
-                extra: None,
+                extra: Some(extra),
             },
         )?;
         Ok(())
     }
 
-    fn restore(&mut self, path: &Path) -> Result<(), Failure> {
+    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
         let stored = rsl_rl::read_ppo(path)?;
         let ppo = &mut self.ppo;
         let shapes = (&stored.actor.network.architecture, &stored.critic.architecture);
@@ -283,7 +331,15 @@ impl Learner for PpoLearner {
             ppo.learning_rate = state.learning_rate as f32;
             ppo.optimizer = state.into();
         }
-        Ok(())
+        Ok(stored.extra)
+    }
+
+    fn envs_key(&self) -> &'static str {
+        "ppo_envs"
+    }
+
+    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        self.env.blocks().iter_mut().for_each(|block| block.visit_state(visit));
     }
 }
 
@@ -321,7 +377,7 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
         &self.apg.actor
     }
 
-    fn write(&self, path: &Path) -> Result<(), Failure> {
+    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure> {
         let moments = |own: &[f32]| {
             let mut all = vec![0.0; self.std.len()];
             all.extend_from_slice(own);
@@ -343,20 +399,20 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
                 critic_normalizer: self.apg.actor.normalizer.as_ref(),
                 optimizer: &optimizer,
                 iteration: u64::from(self.apg.iteration),
-                extra: None,
+                extra: Some(extra),
             },
         )?;
         Ok(())
     }
 
-    fn restore(&mut self, path: &Path) -> Result<(), Failure> {
+    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
         let stored = rsl_rl::read_ppo(path)?;
         let parameters = self.apg.actor.network.parameters.len();
         if stored.actor.network.architecture != self.apg.actor.network.architecture {
             return Err(other_shape(path));
         }
         let first = stored.std.len();
-        self.apg.actor = stored.actor;
+        self.apg.set_actor(stored.actor)?;
         self.critic = stored.critic;
         self.std = stored.std;
         self.apg.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
@@ -365,7 +421,15 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
             self.apg.optimizer =
                 Adam { step: state.step, exp_avg: own(&state.exp_avg), exp_avg_sq: own(&state.exp_avg_sq) };
         }
-        Ok(())
+        Ok(stored.extra)
+    }
+
+    fn envs_key(&self) -> &'static str {
+        "apg_envs"
+    }
+
+    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        self.apg.visit_envs(visit);
     }
 }
 
@@ -380,13 +444,16 @@ struct Session<'a, T> {
     events: EventWriter,
     bar: Progress,
     interrupt: Interrupt,
+    /// Of the model kept; negative infinity before the first evaluation.
+    best_return: f64,
+    /// How the model kept flew, if this process has seen it.
     best: Option<Evaluation>,
     env_steps: u64,
     seconds: f64,
 }
 
 impl<T: Flyable> Session<'_, T> {
-    fn record(&mut self, learner: &dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
+    fn record(&mut self, learner: &mut dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
         self.env_steps += iteration.env_steps;
         self.seconds += iteration.seconds;
         let index = learner.iteration();
@@ -404,15 +471,23 @@ impl<T: Flyable> Session<'_, T> {
             self.evaluate(learner)?;
         }
         if index.is_multiple_of(self.plan.save_interval) || is_last || self.interrupt.interrupted() {
-            learner.write(&self.run.file(format!("model_{index}.pt")))?;
+            let extra = Value::dict([
+                (BEST_RETURN, Value::from(self.best_return)),
+                (learner.envs_key(), Value::from(envs_of(learner))),
+            ]);
+            learner.write(&self.run.file(format!("{CHECKPOINT}{index}.pt")), &extra)?;
         }
         Ok(())
     }
 
-    fn evaluate(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
+    fn fly(&self, actor: &Policy) -> Result<Evaluation, Failure> {
         let mut env = self.env.untimed().make(EVALUATION_EPISODES, EVALUATION_SEED);
-        let pilot = Pilot::new(learner.actor(), env.spec())?;
-        let evaluation = evaluate(env.as_mut(), &pilot, None, T::EVALUATION_STEPS);
+        let pilot = Pilot::new(actor, env.spec())?;
+        Ok(evaluate(env.as_mut(), &pilot, None, T::EVALUATION_STEPS))
+    }
+
+    fn evaluate(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
+        let evaluation = self.fly(learner.actor())?;
         let (all, hover, moving) = (evaluation.summary(), evaluation.hover(), evaluation.moving());
         let index = learner.iteration();
         for (tag, value) in [
@@ -429,30 +504,35 @@ impl<T: Flyable> Session<'_, T> {
         }
         self.events.flush()?;
         self.bar.println(format!(
-            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {:.4} m, {:.2} % crashed; moving {:.4} m, {:.2} % crashed",
+            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
             self.plan.max_iterations,
             self.seconds,
             self.env_steps as f64,
             all.mean_return,
-            hover.position_rmse,
+            report::metres(hover.position_rmse),
             100.0 * hover.crash_rate,
-            moving.position_rmse,
+            report::metres(moving.position_rmse),
             100.0 * moving.crash_rate,
         ))?;
-        if self.best.as_ref().is_none_or(|best| all.mean_return > best.summary().mean_return) {
-            self.best = Some(evaluation);
-            learner.write(&self.run.file("best_model.pt"))?;
+        if all.mean_return > self.best_return {
+            (self.best_return, self.best) = (all.mean_return, Some(evaluation));
+            let extra = Value::dict([(BEST_RETURN, self.best_return)]);
+            learner.write(&self.run.file(BEST), &extra)?;
         }
         Ok(())
     }
 
     fn finish(mut self, iteration: u32) -> Result<ExitCode, Failure> {
         self.events.flush()?;
+        if self.best.is_none() && iteration >= self.plan.max_iterations {
+            let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
+            self.best = Some(self.fly(&best.policy)?);
+        }
         let Self { run, bar, plan, best, seconds, .. } = self;
         drop(bar);
         if iteration < plan.max_iterations {
             let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let path = run.file(format!("model_{iteration}.pt"));
+            let path = run.file(format!("{CHECKPOINT}{iteration}.pt"));
             say(format!("Interrupted after iteration {iteration}; the checkpoint is {}", path.display()))?;
             say(format!("Go on with: the same command and --resume --load_run {name}"))?;
             return Ok(ExitCode::from(130));
@@ -462,7 +542,7 @@ impl<T: Flyable> Session<'_, T> {
             say(report::comparison(&[("best model", evaluation)]).trim_end())?;
             say(report::LEGEND)?;
         }
-        let best = run.file("best_model.pt");
+        let best = run.file(BEST);
         say(format!("Best model saved to: {}", best.display()))?;
         say(format!("Distil it: eyas distill --task {} --teacher_checkpoint {}", T::ID, best.display()))?;
         Ok(ExitCode::SUCCESS)

@@ -5,7 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Command;
 
-use crate::program::{Invocation, TINY, Workspace, assert_in_order};
+use eyas_formats::npy::{self, Array, Data};
+
+use crate::program::{Invocation, TINY, Workspace, assert_in_order, files};
 
 /// Long enough that its output alone overflows a pipe: it cannot end before it is interrupted.
 const LONG: &str = "--n_epochs 400 --num_episodes 4 --epoch_teacher_forcing 200 distill.episode_steps=30 \
@@ -13,8 +15,8 @@ const LONG: &str = "--n_epochs 400 --num_episodes 4 --epoch_teacher_forcing 200 
                     distill.eval_steps=30 distill.final_episodes=8 distill.student.hidden_dims=[8] \
                     distill.save_interval=100";
 
-/// Interrupts a run once it prints `line`; returns its whole output and exit code.
-fn interrupt_at(line: &str, invocation: Invocation) -> (String, Option<i32>) {
+/// Sends a signal to a run once it prints `line`; returns its whole output and exit code.
+fn signal_at(signal: &str, line: &str, invocation: Invocation) -> (String, Option<i32>) {
     let mut child = invocation.spawn();
     let mut output = String::new();
     let mut is_asked = false;
@@ -24,7 +26,7 @@ fn interrupt_at(line: &str, invocation: Invocation) -> (String, Option<i32>) {
         output.push('\n');
         if next == line && !is_asked {
             is_asked = true;
-            let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+            let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
             assert!(kill.success());
         }
     }
@@ -44,7 +46,7 @@ fn ctrl_c_keeps_the_epoch_and_the_printed_command_goes_on() {
         workspace.distill(&whole).succeed();
 
         let parted = format!("{LONG} {more} --experiment_name parted");
-        let (output, code) = interrupt_at("Epoch 3/400", workspace.distill(&parted));
+        let (output, code) = signal_at("-INT", "Epoch 3/400", workspace.distill(&parted));
         assert_eq!(code, Some(130), "{output}");
         let run = workspace.distillation("parted");
         let name = run.file_name().unwrap().to_string_lossy().into_owned();
@@ -61,6 +63,89 @@ fn ctrl_c_keeps_the_epoch_and_the_printed_command_goes_on() {
         assert!(!stdout.contains("\nEpoch 1/400\n"), "it began anew");
         assert!(students(&run) == students(&workspace.distillation("whole")), "`{more}`: the bytes differ");
     }
+}
+
+#[test]
+fn a_killed_run_goes_on_with_or_without_a_checkpoint() {
+    let workspace = Workspace::with_teacher();
+    workspace.distill(&format!("{LONG} --experiment_name whole")).succeed();
+    let whole = students(&workspace.distillation("whole"));
+    for (line, said) in
+        [("Epoch 3/400", "starts from the beginning"), ("Epoch 150/400", "checkpoint_epoch_100.pt")]
+    {
+        let name = said.replace(' ', "_");
+        let killed = format!("{LONG} --experiment_name {name}");
+        let (output, code) = signal_at("-KILL", line, workspace.distill(&killed));
+        assert_eq!(code, None, "{output}");
+        let stdout = workspace.distill(&format!("{killed} --resume")).succeed();
+        assert_in_order(&stdout, &[said, "Training completed!"]);
+        assert!(whole == students(&workspace.distillation(&name)), "{line}: the bytes differ");
+    }
+}
+
+/// The dataset used to have one name, so that the one of a later epoch took the place of what the newest
+/// checkpoint needs.
+#[test]
+fn a_kill_between_dataset_and_checkpoint_loses_nothing() {
+    let workspace = Workspace::with_teacher();
+    workspace.distill(&format!("{LONG} --experiment_name whole")).succeed();
+    let parted = format!("{LONG} --experiment_name parted");
+    signal_at("-INT", "Epoch 3/400", workspace.distill(&parted));
+    let run = workspace.distillation("parted");
+    let dataset = files(&run).into_iter().find(|it| it.starts_with("dataset_epoch_")).unwrap();
+    for left_behind in ["dataset_epoch_399.npz", ".dataset_epoch_398.npz.1-0.tmp"] {
+        fs::copy(run.join(&dataset), run.join(left_behind)).unwrap();
+    }
+    workspace.distill(&format!("{parted} --resume")).succeed();
+    assert!(students(&run) == students(&workspace.distillation("whole")), "the bytes differ");
+    let datasets: Vec<String> = files(&run).into_iter().filter(|it| it.contains("dataset_epoch_")).collect();
+    assert_eq!(datasets, ["dataset_epoch_400.npz"], "what nobody needs is gone");
+}
+
+#[test]
+fn a_dataset_of_another_width_is_refused() {
+    let workspace = Workspace::with_teacher();
+    let arguments = format!("{TINY} --experiment_name it distill.save_interval=4");
+    workspace.distill(&arguments).succeed();
+    let path = workspace.distillation("it").join("dataset_epoch_4.npz");
+    let arrays = npy::read_npz(&path).unwrap();
+    let refused = |damage: &dyn Fn(&str, &mut Vec<i64>), expected: &str| {
+        let damaged: Vec<(String, Array)> = arrays
+            .iter()
+            .map(|(name, array)| match array.data() {
+                Data::I64(values) => {
+                    let mut values = values.clone();
+                    damage(name, &mut values);
+                    (name.clone(), Array::new(&[values.len()], Data::I64(values)))
+                }
+                _ => (name.clone(), array.clone()),
+            })
+            .collect();
+        let named: Vec<(&str, &Array)> = damaged.iter().map(|(name, array)| (name.as_str(), array)).collect();
+        npy::write_npz(&path, &named).unwrap();
+        let ended = workspace.distill(&format!("{arguments} --resume")).run();
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert_in_order(&ended.stderr, &["error: the dataset does not fit", expected, "--> ", "hint: "]);
+    };
+    let set = |key: &'static str, value: i64| {
+        move |name: &str, values: &mut Vec<i64>| {
+            if name == key {
+                values[0] = value;
+            }
+        }
+    };
+    refused(&set("width", 29), "its records are 29 numbers wide, expected 30");
+    refused(&set("width", 0), "its records are 0 numbers wide, expected 30");
+    refused(&set("numbers", -30), "are not the records of its episodes");
+    refused(&set("numbers", 31), "are not the records of its episodes");
+    refused(&set("keys", -1), "a key is no 32-bit number");
+    refused(&set("seen_and_epoch", -1), "it has seen -1 episodes");
+    let shorter = |name: &str, values: &mut Vec<i64>| {
+        if name == "crashed" {
+            values.pop();
+        }
+    };
+    refused(&shorter, "its arrays disagree on the number of episodes");
 }
 
 #[test]
@@ -84,7 +169,10 @@ fn an_off_policy_run_goes_on_only_where_its_data_ends() {
     workspace.distill(&arguments).succeed();
     let ended = workspace.distill(&format!("{arguments} --resume --checkpoint checkpoint_epoch_2.pt")).run();
     assert_eq!(ended.code, Some(2));
-    assert_in_order(&ended.stderr, &["the dataset is that of epoch 4, the checkpoint of epoch 2", "hint: "]);
+    assert_in_order(
+        &ended.stderr,
+        &["the checkpoint of epoch 2 has no dataset beside it", "dataset_epoch_2.npz", "hint: "],
+    );
 }
 
 #[test]
@@ -92,10 +180,13 @@ fn an_off_policy_run_does_not_go_on_without_its_data() {
     let workspace = Workspace::with_teacher();
     let arguments = format!("{TINY} --experiment_name it distill.save_interval=2");
     workspace.distill(&arguments).succeed();
-    fs::remove_file(workspace.distillation("it").join("dataset.npz")).unwrap();
+    fs::remove_file(workspace.distillation("it").join("dataset_epoch_4.npz")).unwrap();
     let ended = workspace.distill(&format!("{arguments} --resume")).run();
     assert_eq!(ended.code, Some(2));
-    assert_in_order(&ended.stderr, &["error: there is no file", "dataset.npz"]);
+    assert_in_order(
+        &ended.stderr,
+        &["error: the checkpoint of epoch 4 has no dataset beside it", "dataset_epoch_4.npz"],
+    );
 }
 
 #[test]

@@ -109,6 +109,85 @@ fn a_run_goes_on_in_its_folder() {
     }
 }
 
+/// Six iterations with checkpoints at 2, 4 and 6 and evaluations at 3 and 6, its algorithm last.
+const PARTED: [&str; 2] = [
+    "--max_iterations 6 --num_envs 64 agent.save_interval=2 agent.eval_interval=3 agent.num_steps_per_env=24 \
+     --algorithm ppo",
+    "--max_iterations 6 --num_envs 64 agent.save_interval=2 agent.eval_interval=3 \
+     agent.algorithm.window_steps=24 --algorithm apg",
+];
+
+fn models(run: &Path) -> [Vec<u8>; 2] {
+    ["model_6.pt", "best_model.pt"].map(|name| fs::read(run.join(name)).unwrap())
+}
+
+/// The envs used to start anew, and the best return to be forgotten.
+#[test]
+fn a_run_that_goes_on_ends_with_the_bytes_of_a_whole_one() {
+    for parted in PARTED {
+        let workspace = Workspace::empty();
+        workspace.eyas(&format!("train {TASK} {parted}")).succeed();
+        let run = only_run(&workspace);
+        let whole = models(&run);
+        for checkpoint in ["model_4.pt", "model_2.pt"] {
+            // As if killed after that checkpoint; what was best then comes again.
+            fs::remove_file(run.join("model_6.pt")).unwrap();
+            let more = format!("--resume --checkpoint {checkpoint}");
+            let stdout = workspace.eyas(&format!("train {TASK} {parted} {more}")).succeed();
+            assert_in_order(&stdout, &["Loading model checkpoint from: ", checkpoint, "best model, all"]);
+            assert!(!stdout.contains("they start anew"), "{stdout}");
+            assert!(models(&run) == whole, "{parted}: the bytes differ after {checkpoint}");
+        }
+    }
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_starts_from_its_beginning() {
+    for parted in PARTED {
+        let workspace = Workspace::empty();
+        workspace.eyas(&format!("train {TASK} {parted}")).succeed();
+        let run = only_run(&workspace);
+        let whole = models(&run);
+        for model in ["model_2.pt", "model_4.pt", "model_6.pt"] {
+            fs::remove_file(run.join(model)).unwrap();
+        }
+        let stdout = workspace.eyas(&format!("train {TASK} {parted} --resume")).succeed();
+        assert_in_order(
+            &stdout,
+            &["no checkpoint yet: it starts from the beginning", "Learning iteration 3/6"],
+        );
+        assert!(models(&run) == whole, "{parted}: the bytes differ");
+    }
+}
+
+#[test]
+fn the_best_model_does_not_get_worse_when_a_run_goes_on() {
+    let workspace = Workspace::empty();
+    let settings = "--num_envs 64 --algorithm apg agent.eval_interval=1 agent.algorithm.window_steps=24";
+    workspace.eyas(&format!("train {TASK} {settings} --max_iterations 30")).succeed();
+    let best = fs::read(only_run(&workspace).join("best_model.pt")).unwrap();
+    // Steps that ruin any policy.
+    let ruin = "--resume true --max_iterations 32 agent.algorithm.learning_rate=100";
+    let stdout = workspace.eyas(&format!("train {TASK} {settings} {ruin}")).succeed();
+    assert_in_order(&stdout, &["Learning iteration 31/32", "best model, all"]);
+    assert!(best == fs::read(only_run(&workspace).join("best_model.pt")).unwrap());
+}
+
+#[test]
+fn envs_of_another_number_start_anew() {
+    for short in SHORT {
+        let workspace = Workspace::empty();
+        workspace.eyas(&format!("train {TASK} {short}")).succeed();
+        let more = short
+            .replace("--max_iterations 2 --num_envs 64", "--resume true --max_iterations 3 --num_envs 96");
+        let stdout = workspace.eyas(&format!("train {TASK} {more}")).succeed();
+        assert_in_order(
+            &stdout,
+            &["holds no state of these envs: they start anew", "Learning iteration 3/3"],
+        );
+    }
+}
+
 #[test]
 fn a_run_goes_on_although_a_flight_was_logged_after_it() {
     let [short, _] = SHORT;
