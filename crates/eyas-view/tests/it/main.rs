@@ -1,0 +1,3 @@
+//! Public behaviour of the renderer.
+
+mod script;
