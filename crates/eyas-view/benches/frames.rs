@@ -1,5 +1,4 @@
 //! Frames a second on one core, at 1280 × 720: drawn, and drawn and encoded.
-#![expect(missing_docs, reason = "a bench exports nothing")]
 
 use divan::Bencher;
 use divan::counter::ItemsCount;

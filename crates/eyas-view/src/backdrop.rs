@@ -1,5 +1,7 @@
 //! Sky, ground, grid and shadows.
 
+use eyas_lanes::{Kernel, LANES, Lanes, dispatch};
+
 use crate::frame::{Color, Frame, blend, color, pack};
 use crate::space::{Lens, Vector, smoothstep};
 
@@ -43,7 +45,7 @@ pub(crate) fn paint(frame: &mut Frame, lens: &Lens, ground: Ground) {
         let depth = if rise.abs() > 1e-9 { -above / rise } else { f32::INFINITY };
         // A camera below the ground sees it from below; what is behind it is sky.
         if depth > 0.0 && depth < 1e6 {
-            GroundRow::new(lens, ground, slope, depth, above.abs()).paint(row);
+            dispatch(PaintRow { ground: GroundRow::new(lens, ground, slope, depth, above.abs()), row });
         } else {
             row.fill(pack(sky(rise, slope)));
         }
@@ -102,41 +104,83 @@ impl GroundRow {
         }
     }
 
-    fn paint(&self, row: &mut [u32]) {
-        let coarse_cells = 1.0 / Ground::FINE_IN_COARSE;
-        for (column, pixel) in row.iter_mut().enumerate() {
-            let column = column as f32;
-            let (mut fine, mut coarse) = (1.0, 1.0);
-            for axis in 0..2 {
-                let place = self.start[axis] + column * self.step[axis];
-                let down = self.row_start[axis] + column * self.row_step[axis];
-                let footprint = (self.step[axis] * self.step[axis] + down * down).sqrt() + 1e-6;
-                fine *= 1.0 - line_share(place, footprint, FINE_WIDTH);
-                coarse *= 1.0 - line_share(place * coarse_cells, footprint * coarse_cells, COARSE_WIDTH);
+    /// Colours of sixteen pixels from a column on.
+    #[inline(always)]
+    fn pixels<L: Lanes>(&self, first: usize) -> [u32; LANES] {
+        const OFFSETS: [f32; LANES] = {
+            let mut offsets = [0.0; LANES];
+            let mut lane = 0;
+            while lane < LANES {
+                offsets[lane] = lane as f32;
+                lane += 1;
             }
-            let channel = |i: usize| {
-                let ground = self.fine[i] + fine * (self.base[i] - self.fine[i]);
-                self.coarse[i] + coarse * (ground - self.coarse[i])
-            };
-            *pixel = pack([channel(0), channel(1), channel(2)]);
+            offsets
+        };
+        let column = L::splat(first as f32) + L::from_array(&OFFSETS);
+        let one = L::splat(1.0);
+        let (mut fine, mut coarse) = (one, one);
+        for axis in 0..2 {
+            let along = L::splat(self.step[axis]);
+            let place = column.mul_add(along, L::splat(self.start[axis]));
+            let down = column.mul_add(L::splat(self.row_step[axis]), L::splat(self.row_start[axis]));
+            let footprint = down.mul_add(down, along * along).sqrt() + L::splat(1e-6);
+            let sharpness = one / footprint;
+            fine = fine * (one - line_share(place, footprint, sharpness, FINE_WIDTH));
+            let (cells, fines) = (L::splat(1.0 / Ground::FINE_IN_COARSE), L::splat(Ground::FINE_IN_COARSE));
+            let share = line_share(place * cells, footprint * cells, sharpness * fines, COARSE_WIDTH);
+            coarse = coarse * (one - share);
+        }
+        let red = self.channel(0, fine, coarse).to_array();
+        let green = self.channel(1, fine, coarse).to_array();
+        let blue = self.channel(2, fine, coarse).to_array();
+        let mut pixels = [0; LANES];
+        for lane in 0..LANES {
+            pixels[lane] = pack([red[lane], green[lane], blue[lane]]);
+        }
+        pixels
+    }
+
+    /// A channel where shares `fine` and `coarse` of the pixels are free of lines.
+    ///
+    /// A function and not a closure: only what is inlined is compiled for the instruction set.
+    #[inline(always)]
+    fn channel<L: Lanes>(&self, i: usize, fine: L, coarse: L) -> L {
+        let ground = fine.mul_add(L::splat(self.base[i] - self.fine[i]), L::splat(self.fine[i]));
+        coarse.mul_add(ground - L::splat(self.coarse[i]), L::splat(self.coarse[i]))
+    }
+}
+
+struct PaintRow<'a> {
+    ground: GroundRow,
+    row: &'a mut [u32],
+}
+
+impl Kernel for PaintRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (chunk, pixels) in self.row.chunks_mut(LANES).enumerate() {
+            let painted = self.ground.pixels::<L>(chunk * LANES);
+            pixels.copy_from_slice(&painted[..pixels.len()]);
         }
     }
 }
 
-/// Share of a pixel's footprint that lies on lines of a width at whole numbers.
+/// Share of a pixel's footprint, with its inverse, that lies on lines of a width at whole numbers.
 ///
 /// Exact for a box-shaped footprint up to half a cell; wider ones see the average of lines and gaps, so that a
 /// far grid turns grey instead of flickering.
 #[inline(always)]
-fn line_share(place: f32, footprint: f32, width: f32) -> f32 {
-    // Adding and taking away 1.5 · 2²³ rounds to a whole number without a call.
-    const ROUND: f32 = 12_582_912.0;
-    let offset = place - ((place + ROUND) - ROUND);
-    let (half, reach) = (0.5 * width, 0.5 * footprint);
+fn line_share<L: Lanes>(place: L, footprint: L, sharpness: L, width: f32) -> L {
+    // Adding and taking away 1.5 · 2²³ rounds to a whole number.
+    let round = L::splat(12_582_912.0);
+    let offset = place - ((place + round) - round);
+    let (half, reach) = (L::splat(0.5 * width), footprint * L::splat(0.5));
     let covered = (offset + reach).min(half) - (offset - reach).max(-half);
-    let sharp = covered.max(0.0) / footprint;
-    let far = ((footprint - 0.35) * 2.5).clamp(0.0, 1.0);
-    sharp + far * (width - sharp)
+    let sharp = covered.max(L::splat(0.0)) * sharpness;
+    let far = ((footprint - L::splat(0.35)) * L::splat(2.5)).clamp(L::splat(0.0), L::splat(1.0));
+    far.mul_add(L::splat(width) - sharp, sharp)
 }
 
 /// A soft dark shape on the ground: a segment with a radius.
@@ -218,13 +262,20 @@ fn image_box(frame: &Frame, lens: &Lens, ground: Ground, shades: &[Shade]) -> Op
 
 #[cfg(test)]
 mod tests {
+    use eyas_lanes::Portable;
+
     use super::*;
 
     #[test]
     fn lines_cover_their_share_of_the_ground_at_every_distance() {
         for footprint in [0.01, 0.1, 0.3, 0.5, 1.0, 4.0] {
             let count = 1000;
-            let sum: f32 = (0..count).map(|i| line_share(i as f32 / count as f32, footprint, 0.05)).sum();
+            let share = |place: f32| {
+                let [place, footprint, sharpness] =
+                    [place, footprint, 1.0 / footprint].map(Portable::splat);
+                line_share(place, footprint, sharpness, 0.05).to_array()[0]
+            };
+            let sum: f32 = (0..count).map(|i| share(i as f32 / count as f32)).sum();
             assert!((sum / count as f32 - 0.05).abs() < 2e-3, "{footprint}: {sum}");
         }
     }

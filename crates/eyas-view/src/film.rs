@@ -182,7 +182,8 @@ struct Artist {
 #[derive(Debug, Default)]
 struct Canvas {
     frame: Option<Frame>,
-    backdrop: Option<(Camera, Ground, Frame)>,
+    /// Camera and ground of the last frame, and its backdrop once it has been used twice.
+    backdrop: Option<(Camera, Ground, Option<Frame>)>,
     samples: Samples,
     stencil: Stencil,
 }
@@ -197,7 +198,11 @@ impl Painter {
             let Some(moment) = panel.index(index * film.stride) else { continue };
             artist.paint(panel, moment);
             let (column, row) = (place % film.columns, place / film.columns);
-            let picture = artist.main.frame.as_ref().expect("it has just been painted");
+            let picture = artist.main.frame.as_mut().expect("it has just been painted");
+            if (picture.width, picture.height) == (frame.width, frame.height) {
+                std::mem::swap(picture, frame);
+                continue;
+            }
             frame.paste(picture, column * (panel.width + GAP), row * (panel.height + GAP));
         }
     }
@@ -273,14 +278,14 @@ impl Canvas {
 
     /// The same picture again where camera and ground have not moved.
     fn paint_backdrop(&mut self, frame: &mut Frame, lens: &Lens, ground: Ground) {
-        match &self.backdrop {
-            Some((camera, seen, picture)) if *camera == lens.camera && *seen == ground => {
-                frame.pixels.copy_from_slice(&picture.pixels);
-            }
-            _ => {
-                backdrop::paint(frame, lens, ground);
-                self.backdrop = Some((lens.camera, ground, frame.clone()));
-            }
+        let is_still = self.backdrop.as_ref().is_some_and(|(camera, seen, _)| (*camera, *seen) == (lens.camera, ground));
+        if let Some((_, _, Some(picture))) = &self.backdrop
+            && is_still
+        {
+            frame.pixels.copy_from_slice(&picture.pixels);
+            return;
         }
+        backdrop::paint(frame, lens, ground);
+        self.backdrop = Some((lens.camera, ground, is_still.then(|| frame.clone())));
     }
 }

@@ -32,10 +32,12 @@ pub struct Frame {
     pub(crate) pixels: Vec<u32>,
 }
 
+/// A pixel of a colour whose channels are in `[0, 255]`.
 #[inline(always)]
-pub(crate) fn pack([r, g, b]: Color) -> u32 {
-    // Values are in [0, 255]: the casts do not wrap.
-    ((r + 0.5) as u32) << 16 | ((g + 0.5) as u32) << 8 | (b + 0.5) as u32
+pub(crate) fn pack(color: Color) -> u32 {
+    // Adding 2²³ rounds to a whole number and leaves it in the lowest bits: a cast would check its range.
+    let [r, g, b] = color.map(|value| (value + 8_388_608.0).to_bits() & 255);
+    r << 16 | g << 8 | b
 }
 
 #[inline(always)]
@@ -87,16 +89,28 @@ impl Frame {
     pub(crate) fn rounded(&mut self, [x, y, width, height]: [f32; 4], radius: f32, over: Color, share: f32) {
         let (half, center) = ([0.5 * width, 0.5 * height], [x + 0.5 * width, y + 0.5 * height]);
         let radius = radius.min(half[0]).min(half[1]);
-        for row in y.floor() as i32..(y + height).ceil() as i32 {
-            for column in x.floor() as i32..(x + width).ceil() as i32 {
-                let out = |at: i32, axis: usize| (at as f32 + 0.5 - center[axis]).abs() - half[axis] + radius;
-                let (dx, dy) = (out(column, 0), out(row, 1));
-                let (ox, oy) = (dx.max(0.0), dy.max(0.0));
-                let distance = (ox * ox + oy * oy).sqrt() + dx.max(dy).min(0.0) - radius;
+        let range = |start: f32, length: f32, limit: usize| {
+            start.floor().max(0.0) as usize..((start + length).ceil().max(0.0) as usize).min(limit)
+        };
+        let (columns, rows) = (range(x, width, self.width), range(y, height, self.height));
+        if columns.is_empty() {
+            return;
+        }
+        for row in rows {
+            let start = row * self.width;
+            let pixels = &mut self.pixels[start + columns.start..start + columns.end];
+            let out = |at: usize, axis: usize| (at as f32 + 0.5 - center[axis]).abs() - half[axis] + radius;
+            let down = out(row, 1);
+            for (column, pixel) in columns.clone().zip(pixels) {
+                let across = out(column, 0);
+                // Outside of the corners the distance to the edge is along one axis.
+                let distance = if across.min(down) <= 0.0 {
+                    across.max(down) - radius
+                } else {
+                    (across * across + down * down).sqrt() - radius
+                };
                 let coverage = (0.5 - distance).clamp(0.0, 1.0);
-                if coverage > 0.0 {
-                    self.blend(column, row, over, share * coverage);
-                }
+                *pixel = blend(*pixel, over, share * coverage);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Triangles and propeller discs, with eight samples in each pixel.
 
+use eyas_lanes::{Kernel, Lanes, dispatch};
+
 use crate::airframe::{Airframe, Propeller, SUN};
 use crate::frame::{Color, Frame, blend, pack};
 use crate::mesh::Vertex;
@@ -110,20 +112,20 @@ impl Samples {
 
     /// Draws a vehicle over what is there; [`resolve`](Self::resolve) shows it.
     pub(crate) fn draw(&mut self, frame: &Frame, lens: &Lens, craft: &Craft) {
+        dispatch(Draw { samples: self, frame, lens, craft });
+    }
+
+    #[inline(always)]
+    fn draw_all(&mut self, frame: &Frame, lens: &Lens, craft: &Craft) {
         let rows = craft.pose.world_from_body();
         let place = |body: Vector| add(craft.pose.position, rotate(&rows, scale(craft.magnification, body)));
-        let corners: Vec<Option<Corner>> = craft
-            .airframe
-            .mesh
-            .vertices
-            .iter()
-            .map(|vertex| {
-                let world = place(vertex.position);
-                let pixel = lens.project(world)?;
-                let to_eye = unit(sub(lens.camera.position, world));
-                Some(Corner { pixel, color: shaded(vertex, rotate(&rows, vertex.normal), to_eye) })
-            })
-            .collect();
+        let mut corners = Vec::with_capacity(craft.airframe.mesh.vertices.len());
+        for vertex in &craft.airframe.mesh.vertices {
+            let world = place(vertex.position);
+            let to_eye = unit(sub(lens.camera.position, world));
+            let color = || shaded(vertex, rotate(&rows, vertex.normal), to_eye);
+            corners.push(lens.project(world).map(|pixel| Corner { pixel, color: color() }));
+        }
         for triangle in &craft.airframe.mesh.triangles {
             if let [Some(a), Some(b), Some(c)] = triangle.map(|corner| corners[corner as usize]) {
                 self.triangle(frame, &[a, b, c]);
@@ -136,6 +138,7 @@ impl Samples {
         }
     }
 
+    #[inline(always)]
     fn triangle(&mut self, frame: &Frame, corners: &[Corner; 3]) {
         let [a, b, c] = corners.map(|corner| corner.pixel);
         let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
@@ -144,6 +147,9 @@ impl Samples {
             return;
         }
         let [columns, rows] = self.boxed(&[a, b, c]);
+        if columns[0] == columns[1] || rows[0] == rows[1] {
+            return;
+        }
         let scale = 1.0 / area;
         let edge = |values| Plane::through(corners, values, scale);
         let edges = [edge([1.0, 0.0, 0.0]), edge([0.0, 1.0, 0.0]), edge([0.0, 0.0, 1.0])];
@@ -163,10 +169,9 @@ impl Samples {
                 let mut inside = [false; SAMPLES];
                 let mut any = false;
                 for sample in 0..SAMPLES {
-                    let least = (at[0] + edge_steps[0][sample])
-                        .min(at[1] + edge_steps[1][sample])
-                        .min(at[2] + edge_steps[2][sample]);
-                    inside[sample] = least >= 0.0;
+                    inside[sample] = (at[0] + edge_steps[0][sample] >= 0.0)
+                        & (at[1] + edge_steps[1][sample] >= 0.0)
+                        & (at[2] + edge_steps[2][sample] >= 0.0);
                     any |= inside[sample];
                 }
                 if !any {
@@ -202,6 +207,7 @@ impl Samples {
         [range(|pixel| pixel.x, self.width), range(|pixel| pixel.y, self.height)]
     }
 
+    #[inline(always)]
     fn disc(&mut self, frame: &Frame, lens: &Lens, disc: &Disc) {
         let Some(bounds) = disc.bounds(lens) else { return };
         let [columns, rows] = self.boxed(&bounds);
@@ -243,6 +249,23 @@ impl Samples {
             let pixel = &mut frame.pixels[index];
             *pixel = if opacity < 1.0 { blend(*pixel, mean, opacity) } else { pack(mean) };
         }
+    }
+}
+
+/// [`Samples::draw`] compiled for the machine's instruction set: eight samples are one vector of it.
+struct Draw<'a, 'b> {
+    samples: &'a mut Samples,
+    frame: &'a Frame,
+    lens: &'a Lens,
+    craft: &'a Craft<'b>,
+}
+
+impl Kernel for Draw<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        self.samples.draw_all(self.frame, self.lens, self.craft);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Frames as an H.264 video in an MP4 file, written without any codec of the system.
 
+use eyas_lanes::{Kernel, Lanes, dispatch};
 use rayon::prelude::*;
 use rusty_h264_common::YuvPlanes;
 use rusty_h264_encoder::{Encoder, EncoderConfig};
@@ -167,6 +168,11 @@ impl Planes {
     }
 
     fn convert(&mut self, frame: &Frame) {
+        dispatch(Convert { planes: self, frame });
+    }
+
+    #[inline(always)]
+    fn convert_all(&mut self, frame: &Frame) {
         let channels = |pixel: u32| [pixel >> 16 & 255, pixel >> 8 & 255, pixel & 255].map(|it| it as i32);
         // Coefficients in 1/65536: 219/255 · (0.2126, 0.7152, 0.0722).
         for (luma, pixel) in self.y.iter_mut().zip(&frame.pixels) {
@@ -196,6 +202,21 @@ impl Planes {
         let half = self.width / 2;
         YuvPlanes::new(self.width, self.height, &self.y, &self.u, &self.v, self.width, half)
             .expect("the planes are as large as their size says")
+    }
+}
+
+/// [`Planes::convert`] compiled for the machine's instruction set.
+struct Convert<'a> {
+    planes: &'a mut Planes,
+    frame: &'a Frame,
+}
+
+impl Kernel for Convert<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        self.planes.convert_all(self.frame);
     }
 }
 
