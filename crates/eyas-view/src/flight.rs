@@ -74,6 +74,14 @@ impl Flight {
         &self.moments
     }
 
+    /// The moments of a range of indices, as far as there are any.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let end = range.end.min(self.moments.len());
+        let moments = self.moments[range.start.min(end)..end].to_vec();
+        Self { period_s: self.period_s, moments }
+    }
+
     /// Indices of the moments of the same episode as one.
     pub(crate) fn episode_of(&self, index: usize) -> Range<usize> {
         let episode = self.moments[index].episode;

@@ -5,6 +5,7 @@ mod command;
 mod failure;
 mod report;
 mod setup;
+mod video;
 
 use std::process::ExitCode;
 

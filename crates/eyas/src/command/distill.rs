@@ -19,6 +19,7 @@ use crate::arguments::Distill;
 use crate::failure::Failure;
 use crate::report::{self, say};
 use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env, write_manifest};
+use crate::video::{Defaults, Plan, Videos};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
@@ -44,6 +45,7 @@ struct Config {
 pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
     let (config, layers, resumes) = configure(arguments)?;
+    let film = Plan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Chase, num_envs: 1 })?;
     let seed = config.agent.seed;
     let root = Path::new(ROOT).join(&config.agent.experiment_name);
     let checkpoint = if resumes {
@@ -110,7 +112,15 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
     bar.set(u64::from(progress.epoch));
     let events = EventWriter::create(run.path())?;
-    let mut session = Session { config, run, events, bar, interrupt, best, clock: std::time::Instant::now() };
+    let epoch = progress.epoch;
+    let videos = film.map(|plan| {
+        let [steps, episodes] = flown_after(&config, epoch);
+        let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
+        Videos::new(plan, run.videos("distillation"), &config.env, first).beside("teacher", teacher.clone())
+    });
+    let clock = std::time::Instant::now();
+    let mut session = Session { config, run, events, bar, interrupt, best, clock, videos };
+    session.record(epoch, &progress.student)?;
     distill(&session.config.distill.clone(), &teacher, &mut arena, &mut progress, &mut session)?;
     session.finish(arguments, &teacher, &progress)
 }
@@ -210,6 +220,13 @@ fn self_check(config: &Config, teacher: &Pilot, path: &Path) -> Result<(), Failu
         return Err(Failure::new("the teacher's return is not finite"));
     }
     Ok(())
+}
+
+/// Control steps of each env, and episodes, that are flown before an epoch.
+fn flown_after(config: &Config, epoch: u32) -> [u64; 2] {
+    let episodes = u64::from(config.distill.num_episodes);
+    let rounds = episodes.div_ceil(config.env.scene.num_envs as u64);
+    [rounds * u64::from(config.distill.episode_steps), episodes].map(|each| each * u64::from(epoch))
 }
 
 /// The task without its time limit: evaluations count their own steps.
@@ -325,9 +342,17 @@ struct Session {
     interrupt: Interrupt,
     best: f64,
     clock: std::time::Instant,
+    videos: Option<Videos>,
 }
 
 impl Session {
+    /// Records student and teacher if a video is due before an epoch.
+    fn record(&mut self, epoch: u32, student: &Student) -> Result<(), Failure> {
+        let Some(videos) = &mut self.videos else { return Ok(()) };
+        let [steps, episodes] = flown_after(&self.config, epoch);
+        videos.at(steps, episodes, "student", || Ok(student.pilot()))
+    }
+
     fn say(&self, line: &str) -> Result<(), Failure> {
         Ok(self.bar.println(line)?)
     }
@@ -391,6 +416,9 @@ impl Session {
         progress: &Progress,
     ) -> Result<ExitCode, Failure> {
         self.events.flush()?;
+        if let Some(videos) = &self.videos {
+            videos.finish()?;
+        }
         let epochs = self.config.distill.n_epochs;
         if progress.epoch < epochs {
             self.say(&format!("Interrupted after epoch {} of {epochs}", progress.epoch))?;
@@ -470,6 +498,7 @@ impl Observer for Session {
             self.say("[INFO] Evaluating student policy...")?;
             self.evaluated(evaluation, epoch, student)?;
         }
+        self.record(epoch + 1, student)?;
         let stops = self.interrupt.interrupted();
         if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
             self.events.flush()?;

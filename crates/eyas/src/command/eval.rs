@@ -23,6 +23,10 @@ struct Config {
 pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
     let mut layers = Layers::new(&Config::default())?;
     layer(&mut layers, &arguments.flight)?;
+    if arguments.flight.video.video {
+        return Err(Failure::new("`--video`: an evaluation records none")
+            .hint("`eyas play --video` records a flight of the policy"));
+    }
     if arguments.flight.num_envs.is_some() {
         return Err(Failure::new("`--num_envs`: an evaluation flies one env for each episode")
             .hint("give `--episodes N` instead"));

@@ -17,6 +17,7 @@ use crate::arguments::Train;
 use crate::failure::Failure;
 use crate::report::{self, say};
 use crate::setup::{check, layer, make_env, progress, write_manifest};
+use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Eyas' own settings for the point task; `docs/algorithms` says what they are worth.
 const PPO_PRESET: &str = include_str!("../../presets/point_ctrl_ppo.yaml");
@@ -128,6 +129,11 @@ fn train(
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
     let plan = &layers.section::<Plan>("agent")?;
+    let film = VideoPlan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Fixed, num_envs: 4 })?;
+    if film.is_some_and(|film| film.trigger == Trigger::Episode) {
+        return Err(Failure::new("`--video_trigger episode`: training counts steps, not episodes")
+            .hint("leave the flag out, or record episodes with `eyas play` or `eyas distill`"));
+    }
     let root = Path::new(ROOT).join(&plan.experiment_name);
     let resumed = find_checkpoint(arguments, plan, &root)?;
     if let Some(path) = &resumed {
@@ -149,6 +155,10 @@ fn train(
     let mut session = Session {
         bar: progress(arguments.flight.quiet, "train", u64::from(plan.max_iterations), "steps"),
         events: EventWriter::create(run.path())?,
+        videos: film.map(|film| {
+            let first = u64::from(learner.iteration());
+            Videos::new(film, run.videos("train"), env, first)
+        }),
         run,
         plan,
         env,
@@ -157,6 +167,7 @@ fn train(
         env_steps: 0,
         seconds: 0.0,
     };
+    session.film(learner.as_ref(), 0)?;
     while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
         let iteration = learner.iterate();
         session.record(learner.as_ref(), &iteration)?;
@@ -366,6 +377,7 @@ struct Session<'a> {
     run: RunDir,
     plan: &'a Plan,
     env: &'a PointConfig,
+    videos: Option<Videos>,
     events: EventWriter,
     bar: Progress,
     interrupt: Interrupt,
@@ -375,9 +387,19 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Records the policy if a video is due after an iteration that flew `env_steps` steps in all.
+    fn film(&mut self, learner: &dyn Learner, env_steps: u64) -> Result<(), Failure> {
+        let Some(videos) = &mut self.videos else { return Ok(()) };
+        let each = env_steps / self.env.scene.num_envs as u64;
+        let steps = u64::from(learner.iteration()) * each;
+        let spec = DifferentiableTask::spec(self.env);
+        videos.at(steps, 0, "policy", || Ok(Pilot::new(learner.actor(), &spec)?))
+    }
+
     fn record(&mut self, learner: &dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
         self.env_steps += iteration.env_steps;
         self.seconds += iteration.seconds;
+        self.film(learner, iteration.env_steps)?;
         let index = learner.iteration();
         self.bar.set(u64::from(index));
         self.bar.count(iteration.env_steps);
@@ -439,8 +461,11 @@ impl Session<'_> {
 
     fn finish(mut self, iteration: u32) -> Result<ExitCode, Failure> {
         self.events.flush()?;
-        let Self { run, bar, plan, best, seconds, .. } = self;
+        let Self { run, bar, plan, best, seconds, videos, .. } = self;
         drop(bar);
+        if let Some(videos) = &videos {
+            videos.finish()?;
+        }
         if iteration < plan.max_iterations {
             let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
             let path = run.file(format!("model_{iteration}.pt"));
