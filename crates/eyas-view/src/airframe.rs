@@ -80,13 +80,8 @@ impl Airframe {
         let fade = 1.0 / (1.0 + 0.02 * height * height);
         let softness = reach * (0.06 + 0.05 * height).min(1.0);
         let center = cast([0.0; 3]);
-        let mut shades = vec![Shade {
-            from: center,
-            to: center,
-            radius: 0.22 * reach,
-            softness,
-            strength: 0.45 * fade,
-        }];
+        let mut shades =
+            vec![Shade { from: center, to: center, radius: 0.22 * reach, softness, strength: 0.45 * fade }];
         for propeller in &self.propellers {
             let hub = cast(propeller.center);
             let disc = size * propeller.radius;
@@ -139,7 +134,8 @@ fn add_body(mesh: &mut Mesh, arm: f32) {
     plate(0.0, [1.16, 0.80]).turn(mesh, &upper, SHELL);
     // The nose: a cone that points ahead.
     let nose = Lathe { widths: [0.55, 1.0], ..Lathe::round([0.30 * arm, 0.0, 0.0], [1.0, 0.0, 0.0], 20) };
-    let profile = [[0.0, 0.0], [0.15, 0.0], [0.15, 0.06], [0.13, 0.13], [0.08, 0.20], [0.03, 0.235], [0.0, 0.24]];
+    let profile =
+        [[0.0, 0.0], [0.15, 0.0], [0.15, 0.06], [0.13, 0.13], [0.08, 0.20], [0.03, 0.235], [0.0, 0.24]];
     nose.turn(mesh, &profile.map(|[radius, height]| [radius * arm, height * arm]), FRONT);
 }
 
@@ -148,14 +144,8 @@ fn add_arm(mesh: &mut Mesh, rotor: Vector, axis: Vector, arm: f32, trim: Materia
     let along = if length > 1e-6 { unit(rotor) } else { [1.0, 0.0, 0.0] };
     let side = cross(axis, along);
     let across = if dot(side, side) > 1e-6 { unit(cross(along, unit(side))) } else { axis };
-    let tube = Lathe {
-        origin: [0.0; 3],
-        axis: along,
-        across,
-        widths: [0.75, 1.0],
-        exponent: 2.6,
-        segments: 14,
-    };
+    let tube =
+        Lathe { origin: [0.0; 3], axis: along, across, widths: [0.75, 1.0], exponent: 2.6, segments: 14 };
     let share = |radius: f32, place: f32| [radius * arm, place * length];
     tube.turn(mesh, &[share(0.10, 0.12), share(0.062, 0.62), share(0.058, 1.0)], CARBON);
     let band = [share(0.064, 0.66), share(0.070, 0.67), share(0.070, 0.79), share(0.064, 0.80)];

@@ -271,8 +271,7 @@ mod tests {
         for footprint in [0.01, 0.1, 0.3, 0.5, 1.0, 4.0] {
             let count = 1000;
             let share = |place: f32| {
-                let [place, footprint, sharpness] =
-                    [place, footprint, 1.0 / footprint].map(Portable::splat);
+                let [place, footprint, sharpness] = [place, footprint, 1.0 / footprint].map(Portable::splat);
                 line_share(place, footprint, sharpness, 0.05).to_array()[0]
             };
             let sum: f32 = (0..count).map(|i| share(i as f32 / count as f32)).sum();

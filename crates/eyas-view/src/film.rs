@@ -252,10 +252,8 @@ impl Canvas {
         let shades = scene.airframe.shades(&craft.pose, shot.magnification, shot.ground.height);
         backdrop::shade(&mut frame, &lens, shot.ground, &shades);
         let depth = lens.view(moment.pose.position)[2];
-        let lines = [
-            (panel.reference(index), palette::REFERENCE, 0.7),
-            (panel.trail(index), palette::FLOWN, 1.0),
-        ];
+        let lines =
+            [(panel.reference(index), palette::REFERENCE, 0.7), (panel.trail(index), palette::FLOWN, 1.0)];
         let base = (height as f32 / 200.0).clamp(1.4, 4.0);
         for (path, color, share) in &lines {
             self.stencil.line(&mut frame, &lens, path, (*color, base * share), |far| far >= depth);
@@ -278,7 +276,8 @@ impl Canvas {
 
     /// The same picture again where camera and ground have not moved.
     fn paint_backdrop(&mut self, frame: &mut Frame, lens: &Lens, ground: Ground) {
-        let is_still = self.backdrop.as_ref().is_some_and(|(camera, seen, _)| (*camera, *seen) == (lens.camera, ground));
+        let is_still =
+            self.backdrop.as_ref().is_some_and(|(camera, seen, _)| (*camera, *seen) == (lens.camera, ground));
         if let Some((_, _, Some(picture))) = &self.backdrop
             && is_still
         {

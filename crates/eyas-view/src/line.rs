@@ -29,8 +29,7 @@ struct End {
 impl Stencil {
     pub(crate) fn resize(&mut self, width: usize, height: usize) {
         if (self.width, self.spans.len()) != (width, height) {
-            *self =
-                Self { width, opacity: vec![0; width * height], spans: vec![[u32::MAX, 0]; height] };
+            *self = Self { width, opacity: vec![0; width * height], spans: vec![[u32::MAX, 0]; height] };
         }
     }
 
@@ -66,7 +65,10 @@ impl Stencil {
         let reach = 0.5 * width + 1.0;
         let limit = [self.width as f32, self.spans.len() as f32];
         let range = |a: f32, b: f32, limit: f32| {
-            [(a.min(b) - reach).clamp(0.0, limit) as usize, (a.max(b) + reach).ceil().clamp(0.0, limit) as usize]
+            [
+                (a.min(b) - reach).clamp(0.0, limit) as usize,
+                (a.max(b) + reach).ceil().clamp(0.0, limit) as usize,
+            ]
         };
         let (columns, rows) = (range(a.x, b.x, limit[0]), range(a.y, b.y, limit[1]));
         let along = [b.x - a.x, b.y - a.y];
@@ -152,7 +154,8 @@ pub(crate) fn target(frame: &mut Frame, lens: &Lens, center: Vector, radius: f32
             if ball > 0.0 {
                 let (across, down) = (x / inner, y / inner);
                 let light = (0.75 - 0.35 * (across + down)).clamp(0.0, 1.2);
-                let shade = color.map(|value| (value * (0.55 + 0.55 * light) + 55.0 * light * light).min(255.0));
+                let shade =
+                    color.map(|value| (value * (0.55 + 0.55 * light) + 55.0 * light * light).min(255.0));
                 frame.blend(column, row, shade, ball);
             } else if ring > 0.0 {
                 frame.blend(column, row, color, 0.9 * ring);

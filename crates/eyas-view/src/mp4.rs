@@ -85,8 +85,7 @@ impl Track {
                 container(*b"stbl", &self.tables(data_start)),
             ],
         );
-        let media =
-            [full(*b"mdhd", 0, &media_header), full(*b"hdlr", 0, &handler), information];
+        let media = [full(*b"mdhd", 0, &media_header), full(*b"hdlr", 0, &handler), information];
         // Flags: enabled, in the movie, in the preview.
         container(*b"trak", &[full(*b"tkhd", 7, &header), container(*b"mdia", &media)])
     }
@@ -94,7 +93,8 @@ impl Track {
     fn tables(&self, data_start: u32) -> Vec<Vec<u8>> {
         let count = self.samples.len() as u32;
         let sizes: Vec<u32> = self.samples.iter().map(|sample| sample.data.len() as u32).collect();
-        let keys: Vec<u32> = (1..).zip(&self.samples).filter(|(_, it)| it.is_key).map(|(number, _)| number).collect();
+        let keys: Vec<u32> =
+            (1..).zip(&self.samples).filter(|(_, it)| it.is_key).map(|(number, _)| number).collect();
         vec![
             full(*b"stsd", 0, &[words(&[1]), self.description()].concat()),
             full(*b"stts", 0, &words(&[1, count, self.frame_ticks])),

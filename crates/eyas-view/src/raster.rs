@@ -65,6 +65,7 @@ struct Plane([f32; 3]);
 
 impl Plane {
     /// Through three values at three corners; `scale` is 1 / twice the triangle's area.
+    #[inline(always)]
     fn through(corners: &[Corner; 3], values: [f32; 3], scale: f32) -> Self {
         let [a, b, c] = corners.map(|corner| corner.pixel);
         let (u, v) = (values[1] - values[0], values[2] - values[0]);
@@ -79,8 +80,14 @@ impl Plane {
     }
 
     /// What is to be added at the sample places.
+    #[inline(always)]
     fn steps(&self) -> [f32; SAMPLES] {
-        PLACES.map(|[x, y]| self.0[1] * x + self.0[2] * y)
+        let mut steps = [0.0; SAMPLES];
+        for sample in 0..SAMPLES {
+            let [x, y] = PLACES[sample];
+            steps[sample] = self.0[1] * x + self.0[2] * y;
+        }
+        steps
     }
 }
 
@@ -159,12 +166,13 @@ impl Samples {
             let limits = [values[0].min(values[1]).min(values[2]), values[0].max(values[1]).max(values[2])];
             (Plane::through(corners, values, scale), limits)
         });
-        let (edge_steps, near_steps) = (edges.map(|edge| edge.steps()), near.steps());
+        let edge_steps = [edges[0].steps(), edges[1].steps(), edges[2].steps()];
+        let near_steps = near.steps();
         for row in rows[0]..rows[1] {
             let y = row as f32 + 0.5;
             for column in columns[0]..columns[1] {
                 let x = column as f32 + 0.5;
-                let at = edges.map(|edge| edge.at(x, y));
+                let at = [edges[0].at(x, y), edges[1].at(x, y), edges[2].at(x, y)];
                 let depth = near.at(x, y);
                 let mut inside = [false; SAMPLES];
                 let mut any = false;
@@ -179,11 +187,10 @@ impl Samples {
                 }
                 let index = row * self.width + column;
                 self.touch(index, frame);
-                let color =
-                    pack([0, 1, 2].map(|i| {
-                        let (plane, [low, high]) = &channels[i];
-                        plane.at(x, y).clamp(*low, *high)
-                    }));
+                let color = pack([0, 1, 2].map(|i| {
+                    let (plane, [low, high]) = &channels[i];
+                    plane.at(x, y).clamp(*low, *high)
+                }));
                 let (nearness, colors) = (&mut self.nearness[index], &mut self.colors[index]);
                 for sample in 0..SAMPLES {
                     let own = depth + near_steps[sample];
@@ -197,6 +204,7 @@ impl Samples {
     }
 
     /// Columns and rows that hold some points, cut to the image.
+    #[inline(always)]
     fn boxed(&self, points: &[Pixel]) -> [[usize; 2]; 2] {
         let range = |value: fn(&Pixel) -> f32, limit: usize| {
             let low = points.iter().map(value).fold(f32::INFINITY, f32::min);

@@ -31,7 +31,7 @@ pub(crate) struct Shot {
 const FIXED: [f32; 2] = [0.62, -0.40];
 /// Width of the vehicle that views from afar enlarge it to: a share of the image's height, and px.
 const LEAST_SIZE: f32 = 0.11;
-const LEAST_PIXELS: f32 = 44.0;
+const LEAST_PIXELS: f32 = 36.0;
 /// Shares of an image's width and height that a whole flight fills.
 const FILL: [f32; 2] = [0.66, 0.60];
 /// A turn of the orbiting camera, s.
@@ -59,7 +59,7 @@ fn episode_shots(
         View::Chase | View::Orbit => following(flight, moments, airframe, view),
         View::Fixed | View::Top => {
             vec![still(moments, airframe, view, size); moments.len()]
-        },
+        }
     }
 }
 
@@ -110,8 +110,7 @@ fn round_length(length: f32) -> f32 {
 fn still(moments: &[Moment], airframe: &Airframe, view: View, (width, height): (usize, usize)) -> Shot {
     let extent = Extent::of(moments);
     let radius = extent.radius().max(6.0 * airframe.reach);
-    let [azimuth, elevation] =
-        if view == View::Top { [0.0, -std::f32::consts::FRAC_PI_2] } else { FIXED };
+    let [azimuth, elevation] = if view == View::Top { [0.0, -std::f32::consts::FRAC_PI_2] } else { FIXED };
     let ground = ground(&extent, (0.35 * radius).min(1.0).max(4.0 * airframe.reach), 0.25 * radius);
     let (mut center, mut distance) = (extent.center(), 3.0 * radius);
     // Each round centres the picture of the flight and scales its size towards the frame's.
@@ -148,12 +147,7 @@ fn picture(lens: &Lens, moments: &[Moment]) -> Option<[[f32; 2]; 2]> {
     Some(corners)
 }
 
-fn following(
-    flight: &Flight,
-    moments: &[Moment],
-    airframe: &Airframe,
-    view: View,
-) -> Vec<Shot> {
+fn following(flight: &Flight, moments: &[Moment], airframe: &Airframe, view: View) -> Vec<Shot> {
     let reach = airframe.reach;
     let ground = ground(&Extent::of(moments), 2.6 * reach, 1.5 * reach);
     // Share of the way that the camera catches up in a step, for time constants in s.
@@ -172,8 +166,8 @@ fn following(
             View::Orbit => (0.6 + std::f32::consts::TAU * time / ORBIT_S, -0.27, 6.2 * reach),
             _ => (heading + 0.52, -0.25, 6.0 * reach),
         };
-        // The vehicle a little below the middle: there is more to see ahead of it.
-        let look = add(center, scale(0.10 * reach, [0.0, 0.0, 1.0]));
+        // The vehicle a little above the middle: its shadow is below.
+        let look = add(center, scale(-0.4 * reach, [0.0, 0.0, 1.0]));
         let camera = Camera::looking_at(look, distance + 1.1 * gap, azimuth, elevation);
         shots.push(Shot { camera, ground, magnification: 1.0 });
     }

@@ -82,10 +82,9 @@ impl Plan {
         };
         let plan = Self {
             length: video.video_length.or((trigger == Trigger::Step).then_some(LENGTH)),
-            interval: video.video_interval.map_or(
-                if trigger == Trigger::Step { INTERVAL } else { 1 },
-                u64::from,
-            ),
+            interval: video
+                .video_interval
+                .map_or(if trigger == Trigger::Step { INTERVAL } else { 1 }, u64::from),
             trigger,
             view,
             num_envs: video.video_envs.unwrap_or(defaults.num_envs),

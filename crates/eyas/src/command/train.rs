@@ -129,7 +129,8 @@ fn train(
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
     let plan = &layers.section::<Plan>("agent")?;
-    let film = VideoPlan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Fixed, num_envs: 4 })?;
+    let film =
+        VideoPlan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Fixed, num_envs: 4 })?;
     if film.is_some_and(|film| film.trigger == Trigger::Episode) {
         return Err(Failure::new("`--video_trigger episode`: training counts steps, not episodes")
             .hint("leave the flag out, or record episodes with `eyas play` or `eyas distill`"));
