@@ -247,7 +247,6 @@ impl Canvas {
             magnification: shot.magnification,
             throttle: moment.throttle,
             angle: panel.angles[index],
-            opacity: 1.0,
         };
         let shades = scene.airframe.shades(&craft.pose, shot.magnification, shot.ground.height);
         backdrop::shade(&mut frame, &lens, shot.ground, &shades);
@@ -264,7 +263,7 @@ impl Canvas {
             line::target(&mut frame, &lens, moment.target, radius, palette::REFERENCE);
         }
         self.samples.draw(&frame, &lens, &craft);
-        self.samples.resolve(&mut frame, craft.opacity);
+        self.samples.resolve(&mut frame);
         for (path, color, share) in &lines {
             self.stencil.line(&mut frame, &lens, path, (*color, base * share), |far| far < depth);
         }

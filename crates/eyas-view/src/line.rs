@@ -43,13 +43,13 @@ impl Stencil {
         keep: impl Fn(f32) -> bool,
     ) {
         let mut last: Option<End> = None;
-        for pair in path.points.windows(2) {
+        let count = path.points.len();
+        for (index, pair) in path.points.windows(2).enumerate() {
             let Some((from, to)) = clip(lens, pair[0], pair[1]) else { continue };
             // Pieces shorter than a pixel are joined with the next ones.
             let from = last.take().unwrap_or(from);
             let short = (to.pixel.x - from.pixel.x).abs().max((to.pixel.y - from.pixel.y).abs()) < 1.5;
-            let is_last = std::ptr::eq(pair, &raw const path.points[path.points.len() - 2..]);
-            if short && !is_last {
+            if short && index + 2 < count {
                 last = Some(from);
                 continue;
             }

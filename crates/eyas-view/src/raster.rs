@@ -35,8 +35,6 @@ pub(crate) struct Craft<'a> {
     pub(crate) throttle: [f32; 4],
     /// Angle of each rotor, rad.
     pub(crate) angle: [f32; 4],
-    /// Drawn as glass: in `[0, 1]`, 1 is solid.
-    pub(crate) opacity: f32,
 }
 
 /// Colours and depths of the samples of an image; a pixel is filled when something first covers it.
@@ -243,7 +241,7 @@ impl Samples {
     }
 
     /// Averages the samples into the frame and forgets them.
-    pub(crate) fn resolve(&mut self, frame: &mut Frame, opacity: f32) {
+    pub(crate) fn resolve(&mut self, frame: &mut Frame) {
         for index in self.used.drain(..) {
             let index = index as usize;
             self.is_used[index] = false;
@@ -253,9 +251,7 @@ impl Samples {
                 sum[1] += pixel >> 8 & 255;
                 sum[2] += pixel & 255;
             }
-            let mean = sum.map(|channel| channel as f32 / SAMPLES as f32);
-            let pixel = &mut frame.pixels[index];
-            *pixel = if opacity < 1.0 { blend(*pixel, mean, opacity) } else { pack(mean) };
+            frame.pixels[index] = pack(sum.map(|channel| channel as f32 / SAMPLES as f32));
         }
     }
 }
@@ -417,7 +413,7 @@ mod tests {
         let [a, b, c, d] = [corner(4.3, 3.7), corner(28.1, 3.7), corner(28.1, 28.4), corner(4.3, 28.4)];
         samples.triangle(&frame, &[a, d, b]);
         samples.triangle(&frame, &[b, d, c]);
-        samples.resolve(&mut frame, 1.0);
+        samples.resolve(&mut frame);
         for y in 5..28 {
             for x in 6..27 {
                 assert!((brightness(frame.pixels[y * 32 + x]) - 200.0).abs() < 0.6, "{x} {y}");
