@@ -46,5 +46,7 @@ fn drawn_side_by_side(bencher: Bencher, count: usize) {
 #[divan::bench(sample_count = 3)]
 fn drawn_and_encoded(bencher: Bencher) {
     let film = script::film(SIZE, View::Chase);
-    bencher.counter(ItemsCount::new(film.num_frames())).bench_local(|| film.encode().unwrap());
+    bencher
+        .counter(ItemsCount::new(film.num_frames()))
+        .bench_local(|| film.encode().expect("the size is even"));
 }

@@ -50,20 +50,18 @@ impl Airframe {
         let mut mesh = Mesh::default();
         add_body(&mut mesh, arm);
         let ahead = front(&rotors);
-        let mut propellers = Vec::new();
         for rotor in 0..4 {
             let trim = if ahead[rotor] { FRONT } else { REAR };
             add_arm(&mut mesh, rotors[rotor], axes[rotor], arm, trim);
-            propellers.push(Propeller {
-                center: add(rotors[rotor], scale(0.235 * arm, axes[rotor])),
-                axis: axes[rotor],
-                radius,
-                sense: senses[rotor],
-                color: if ahead[rotor] { palette::ACCENT } else { palette::REFERENCE },
-            });
         }
+        let propellers = std::array::from_fn(|rotor| Propeller {
+            center: add(rotors[rotor], scale(0.235 * arm, axes[rotor])),
+            axis: axes[rotor],
+            radius,
+            sense: senses[rotor],
+            color: if ahead[rotor] { palette::ACCENT } else { palette::REFERENCE },
+        });
         let reach = rotors.iter().map(|rotor| norm(*rotor)).fold(arm, f32::max) + radius;
-        let propellers = propellers.try_into().expect("there are four rotors");
         Self { mesh, propellers, reach }
     }
 

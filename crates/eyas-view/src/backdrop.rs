@@ -30,7 +30,7 @@ impl Ground {
     pub(crate) const FINE_IN_COARSE: f32 = 5.0;
 
     /// Distance at which the ground is half lost in haze, m.
-    fn haze_distance(&self, camera_height: f32) -> f32 {
+    fn haze_distance(self, camera_height: f32) -> f32 {
         60.0 * self.grid + 8.0 * camera_height
     }
 }

@@ -175,9 +175,12 @@ impl Samples {
                 let mut inside = [false; SAMPLES];
                 let mut any = false;
                 for sample in 0..SAMPLES {
-                    inside[sample] = (at[0] + edge_steps[0][sample] >= 0.0)
-                        & (at[1] + edge_steps[1][sample] >= 0.0)
-                        & (at[2] + edge_steps[2][sample] >= 0.0);
+                    let mut least = at[0] + edge_steps[0][sample];
+                    for edge in 1..3 {
+                        let own = at[edge] + edge_steps[edge][sample];
+                        least = if own < least { own } else { least };
+                    }
+                    inside[sample] = least >= 0.0;
                     any |= inside[sample];
                 }
                 if !any {
@@ -226,7 +229,7 @@ impl Samples {
                 self.touch(index, frame);
                 let own = 1.0 / depth;
                 let (nearness, colors) = (&self.nearness[index], &mut self.colors[index]);
-                if *nearness == [0.0; SAMPLES] {
+                if nearness.iter().all(|near| *near <= 0.0) {
                     // Nothing solid here: all samples are alike unless another disc's edge passes, which is soft.
                     *colors = [blend(colors[0], color, share); SAMPLES];
                     continue;
