@@ -249,7 +249,7 @@ impl Videos {
 
 /// Columns of a grid of pictures: pairs side by side, more in a square.
 fn columns(count: usize) -> usize {
-    (1..).find(|columns| columns * columns >= count).unwrap_or(1)
+    (1..=count).find(|columns| columns * columns >= count).unwrap_or(1)
 }
 
 /// Records flights that were flown anyhow, each on its own or all in one grid.
