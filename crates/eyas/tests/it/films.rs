@@ -173,7 +173,7 @@ fn chromium_plays_it() {
         .unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(serve(&listener, &page)));
-    let seen = receiver.recv_timeout(Duration::from_secs(120));
+    let seen = receiver.recv_timeout(Duration::from_mins(2));
     browser.kill().unwrap();
     browser.wait().unwrap();
     assert_eq!(seen.as_deref(), Ok("1280/720/0.400/bright/clear"));
