@@ -119,16 +119,15 @@ impl GroundRow {
         let column = L::splat(first as f32) + L::from_array(&OFFSETS);
         let one = L::splat(1.0);
         let (mut fine, mut coarse) = (one, one);
+        let cells = 1.0 / Ground::FINE_IN_COARSE;
         for axis in 0..2 {
-            let along = L::splat(self.step[axis]);
-            let place = column.mul_add(along, L::splat(self.start[axis]));
-            let down = column.mul_add(L::splat(self.row_step[axis]), L::splat(self.row_start[axis]));
-            let footprint = down.mul_add(down, along * along).sqrt() + L::splat(1e-6);
-            let sharpness = one / footprint;
-            fine = fine * (one - line_share(place, footprint, sharpness, FINE_WIDTH));
-            let (cells, fines) = (L::splat(1.0 / Ground::FINE_IN_COARSE), L::splat(Ground::FINE_IN_COARSE));
-            let share = line_share(place * cells, footprint * cells, sharpness * fines, COARSE_WIDTH);
-            coarse = coarse * (one - share);
+            let place = column.mul_add(L::splat(self.step[axis]), L::splat(self.start[axis]));
+            // It hardly changes over sixteen columns.
+            let down = self.row_start[axis] + (first as f32 + 7.5) * self.row_step[axis];
+            let footprint = (self.step[axis] * self.step[axis] + down * down).sqrt() + 1e-6;
+            fine = fine * (one - Lines::new(footprint, FINE_WIDTH).share(place));
+            let lines = Lines::new(footprint * cells, COARSE_WIDTH);
+            coarse = coarse * (one - lines.share(place * L::splat(cells)));
         }
         let red = self.channel(0, fine, coarse).to_array();
         let green = self.channel(1, fine, coarse).to_array();
@@ -167,20 +166,42 @@ impl Kernel for PaintRow<'_> {
     }
 }
 
-/// Share of a pixel's footprint, with its inverse, that lies on lines of a width at whole numbers.
-///
-/// Exact for a box-shaped footprint up to half a cell; wider ones see the average of lines and gaps, so that a
-/// far grid turns grey instead of flickering.
-#[inline(always)]
-fn line_share<L: Lanes>(place: L, footprint: L, sharpness: L, width: f32) -> L {
-    // Adding and taking away 1.5 · 2²³ rounds to a whole number.
-    let round = L::splat(12_582_912.0);
-    let offset = place - ((place + round) - round);
-    let (half, reach) = (L::splat(0.5 * width), footprint * L::splat(0.5));
-    let covered = (offset + reach).min(half) - (offset - reach).max(-half);
-    let sharp = covered.max(L::splat(0.0)) * sharpness;
-    let far = ((footprint - L::splat(0.35)) * L::splat(2.5)).clamp(L::splat(0.0), L::splat(1.0));
-    far.mul_add(L::splat(width) - sharp, sharp)
+/// Lines at whole numbers, as pixels of a footprint see them.
+struct Lines {
+    half: f32,
+    reach: f32,
+    sharpness: f32,
+    /// How far away the lines are: 0 where each is seen, 1 where only their average is.
+    far: f32,
+    width: f32,
+}
+
+impl Lines {
+    #[inline(always)]
+    fn new(footprint: f32, width: f32) -> Self {
+        Self {
+            half: 0.5 * width,
+            reach: 0.5 * footprint,
+            sharpness: 1.0 / footprint,
+            far: ((footprint - 0.35) * 2.5).clamp(0.0, 1.0),
+            width,
+        }
+    }
+
+    /// Share of a pixel's footprint that lies on lines.
+    ///
+    /// Exact for a box-shaped footprint up to half a cell; wider ones see the average of lines and gaps, so that a
+    /// far grid turns grey instead of flickering.
+    #[inline(always)]
+    fn share<L: Lanes>(&self, place: L) -> L {
+        // Adding and taking away 1.5 · 2²³ rounds to a whole number.
+        let round = L::splat(12_582_912.0);
+        let offset = place - ((place + round) - round);
+        let (half, reach) = (L::splat(self.half), L::splat(self.reach));
+        let covered = (offset + reach).min(half) - (offset - reach).max(-half);
+        let near = L::splat(self.sharpness * (1.0 - self.far));
+        covered.max(L::splat(0.0)).mul_add(near, L::splat(self.far * self.width))
+    }
 }
 
 /// A soft dark shape on the ground: a segment with a radius.
@@ -270,10 +291,8 @@ mod tests {
     fn lines_cover_their_share_of_the_ground_at_every_distance() {
         for footprint in [0.01, 0.1, 0.3, 0.5, 1.0, 4.0] {
             let count = 1000;
-            let share = |place: f32| {
-                let [place, footprint, sharpness] = [place, footprint, 1.0 / footprint].map(Portable::splat);
-                line_share(place, footprint, sharpness, 0.05).to_array()[0]
-            };
+            let lines = Lines::new(footprint, 0.05);
+            let share = |place: f32| lines.share(Portable::splat(place)).to_array()[0];
             let sum: f32 = (0..count).map(|i| share(i as f32 / count as f32)).sum();
             assert!((sum / count as f32 - 0.05).abs() < 2e-3, "{footprint}: {sum}");
         }

@@ -224,7 +224,14 @@ impl Artist {
             let map = self.map.frame.as_ref().expect("it has just been painted");
             let place = [frame.width - 20 - MAP[0], frame.height - 20 - MAP[1]];
             let [x, y, width, height] = [place[0], place[1], MAP[0], MAP[1]].map(|value| value as f32);
-            frame.rounded([x - 3.0, y - 3.0, width + 6.0, height + 6.0], 6.0, palette::PAPER, 1.0);
+            for edge in [
+                [x - 3.0, y - 3.0, width + 6.0, 3.0],
+                [x - 3.0, y + height, width + 6.0, 3.0],
+                [x - 3.0, y, 3.0, height],
+                [x + width, y, 3.0, height],
+            ] {
+                frame.rounded(edge, 0.0, palette::PAPER, 1.0);
+            }
             frame.paste(map, place[0], place[1]);
             right = x - 15.0;
         }

@@ -285,6 +285,7 @@ fn propellers_from_far(lens: &Lens, craft: &Craft, place: impl Fn(Vector) -> Vec
 }
 
 /// Light of a high sun and a wide sky on a surface, as seen.
+#[inline(always)]
 fn shaded(vertex: &Vertex, normal: Vector, to_eye: Vector) -> Color {
     const SUNLIGHT: Vector = [1.55, 1.48, 1.36];
     const SKY: Vector = [0.62, 0.70, 0.80];
