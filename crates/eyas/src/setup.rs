@@ -135,10 +135,6 @@ fn seed_of(seed: i64) -> Result<i64, Failure> {
 }
 
 fn refuse_what_is_not_built(flight: &Flight) -> Result<(), Failure> {
-    if flight.video.video {
-        return Err(Failure::new("`--video`: this version records no video")
-            .hint("run without it; `eyas play` writes tracking data that NumPy reads"));
-    }
     if let Some(flag) = flight.launcher.asked_for() {
         return Err(Failure::new(format!("`{flag}` is for the app of Isaac Sim, and there is none here"))
             .hint("leave the flag out"));

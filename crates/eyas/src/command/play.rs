@@ -12,6 +12,7 @@ use eyas_lanes::{BLOCK, Row};
 use eyas_learn::Pilot;
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
+use eyas_view::{Caption, Flight, Moment, View};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer, load_policy};
+use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name};
 
 /// Folder of all runs, as the original's.
 const ROOT: &str = "logs/rsl_rl";
@@ -42,6 +44,7 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
 fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
     let config = configure::<T>(arguments)?;
+    let film = Plan::of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: 1 })?;
     let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
     for decision in &loaded.decisions {
         eprintln!("{decision}");
@@ -57,6 +60,17 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
         flight.statistics(&arguments.checkpoint, &arguments.trajectory, config.env.control_period());
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
     flight.write_arrays(&run, config.env.control_period())?;
+    if let Some(film) = &film {
+        let checkpoint = arguments.checkpoint.file_name().unwrap_or_default().to_string_lossy();
+        let caption = Caption {
+            title: checkpoint.into_owned(),
+            subtitle: format!("{} · {}", vehicle_name(&config.env), arguments.trajectory),
+            motors: motor_names(env.spec()),
+        };
+        let folder = run.videos("play");
+        let recorded = record_flights(film, &folder, &flight.flown, &caption, &config.env)?;
+        eprintln!("[INFO] Recorded {recorded} videos: {}", folder.display());
+    }
     let mut out = std::io::stdout().lock();
     write!(out, "{}", flight.table())?;
     write!(out, "\n{statistics}")?;
@@ -105,6 +119,8 @@ struct Recorder {
     returns: Vec<f32>,
     lengths: Vec<u32>,
     crashed: Vec<bool>,
+    /// The same for viewers, of each env.
+    flown: Vec<Flight>,
 }
 
 impl Recorder {
@@ -128,6 +144,7 @@ impl Recorder {
             returns: vec![0.0; num_envs],
             lengths: vec![0; num_envs],
             crashed: vec![false; num_envs],
+            flown: vec![Flight::new(1.0 / env.spec().control_rate_hz); num_envs],
         };
         let inference = &pilot.inference;
         let mut observation = vec![Row::ZERO; observations];
@@ -165,6 +182,9 @@ impl Recorder {
                         recorder.crashed[env] = outcome.terminated >> lane & 1 == 1;
                         live += 1;
                     }
+                    let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
+                    let (step, crashed) = (recorder.lengths[env], recorder.crashed[env]);
+                    recorder.flown[env].push(Moment::new(&state, command, 0, step, crashed));
                 }
             }
             recorder.steps += 1;

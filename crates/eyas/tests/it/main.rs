@@ -6,6 +6,7 @@
 mod acts_as_the_library;
 mod distils;
 mod explains_itself;
+mod films;
 mod flies;
 mod goes_on;
 mod inspects_every_layout;

@@ -86,7 +86,6 @@ fn a_value_out_of_range_is_named_with_its_range() {
 #[test]
 fn what_this_version_cannot_do_is_refused_by_name() {
     let it = Workspace::with_teacher();
-    refused(&it, it.distill("--video"), &["`--video`: this version records no video", "hint: "]);
     refused(&it, it.distill("--logger wandb"), &["`--logger wandb`", "TensorBoard", "hint: "]);
     refused(&it, it.distill("--device cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> flag `--device`"]);
     refused(&it, it.distill("sim.device=cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> override"]);
