@@ -297,9 +297,9 @@ pub(crate) struct Play {
     pub(crate) side: Side,
     #[command(flatten)]
     pub(crate) teacher: TeacherOptions,
-    /// What to fly: hover, langevin or figure8
-    #[arg(long, default_value = "figure8", value_name = "NAME")]
-    pub(crate) trajectory: String,
+    /// What to fly: hover, langevin or, on the point task, figure8 [default: the last the task has]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) trajectory: Option<String>,
     /// Control steps to fly
     #[arg(long, default_value_t = 3000, value_name = "N")]
     pub(crate) max_steps: u32,

@@ -138,6 +138,9 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
 
 fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool), Failure> {
     let mut layers = Layers::new(&Config::<T>::default())?;
+    for key in ["distill.episode_steps", "distill.eval_steps"] {
+        layers.set(key, T::DISTILLATION_STEPS, Origin::Preset("task".into()))?;
+    }
     layer::<T>(&mut layers, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
@@ -377,8 +380,8 @@ impl<T: Flyable> Session<T> {
         self.say(report::LEGEND)?;
         let returns = [&of_student, &of_teacher].map(|it| it.summary().mean_return);
         self.say(&report::share_of_teacher(returns))?;
-        let task = &arguments.flight.task;
-        self.say(&format!("Fly it: eyas play --task {task} --checkpoint {}", best_path.display()))?;
+        let what_flies = setup::what_flies(&arguments.flight);
+        self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {}", best_path.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

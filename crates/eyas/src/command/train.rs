@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::find_task;
-use eyas_env::{DifferentiableBlock, DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv};
+use eyas_env::{DifferentiableBlock, DifferentiableTask, VecEnv};
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_formats::{AdamState, LoadOptions, Tensor, Value, rsl_rl};
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
@@ -18,7 +18,7 @@ use crate::arguments::Train;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::{self, say};
-use crate::setup::{check, layer, load_policy, progress, write_manifest};
+use crate::setup::{check, layer, load_policy, progress, what_flies, write_manifest};
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
@@ -214,6 +214,7 @@ fn train<T: Flyable>(
         run,
         plan,
         env,
+        what_flies: what_flies(&arguments.flight),
         best_return,
         best: None,
         interrupt,
@@ -453,6 +454,8 @@ struct Session<'a, T> {
     run: RunDir,
     plan: &'a Plan,
     env: &'a T,
+    /// Flags that say again what is flown.
+    what_flies: String,
     videos: Option<Videos<T>>,
     events: EventWriter,
     bar: Progress,
@@ -551,7 +554,7 @@ impl<T: Flyable> Session<'_, T> {
             let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
         }
-        let Self { run, bar, plan, best, seconds, videos, .. } = self;
+        let Self { run, bar, plan, best, seconds, videos, what_flies, .. } = self;
         drop(bar);
         if let Some(videos) = &videos {
             videos.finish()?;
@@ -570,7 +573,7 @@ impl<T: Flyable> Session<'_, T> {
         }
         let best = run.file(BEST);
         say(format!("Best model saved to: {}", best.display()))?;
-        say(format!("Distil it: eyas distill --task {} --teacher_checkpoint {}", T::ID, best.display()))?;
+        say(format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {}", best.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
