@@ -7,6 +7,7 @@ Needs nothing but Python. Each study changes one thing; every setting of a study
 
 import argparse
 import csv
+import json
 import pathlib
 import re
 import subprocess
@@ -112,7 +113,8 @@ RACES = {
 
 
 def train(eyas, study, setting, arguments, seed, threads):
-    """Rows of one run: every evaluation, then that of the kept model by the task's own default."""
+    """Rows of one run: every evaluation. After a training that starts otherwise than the task does, the one row is
+    that of the last model in the task as it is."""
     with tempfile.TemporaryDirectory() as folder:
         command = [eyas, "--threads", str(threads), "train", *arguments, "--seed", str(seed), "--quiet"]
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -135,9 +137,30 @@ def train(eyas, study, setting, arguments, seed, threads):
                         "moving_crashed_percent": moving_crash,
                     }
                 )
+        if rows and study.endswith("starts"):
+            rows = [{**rows[-1], **measure(eyas, arguments[:2], folder, rows[-1]["iteration"])}]
         if not rows:
             sys.exit(f"{' '.join(command)}\n{run.stdout}{run.stderr}")
         return rows
+
+
+def measure(eyas, task, folder, iteration):
+    """The columns of an evaluation that a training does not decide, by `eyas eval`."""
+    (model,) = pathlib.Path(folder).glob(f"logs/rsl_rl/*/*/model_{iteration}.pt")
+    command = [eyas, "eval", *task, "--checkpoint", str(model), "--episodes", "1000", "--json"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(run.stdout)
+    return {
+        "return": f"{found['all']['mean_return']:.1f}",
+        **dict(
+            column
+            for kind in ("hover", "moving")
+            for column in (
+                (f"{kind}_rmse_m", f"{found[kind]['position_rmse'] or float('nan'):.4f}"),
+                (f"{kind}_crashed_percent", f"{100 * found[kind]['crash_rate']:.2f}"),
+            )
+        ),
+    }
 
 
 def main():
