@@ -104,9 +104,21 @@ impl GroundRow {
         }
     }
 
+    /// Lines along both axes, fine and coarse, as the pixels around a column see them.
+    #[inline(always)]
+    fn lines(&self, column: f32) -> [[Lines; 2]; 2] {
+        let along = |axis: usize| {
+            let down = self.row_start[axis] + column * self.row_step[axis];
+            let footprint = (self.step[axis] * self.step[axis] + down * down).sqrt() + 1e-6;
+            let coarse = footprint * (1.0 / Ground::FINE_IN_COARSE);
+            [Lines::new(footprint, FINE_WIDTH), Lines::new(coarse, COARSE_WIDTH)]
+        };
+        [along(0), along(1)]
+    }
+
     /// Colours of sixteen pixels from a column on.
     #[inline(always)]
-    fn pixels<L: Lanes>(&self, first: usize) -> [u32; LANES] {
+    fn pixels<L: Lanes>(&self, lines: &[[Lines; 2]; 2], first: usize) -> [u32; LANES] {
         const OFFSETS: [f32; LANES] = {
             let mut offsets = [0.0; LANES];
             let mut lane = 0;
@@ -119,15 +131,10 @@ impl GroundRow {
         let column = L::splat(first as f32) + L::from_array(&OFFSETS);
         let one = L::splat(1.0);
         let (mut fine, mut coarse) = (one, one);
-        let cells = 1.0 / Ground::FINE_IN_COARSE;
         for axis in 0..2 {
             let place = column.mul_add(L::splat(self.step[axis]), L::splat(self.start[axis]));
-            // It hardly changes over sixteen columns.
-            let down = self.row_start[axis] + (first as f32 + 7.5) * self.row_step[axis];
-            let footprint = (self.step[axis] * self.step[axis] + down * down).sqrt() + 1e-6;
-            fine = fine * (one - Lines::new(footprint, FINE_WIDTH).share(place));
-            let lines = Lines::new(footprint * cells, COARSE_WIDTH);
-            coarse = coarse * (one - lines.share(place * L::splat(cells)));
+            fine = fine * (one - lines[axis][0].share(place));
+            coarse = coarse * (one - lines[axis][1].share(place * L::splat(1.0 / Ground::FINE_IN_COARSE)));
         }
         let red = self.channel(0, fine, coarse).to_array();
         let green = self.channel(1, fine, coarse).to_array();
@@ -159,9 +166,15 @@ impl Kernel for PaintRow<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for (chunk, pixels) in self.row.chunks_mut(LANES).enumerate() {
-            let painted = self.ground.pixels::<L>(chunk * LANES);
-            pixels.copy_from_slice(&painted[..pixels.len()]);
+        // How wide pixels are on the ground hardly changes over so many columns.
+        const TOGETHER: usize = 4 * LANES;
+        for (piece, pixels) in self.row.chunks_mut(TOGETHER).enumerate() {
+            let first = piece * TOGETHER;
+            let lines = self.ground.lines((first + TOGETHER / 2) as f32);
+            for (chunk, pixels) in pixels.chunks_mut(LANES).enumerate() {
+                let painted = self.ground.pixels::<L>(&lines, first + chunk * LANES);
+                pixels.copy_from_slice(&painted[..pixels.len()]);
+            }
         }
     }
 }
