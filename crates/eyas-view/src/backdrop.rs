@@ -173,7 +173,11 @@ impl Kernel for PaintRow<'_> {
             let lines = self.ground.lines((first + TOGETHER / 2) as f32);
             for (chunk, pixels) in pixels.chunks_mut(LANES).enumerate() {
                 let painted = self.ground.pixels::<L>(&lines, first + chunk * LANES);
-                pixels.copy_from_slice(&painted[..pixels.len()]);
+                // A copy of a known length is two stores, not a call.
+                match <&mut [u32; LANES]>::try_from(&mut *pixels) {
+                    Ok(whole) => *whole = painted,
+                    Err(_) => pixels.copy_from_slice(&painted[..pixels.len()]),
+                }
             }
         }
     }
@@ -220,22 +224,34 @@ impl Lines {
 /// A soft dark shape on the ground: a segment with a radius.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shade {
-    pub(crate) from: [f32; 2],
-    pub(crate) to: [f32; 2],
-    pub(crate) radius: f32,
-    pub(crate) softness: f32,
+    from: [f32; 2],
+    to: [f32; 2],
+    per_square_length: f32,
+    radius: f32,
+    softness: f32,
     /// How much light it takes away, in `[0, 1]`.
-    pub(crate) strength: f32,
+    strength: f32,
 }
 
 impl Shade {
+    pub(crate) fn new([from, to]: [[f32; 2]; 2], radius: f32, softness: f32, strength: f32) -> Self {
+        let (x, y) = (to[0] - from[0], to[1] - from[1]);
+        let per_square_length = 1.0 / (x * x + y * y + 1e-12);
+        Self { from, to, per_square_length, radius, softness, strength }
+    }
+
     fn light(&self, [x, y]: [f32; 2]) -> f32 {
         let along = [self.to[0] - self.from[0], self.to[1] - self.from[1]];
         let offset = [x - self.from[0], y - self.from[1]];
-        let length = along[0] * along[0] + along[1] * along[1] + 1e-12;
-        let share = ((offset[0] * along[0] + offset[1] * along[1]) / length).clamp(0.0, 1.0);
+        let along_offset = offset[0] * along[0] + offset[1] * along[1];
+        let share = (along_offset * self.per_square_length).clamp(0.0, 1.0);
         let gap = [offset[0] - share * along[0], offset[1] - share * along[1]];
-        let distance = (gap[0] * gap[0] + gap[1] * gap[1]).sqrt();
+        let square = gap[0] * gap[0] + gap[1] * gap[1];
+        let reach = self.radius + self.softness;
+        if square >= reach * reach {
+            return 1.0;
+        }
+        let distance = square.sqrt();
         1.0 - self.strength * (1.0 - smoothstep(-self.softness, self.softness, distance - self.radius))
     }
 
