@@ -78,19 +78,11 @@ impl Airframe {
         let fade = 1.0 / (1.0 + 0.02 * height * height);
         let softness = reach * (0.06 + 0.05 * height).min(1.0);
         let center = cast([0.0; 3]);
-        let mut shades =
-            vec![Shade { from: center, to: center, radius: 0.22 * reach, softness, strength: 0.45 * fade }];
+        let mut shades = vec![Shade::new([center; 2], 0.22 * reach, softness, 0.45 * fade)];
         for propeller in &self.propellers {
             let hub = cast(propeller.center);
-            let disc = size * propeller.radius;
-            shades.push(Shade { from: hub, to: hub, radius: disc, softness, strength: 0.26 * fade });
-            shades.push(Shade {
-                from: center,
-                to: hub,
-                radius: 0.07 * reach,
-                softness: softness * 0.8,
-                strength: 0.36 * fade,
-            });
+            shades.push(Shade::new([hub; 2], size * propeller.radius, softness, 0.26 * fade));
+            shades.push(Shade::new([center, hub], 0.07 * reach, 0.8 * softness, 0.36 * fade));
         }
         shades
     }

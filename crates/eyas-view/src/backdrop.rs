@@ -104,9 +104,21 @@ impl GroundRow {
         }
     }
 
+    /// Lines along both axes, fine and coarse, as the pixels around a column see them.
+    #[inline(always)]
+    fn lines(&self, column: f32) -> [[Lines; 2]; 2] {
+        let along = |axis: usize| {
+            let down = self.row_start[axis] + column * self.row_step[axis];
+            let footprint = (self.step[axis] * self.step[axis] + down * down).sqrt() + 1e-6;
+            let coarse = footprint * (1.0 / Ground::FINE_IN_COARSE);
+            [Lines::new(footprint, FINE_WIDTH), Lines::new(coarse, COARSE_WIDTH)]
+        };
+        [along(0), along(1)]
+    }
+
     /// Colours of sixteen pixels from a column on.
     #[inline(always)]
-    fn pixels<L: Lanes>(&self, first: usize) -> [u32; LANES] {
+    fn pixels<L: Lanes>(&self, lines: &[[Lines; 2]; 2], first: usize) -> [u32; LANES] {
         const OFFSETS: [f32; LANES] = {
             let mut offsets = [0.0; LANES];
             let mut lane = 0;
@@ -119,15 +131,10 @@ impl GroundRow {
         let column = L::splat(first as f32) + L::from_array(&OFFSETS);
         let one = L::splat(1.0);
         let (mut fine, mut coarse) = (one, one);
-        let cells = 1.0 / Ground::FINE_IN_COARSE;
         for axis in 0..2 {
             let place = column.mul_add(L::splat(self.step[axis]), L::splat(self.start[axis]));
-            // It hardly changes over sixteen columns.
-            let down = self.row_start[axis] + (first as f32 + 7.5) * self.row_step[axis];
-            let footprint = (self.step[axis] * self.step[axis] + down * down).sqrt() + 1e-6;
-            fine = fine * (one - Lines::new(footprint, FINE_WIDTH).share(place));
-            let lines = Lines::new(footprint * cells, COARSE_WIDTH);
-            coarse = coarse * (one - lines.share(place * L::splat(cells)));
+            fine = fine * (one - lines[axis][0].share(place));
+            coarse = coarse * (one - lines[axis][1].share(place * L::splat(1.0 / Ground::FINE_IN_COARSE)));
         }
         let red = self.channel(0, fine, coarse).to_array();
         let green = self.channel(1, fine, coarse).to_array();
@@ -159,9 +166,19 @@ impl Kernel for PaintRow<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for (chunk, pixels) in self.row.chunks_mut(LANES).enumerate() {
-            let painted = self.ground.pixels::<L>(chunk * LANES);
-            pixels.copy_from_slice(&painted[..pixels.len()]);
+        // How wide pixels are on the ground hardly changes over so many columns.
+        const TOGETHER: usize = 4 * LANES;
+        for (piece, pixels) in self.row.chunks_mut(TOGETHER).enumerate() {
+            let first = piece * TOGETHER;
+            let lines = self.ground.lines((first + TOGETHER / 2) as f32);
+            for (chunk, pixels) in pixels.chunks_mut(LANES).enumerate() {
+                let painted = self.ground.pixels::<L>(&lines, first + chunk * LANES);
+                // A copy of a known length is two stores, not a call.
+                match <&mut [u32; LANES]>::try_from(&mut *pixels) {
+                    Ok(whole) => *whole = painted,
+                    Err(_) => pixels.copy_from_slice(&painted[..pixels.len()]),
+                }
+            }
         }
     }
 }
@@ -207,22 +224,34 @@ impl Lines {
 /// A soft dark shape on the ground: a segment with a radius.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shade {
-    pub(crate) from: [f32; 2],
-    pub(crate) to: [f32; 2],
-    pub(crate) radius: f32,
-    pub(crate) softness: f32,
+    from: [f32; 2],
+    to: [f32; 2],
+    per_square_length: f32,
+    radius: f32,
+    softness: f32,
     /// How much light it takes away, in `[0, 1]`.
-    pub(crate) strength: f32,
+    strength: f32,
 }
 
 impl Shade {
+    pub(crate) fn new([from, to]: [[f32; 2]; 2], radius: f32, softness: f32, strength: f32) -> Self {
+        let (x, y) = (to[0] - from[0], to[1] - from[1]);
+        let per_square_length = 1.0 / (x * x + y * y + 1e-12);
+        Self { from, to, per_square_length, radius, softness, strength }
+    }
+
     fn light(&self, [x, y]: [f32; 2]) -> f32 {
         let along = [self.to[0] - self.from[0], self.to[1] - self.from[1]];
         let offset = [x - self.from[0], y - self.from[1]];
-        let length = along[0] * along[0] + along[1] * along[1] + 1e-12;
-        let share = ((offset[0] * along[0] + offset[1] * along[1]) / length).clamp(0.0, 1.0);
+        let along_offset = offset[0] * along[0] + offset[1] * along[1];
+        let share = (along_offset * self.per_square_length).clamp(0.0, 1.0);
         let gap = [offset[0] - share * along[0], offset[1] - share * along[1]];
-        let distance = (gap[0] * gap[0] + gap[1] * gap[1]).sqrt();
+        let square = gap[0] * gap[0] + gap[1] * gap[1];
+        let reach = self.radius + self.softness;
+        if square >= reach * reach {
+            return 1.0;
+        }
+        let distance = square.sqrt();
         1.0 - self.strength * (1.0 - smoothstep(-self.softness, self.softness, distance - self.radius))
     }
 

@@ -220,7 +220,7 @@ impl Artist {
         let edge = frame.width as f32 - overlay::inset(frame.width);
         let mut right = edge;
         if let Some(shot) = panel.map.get(index) {
-            self.map.paint(panel, (MAP[0], MAP[1]), index, *shot);
+            self.map.paint_map(panel, index, *shot);
             let map = self.map.frame.as_ref().expect("it has just been painted");
             let place = [frame.width - 20 - MAP[0], frame.height - 20 - MAP[1]];
             let [x, y, width, height] = [place[0], place[1], MAP[0], MAP[1]].map(|value| value as f32);
@@ -277,6 +277,25 @@ impl Canvas {
         if target_depth < depth {
             line::target(&mut frame, &lens, moment.target, radius, palette::REFERENCE);
         }
+        self.frame = Some(frame);
+    }
+
+    /// The flight from above, the vehicle as a dot: it would hide where it has been.
+    fn paint_map(&mut self, panel: &Panel, index: usize, shot: Shot) {
+        let [width, height] = MAP;
+        let mut frame = self.frame.take().unwrap_or_else(|| Frame::new(width, height));
+        let lens = Lens::new(shot.camera, width, height);
+        self.paint_backdrop(&mut frame, &lens, shot.ground);
+        self.stencil.resize(width, height);
+        for (path, color) in
+            [(panel.reference(index), palette::REFERENCE), (panel.trail(index), palette::FLOWN)]
+        {
+            self.stencil.line(&mut frame, &lens, &path, (color, 2.0), |_| true);
+        }
+        let moment = &panel.scene.flight.moments()[index];
+        line::target(&mut frame, &lens, moment.target, 0.0, palette::REFERENCE);
+        let dot = 4.0 * lens.view(moment.pose.position)[2] / lens.focal;
+        line::ball(&mut frame, &lens, moment.pose.position, dot, palette::FLOWN);
         self.frame = Some(frame);
     }
 

@@ -138,12 +138,22 @@ fn clip(lens: &Lens, from: (Vector, f32), to: (Vector, f32)) -> Option<(End, End
     Some((end(a, from.1), end(b, to.1)))
 }
 
-/// A ball of a radius in the world, shaded, with a bright ring: a target.
+/// A ball of a radius in the world with a ring around it: a target.
 pub(crate) fn target(frame: &mut Frame, lens: &Lens, center: Vector, radius: f32, color: Color) {
+    ringed_ball(frame, lens, center, (radius, 2.1), color);
+}
+
+/// A shaded ball of a radius in the world.
+pub(crate) fn ball(frame: &mut Frame, lens: &Lens, center: Vector, radius: f32, color: Color) {
+    ringed_ball(frame, lens, center, (radius, 0.0), color);
+}
+
+/// A ball, and a ring of a radius over the ball's; it is at least 3 px large.
+fn ringed_ball(frame: &mut Frame, lens: &Lens, center: Vector, (radius, ring): (f32, f32), color: Color) {
     let Some(pixel) = lens.project(center) else { return };
     let inner = (radius * lens.focal / pixel.depth).clamp(3.0, 60.0);
-    let outer = 2.1 * inner;
-    let reach = (outer + 2.0) as i32;
+    let outer = ring * inner;
+    let reach = (outer.max(inner) + 2.0) as i32;
     let (left, top) = (pixel.x.floor() as i32, pixel.y.floor() as i32);
     for row in top - reach..=top + reach {
         for column in left - reach..=left + reach {

@@ -163,8 +163,8 @@ fn following(flight: &Flight, moments: &[Moment], airframe: &Airframe, view: Vie
         gap += share(0.4) * (moment.position_error().min(20.0 * reach) - gap);
         let time = moment.step as f32 * flight.period_s as f32;
         let (azimuth, elevation, distance) = match view {
-            View::Orbit => (0.6 + std::f32::consts::TAU * time / ORBIT_S, -0.27, 6.2 * reach),
-            _ => (heading + 0.52, -0.25, 6.0 * reach),
+            View::Orbit => (0.6 + std::f32::consts::TAU * time / ORBIT_S, -0.30, 6.2 * reach),
+            _ => (heading + 0.52, -0.30, 6.0 * reach),
         };
         // The vehicle a little above the middle: its shadow is below.
         let look = add(center, scale(-0.4 * reach, [0.0, 0.0, 1.0]));
