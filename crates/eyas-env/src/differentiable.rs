@@ -1,6 +1,10 @@
 //! Tasks whose cost can be differentiated through policy, motors and physics.
 
-use eyas_lanes::Row;
+use std::fmt::Debug;
+
+use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Real, Row, dispatch};
+use eyas_sim::{State, Vector, dot, scale};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{EnvBlock, EnvSpec, Step};
@@ -9,25 +13,11 @@ use crate::{EnvBlock, EnvSpec, Step};
 /// terminations, which have no gradient of their own.
 ///
 /// Weights and scales of the costs themselves are the task's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SurrogateConfig {
-    /// Below this distance the cost of the position error is rounded off, m. Positive.
-    pub position_rounding_m: f64,
-    /// The magnitude of `q_z` is taken to be at least this, where the slope of `acos(1 − |q_z|)` is infinite. In `(0, 1)`.
-    pub orientation_cusp: f64,
-    /// Below this the cost of the set-point's change is rounded off. Positive.
-    pub d_action_rounding: f64,
-    /// Before the limit of speed along a world axis; measured in m/s.
-    pub linear_velocity_barrier: Barrier,
-    /// Before the limit of angular velocity about a body axis; measured in rad/s.
-    pub angular_velocity_barrier: Barrier,
-    /// Before the limit of tilt; measured in the cosine of the tilt.
-    pub tilt_barrier: Barrier,
-    /// Before the limit of the distance from the spawn point; measured in m.
-    pub position_barrier: Barrier,
-    /// Weight of the square by which an action leaves `[-1, 1]`, where it has no effect. At least 0.
-    pub saturation_weight: f64,
+pub trait Surrogate:
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Checks ranges; the message names key, value and range.
+    fn validate(&self) -> Result<(), String>;
 }
 
 /// A cost `weight · relu(x − (limit − reach))²` that rises before `x` reaches a limit.
@@ -40,55 +30,119 @@ pub struct Barrier {
     pub weight: f64,
 }
 
-impl Default for SurrogateConfig {
-    /// The barriers of tilt and speed were measured on the point task, where a tilt barrier of reach 0.35 loses
-    /// 12 % of the Langevin episodes at an error of 0.26 m, 0.45 loses 3 % at 0.275 m, and 0.6 loses 1 % at
-    /// 0.30 m. See `docs/algorithms/apg.md`.
-    fn default() -> Self {
-        Self {
-            position_rounding_m: 1e-3,
-            orientation_cusp: 2e-4,
-            d_action_rounding: 1e-3,
-            linear_velocity_barrier: Barrier { reach: 0.7, weight: 60.0 },
-            angular_velocity_barrier: Barrier { reach: 10.0, weight: 0.02 },
-            tilt_barrier: Barrier { reach: 0.45, weight: 20.0 },
-            position_barrier: Barrier { reach: 1.0, weight: 1.0 },
-            saturation_weight: 0.1,
+/// Checks ranges of a surrogate's settings; the message names key, value and range.
+pub(crate) fn check_surrogate(
+    positive: &[(&str, f64)],
+    barriers: &[(&str, Barrier)],
+    not_negative: &[(&str, f64)],
+) -> Result<(), String> {
+    for (name, value) in positive {
+        if !(*value > 0.0 && value.is_finite()) {
+            return Err(format!("`agent.algorithm.surrogate.{name}` = {value}, expected a positive number"));
+        }
+    }
+    let parts = barriers.iter().flat_map(|(name, barrier)| {
+        [(format!("{name}.reach"), barrier.reach), (format!("{name}.weight"), barrier.weight)]
+    });
+    let rest = not_negative.iter().map(|(name, value)| ((*name).to_owned(), *value));
+    for (name, value) in parts.chain(rest) {
+        if !(value >= 0.0 && value.is_finite()) {
+            return Err(format!(
+                "`agent.algorithm.surrogate.{name}` = {value}, expected a number of at least 0"
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Barrier {
+    /// Its value and slope at `x`, given the limit.
+    #[inline(always)]
+    pub(crate) fn at<R: Real>(self, limit: R, x: R) -> (R, R) {
+        let excess = (x - (limit - R::constant(self.reach))).max(R::zero());
+        let slope = R::constant(self.weight) * excess;
+        (slope * excess, slope + slope)
+    }
+
+    /// The same before the limit of `|x|`.
+    #[inline(always)]
+    pub(crate) fn at_size<R: Real>(self, limit: R, x: R) -> (R, R) {
+        let (value, slope) = self.at(limit, x.abs());
+        (value, R::select(x.less(R::zero()), -slope, slope))
+    }
+
+    /// Values of the barriers before the limits of each axis, summed; the slopes are added to `derivative`.
+    #[inline(always)]
+    pub(crate) fn add_axes<R: Real>(self, limit: R, x: Vector<R>, derivative: &mut Vector<R>) -> R {
+        let mut sum = R::zero();
+        for axis in 0..3 {
+            let (value, slope) = self.at_size(limit, x[axis]);
+            sum = sum + value;
+            derivative[axis] = derivative[axis] + slope;
+        }
+        sum
+    }
+}
+
+/// `weight (√(‖x‖² + r²) − r)`: a distance without its kink, and its slope.
+#[inline(always)]
+pub(crate) fn rounded_distance<R: Real>(weight: f64, rounding: f64, x: Vector<R>) -> (R, Vector<R>) {
+    let distance = (dot(x, x) + R::constant(rounding * rounding)).sqrt();
+    let weight = R::constant(weight);
+    (weight * (distance - R::constant(rounding)), scale(weight / distance, x))
+}
+
+/// `weight · acos(1 − |q_z|)` and its slope along `q_z`, with a parabola nearer to the kink than `cusp`.
+#[inline(always)]
+pub(crate) fn yaw_cost<R: Real>(weight: f64, cusp: f64, q_z: R) -> (R, R) {
+    let (one, two, weight) = (R::one(), R::constant(2.0), R::constant(weight));
+    // d acos(1 − s) / ds = 1 / √(2 s − s²)
+    let s = q_z.abs().clamp(R::constant(cusp), one);
+    let slope = weight / (s * (two - s)).sqrt();
+    let nearer = q_z.mul_add(q_z, -(s * s)) / (s + s);
+    let cost = weight.mul_add(s.acos_one_minus(), slope * nearer.min(R::zero()));
+    (cost, slope * (q_z / s).clamp(-one, one))
+}
+
+/// Derivative of a cost with respect to the state of a block between two control steps.
+#[derive(Clone, Debug, Default)]
+pub struct Derivative {
+    /// With respect to bodies and rotor speeds.
+    pub(crate) state: State<Row>,
+    /// With respect to the last command, as observations and costs of its change know it.
+    pub(crate) command: [Row; 4],
+}
+
+impl Derivative {
+    /// Multiplies by `discount`, and by zero in the lanes of `forgotten`: no cost of an episode depends on the
+    /// one before.
+    pub fn fade(&mut self, discount: f32, forgotten: u32) {
+        if discount < 1.0 || forgotten != 0 {
+            dispatch(Fade { derivative: self, discount, forgotten });
         }
     }
 }
 
-impl SurrogateConfig {
-    /// Checks ranges; the message names key, value and range.
-    pub fn validate(&self) -> Result<(), String> {
-        let positive = [
-            ("position_rounding_m", self.position_rounding_m),
-            ("orientation_cusp", self.orientation_cusp),
-            ("1 - orientation_cusp", 1.0 - self.orientation_cusp),
-            ("d_action_rounding", self.d_action_rounding),
-        ];
-        for (name, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(format!("`surrogate.{name}` = {value}, expected a positive number"));
+struct Fade<'a> {
+    derivative: &'a mut Derivative,
+    discount: f32,
+    forgotten: u32,
+}
+
+impl Kernel for Fade<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { derivative, discount, forgotten } = self;
+        let rows = derivative.state.fields_mut().into_iter().chain(&mut derivative.command);
+        for row in rows {
+            for half in 0..HALVES {
+                let mask = L::mask(forgotten >> (half * LANES) & 0xffff);
+                let faded = L::splat(discount) * row.load(half);
+                row.store(half, L::select(mask, L::splat(0.0), faded));
             }
         }
-        let not_negative = [
-            ("linear_velocity_barrier.reach", self.linear_velocity_barrier.reach),
-            ("linear_velocity_barrier.weight", self.linear_velocity_barrier.weight),
-            ("angular_velocity_barrier.reach", self.angular_velocity_barrier.reach),
-            ("angular_velocity_barrier.weight", self.angular_velocity_barrier.weight),
-            ("tilt_barrier.reach", self.tilt_barrier.reach),
-            ("tilt_barrier.weight", self.tilt_barrier.weight),
-            ("position_barrier.reach", self.position_barrier.reach),
-            ("position_barrier.weight", self.position_barrier.weight),
-            ("saturation_weight", self.saturation_weight),
-        ];
-        for (name, value) in not_negative {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(format!("`surrogate.{name}` = {value}, expected a number of at least 0"));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -102,8 +156,11 @@ impl SurrogateConfig {
 pub trait DifferentiableBlock: EnvBlock {
     /// What going back through one control step needs to know of it.
     type Record: Clone + Default + Send;
-    /// Derivative with respect to the state between two steps.
-    type Derivative: Clone + Default + Send;
+    /// Smooth stand-in for the task's reward.
+    type Surrogate: Surrogate;
+
+    /// Records the state that [`pull_back_observation`](Self::pull_back_observation) goes back to.
+    fn record_state(&self, record: &mut Self::Record);
 
     /// [`EnvBlock::step`], with a record of it.
     fn step_recorded(&mut self, action: &[Row], record: &mut Self::Record) -> Step;
@@ -112,22 +169,14 @@ pub trait DifferentiableBlock: EnvBlock {
     /// less what the observation adds; `action` becomes that with respect to the action.
     fn pull_back_step(
         &self,
-        surrogate: &SurrogateConfig,
+        surrogate: &Self::Surrogate,
         record: &Self::Record,
-        derivative: &mut Self::Derivative,
+        derivative: &mut Derivative,
         action: &mut [Row],
     ) -> Row;
 
-    /// Adds to `derivative` what the observation before a recorded step passes on.
-    fn pull_back_observation(
-        &self,
-        record: &Self::Record,
-        observation: &[Row],
-        derivative: &mut Self::Derivative,
-    );
-
-    /// Forgets the derivative in some lanes: no cost of the next episode depends on the one before.
-    fn forget(mask: u32, derivative: &mut Self::Derivative);
+    /// Adds to `derivative` what the observation in the recorded state passes on.
+    fn pull_back_observation(&self, record: &Self::Record, observation: &[Row], derivative: &mut Derivative);
 }
 
 /// A task that offers [`DifferentiableBlock`]s.

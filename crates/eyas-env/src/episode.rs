@@ -1,4 +1,8 @@
-//! What is known of an episode when it ends.
+//! What is known of an episode while it lasts and when it ends.
+
+use eyas_lanes::{BLOCK, Row};
+
+use crate::{Step, visit_rows, visit_words};
 
 /// Why an episode ended; several may hold at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,4 +51,112 @@ pub struct Ended {
     pub cause: Cause,
     /// Speed at the end, m/s.
     pub final_speed: f32,
+}
+
+/// Clocks, sums and causes of the episodes of a block, whatever the task.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) first_env: u32,
+    /// Control steps since the start of the episode, as the random streams count them.
+    pub(crate) clock: [u32; BLOCK],
+    /// `episode_length_buf` of Isaac Lab: the clock, possibly started late.
+    pub(crate) age: [u32; BLOCK],
+    pub(crate) episode: [u32; BLOCK],
+    length: [u32; BLOCK],
+    /// Sum of each reward term.
+    pub(crate) sums: [Row; MAX_TERMS],
+    cause: [Cause; BLOCK],
+    /// Bit `i`: env `i` has ended and waits for a reset.
+    pub(crate) ended: u32,
+}
+
+impl Ledger {
+    /// Everything waits for a reset.
+    pub(crate) fn new(first_env: u32) -> Self {
+        Self {
+            first_env,
+            clock: [0; BLOCK],
+            age: [0; BLOCK],
+            // The first reset wraps to episode 0.
+            episode: [u32::MAX; BLOCK],
+            length: [0; BLOCK],
+            sums: [Row::ZERO; MAX_TERMS],
+            cause: [Cause::default(); BLOCK],
+            ended: u32::MAX,
+        }
+    }
+
+    /// Opens the next episode wherever a bit of `mask` is set.
+    pub(crate) fn reset(&mut self, mask: u32) {
+        for lane in (0..BLOCK).filter(|lane| mask >> lane & 1 == 1) {
+            self.episode[lane] = self.episode[lane].wrapping_add(1);
+            self.clock[lane] = 0;
+            self.age[lane] = 0;
+            self.length[lane] = 0;
+            self.cause[lane] = Cause::default();
+            self.sums.iter_mut().for_each(|sum| sum[lane] = 0.0);
+        }
+        self.ended &= !mask;
+    }
+
+    /// Numbers the episode that the next reset of a lane starts.
+    pub(crate) fn set_next_episode(&mut self, lane: usize, episode: u32) {
+        self.episode[lane] = episode.wrapping_sub(1);
+    }
+
+    /// Counts a step of the episodes that were live, of which those in `causes`, one mask for each
+    /// terminating condition of [`Cause::NAMES`], and those that reach `limit` control steps end.
+    pub(crate) fn advance(&mut self, reward: Row, causes: &[u32; 6], limit: u32) -> Step {
+        let mut step = Step { reward, ..Step::default() };
+        let frozen = self.ended;
+        for lane in (0..BLOCK).filter(|lane| frozen >> lane & 1 == 0) {
+            self.clock[lane] += 1;
+            self.age[lane] += 1;
+            self.length[lane] += 1;
+            let mut cause = Cause::default();
+            for (bit, mask) in causes.iter().enumerate() {
+                cause.bits |= ((mask >> lane & 1) as u8) << bit;
+            }
+            if self.age[lane] >= limit {
+                cause.bits |= Cause::TIME_OUT;
+            }
+            if cause.bits != 0 {
+                self.cause[lane] = cause;
+                self.ended |= 1 << lane;
+                step.terminated |= u32::from(cause.is_terminated()) << lane;
+                step.truncated |= u32::from(cause.bits & Cause::TIME_OUT != 0) << lane;
+            }
+        }
+        step
+    }
+
+    /// The episode of a lane so far, which flies at `final_speed` m/s.
+    pub(crate) fn episode(&self, lane: usize, final_speed: f32) -> Ended {
+        let terms = self.sums.map(|sum| sum[lane]);
+        Ended {
+            env: self.first_env + lane as u32,
+            length: self.length[lane],
+            episode_return: terms.iter().sum(),
+            terms,
+            cause: self.cause[lane],
+            final_speed,
+        }
+    }
+
+    /// [`EnvBlock::visit_state`](crate::EnvBlock::visit_state) of what is counted here.
+    pub(crate) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { first_env: _, clock, age, episode, length, sums, cause, ended } = self;
+        visit_rows(sums, visit);
+        visit_words([clock, age, episode, length].into_iter().flatten().chain([ended]), visit);
+        for cause in cause {
+            let mut bits = u32::from(cause.bits);
+            visit(&mut bits);
+            cause.bits = bits as u8;
+        }
+    }
+
+    /// Counters of the lanes of one vector.
+    pub(crate) fn lanes_of<const N: usize>(values: &[u32; BLOCK], half: usize) -> [u32; N] {
+        *values[half * N..].first_chunk().expect("a block holds two vectors")
+    }
 }

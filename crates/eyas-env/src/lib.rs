@@ -1,20 +1,29 @@
 //! Quadrotor tasks: observation, action, reward, termination and reset of vectorised environments.
 
+mod check;
 mod differentiable;
 mod episode;
 mod point;
 mod raptor;
 mod registry;
+mod rows;
 mod spec;
+mod symmetry;
+mod task;
 mod vec_env;
 
-pub use differentiable::{Barrier, DifferentiableBlock, DifferentiableTask, SurrogateConfig};
+pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use point::{
-    PointBlock, PointConfig, PointDerivative, PointEnv, PointRecord, SceneConfig, SimConfig, Thresholds,
+    PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
     TrajectoryType,
 };
-pub use raptor::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
-pub use registry::{POINT_TASK, TaskInfo, UnknownTask, find_task, tasks};
+pub use raptor::{
+    DisturbancesConfig, FlatParameters, InitConfig, NamedVehicle, Protocol, Quantity, RandomForce,
+    RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
+    RewardConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, vehicles,
+};
+pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};
+pub use task::TaskConfig;
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

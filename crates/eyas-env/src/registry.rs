@@ -1,10 +1,12 @@
 //! Tasks by id.
 
 use crate::spec::EnvSpec;
-use crate::{PointConfig, PointEnv, VecEnv};
+use crate::{PointConfig, RaptorConfig, TaskConfig};
 
 /// Id of the point-control task.
 pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
+/// Id of the RAPTOR environment.
+pub const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
 
 /// A registered task.
 #[derive(Clone, Copy, Debug)]
@@ -15,21 +17,35 @@ pub struct TaskInfo {
     pub aliases: &'static [&'static str],
     /// One sentence.
     pub summary: &'static str,
+    spec: fn() -> EnvSpec,
 }
 
 impl TaskInfo {
     /// What the task observes, takes and ends by under its default configuration.
     #[must_use]
     pub fn spec(&self) -> EnvSpec {
-        PointEnv::new(&PointConfig::default(), 1, 0).spec().clone()
+        (self.spec)()
     }
 }
 
-const TASKS: &[TaskInfo] = &[TaskInfo {
-    id: POINT_TASK,
-    aliases: &["point_ctrl_single_dense", "distillation"],
-    summary: "hover at a point or follow a randomly moving one, by motor set-points",
-}];
+fn default_spec<T: TaskConfig>() -> EnvSpec {
+    T::default().make(1, 0).spec().clone()
+}
+
+const TASKS: &[TaskInfo] = &[
+    TaskInfo {
+        id: POINT_TASK,
+        aliases: &["point_ctrl_single_dense", "distillation"],
+        summary: "hover at a point or follow a randomly moving one, by motor set-points",
+        spec: default_spec::<PointConfig>,
+    },
+    TaskInfo {
+        id: RAPTOR_TASK,
+        aliases: &["raptor"],
+        summary: "any quadrotor holds a point or follows a slow reference, by motor set-points",
+        spec: default_spec::<RaptorConfig>,
+    },
+];
 
 /// No task has that id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

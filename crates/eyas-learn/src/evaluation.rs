@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::pilot::{Pilot, each_block};
 
-/// Control steps that a vehicle may take to reach its target before its position error counts.
+/// Control steps that a vehicle may take to reach its target before its position error counts; at most half
+/// of an episode.
 pub const SETTLE_STEPS: u32 = 500;
 
 /// One episode of an evaluation.
@@ -101,7 +102,7 @@ pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, s
                 labeller.inference.act(features, labeller_state, labeller_scratch, label);
             }
             let outcome = block.step(&memory.action);
-            memory.record(live, step, &outcome.reward, outcome.terminated);
+            memory.record(live, step >= SETTLE_STEPS.min(steps / 2), &outcome.reward, outcome.terminated);
         }
         for lane in 0..BLOCK {
             memory.outcomes[lane].is_moving_target = block.telemetry(lane).is_moving_target;
@@ -112,13 +113,13 @@ pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, s
 }
 
 impl Memory {
-    fn record(&mut self, live: u32, step: u32, reward: &Row, terminated: u32) {
+    fn record(&mut self, live: u32, is_settled: bool, reward: &Row, terminated: u32) {
         for lane in (0..BLOCK).filter(|lane| live >> lane & 1 == 1) {
             let outcome = &mut self.outcomes[lane];
             outcome.episode_return += reward[lane];
             outcome.length += 1;
             outcome.crashed |= terminated >> lane & 1 == 1;
-            if step >= SETTLE_STEPS {
+            if is_settled {
                 // The first three features are the position error.
                 let squares = self.observation[..3].iter().map(|row| f64::from(row[lane]).powi(2));
                 outcome.squared_error_sum += squares.sum::<f64>();

@@ -82,6 +82,12 @@ impl Unroll {
         }
     }
 
+    /// The normalised observation that the forward pass left at a time.
+    #[must_use]
+    pub fn input<'a>(&self, time: usize, tape: &'a UnrollTape) -> &'a [Row] {
+        &tape.inputs()[time * self.layers[0].inputs..][..self.layers[0].inputs]
+    }
+
     /// Output at a time, given the observation, for which there is [room](Self::prepare).
     pub fn forward<'a>(&self, time: usize, observation: &[Row], tape: &'a mut UnrollTape) -> &'a [Row] {
         dispatch(Forward { unroll: self, time, observation, activations: &mut tape.activations });
@@ -104,6 +110,14 @@ impl Unroll {
             let dy = &tape.derivatives[index][start * layer.outputs..end * layer.outputs];
             dense::add_layer_gradient(layer, dy, x, &mut tape.transposed, gradient);
         }
+    }
+}
+
+impl UnrollTape {
+    /// The normalised observations of all times.
+    #[must_use]
+    pub fn inputs(&self) -> &[Row] {
+        &self.activations[0]
     }
 }
 

@@ -7,10 +7,10 @@
 
 use eyas_lanes::Real;
 
-use crate::dynamics::{Held, Integrable, System};
-use crate::rotation::{normalized, quaternion_rate};
+use crate::dynamics::{Held, Integrable, Lagged, STATE_LIMIT, System, integrate};
+use crate::rotation::quaternion_rate;
 use crate::vector::{add, cross, dot, scale, scale_add, sub, transform};
-use crate::{Body, Disturbance, SpeedLag, Vector, Vehicle};
+use crate::{Body, Disturbance, SpeedLag, State, Vector, Vehicle};
 
 /// A step of [`step_held`](crate::step_held), to be differentiated.
 #[derive(Clone, Copy, Debug)]
@@ -48,98 +48,213 @@ impl<R: Real> HeldStep<'_, R> {
     #[inline(always)]
     pub fn pull_back(&self, after: &Body<R>) -> HeldDerivative<R> {
         let system = Held { vehicle: self.vehicle, wrench: self.wrench, disturbance: self.disturbance };
-        let dt = R::constant(self.dt / f64::from(self.substeps));
-        let mut sum = HeldDerivative { body: *after, force: [R::zero(); 3], torque: [R::zero(); 3] };
-        for substep in (0..self.substeps).rev() {
-            let mut body = *self.body;
-            for _ in 0..substep {
-                body = crate::dynamics::rk4(&system, &body, dt);
-                body.orientation = normalized(body.orientation);
-            }
-            pull_back_rk4(&system, &body, dt, &mut sum);
-        }
-        sum
+        let zero = [R::zero(); 3];
+        let mut wrench = (zero, zero);
+        let body = pull_back_integral(&system, self.body, after, self.dt, self.substeps, &mut wrench);
+        HeldDerivative { body, force: wrench.0, torque: wrench.1 }
     }
 }
 
-/// One Runge–Kutta step and the normalisation after it; `sum.body` changes from the derivative after to the
-/// one before.
+/// A step of [`step_lagged`](crate::step_lagged), to be differentiated.
+#[derive(Clone, Copy, Debug)]
+pub struct LaggedStep<'a, R> {
+    /// The vehicle.
+    pub vehicle: &'a Vehicle<R>,
+    /// Its state before the step.
+    pub state: &'a State<R>,
+    /// Rotor speeds that are commanded, in the unit of the vehicle's action limit.
+    pub set_point: &'a [R; 4],
+    /// What else pushes.
+    pub disturbance: &'a Disturbance<R>,
+    /// Length of the step, s.
+    pub dt: f64,
+    /// Runge–Kutta steps in it.
+    pub substeps: u32,
+}
+
+impl<R: Real> LaggedStep<'_, R> {
+    /// Pulls the derivative of a cost with respect to the state after the step back to the state before and
+    /// the set-points. Numbers that the step clipped pass nothing on.
+    ///
+    /// The states between several substeps are flown again, so the time grows with the square of their
+    /// number.
+    #[inline(always)]
+    pub fn pull_back(&self, after: &State<R>) -> (State<R>, [R; 4]) {
+        let Self { vehicle, set_point, disturbance, .. } = *self;
+        let system = Lagged { vehicle, set_point, disturbance };
+        let mut of_set_point = [R::zero(); 4];
+        let before =
+            pull_back_integral(&system, self.state, after, self.dt, self.substeps, &mut of_set_point);
+        (before, of_set_point)
+    }
+}
+
+/// A [`System`] that can be gone back through.
+trait Differentiable<R: Real>: System<R> {
+    /// Derivatives with respect to what is constant over a step.
+    type Inputs;
+
+    /// Given the derivative with respect to the rate, the one with respect to the state; those with respect
+    /// to the inputs are added up.
+    fn pull_back_rate(
+        &self,
+        state: &Self::State,
+        rate: &Self::State,
+        inputs: &mut Self::Inputs,
+    ) -> Self::State;
+
+    /// Of [`System::settle`], given the state before it.
+    fn pull_back_settle(&self, before: &Self::State, after: &Self::State) -> Self::State;
+}
+
+/// Back through the Runge–Kutta steps of [`integrate`].
 #[inline(always)]
-fn pull_back_rk4<R: Real>(system: &Held<R>, body: &Body<R>, dt: R, sum: &mut HeldDerivative<R>) {
+fn pull_back_integral<R: Real, S: Differentiable<R>>(
+    system: &S,
+    start: &S::State,
+    after: &S::State,
+    dt: f64,
+    substeps: u32,
+    inputs: &mut S::Inputs,
+) -> S::State {
+    let length = R::constant(dt / f64::from(substeps));
+    let mut derivative = *after;
+    for substep in (0..substeps).rev() {
+        let state = integrate(system, start, length, substep);
+        derivative = pull_back_rk4(system, &state, length, &derivative, inputs);
+    }
+    derivative
+}
+
+/// Back through one Runge–Kutta step and what settles it.
+#[inline(always)]
+fn pull_back_rk4<R: Real, S: Differentiable<R>>(
+    system: &S,
+    state: &S::State,
+    dt: R,
+    after: &S::State,
+    inputs: &mut S::Inputs,
+) -> S::State {
     let half = R::constant(0.5) * dt;
     let (sixth, third_share) = (R::constant(1.0 / 6.0) * dt, R::constant(1.0 / 3.0) * dt);
-    let first = system.rate(body);
-    let second_stage = body.advanced(half, &first);
+    let first = system.rate(state);
+    let second_stage = state.advanced(half, &first);
     let second = system.rate(&second_stage);
-    let third_stage = body.advanced(half, &second);
+    let third_stage = state.advanced(half, &second);
     let third = system.rate(&third_stage);
-    let fourth_stage = body.advanced(dt, &third);
+    let fourth_stage = state.advanced(dt, &third);
     let fourth = system.rate(&fourth_stage);
-    let end = body
+    let end = state
         .advanced(sixth, &first)
         .advanced(third_share, &second)
         .advanced(third_share, &third)
         .advanced(sixth, &fourth);
 
-    let mut after = sum.body;
-    after.orientation = pull_back_normalized(end.orientation, after.orientation);
-    let nothing = Body {
-        position: [R::zero(); 3],
-        orientation: [R::zero(); 4],
-        velocity: [R::zero(); 3],
-        angular_velocity: [R::zero(); 3],
-    };
-    let of_fourth = pull_back_rate(system, &fourth_stage, &nothing.advanced(sixth, &after), sum);
-    let of_third = nothing.advanced(third_share, &after).advanced(dt, &of_fourth);
-    let of_third = pull_back_rate(system, &third_stage, &of_third, sum);
-    let of_second = nothing.advanced(third_share, &after).advanced(half, &of_third);
-    let of_second = pull_back_rate(system, &second_stage, &of_second, sum);
-    let of_first = nothing.advanced(sixth, &after).advanced(half, &of_second);
-    let of_first = pull_back_rate(system, body, &of_first, sum);
+    let after = system.pull_back_settle(&end, after);
+    let outer = S::State::zero().advanced(sixth, &after);
+    let inner = S::State::zero().advanced(third_share, &after);
+    let of_fourth = system.pull_back_rate(&fourth_stage, &outer, inputs);
+    let of_third = system.pull_back_rate(&third_stage, &inner.advanced(dt, &of_fourth), inputs);
+    let of_second = system.pull_back_rate(&second_stage, &inner.advanced(half, &of_third), inputs);
+    let of_first = system.pull_back_rate(state, &outer.advanced(half, &of_second), inputs);
     let one = R::one();
-    sum.body = after
+    after
         .advanced(one, &of_fourth)
         .advanced(one, &of_third)
         .advanced(one, &of_second)
-        .advanced(one, &of_first);
+        .advanced(one, &of_first)
 }
 
-/// Of (M3)–(M6): given the derivative with respect to the rate, the one with respect to the body; those with
-/// respect to force and torque are added to `sum`. With `u` the imaginary part of q, `t = 2 u × F`, and
-/// `μ = λ_v / m`, `ν = J⁻ᵀ λ_ω`, `s = w μ + μ × u`:
+impl<R: Real> Differentiable<R> for Held<'_, R> {
+    type Inputs = (Vector<R>, Vector<R>);
+
+    #[inline(always)]
+    fn pull_back_rate(
+        &self,
+        body: &Body<R>,
+        rate: &Body<R>,
+        (force, torque): &mut (Vector<R>, Vector<R>),
+    ) -> Body<R> {
+        let (body, of_force, of_torque) = pull_back_body_rate(self.vehicle, body, self.wrench.0, rate);
+        *force = add(*force, of_force);
+        *torque = add(*torque, of_torque);
+        body
+    }
+
+    #[inline(always)]
+    fn pull_back_settle(&self, before: &Body<R>, after: &Body<R>) -> Body<R> {
+        Body { orientation: pull_back_normalized(before.orientation, after.orientation), ..*after }
+    }
+}
+
+impl<R: Real> Differentiable<R> for Lagged<'_, R> {
+    type Inputs = [R; 4];
+
+    /// Of (M7), and of the body under the wrench of the stage's own rotor speeds.
+    #[inline(always)]
+    fn pull_back_rate(&self, state: &State<R>, rate: &State<R>, set_point: &mut [R; 4]) -> State<R> {
+        let (force, _) = self.vehicle.wrench(&state.rotor_speed);
+        let (body, of_force, of_torque) = pull_back_body_rate(self.vehicle, &state.body, force, &rate.body);
+        let mut rotor_speed = self.vehicle.pull_back_wrench(&state.rotor_speed, of_force, of_torque);
+        for (index, lag) in self.lag_rates(&state.rotor_speed).into_iter().enumerate() {
+            let passed = lag * rate.rotor_speed[index];
+            rotor_speed[index] = rotor_speed[index] - passed;
+            set_point[index] = set_point[index] + passed;
+        }
+        State { body, rotor_speed }
+    }
+
+    #[inline(always)]
+    fn pull_back_settle(&self, before: &State<R>, after: &State<R>) -> State<R> {
+        let (limit, zero) = (R::constant(STATE_LIMIT), R::zero());
+        let mut derivative = *after;
+        for (value, before) in derivative.fields_mut().into_iter().zip(before.fields()) {
+            *value = R::select(limit.less(before.abs()), zero, *value);
+        }
+        let Vehicle { speed_min, speed_max, .. } = *self.vehicle;
+        for (value, speed) in derivative.rotor_speed.iter_mut().zip(before.rotor_speed) {
+            let outside = R::or(speed.less(speed_min), speed_max.less(speed));
+            *value = R::select(outside, zero, *value);
+        }
+        derivative.body.orientation =
+            pull_back_normalized(before.body.orientation, derivative.body.orientation);
+        derivative
+    }
+}
+
+/// Of (M3)–(M6): given the derivative with respect to the rate, those with respect to body, force and torque.
+/// With `u` the imaginary part of q, `t = 2 u × F`, and `μ = λ_v / m`, `ν = J⁻ᵀ λ_ω`, `s = w μ + μ × u`:
 ///
 /// ```text
 /// ∂v = λ_p               ∂q = ½ λ_q ⊗ (0, −ω) + (μ·t, t × μ + 2 F × s)
 /// ∂F = μ + 2 s × u       ∂ω = ½ Im(q* ⊗ λ_q) − (J ω) × ν − Jᵀ (ν × ω)        ∂τ = ν
 /// ```
 #[inline(always)]
-fn pull_back_rate<R: Real>(
-    system: &Held<R>,
+fn pull_back_body_rate<R: Real>(
+    vehicle: &Vehicle<R>,
     body: &Body<R>,
+    force: Vector<R>,
     rate: &Body<R>,
-    sum: &mut HeldDerivative<R>,
-) -> Body<R> {
-    let vehicle = system.vehicle;
+) -> (Body<R>, Vector<R>, Vector<R>) {
     let two = R::constant(2.0);
     let [w, x, y, z] = body.orientation;
-    let (imaginary, force) = ([x, y, z], system.wrench.0);
+    let imaginary = [x, y, z];
 
     let push = scale(vehicle.mass_inverse, rate.velocity);
     let t = scale(two, cross(imaginary, force));
     let s = scale_add(w, push, cross(push, imaginary));
-    sum.force = add(sum.force, scale_add(two, cross(s, imaginary), push));
+    let of_force = scale_add(two, cross(s, imaginary), push);
     let tilt = scale_add(two, cross(force, s), cross(t, push));
 
     let omega = body.angular_velocity;
-    let turn = transform_transposed(&vehicle.inertia_inverse, rate.angular_velocity);
-    sum.torque = add(sum.torque, turn);
+    let of_torque = transform_transposed(&vehicle.inertia_inverse, rate.angular_velocity);
     let gyroscopic = add(
-        cross(transform(&vehicle.inertia, omega), turn),
-        transform_transposed(&vehicle.inertia, cross(turn, omega)),
+        cross(transform(&vehicle.inertia, omega), of_torque),
+        transform_transposed(&vehicle.inertia, cross(of_torque, omega)),
     );
 
     let from_rate = quaternion_rate(rate.orientation, [-omega[0], -omega[1], -omega[2]]);
-    Body {
+    let body = Body {
         position: [R::zero(); 3],
         orientation: [
             from_rate[0] + dot(push, t),
@@ -149,7 +264,8 @@ fn pull_back_rate<R: Real>(
         ],
         velocity: rate.position,
         angular_velocity: sub(half_imaginary_product(body.orientation, rate.orientation), gyroscopic),
-    }
+    };
+    (body, of_force, of_torque)
 }
 
 /// `½ Im(q* ⊗ λ)`.

@@ -50,11 +50,19 @@ fn body_rate<R: Real>(
 
 /// A set of numbers that an integrator advances.
 pub(crate) trait Integrable<R>: Copy {
+    /// All numbers zero.
+    fn zero() -> Self;
     /// `self + factor · rate`.
     fn advanced(&self, factor: R, rate: &Self) -> Self;
 }
 
 impl<R: Real> Integrable<R> for Body<R> {
+    #[inline(always)]
+    fn zero() -> Self {
+        let zero = [R::zero(); 3];
+        Self { position: zero, orientation: [R::zero(); 4], velocity: zero, angular_velocity: zero }
+    }
+
     #[inline(always)]
     fn advanced(&self, factor: R, rate: &Self) -> Self {
         let mut orientation = self.orientation;
@@ -72,6 +80,11 @@ impl<R: Real> Integrable<R> for Body<R> {
 
 impl<R: Real> Integrable<R> for State<R> {
     #[inline(always)]
+    fn zero() -> Self {
+        Self { body: Body::zero(), rotor_speed: [R::zero(); 4] }
+    }
+
+    #[inline(always)]
     fn advanced(&self, factor: R, rate: &Self) -> Self {
         let mut rotor_speed = self.rotor_speed;
         for (speed, rate) in rotor_speed.iter_mut().zip(rate.rotor_speed) {
@@ -86,6 +99,19 @@ impl<R: Real> Integrable<R> for State<R> {
 pub(crate) trait System<R: Real> {
     type State: Integrable<R>;
     fn rate(&self, state: &Self::State) -> Self::State;
+    /// What is done to a state after each Runge–Kutta step.
+    fn settle(&self, state: &mut Self::State);
+}
+
+/// Advances a system by Runge–Kutta steps of `dt` seconds each.
+#[inline(always)]
+pub(crate) fn integrate<R: Real, S: System<R>>(system: &S, state: &S::State, dt: R, steps: u32) -> S::State {
+    let mut state = *state;
+    for _ in 0..steps {
+        state = rk4(system, &state, dt);
+        system.settle(&mut state);
+    }
+    state
 }
 
 /// The classical fourth-order Runge–Kutta step.
@@ -117,6 +143,11 @@ impl<R: Real> System<R> for Held<'_, R> {
     fn rate(&self, body: &Body<R>) -> Body<R> {
         body_rate(self.vehicle, body, self.wrench, self.disturbance)
     }
+
+    #[inline(always)]
+    fn settle(&self, body: &mut Body<R>) {
+        body.orientation = normalized(body.orientation);
+    }
 }
 
 /// Advances a body by `dt` seconds in `substeps` Runge–Kutta steps under a constant body wrench.
@@ -129,19 +160,29 @@ pub fn step_held<R: Real>(
     dt: f64,
     substeps: u32,
 ) -> Body<R> {
-    let system = Held { vehicle, wrench, disturbance };
-    let mut body = *body;
-    for _ in 0..substeps {
-        body = rk4(&system, &body, R::constant(dt / f64::from(substeps)));
-        body.orientation = normalized(body.orientation);
-    }
-    body
+    integrate(&Held { vehicle, wrench, disturbance }, body, R::constant(dt / f64::from(substeps)), substeps)
 }
 
-struct Lagged<'a, R> {
-    vehicle: &'a Vehicle<R>,
-    set_point: &'a [R; 4],
-    disturbance: &'a Disturbance<R>,
+/// Magnitude that `l2f` clips every number of a state to.
+pub(crate) const STATE_LIMIT: f64 = 1e5;
+
+pub(crate) struct Lagged<'a, R> {
+    pub(crate) vehicle: &'a Vehicle<R>,
+    pub(crate) set_point: &'a [R; 4],
+    pub(crate) disturbance: &'a Disturbance<R>,
+}
+
+impl<R: Real> Lagged<'_, R> {
+    /// 1 / time constant of each rotor, of rising or falling speed.
+    #[inline(always)]
+    pub(crate) fn lag_rates(&self, rotor_speed: &[R; 4]) -> [R; 4] {
+        let mut rates = [R::zero(); 4];
+        for (index, rotor) in self.vehicle.rotors.iter().enumerate() {
+            let falls = self.set_point[index].less(rotor_speed[index]);
+            rates[index] = R::select(falls, rotor.falling_rate, rotor.rising_rate);
+        }
+        rates
+    }
 }
 
 impl<R: Real> System<R> for Lagged<'_, R> {
@@ -151,13 +192,23 @@ impl<R: Real> System<R> for Lagged<'_, R> {
     #[inline(always)]
     fn rate(&self, state: &State<R>) -> State<R> {
         let wrench = self.vehicle.wrench(&state.rotor_speed);
-        let mut rotor_speed = [R::zero(); 4];
-        for (index, rotor) in self.vehicle.rotors.iter().enumerate() {
-            let (target, speed) = (self.set_point[index], state.rotor_speed[index]);
-            let rate = R::select(target.less(speed), rotor.falling_rate, rotor.rising_rate);
-            rotor_speed[index] = (target - speed) * rate;
+        let mut rotor_speed = self.lag_rates(&state.rotor_speed);
+        for (index, rate) in rotor_speed.iter_mut().enumerate() {
+            *rate = (self.set_point[index] - state.rotor_speed[index]) * *rate;
         }
         State { body: body_rate(self.vehicle, &state.body, wrench, self.disturbance), rotor_speed }
+    }
+
+    #[inline(always)]
+    fn settle(&self, state: &mut State<R>) {
+        state.body.orientation = normalized(state.body.orientation);
+        let limit = R::constant(STATE_LIMIT);
+        for value in state.fields_mut() {
+            *value = value.clamp(-limit, limit);
+        }
+        for speed in &mut state.rotor_speed {
+            *speed = speed.clamp(self.vehicle.speed_min, self.vehicle.speed_max);
+        }
     }
 }
 
@@ -173,20 +224,8 @@ pub fn step_lagged<R: Real>(
     dt: f64,
     substeps: u32,
 ) -> State<R> {
-    let system = Lagged { vehicle, set_point, disturbance };
-    let limit = R::constant(1e5);
-    let mut state = *state;
-    for _ in 0..substeps {
-        state = rk4(&system, &state, R::constant(dt / f64::from(substeps)));
-        state.body.orientation = normalized(state.body.orientation);
-        for value in state.fields_mut() {
-            *value = value.clamp(-limit, limit);
-        }
-        for speed in &mut state.rotor_speed {
-            *speed = speed.clamp(vehicle.speed_min, vehicle.speed_max);
-        }
-    }
-    state
+    let length = R::constant(dt / f64::from(substeps));
+    integrate(&Lagged { vehicle, set_point, disturbance }, state, length, substeps)
 }
 
 /// First-order lag filter of a rotor speed, applied once a control step before the physics.

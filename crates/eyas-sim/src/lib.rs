@@ -11,7 +11,7 @@ mod trajectory;
 mod vector;
 mod vehicle;
 
-pub use adjoint::{HeldDerivative, HeldStep, pull_back_matrix};
+pub use adjoint::{HeldDerivative, HeldStep, LaggedStep, pull_back_matrix};
 pub use dynamics::{Disturbance, SpeedLag, step_held, step_lagged};
 pub use rotation::{body_from_world, matrix_from_quaternion, quaternion_from_euler_turns};
 pub use state::{Body, State};

@@ -98,4 +98,12 @@ impl State<Row> {
             row.store(half, *lanes);
         }
     }
+
+    /// Overwrites the lanes of one vector that a mask holds for.
+    #[inline(always)]
+    pub fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, state: &State<L>) {
+        for (row, lanes) in self.fields_mut().into_iter().zip(state.fields()) {
+            row.store(half, L::select(mask, *lanes, row.load(half)));
+        }
+    }
 }

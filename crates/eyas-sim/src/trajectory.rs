@@ -1,6 +1,6 @@
 //! Reference trajectories, in m and m/s, relative to the spawn point.
 
-use eyas_lanes::Real;
+use eyas_lanes::{Lanes, Real, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::Vector;
@@ -68,6 +68,43 @@ impl<R: Real> Langevin<R> {
             raw_velocity,
             position: scale_add(c(dt), velocity, self.position),
             velocity,
+        }
+    }
+}
+
+impl<R> Langevin<R> {
+    /// The 12 numbers in the order of the fields.
+    pub fn fields_mut(&mut self) -> impl Iterator<Item = &mut R> {
+        let Self { raw_position, raw_velocity, position, velocity } = self;
+        [raw_position, raw_velocity, position, velocity].into_iter().flatten()
+    }
+}
+
+impl Langevin<Row> {
+    /// One vector of lanes of a block.
+    #[inline(always)]
+    pub fn load<L: Lanes>(&self, half: usize) -> Langevin<L> {
+        let vector = |rows: &Vector<Row>| [rows[0].load(half), rows[1].load(half), rows[2].load(half)];
+        Langevin {
+            raw_position: vector(&self.raw_position),
+            raw_velocity: vector(&self.raw_velocity),
+            position: vector(&self.position),
+            velocity: vector(&self.velocity),
+        }
+    }
+
+    /// Overwrites the lanes of one vector that a mask holds for.
+    #[inline(always)]
+    pub fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, values: &Langevin<L>) {
+        for (rows, values) in [
+            (&mut self.raw_position, values.raw_position),
+            (&mut self.raw_velocity, values.raw_velocity),
+            (&mut self.position, values.position),
+            (&mut self.velocity, values.velocity),
+        ] {
+            for (row, value) in rows.iter_mut().zip(values) {
+                row.store(half, L::select(mask, value, row.load(half)));
+            }
         }
     }
 }

@@ -44,6 +44,10 @@ pub(crate) struct Flight {
     /// Task id, see `eyas task list`
     #[arg(long)]
     pub(crate) task: String,
+    /// Vehicle of `Eyas-Raptor-v0`: crazyflie, x500, x500_sim, mrs, fs, arpl, flightmare, soft, soft_rigid, or
+    /// a parameter file of RLtools [default: crazyflie]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) vehicle: Option<String>,
     /// Environments flown side by side
     #[arg(long, value_name = "N")]
     pub(crate) num_envs: Option<usize>,
@@ -305,9 +309,9 @@ pub(crate) struct Eval {
     /// Episodes to fly
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) episodes: usize,
-    /// Longest episode, control steps
-    #[arg(long, default_value_t = 2000, value_name = "N")]
-    pub(crate) steps: u32,
+    /// Longest episode, control steps [default: as the task measures policies]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u32>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

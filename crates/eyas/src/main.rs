@@ -4,6 +4,7 @@ mod arguments;
 mod command;
 mod dataset_file;
 mod failure;
+mod flyable;
 mod report;
 mod self_check;
 mod setup;

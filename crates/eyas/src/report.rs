@@ -50,7 +50,7 @@ fn line(text: &mut String, name: &str, it: &Summary) {
 }
 
 /// Why an evaluation has no position error.
-const NONE_LASTED: &str = "no episode lasted 5 s";
+const NONE_LASTED: &str = "no episode lasted until errors count";
 
 /// A length, or a dash where there is none.
 pub(crate) fn metres(length: f64) -> String {
@@ -75,8 +75,7 @@ pub(crate) fn share_of_teacher([student, teacher]: [f64; 2]) -> String {
 }
 
 /// What the columns of [`comparison`] mean.
-pub(crate) const LEGEND: &str =
-    "return: mean ± 95 % confidence; position: RMSE after 5 s; action: RMSE to the teacher's";
+pub(crate) const LEGEND: &str = "return: mean ± 95 % confidence; position: RMSE after 5 s, at most half an episode; action: RMSE to the teacher's";
 
 #[cfg(test)]
 mod tests {
@@ -100,8 +99,11 @@ mod tests {
             Evaluation { outcomes: vec![eyas_learn::Outcome::default()], is_labelled: false };
         evaluation.outcomes[0].length = 20;
         let table = comparison(&[("policy", &evaluation)]);
-        assert!(!table.contains("NaN") && table.contains("position –: no episode lasted 5 s"), "{table}");
+        assert!(
+            !table.contains("NaN") && table.contains("position –: no episode lasted until errors count"),
+            "{table}"
+        );
         assert!(table.contains("action –: no teacher to compare with"), "{table}");
-        assert_eq!(position(&evaluation.summary()), "– (no episode lasted 5 s)");
+        assert_eq!(position(&evaluation.summary()), "– (no episode lasted until errors count)");
     }
 }

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use eyas_env::PointConfig;
+use eyas_env::TaskConfig;
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice};
 use eyas_learn::{Pilot, Summary, evaluate};
 use eyas_policy::{Activation, Output};
 
 use crate::failure::Failure;
 use crate::report::say;
-use crate::setup::make_env;
 
 /// Episodes and steps.
 const FLIGHT: (usize, u32) = (256, 500);
@@ -20,8 +19,8 @@ const SEED: u64 = 0x5e1f;
 const SUSPICIOUS_CRASH_RATE: f64 = 0.2;
 
 /// Flies the teacher and, where that goes badly, the other readings of its file; says which flags fly better.
-pub(crate) fn self_check(
-    env: &PointConfig,
+pub(crate) fn self_check<T: TaskConfig>(
+    env: &T,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,
@@ -43,9 +42,9 @@ pub(crate) fn self_check(
     Ok(())
 }
 
-fn fly(env: &PointConfig, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
+fn fly<T: TaskConfig>(env: &T, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
     let (episodes, steps) = FLIGHT;
-    let mut env = make_env(env, episodes, SEED);
+    let mut env = env.make(episodes, SEED);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
     Ok(evaluate(env.as_mut(), &pilot, None, steps).summary())
 }
@@ -66,8 +65,8 @@ struct Comparison {
 }
 
 /// Flies all other readings.
-fn compare(
-    env: &PointConfig,
+fn compare<T: TaskConfig>(
+    env: &T,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,

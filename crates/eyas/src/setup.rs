@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use eyas_env::{PointConfig, PointEnv, VecEnv, find_task};
+use eyas_env::{VehicleFile, find_task, vehicles};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
-use eyas_run::config::Setting;
+use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Flight, Resume};
 use crate::failure::Failure;
+use crate::flyable::Flyable;
 
 /// Sizes the thread pool.
 pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
@@ -60,10 +61,13 @@ impl AgentConfig {
 
 /// Layers the shared flags over files and under overrides.
 ///
-/// Order: defaults and presets (already in `layers`), the configuration file, overrides, flags.
-pub(crate) fn layer(layers: &mut Layers, flight: &Flight) -> Result<(), Failure> {
+/// Order: defaults and presets (already in `layers`), the vehicle, the configuration file, overrides, flags.
+pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<(), Failure> {
     find_task(&flight.task)?;
     refuse_what_is_not_built(flight)?;
+    if let Some(vehicle) = &flight.vehicle {
+        layer_vehicle::<T>(layers, vehicle)?;
+    }
     if let Some(path) = &flight.config {
         layers.file(path)?;
     }
@@ -85,6 +89,37 @@ pub(crate) fn layer(layers: &mut Layers, flight: &Flight) -> Result<(), Failure>
         }
     }
     Ok(())
+}
+
+/// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
+fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), Failure> {
+    if !T::TAKES_VEHICLES {
+        return Err(Failure::new(format!("`--vehicle`: task `{}` has a vehicle of its own", T::ID))
+            .hint(format!("fly another one in `{}`", eyas_env::RAPTOR_TASK)));
+    }
+    let origin = Origin::flag("--vehicle");
+    let robot = match vehicles().iter().find(|it| it.name == vehicle) {
+        Some(named) => named.parameters(),
+        None => {
+            let file = read_vehicle(Path::new(vehicle))?;
+            let force = file.disturbances().random_force.std;
+            layers.set("env.disturbances.random_force.std", force, origin.clone())?;
+            file.dynamics
+        }
+    };
+    let robot = Value::of(&robot).map_err(Failure::new)?;
+    layers.set("env.robot", robot, origin)?;
+    Ok(())
+}
+
+fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
+    let names = || vehicles().iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!("cannot read the vehicle: {error}"))
+            .at(&path.display())
+            .hint(format!("give a parameter file of RLtools (JSON), or one of {}", names()))
+    })?;
+    VehicleFile::parse(&text).map_err(|error| Failure::new(error).at(&path.display()))
 }
 
 /// As in Isaac Lab, -1 asks for a random seed in 0..=10000.
@@ -156,11 +191,6 @@ pub(crate) fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), 
             Some(origin) => failure.at(origin),
         }
     })
-}
-
-/// A fresh env of the task.
-pub(crate) fn make_env(config: &PointConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-    Box::new(PointEnv::new(config, num_envs, seed))
 }
 
 /// Reads a policy from a checkpoint.

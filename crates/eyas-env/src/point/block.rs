@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
+use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{
     Body, Disturbance, Langevin, SpeedLag, State, Vector, Vehicle, body_from_world, figure_eight,
     matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
 };
 
 use super::config::{PointConfig, TrajectoryType};
-use crate::episode::MAX_TERMS;
-use crate::{Cause, Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows, visit_words};
+use crate::episode::Ledger;
+use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite};
+use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
 pub(super) const PARTS: &[Part] = &[
@@ -87,22 +88,13 @@ impl Shared {
 /// Thirty-two episodes of the point task; positions are relative to each env's spawn point.
 pub struct PointBlock {
     shared: Arc<Shared>,
-    first_env: u32,
+    ledger: Ledger,
     state: State<Row>,
     set_point: [Row; 4],
     target: Langevin<Row>,
     max_speed: Row,
     /// 1 where the target moves.
     moving: Row,
-    /// Control steps since the start of the episode, as the random streams count them.
-    clock: [u32; BLOCK],
-    /// `episode_length_buf` of Isaac Lab: the clock, possibly started late.
-    age: [u32; BLOCK],
-    episode: [u32; BLOCK],
-    length: [u32; BLOCK],
-    sums: [Row; 5],
-    cause: [Cause; BLOCK],
-    ended: u32,
 }
 
 impl PointBlock {
@@ -112,48 +104,28 @@ impl PointBlock {
         let rest = [Row::ZERO; 3];
         Self {
             shared,
-            first_env,
+            ledger: Ledger::new(first_env),
             state,
             set_point: [Row::ZERO; 4],
             target: Langevin { raw_position: rest, raw_velocity: rest, position: rest, velocity: rest },
             max_speed: Row::ZERO,
             moving: Row::ZERO,
-            clock: [0; BLOCK],
-            age: [0; BLOCK],
-            // The first reset wraps to episode 0.
-            episode: [u32::MAX; BLOCK],
-            length: [0; BLOCK],
-            sums: [Row::ZERO; 5],
-            cause: [Cause::default(); BLOCK],
-            ended: u32::MAX,
         }
-    }
-
-    fn lanes_of<const N: usize>(values: &[u32; BLOCK], half: usize) -> [u32; N] {
-        *values[half * N..].first_chunk().expect("a block holds two vectors")
     }
 }
 
 impl EnvBlock for PointBlock {
     fn first_env(&self) -> u32 {
-        self.first_env
+        self.ledger.first_env
     }
 
     fn reset(&mut self, mask: u32) {
-        for lane in (0..BLOCK).filter(|lane| mask >> lane & 1 == 1) {
-            self.episode[lane] = self.episode[lane].wrapping_add(1);
-            self.clock[lane] = 0;
-            self.age[lane] = 0;
-            self.length[lane] = 0;
-            self.cause[lane] = Cause::default();
-            self.sums.iter_mut().for_each(|sum| sum[lane] = 0.0);
-        }
-        self.ended &= !mask;
+        self.ledger.reset(mask);
         dispatch(Reset { block: self, mask });
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
-        self.episode[lane] = episode.wrapping_sub(1);
+        self.ledger.set_next_episode(lane, episode);
     }
 
     fn observe(&self, observation: &mut [Row]) {
@@ -161,46 +133,15 @@ impl EnvBlock for PointBlock {
     }
 
     fn step(&mut self, action: &[Row]) -> Step {
-        let frozen = self.ended;
-        let outcome = dispatch(Advance { block: self, action });
-        let mut step = Step { reward: outcome.reward, ..Step::default() };
-        for lane in (0..BLOCK).filter(|lane| frozen >> lane & 1 == 0) {
-            self.clock[lane] += 1;
-            self.age[lane] += 1;
-            self.length[lane] += 1;
-            let mut cause = Cause::default();
-            for (bit, mask) in outcome.causes.iter().enumerate() {
-                cause.bits |= ((mask >> lane & 1) as u8) << bit;
-            }
-            // Isaac Lab's `episode_length_buf >= max_episode_length - 1`; never in play mode.
-            let is_late = self.age[lane] + 1 >= self.shared.max_episode_length;
-            if self.shared.config.train_or_play && is_late {
-                cause.bits |= Cause::TIME_OUT;
-            }
-            if cause.bits != 0 {
-                self.cause[lane] = cause;
-                self.ended |= 1 << lane;
-                step.terminated |= u32::from(cause.is_terminated()) << lane;
-                step.truncated |= u32::from(cause.bits & Cause::TIME_OUT != 0) << lane;
-            }
-        }
-        step
+        let Outcome { reward, causes } = dispatch(Advance { block: self, action });
+        // Isaac Lab's `episode_length_buf >= max_episode_length - 1`; never in play mode.
+        let is_timed = self.shared.config.train_or_play;
+        let limit = if is_timed { self.shared.max_episode_length - 1 } else { u32::MAX };
+        self.ledger.advance(reward, &causes, limit)
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        let mut terms = [0.0; MAX_TERMS];
-        for (term, sum) in terms.iter_mut().zip(&self.sums) {
-            *term = sum[lane];
-        }
-        let speed = norm(self.state.body.velocity.map(|row| row[lane]));
-        Ended {
-            env: self.first_env + lane as u32,
-            length: self.length[lane],
-            episode_return: terms.iter().sum(),
-            terms,
-            cause: self.cause[lane],
-            final_speed: speed,
-        }
+        self.ledger.episode(lane, norm(self.state.body.velocity.map(|row| row[lane])))
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
@@ -216,26 +157,19 @@ impl EnvBlock for PointBlock {
     }
 
     fn ended(&self) -> u32 {
-        self.ended
+        self.ledger.ended
     }
 
     fn set_age(&mut self, lane: usize, steps: u32) {
-        self.age[lane] = steps;
+        self.ledger.age[lane] = steps;
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, first_env: _, state, set_point, target, max_speed, moving, .. } = self;
-        let Langevin { raw_position, raw_velocity, position, velocity } = target;
+        let Self { shared: _, ledger, state, set_point, target, max_speed, moving } = self;
+        ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
-        visit_rows([raw_position, raw_velocity, position, velocity].into_iter().flatten(), visit);
-        visit_rows(set_point.iter_mut().chain([max_speed, moving]).chain(&mut self.sums), visit);
-        let counters = [&mut self.clock, &mut self.age, &mut self.episode, &mut self.length];
-        visit_words(counters.into_iter().flatten().chain([&mut self.ended]), visit);
-        for cause in &mut self.cause {
-            let mut bits = u32::from(cause.bits);
-            visit(&mut bits);
-            cause.bits = bits as u8;
-        }
+        visit_rows(target.fields_mut(), visit);
+        visit_rows(set_point.iter_mut().chain([max_speed, moving]), visit);
     }
 }
 
@@ -264,8 +198,8 @@ impl PointBlock {
     fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
-        let first_env = self.first_env + (half * LANES) as u32;
-        let episode = Self::lanes_of(&self.episode, half);
+        let first_env = self.ledger.first_env + (half * LANES) as u32;
+        let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let draw = |index: u32| shared.start.lanes(first_env, &episode, &[0; LANES], index);
         let [kind, start] = [draw(0), draw(1)];
         let [position, velocity, angular_velocity] = [
@@ -296,16 +230,9 @@ impl PointBlock {
             *value = L::select(is_rest, *rest, *value);
         }
         body = state.body;
-        let mut merged = self.state.load::<L>(half);
-        let fresh = State { body, rotor_speed: [zero; 4] };
-        for (value, fresh) in merged.fields_mut().into_iter().zip(fresh.fields()) {
-            *value = L::select(mask, *fresh, *value);
-        }
-        self.state.store(half, &merged);
-        let target = &mut self.target;
-        let cleared =
-            [&mut target.raw_position, &mut target.raw_velocity, &mut target.position, &mut target.velocity];
-        for row in cleared.into_iter().flatten().chain(&mut self.set_point) {
+        self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
+        self.target.store_where(half, mask, &Langevin::<L>::at_rest());
+        for row in &mut self.set_point {
             row.store(half, L::select(mask, zero, row.load(half)));
         }
         self.max_speed.store(half, L::select(mask, max_speed, self.max_speed.load(half)));
@@ -359,24 +286,6 @@ impl Kernel for Observe<'_> {
     }
 }
 
-#[inline(always)]
-fn not_a_number_to_zero<L: Lanes>(value: L) -> L {
-    // A comparison with a value that is not a number is false.
-    L::select(value.abs().less(L::splat(f32::INFINITY)), value, L::splat(0.0))
-}
-
-#[inline(always)]
-pub(super) fn load_vector<L: Lanes>(rows: &[Row], half: usize) -> Vector<L> {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half)]
-}
-
-#[inline(always)]
-fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, values: Vector<L>) {
-    for (row, value) in rows.iter_mut().zip(values) {
-        row.store(half, value);
-    }
-}
-
 struct Advance<'a> {
     block: &'a mut PointBlock,
     action: &'a [Row],
@@ -396,7 +305,7 @@ impl Kernel for Advance<'_> {
         let Self { block, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
         for half in 0..HALVES {
-            let live = !(block.ended >> (half * LANES)) & 0xffff;
+            let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
             if live != 0 {
                 block.step_lanes::<L>(half, live, action, &mut outcome);
             }
@@ -433,11 +342,7 @@ impl PointBlock {
         for _ in 0..config.decimation {
             state.body = step_held(&vehicle, &state.body, wrench, &still, config.sim.dt, config.sim.substeps);
         }
-        let mut kept = self.state.load::<L>(half);
-        for (kept, value) in kept.fields_mut().into_iter().zip(state.fields()) {
-            *kept = L::select(mask, *value, *kept);
-        }
-        self.state.store(half, &kept);
+        self.state.store_where(half, mask, &state);
 
         let causes = causes::<L>(config, &state, &target);
         let mut unstable = 0;
@@ -456,7 +361,7 @@ impl PointBlock {
             L::select(L::mask(unstable), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
         let mut reward = zero;
-        for (sum, term) in self.sums.iter_mut().zip(terms) {
+        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
             let term = L::select(mask, not_a_number_to_zero(term), zero);
             sum.store(half, sum.load::<L>(half) + term);
             reward = reward + term;
@@ -466,17 +371,12 @@ impl PointBlock {
 
     #[inline(always)]
     fn advance_target<L: Lanes>(&mut self, half: usize, config: &PointConfig) -> Langevin<L> {
-        let clock = Self::lanes_of(&self.clock, half);
-        let current = Langevin {
-            raw_position: load_vector::<L>(&self.target.raw_position, half),
-            raw_velocity: load_vector(&self.target.raw_velocity, half),
-            position: load_vector(&self.target.position, half),
-            velocity: load_vector(&self.target.velocity, half),
-        };
+        let clock = Ledger::lanes_of(&self.ledger.clock, half);
+        let current = self.target.load::<L>(half);
         let next = match config.trajectory_type {
             TrajectoryType::Langevin => {
-                let first_env = self.first_env + (half * LANES) as u32;
-                let episode = Self::lanes_of(&self.episode, half);
+                let first_env = self.ledger.first_env + (half * LANES) as u32;
+                let episode = Ledger::lanes_of(&self.ledger.episode, half);
                 let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
                 let [x, y, z, _] = normals::<L>(&draws);
                 let max_speed = Some(self.max_speed.load(half));
@@ -484,25 +384,11 @@ impl PointBlock {
             }
             TrajectoryType::Figure8 => figure_eight_lanes(&clock, config.control_period()),
         };
-        let live = L::mask(!(self.ended >> (half * LANES)) & 0xffff);
-        let moving = L::splat(0.5).less(self.moving.load(half));
-        let mut kept = current;
-        for (kept, next) in [
-            (&mut kept.raw_position, next.raw_position),
-            (&mut kept.raw_velocity, next.raw_velocity),
-            (&mut kept.position, next.position),
-            (&mut kept.velocity, next.velocity),
-        ] {
-            for axis in 0..3 {
-                let moved = L::select(moving, next[axis], L::splat(0.0));
-                kept[axis] = L::select(live, moved, kept[axis]);
-            }
-        }
-        store_vector(&mut self.target.raw_position, half, kept.raw_position);
-        store_vector(&mut self.target.raw_velocity, half, kept.raw_velocity);
-        store_vector(&mut self.target.position, half, kept.position);
-        store_vector(&mut self.target.velocity, half, kept.velocity);
-        kept
+        let live = !(self.ledger.ended >> (half * LANES)) & 0xffff;
+        let moving = L::bits(L::splat(0.5).less(self.moving.load(half)));
+        self.target.store_where(half, L::mask(live), &Langevin::<L>::at_rest());
+        self.target.store_where(half, L::mask(live & moving), &next);
+        self.target.load(half)
     }
 }
 
@@ -525,21 +411,14 @@ fn figure_eight_lanes<L: Lanes>(clock: &[u32; LANES], period: f64) -> Langevin<L
 fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>) -> [L::Mask; 6] {
     let thresholds = &config.thresholds;
     let body = &state.body;
-    let largest = |v: Vector<L>| v[0].abs().max(v[1].abs()).max(v[2].abs());
     let [_, x, y, _] = body.orientation;
     let upright = L::splat(1.0) - L::splat(2.0) * x.mul_add(x, y * y);
-    let mut sum = L::splat(0.0);
-    for value in state.fields() {
-        sum = sum + value.abs();
-    }
-    let finite = sum.less(L::splat(f32::INFINITY));
-    let not_finite = L::mask(!L::bits(finite) & 0xffff);
     [
         L::constant(thresholds.position).less(norm(body.position)),
         L::constant(thresholds.linear_velocity).less(largest(body.velocity)),
         L::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
         upright.less(L::splat(0.0)),
-        not_finite,
+        L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]
 }

@@ -3,6 +3,8 @@
 use eyas_sim::{LangevinConfig, VehicleParameters};
 use serde::{Deserialize, Serialize};
 
+use crate::check;
+
 /// Configuration of the point-control task.
 ///
 /// The defaults are those of `quad_point_ctrl_env_single_dense.py` at Foundation c96c262.
@@ -100,6 +102,29 @@ pub struct Thresholds {
 impl Default for SceneConfig {
     fn default() -> Self {
         Self { num_envs: 512 }
+    }
+}
+
+impl SceneConfig {
+    /// Checks ranges; the message names key, value and range.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        let num_envs = self.num_envs as f64;
+        check::at_least(&[("scene.num_envs", num_envs, 1.0)])?;
+        // Env indices are 32-bit counters of the random streams.
+        check::at_most(&[("scene.num_envs", num_envs, f64::from(1 << 24))])
+    }
+}
+
+impl SimConfig {
+    /// Checks what this build can do.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        if self.device == "cpu" {
+            return Ok(());
+        }
+        Err(format!(
+            "`env.sim.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
+            self.device
+        ))
     }
 }
 
@@ -225,38 +250,15 @@ impl PointConfig {
             ("prob_perfect_start", self.prob_perfect_start),
             ("langevin.alpha", self.langevin.alpha),
         ];
-        let check = |name: &str, value: f64, holds: bool, range: &str| {
-            if holds { Ok(()) } else { Err(format!("`env.{name}` = {value}, expected {range}")) }
-        };
-        for (name, value) in positive {
-            check(name, value, value > 0.0 && value.is_finite(), "a positive number")?;
-        }
-        for (name, value) in not_negative {
-            check(name, value, value >= 0.0 && value.is_finite(), "a number of at least 0")?;
-        }
-        for (name, value) in shares {
-            check(name, value, (0.0..=1.0).contains(&value), "a share in [0, 1]")?;
-        }
-        for (name, value) in [
-            ("scene.num_envs", self.scene.num_envs as f64),
-            ("decimation", f64::from(self.decimation)),
-            ("sim.substeps", f64::from(self.sim.substeps)),
-        ] {
-            check(name, value, value >= 1.0, "at least 1")?;
-        }
-        // Env indices are 32-bit counters of the random streams.
-        check(
-            "scene.num_envs",
-            self.scene.num_envs as f64,
-            self.scene.num_envs <= 1 << 24,
-            "at most 16777216",
-        )?;
-        if self.sim.device != "cpu" {
-            return Err(format!(
-                "`env.sim.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
-                self.sim.device
-            ));
-        }
+        check::positive(&positive)?;
+        check::not_negative(&not_negative)?;
+        check::share(&shares)?;
+        check::at_least(&[
+            ("decimation", f64::from(self.decimation), 1.0),
+            ("sim.substeps", f64::from(self.sim.substeps), 1.0),
+        ])?;
+        self.scene.validate()?;
+        self.sim.validate()?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
     }
 }

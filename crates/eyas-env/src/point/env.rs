@@ -7,7 +7,8 @@ use eyas_lanes::BLOCK;
 use super::block::{PARTS, PointBlock, REWARD_TERMS, Shared};
 use super::config::PointConfig;
 use crate::registry::POINT_TASK;
-use crate::{EnvBlock, EnvSpec, Group, Symmetry, VecEnv};
+use crate::symmetry::mirrors;
+use crate::{EnvBlock, EnvSpec, Group, VecEnv};
 
 /// Many episodes of the point task.
 pub struct PointEnv {
@@ -33,7 +34,7 @@ impl PointEnv {
             control_rate_hz: 1.0 / config.control_period(),
             max_episode_length: config.max_episode_length(),
             reward_terms: REWARD_TERMS,
-            symmetries: symmetries(),
+            symmetries: mirrors(&config.robot),
         };
         let shared = Arc::new(Shared::new(config, seed));
         let blocks = (0..num_envs.div_ceil(BLOCK))
@@ -57,35 +58,4 @@ impl VecEnv for PointEnv {
     fn blocks(&mut self) -> &mut [Box<dyn EnvBlock>] {
         &mut self.blocks
     }
-}
-
-/// Mirroring left and right, front and back, and both: reward and target do not know one side from the
-/// other, and the motors' turning senses mirror too.
-fn symmetries() -> Vec<Symmetry> {
-    // Signs of the axes, and the motor that takes each motor's place.
-    let mirrors = [
-        ([1.0, -1.0, 1.0], [1, 0, 3, 2]),
-        ([-1.0, 1.0, 1.0], [3, 2, 1, 0]),
-        ([-1.0, -1.0, 1.0], [2, 3, 0, 1]),
-    ];
-    mirrors
-        .map(|(axes, motors): ([f32; 3], [usize; 4])| {
-            let vector = |start: usize| (0..3).map(move |axis| (start + axis, axes[axis]));
-            let matrix = (0..9).map(|entry| (3 + entry, axes[entry / 3] * axes[entry % 3]));
-            // A rate is a pseudovector: a mirror along one axis flips the other two.
-            let handedness: f32 = axes.iter().product();
-            let rate = (0..3).map(|axis| (15 + axis, handedness * axes[axis]));
-            let per_motor = |start: usize| motors.map(|motor| (start + motor, 1.0));
-            Symmetry {
-                observation: vector(0)
-                    .chain(matrix)
-                    .chain(vector(12))
-                    .chain(rate)
-                    .chain(per_motor(18))
-                    .chain(per_motor(22))
-                    .collect(),
-                action: per_motor(0).to_vec(),
-            }
-        })
-        .to_vec()
 }

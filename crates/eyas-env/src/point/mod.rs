@@ -8,4 +8,4 @@ mod gradient;
 pub use block::PointBlock;
 pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
 pub use env::PointEnv;
-pub use gradient::{PointDerivative, PointRecord};
+pub use gradient::{PointRecord, PointSurrogate};

@@ -1,16 +1,17 @@
 //! Configuration of analytic policy gradients.
 
-use eyas_env::{EnvSpec, SurrogateConfig};
+use eyas_env::{EnvSpec, Surrogate};
 use eyas_lanes::Stream;
 use eyas_policy::{Init, Network};
 use serde::{Deserialize, Serialize};
 
+use super::critic::TerminalValueConfig;
 use crate::ppo::ModelConfig;
 
 /// A training run by analytic policy gradient, in the words of rsl_rl's runner where it has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RunnerConfig {
+#[serde(default, deny_unknown_fields, bound = "")]
+pub struct RunnerConfig<S: Surrogate> {
     /// Seed of every draw of the run.
     pub seed: u64,
     /// Where to compute: `cpu`.
@@ -36,13 +37,13 @@ pub struct RunnerConfig {
     /// The value function that rsl_rl's checkpoints hold; the gradient does without and leaves it as drawn.
     pub critic: ModelConfig,
     /// The algorithm.
-    pub algorithm: ApgConfig,
+    pub algorithm: ApgConfig<S>,
 }
 
 /// Analytic policy gradient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ApgConfig {
+#[serde(default, deny_unknown_fields, bound = "")]
+pub struct ApgConfig<S: Surrogate> {
     /// Its name: `APG`.
     pub class_name: String,
     /// Control steps that an update goes back through. At least 1.
@@ -57,13 +58,17 @@ pub struct ApgConfig {
     pub max_grad_norm: f64,
     /// Factor on the initial weights of the last layer. At least 0.
     pub last_layer_scale: f64,
+    /// Discount γ of a step. In `(0, 1]`, below 1 with a terminal value.
+    pub gamma: f64,
+    /// The value of what comes after a window.
+    pub terminal_value: TerminalValueConfig,
     /// Use of the task's symmetries: whether blocks fly windows as seen through a random one.
     pub symmetry_cfg: crate::ppo::SymmetryConfig,
     /// The cost.
-    pub surrogate: SurrogateConfig,
+    pub surrogate: S,
 }
 
-impl Default for RunnerConfig {
+impl<S: Surrogate> Default for RunnerConfig<S> {
     fn default() -> Self {
         let mut actor = ModelConfig::default();
         // Only what PPO starts from if it goes on with the checkpoint.
@@ -86,7 +91,7 @@ impl Default for RunnerConfig {
     }
 }
 
-impl Default for ApgConfig {
+impl<S: Surrogate> Default for ApgConfig<S> {
     /// Measured on the point task, see `docs/algorithms/apg.md`.
     fn default() -> Self {
         Self {
@@ -97,13 +102,15 @@ impl Default for ApgConfig {
             final_learning_rate: 0.0,
             max_grad_norm: 0.3,
             last_layer_scale: 0.1,
+            gamma: 1.0,
+            terminal_value: TerminalValueConfig::default(),
             symmetry_cfg: crate::ppo::SymmetryConfig::default(),
-            surrogate: SurrogateConfig::default(),
+            surrogate: S::default(),
         }
     }
 }
 
-impl RunnerConfig {
+impl<S: Surrogate> RunnerConfig<S> {
     /// A critic with fresh weights.
     #[must_use]
     pub fn fresh_critic(&self, spec: &EnvSpec) -> Network {
@@ -148,6 +155,14 @@ impl RunnerConfig {
                 return Err(format!("`agent.{name}` = {value}, expected at least 0"));
             }
         }
+        let highest = if algorithm.terminal_value.enabled { 1.0 - 1e-6 } else { 1.0 };
+        if !(algorithm.gamma > 0.0 && algorithm.gamma <= highest) {
+            return Err(format!(
+                "`agent.algorithm.gamma` = {}, expected a number in (0, 1], below 1 with `terminal_value`",
+                algorithm.gamma
+            ));
+        }
+        algorithm.terminal_value.validate()?;
         self.actor.validate("actor")?;
         self.critic.validate("critic")?;
         if self.actor.activation != self.critic.activation {

@@ -10,10 +10,12 @@
 //! ∇θ  = Σ_t π_θᵀ μ_t
 //! ```
 //!
-//! An update is one window of all envs, whose states carry over to the next, and one step of Adam. Without the
-//! terminal value of SHAC (Xu et al. 2022, arXiv:2204.07137) the horizon is the window.
+//! An update is one window of all envs, whose states carry over to the next, and one step of Adam. The horizon
+//! is the window, unless the terminal value of SHAC (Xu et al. 2022, arXiv:2204.07137) stands for what comes
+//! after it.
 
 mod config;
+mod critic;
 mod window;
 
 use std::time::Instant;
@@ -24,11 +26,13 @@ use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untra
 use rayon::prelude::*;
 
 pub use config::{ApgConfig, RunnerConfig};
+use critic::Critic;
+pub use critic::TerminalValueConfig;
 use window::{Flight, Memory};
 
 /// An actor, its optimiser, and the envs that it learns in.
 pub struct Apg<B: DifferentiableBlock> {
-    config: RunnerConfig,
+    config: RunnerConfig<B::Surrogate>,
     spec: EnvSpec,
     seed: u64,
     /// The actor.
@@ -38,6 +42,7 @@ pub struct Apg<B: DifferentiableBlock> {
     /// Updates done.
     pub iteration: u32,
     unroll: Unroll,
+    critic: Option<Critic>,
     shards: Vec<(B, Memory<B>)>,
     gradient: Vec<f32>,
 }
@@ -57,6 +62,8 @@ pub struct Report {
     pub env_steps: u64,
     /// Terminated episodes for each env step.
     pub crashes_per_step: f64,
+    /// Mean squared error of the terminal value, in the square of a step's cost; not a number without one.
+    pub value_loss: f64,
     /// Time that the iteration took, s.
     pub seconds: f64,
 }
@@ -71,7 +78,12 @@ impl<B: DifferentiableBlock> Apg<B> {
     /// # Panics
     ///
     /// If the task gives more or fewer hover actions than it has actions.
-    pub fn new<T>(config: &RunnerConfig, task: &T, num_envs: usize, seed: u64) -> Result<Self, Untrainable>
+    pub fn new<T>(
+        config: &RunnerConfig<B::Surrogate>,
+        task: &T,
+        num_envs: usize,
+        seed: u64,
+    ) -> Result<Self, Untrainable>
     where
         T: DifferentiableTask<Block = B>,
     {
@@ -95,16 +107,30 @@ impl<B: DifferentiableBlock> Apg<B> {
         let unroll = Unroll::new(&network.architecture, Some(&normalizer))?;
         let parameters = network.parameters.len();
         let ages = Stream::new(seed, "apg/age");
+        let algorithm = &config.algorithm;
+        let critic = match &algorithm.terminal_value {
+            value if value.enabled => Some(Critic::new(value, algorithm.gamma, &spec, &normalizer, seed)?),
+            _ => None,
+        };
+        let flight = Flight {
+            config: algorithm,
+            spec: &spec,
+            unroll: &unroll,
+            critic: critic.as_ref(),
+            iteration: 0,
+            mirror: Stream::new(seed, "apg/mirror"),
+        };
         let blocks = task.differentiable_blocks(num_envs.div_ceil(BLOCK), seed);
         let shards = blocks
             .into_iter()
             .map(|mut block| {
                 block.reset(u32::MAX);
-                let memory = Memory::new(&block, &config.algorithm, &spec, &unroll, ages);
+                let memory = Memory::new(&block, &flight, ages);
                 (block, memory)
             })
             .collect();
         Ok(Self {
+            critic,
             actor: Policy { normalizer: Some(normalizer), network, output: Output::Identity },
             optimizer: Adam::new(parameters),
             iteration: 0,
@@ -117,6 +143,13 @@ impl<B: DifferentiableBlock> Apg<B> {
         })
     }
 
+    /// The value function of what comes after a window, if the configuration asks for one. It predicts `(1 − γ)`
+    /// times the discounted cost.
+    #[must_use]
+    pub fn terminal_value(&self) -> Option<&Network> {
+        self.critic.as_ref().map(|critic| &critic.network)
+    }
+
     /// Flies on with another actor of the same shape, and with its normaliser.
     ///
     /// # Errors
@@ -124,15 +157,22 @@ impl<B: DifferentiableBlock> Apg<B> {
     /// [`Untrainable`] if the network has no backward pass.
     pub fn set_actor(&mut self, actor: Policy) -> Result<(), Untrainable> {
         self.unroll = Unroll::new(&actor.network.architecture, actor.normalizer.as_ref())?;
+        if let Some(critic) = &mut self.critic {
+            critic.set_normalizer(actor.normalizer.as_ref())?;
+        }
         self.actor = actor;
         Ok(())
     }
 
-    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs and what is counted for each.
+    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs, of what is counted for each, and
+    /// of the value function.
     pub fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         for (block, memory) in &mut self.shards {
             block.visit_state(visit);
             visit_words(&mut memory.age, visit);
+        }
+        if let Some(critic) = &mut self.critic {
+            critic.visit_state(visit);
         }
     }
 
@@ -146,10 +186,14 @@ impl<B: DifferentiableBlock> Apg<B> {
     pub fn iterate(&mut self) -> Report {
         let start = Instant::now();
         self.unroll.refresh(&self.actor.network.parameters);
+        if let Some(critic) = &mut self.critic {
+            critic.refresh();
+        }
         let flight = Flight {
             config: &self.config.algorithm,
             spec: &self.spec,
             unroll: &self.unroll,
+            critic: self.critic.as_ref(),
             iteration: self.iteration,
             mirror: Stream::new(self.seed, "apg/mirror"),
         };
@@ -175,6 +219,12 @@ impl<B: DifferentiableBlock> Apg<B> {
         if norm.is_finite() {
             let rate = report.learning_rate as f32;
             self.optimizer.update(&mut self.actor.network.parameters, &self.gradient, rate);
+        }
+        report.value_loss = f64::NAN;
+        if let Some(critic) = &mut self.critic {
+            let rate_share = report.learning_rate / self.config.algorithm.learning_rate;
+            let mut windows: Vec<_> = self.shards.iter_mut().map(|(_, memory)| memory.window()).collect();
+            report.value_loss = critic.learn(&mut windows, rate_share as f32);
         }
         self.iteration += 1;
         report.seconds = start.elapsed().as_secs_f64();

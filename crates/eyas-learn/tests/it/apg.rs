@@ -1,6 +1,6 @@
 //! The analytic policy gradient is the gradient, depends on nothing but its seed, and teaches.
 
-use eyas_env::{DifferentiableTask, EnvBlock, PointBlock, PointConfig, SurrogateConfig};
+use eyas_env::{DifferentiableTask, EnvBlock, PointBlock, PointConfig, PointSurrogate};
 use eyas_lanes::{BLOCK, Row};
 use eyas_learn::apg::{Apg, RunnerConfig};
 use eyas_policy::{Inference, Policy, Scratch};
@@ -11,7 +11,7 @@ const SEED: u64 = 11;
 const WINDOW: usize = 24;
 
 /// A small network whose first actions reach beyond `[-1, 1]`, and gradients that nothing clips.
-fn config() -> RunnerConfig {
+fn config() -> RunnerConfig<PointSurrogate> {
     let mut config = RunnerConfig::default();
     config.actor.hidden_dims = vec![12, 10];
     let algorithm = &mut config.algorithm;
@@ -23,7 +23,7 @@ fn config() -> RunnerConfig {
     config
 }
 
-fn apg(config: &RunnerConfig, num_envs: usize) -> Apg<PointBlock> {
+fn apg(config: &RunnerConfig<PointSurrogate>, num_envs: usize) -> Apg<PointBlock> {
     Apg::new(config, &PointConfig::default(), num_envs, SEED).unwrap()
 }
 
@@ -33,6 +33,8 @@ struct Flight {
     targets: Vec<[[Target; BLOCK]; 2]>,
     /// Lanes that begin an episode at each step.
     fresh: Vec<u32>,
+    /// Lanes whose episode ends with the window.
+    over: u32,
 }
 
 fn targets(block: &PointBlock) -> [Target; BLOCK] {
@@ -64,7 +66,7 @@ fn first_window(actor: &Policy) -> Flight {
     let inference = Inference::new(actor);
     let (mut observation, mut action) = (vec![Row::ZERO; 26], vec![Row::ZERO; 4]);
     let mut scratch = Scratch::default();
-    let mut flight = Flight { starts: Vec::new(), targets: Vec::new(), fresh: Vec::new() };
+    let mut flight = Flight { starts: Vec::new(), targets: Vec::new(), fresh: Vec::new(), over: 0 };
     let mut over = u32::MAX;
     for _ in 0..WINDOW {
         block.reset(over);
@@ -76,12 +78,13 @@ fn first_window(actor: &Policy) -> Flight {
         over = block.step(&action).terminated;
         flight.targets.push([before, targets(&block)]);
     }
+    flight.over = over;
     flight
 }
 
 impl Flight {
     /// Mean surrogate cost of a step, flown in `f64` from where each episode begins.
-    fn cost(&self, actor: &Policy, parameters: &[f64], surrogate: &SurrogateConfig) -> f64 {
+    fn cost(&self, actor: &Policy, parameters: &[f64], surrogate: &PointSurrogate) -> f64 {
         let (architecture, normalizer) = (&actor.network.architecture, actor.normalizer.as_ref().unwrap());
         let mut sum = 0.0;
         for lane in 0..BLOCK {
@@ -132,6 +135,92 @@ fn the_gradient_of_a_window_is_that_of_finite_differences_through_everything() {
     }
 }
 
+/// The same vehicle under the cost of a discounted flight, from a time on, if the parameters are `shifted` at
+/// that time alone; past the window the terminal value.
+struct Discounted<'a> {
+    flight: &'a Flight,
+    actor: &'a Policy,
+    value: &'a eyas_policy::Network,
+    gamma: f64,
+    surrogate: &'a PointSurrogate,
+}
+
+impl Discounted<'_> {
+    fn cost_from(
+        &self,
+        first: usize,
+        lane: usize,
+        start: Vehicle,
+        shifted: &[f64],
+        parameters: &[f64],
+    ) -> f64 {
+        let normalizer = self.actor.normalizer.as_ref().unwrap();
+        let (mut vehicle, mut sum, mut factor) = (start, 0.0, 1.0);
+        for time in first..WINDOW {
+            if time > first && self.flight.fresh[time] >> lane & 1 == 1 {
+                return sum;
+            }
+            let [before, after] = &self.flight.targets[time];
+            let parameters = if time == first { shifted } else { parameters };
+            let seen = vehicle.observe(&before[lane]);
+            let action = act(&self.actor.network.architecture, normalizer, parameters, &seen);
+            sum += factor * vehicle.step(&action, &after[lane], self.surrogate);
+            factor *= self.gamma;
+        }
+        if self.flight.over >> lane & 1 == 1 {
+            return sum;
+        }
+        let seen = vehicle.observe(&self.flight.targets[WINDOW - 1][1][lane]);
+        let weights: Vec<f64> = self.value.parameters.iter().map(|it| f64::from(*it)).collect();
+        let value = act(&self.value.architecture, normalizer, &weights, &seen)[0];
+        sum + factor * value / (1.0 - self.gamma)
+    }
+}
+
+#[test]
+fn with_a_terminal_value_each_action_answers_for_the_discounted_cost_that_follows() {
+    let mut config = config();
+    let algorithm = &mut config.algorithm;
+    algorithm.gamma = 0.95;
+    algorithm.terminal_value.enabled = true;
+    algorithm.terminal_value.hidden_dims = vec![9];
+    let mut apg = apg(&config, BLOCK);
+    let (actor, value) = (apg.actor.clone(), apg.terminal_value().unwrap().clone());
+    apg.iterate();
+    assert_ne!(value.parameters, apg.terminal_value().unwrap().parameters, "the value learns nothing");
+    let analytic: Vec<f64> = apg.optimizer.exp_avg.iter().map(|moment| 10.0 * f64::from(*moment)).collect();
+
+    let flight = first_window(&actor);
+    let it = Discounted {
+        flight: &flight,
+        actor: &actor,
+        value: &value,
+        gamma: 0.95,
+        surrogate: &config.algorithm.surrogate,
+    };
+    let parameters: Vec<f64> = actor.network.parameters.iter().map(|value| f64::from(*value)).collect();
+    let scale = analytic.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    for index in (0..parameters.len()).step_by(41) {
+        let shifted = [1e-6, -1e-6].map(|change| {
+            let mut parameters = parameters.clone();
+            parameters[index] += change;
+            parameters
+        });
+        let mut numeric = 0.0;
+        for lane in 0..BLOCK {
+            for time in 0..WINDOW {
+                let start = flight.starts[time][lane];
+                let [up, down] =
+                    shifted.each_ref().map(|it_| it.cost_from(time, lane, start, it_, &parameters));
+                numeric += (up - down) / 2e-6;
+            }
+        }
+        numeric /= (BLOCK * WINDOW) as f64;
+        let error = (analytic[index] - numeric).abs();
+        assert!(error < 1e-4 * scale, "parameter {index}: {} against {numeric}", analytic[index]);
+    }
+}
+
 #[test]
 fn one_and_two_threads_learn_the_same_bytes() {
     let learn = |threads: usize| {
@@ -148,7 +237,7 @@ fn one_and_two_threads_learn_the_same_bytes() {
 
 #[test]
 fn sixty_updates_bring_the_cost_below_a_third() {
-    let mut config = RunnerConfig { max_iterations: 60, ..RunnerConfig::default() };
+    let mut config = RunnerConfig::<PointSurrogate> { max_iterations: 60, ..RunnerConfig::default() };
     config.algorithm.window_steps = 75;
     let mut apg = apg(&config, 64);
     let costs: Vec<f64> = (0..60).map(|_| apg.iterate().cost).collect();

@@ -1,7 +1,7 @@
 //! The point task and its surrogate cost in plain scalar `f64`, written from the formulas of
-//! `docs/model.md`, `docs/tasks/point_ctrl.md` and `SurrogateConfig`; shares no code with the library.
+//! `docs/model.md`, `docs/tasks/point_ctrl.md` and `PointSurrogate`; shares no code with the library.
 
-use eyas_env::{Barrier, SurrogateConfig};
+use eyas_env::{Barrier, PointSurrogate};
 use eyas_policy::{Architecture, Normalizer};
 
 /// Moments of inertia of the default vehicle, kg m².
@@ -108,7 +108,7 @@ impl Vehicle {
     }
 
     /// Flies one control step; returns its surrogate cost against the target at its end.
-    pub(crate) fn step(&mut self, action: &[f64], target: &Target, surrogate: &SurrogateConfig) -> f64 {
+    pub(crate) fn step(&mut self, action: &[f64], target: &Target, surrogate: &PointSurrogate) -> f64 {
         let (mut change, mut outside) = (0.0, 0.0);
         let mut thrusts = [0.0; 4];
         for motor in 0..4 {
@@ -130,7 +130,7 @@ impl Vehicle {
             + surrogate.saturation_weight * outside
     }
 
-    fn state_cost(&self, target: &Target, surrogate: &SurrogateConfig) -> f64 {
+    fn state_cost(&self, target: &Target, surrogate: &PointSurrogate) -> f64 {
         let body = &self.body;
         let error: f64 = (0..3).map(|axis| (body[axis] - target.position[axis]).powi(2)).sum();
         let rounding = surrogate.position_rounding_m;

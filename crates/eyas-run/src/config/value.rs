@@ -3,6 +3,9 @@
 use std::fmt;
 
 use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::error::ConfigError;
 
 /// Keys and values in the order in which they were written.
 pub type Table = IndexMap<String, Value>;
@@ -31,6 +34,17 @@ pub enum Value {
 }
 
 impl Value {
+    /// What a typed value serialises to.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Defaults`] if it has no such form.
+    pub fn of(value: &impl Serialize) -> Result<Self, ConfigError> {
+        super::serialize::to_node(value)
+            .map(|node| node.to_value())
+            .map_err(|error| ConfigError::Defaults { message: error.to_string() })
+    }
+
     /// The value of `key`, dots separating levels, or `None`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {

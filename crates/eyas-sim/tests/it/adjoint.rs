@@ -2,8 +2,8 @@
 
 use eyas_lanes::{Isa, Kernel, LANES, Lanes, Real, Stream, dispatch_on};
 use eyas_sim::{
-    Body, Disturbance, HeldStep, SpeedLag, VEHICLE_NUMBERS, Vehicle, matrix_from_quaternion,
-    pull_back_matrix, step_held,
+    Body, Disturbance, HeldStep, LaggedStep, SpeedLag, State, VEHICLE_NUMBERS, Vehicle,
+    matrix_from_quaternion, pull_back_matrix, step_held, step_lagged,
 };
 
 /// Control period of the tasks, s.
@@ -146,6 +146,127 @@ fn a_held_step_pulls_back_what_central_differences_show() {
             );
         }
     }
+}
+
+/// Numbers of a body and its rotor speeds, then set-points.
+const LAGGED_INPUTS: usize = 21;
+/// Typical size of a rotor speed, rad/s.
+const SPEED: f64 = 1000.0;
+
+/// A vehicle that time constants of 0.03 s to 0.3 s lag behind, and rotors that rise and fall.
+fn lagged_case(case: u32) -> (Vehicle<f64>, [f64; LAGGED_INPUTS]) {
+    let mut vehicle = vehicle(case);
+    let stream = Stream::new(13, "lag");
+    let unit = |index: u32| f64::from(stream.uniform([index, case, 0, 0]));
+    (vehicle.speed_min, vehicle.speed_max) = (0.0, 2.0 * SPEED);
+    for (index, rotor) in (0..).zip(&mut vehicle.rotors) {
+        rotor.rising_rate = 1.0 / (0.03 + 0.1 * unit(index));
+        rotor.falling_rate = 1.0 / (0.03 + 0.3 * unit(4 + index));
+    }
+    let mut numbers = [0.0; LAGGED_INPUTS];
+    numbers[..13].copy_from_slice(&inputs(case)[..13]);
+    for (index, speed) in (8..).zip(&mut numbers[13..]) {
+        *speed = SPEED * (0.2 + 1.6 * unit(index));
+    }
+    (vehicle, numbers)
+}
+
+fn lagged_size(index: usize) -> f64 {
+    if index < 13 { SIZES[index] } else { SPEED }
+}
+
+fn state(inputs: &[f64]) -> State<f64> {
+    State::from_fields(*inputs.first_chunk().expect("17 numbers or more"))
+}
+
+fn lagged_step(vehicle: &Vehicle<f64>, inputs: &[f64; LAGGED_INPUTS], substeps: u32) -> [f64; 17] {
+    let set_point = inputs.last_chunk().expect("four set-points");
+    step_lagged(vehicle, &state(inputs), set_point, &disturbance(), DT, substeps).fields().map(|it| *it)
+}
+
+fn lagged_pull_back(
+    vehicle: &Vehicle<f64>,
+    inputs: &[f64; LAGGED_INPUTS],
+    after: &[f64; 17],
+    substeps: u32,
+) -> Vec<f64> {
+    let step = LaggedStep {
+        vehicle,
+        state: &state(inputs),
+        set_point: inputs.last_chunk().expect("four set-points"),
+        disturbance: &disturbance(),
+        dt: DT,
+        substeps,
+    };
+    let (before, of_set_point) = step.pull_back(&State::from_fields(*after));
+    before.fields().into_iter().copied().chain(of_set_point).collect()
+}
+
+fn lagged_covector(case: u32) -> [f64; 17] {
+    let stream = Stream::new(15, "covector");
+    std::array::from_fn(|index| normal(stream, case, index) / lagged_size(index))
+}
+
+#[test]
+fn a_lagged_step_pulls_back_what_central_differences_show() {
+    for case in 0..40 {
+        let (vehicle, inputs) = lagged_case(case);
+        let after = lagged_covector(case);
+        let substeps = 1 + case % 3;
+        let analytic = lagged_pull_back(&vehicle, &inputs, &after, substeps);
+        let scale = (0..LAGGED_INPUTS).map(|it| (analytic[it] * lagged_size(it)).abs()).fold(0.0, f64::max);
+        for index in 0..LAGGED_INPUTS {
+            let size = lagged_size(index);
+            let numeric =
+                central(&inputs, index, 1e-5 * size, |x| dot(&lagged_step(&vehicle, x, substeps), &after));
+            let error = (analytic[index] - numeric).abs() * size;
+            assert!(
+                error < 1e-6 * scale,
+                "case {case}, input {index}: {} against {numeric}",
+                analytic[index]
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_lagged_step_clips_passes_nothing_back() {
+    let (vehicle, mut inputs) = lagged_case(0);
+    let after = lagged_covector(0);
+    // Rotor 2 starts so far above its range that it is still outside after the step.
+    inputs[15] = 10.0 * SPEED;
+    // Position x is beyond what a state may hold.
+    inputs[0] = 2e5;
+    let end = lagged_step(&vehicle, &inputs, 1);
+    assert_eq!((end[0], end[15]), (1e5, vehicle.speed_max));
+    let analytic = lagged_pull_back(&vehicle, &inputs, &after, 1);
+    assert_eq!(analytic[0], 0.0);
+    // Thrust during the step still matters; the speed itself no longer does.
+    let mut only_speed = [0.0; 17];
+    only_speed[15] = after[15];
+    assert!(lagged_pull_back(&vehicle, &inputs, &only_speed, 1).iter().all(|value| *value == 0.0));
+    for index in [13, 15, 19] {
+        let numeric = central(&inputs, index, 1e-3, |x| dot(&lagged_step(&vehicle, x, 1), &after));
+        assert!((analytic[index] - numeric).abs() < 1e-5 * numeric.abs().max(1e-4), "input {index}");
+    }
+}
+
+#[test]
+fn where_a_rotor_has_reached_its_set_point_the_step_pulls_back_a_one_sided_slope() {
+    let (vehicle, mut inputs) = lagged_case(1);
+    // At the kink between the two time constants; without a rate there is nothing to compare on either side.
+    inputs[17] = inputs[13];
+    let mut after = [0.0; 17];
+    after[13] = 1.0;
+    let analytic = lagged_pull_back(&vehicle, &inputs, &after, 1);
+    let value = |change: f64| {
+        let mut moved = inputs;
+        moved[17] += change;
+        lagged_step(&vehicle, &moved, 1)[13]
+    };
+    let [rising, falling] = [1e-3, -1e-3].map(|change| (value(change) - value(0.0)) / change);
+    assert!((rising - falling).abs() > 1e-2, "the two slopes must differ for the case to say anything");
+    assert!((analytic[17] - rising).abs() < 1e-8, "{} against {rising}", analytic[17]);
 }
 
 #[test]

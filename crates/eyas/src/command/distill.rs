@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::PointConfig;
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_formats::{AdamState, Side, Value, student};
 use eyas_learn::distill::{
     Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Stored, Student,
@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Distill;
 use crate::dataset_file;
 use crate::failure::Failure;
+use crate::flyable::Flyable;
 use crate::report::{self, say};
 use crate::self_check::self_check;
-use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env, write_manifest};
+use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
@@ -33,15 +34,22 @@ const EXPONENTS: &str = "input_exponents";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {
-    env: PointConfig,
+struct Config<T> {
+    env: T,
     agent: AgentConfig,
     distill: DistillConfig,
 }
 
 pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
+    match find_task(&arguments.flight.task)?.id {
+        RAPTOR_TASK => run_task::<RaptorConfig>(arguments),
+        _ => run_task::<PointConfig>(arguments),
+    }
+}
+
+fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
-    let (config, layers, resumes) = configure(arguments)?;
+    let (config, layers, resumes) = configure::<T>(arguments)?;
     let seed = config.agent.seed;
     let root = Path::new(ROOT).join(&config.agent.experiment_name);
     let resumed = if resumes {
@@ -52,7 +60,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     };
 
     // Everything that can be refused is refused before the run directory is made.
-    let env = make_env(&config.env, config.env.scene.num_envs, seed);
+    let env = config.env.make(config.env.num_envs(), seed);
     let options = arguments.teacher.load_options(Side::Teacher);
     let loaded = load_policy(&arguments.teacher_checkpoint, &options)?;
     let teacher = Pilot::new(&loaded.policy, env.spec())?;
@@ -70,7 +78,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
     say(format!("[INFO] Loading teacher policy from: {}", arguments.teacher_checkpoint.display()))?;
     describe_teacher(&loaded)?;
-    self_check(&untimed(&config.env), &loaded, &options, &arguments.teacher_checkpoint)?;
+    self_check(&config.env.untimed(), &loaded, &options, &arguments.teacher_checkpoint)?;
 
     say("[INFO] Creating student policy")?;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
@@ -118,9 +126,9 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     session.finish(arguments, &teacher, &progress)
 }
 
-fn configure(arguments: &Distill) -> Result<(Config, Layers, bool), Failure> {
-    let mut layers = Layers::new(&Config::default())?;
-    layer(&mut layers, &arguments.flight)?;
+fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool), Failure> {
+    let mut layers = Layers::new(&Config::<T>::default())?;
+    layer::<T>(&mut layers, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
             layers.set(&format!("distill.{key}"), value, Origin::flag(flag))?;
@@ -155,7 +163,7 @@ fn configure(arguments: &Distill) -> Result<(Config, Layers, bool), Failure> {
         .hint("noise of the labels comes from the teacher: `--no-teacher_deterministic`"));
     }
     let resumes = setup::layer_resume(&mut layers, &arguments.resume, arguments.checkpoint.as_deref())?;
-    let config: Config = layers.finish()?;
+    let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
     check(&layers, config.distill.validate())?;
@@ -192,22 +200,21 @@ fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> 
     Ok(())
 }
 
-/// The task without its time limit: evaluations count their own steps.
-fn untimed(env: &PointConfig) -> PointConfig {
-    PointConfig { episode_length_s: 1e6, ..env.clone() }
-}
-
-fn dataset_capacity(config: &Config, width: usize) -> u64 {
+fn dataset_capacity<T>(config: &Config<T>, width: usize) -> u64 {
     let distill = &config.distill;
     let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
     let flown = epochs * u64::from(distill.num_episodes) * u64::from(distill.episode_steps);
     flown.min(distill.max_memory / (4 * width as u64))
 }
 
-fn make_arena(config: &Config, env: Box<dyn eyas_env::VecEnv>, features: std::ops::Range<usize>) -> Arena {
-    let evaluation = untimed(&config.env);
+fn make_arena<T: Flyable>(
+    config: &Config<T>,
+    env: Box<dyn eyas_env::VecEnv>,
+    features: std::ops::Range<usize>,
+) -> Arena {
+    let evaluation = config.env.untimed();
     let episodes = config.distill.eval_episodes;
-    let make = Box::new(move || make_env(&evaluation, episodes, EVALUATION_SEED));
+    let make = Box::new(move || evaluation.make(episodes, EVALUATION_SEED));
     Arena::new(&config.distill, env, features, config.agent.seed, make)
 }
 
@@ -240,8 +247,8 @@ fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result
     Ok(stored.best_return)
 }
 
-struct Session {
-    config: Config,
+struct Session<T> {
+    config: Config<T>,
     run: RunDir,
     events: EventWriter,
     bar: eyas_run::Progress,
@@ -250,7 +257,7 @@ struct Session {
     clock: std::time::Instant,
 }
 
-impl Session {
+impl<T: Flyable> Session<T> {
     fn say(&self, line: &str) -> Result<(), Failure> {
         Ok(self.bar.println(line)?)
     }
@@ -328,7 +335,7 @@ impl Session {
         let best_pilot = Pilot { inference: eyas_policy::Inference::new(&best.policy), features };
         let fly = |pilot: &Pilot| {
             let distill = &self.config.distill;
-            let mut env = make_env(&untimed(&self.config.env), distill.final_episodes, FINAL_SEED);
+            let mut env = self.config.env.untimed().make(distill.final_episodes, FINAL_SEED);
             evaluate(env.as_mut(), pilot, Some(teacher), distill.eval_steps)
         };
         let (of_teacher, of_student) = (fly(teacher), fly(&best_pilot));
@@ -348,7 +355,7 @@ impl Session {
     }
 }
 
-impl Observer for Session {
+impl<T: Flyable> Observer for Session<T> {
     type Error = Failure;
 
     fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Failure> {

@@ -3,38 +3,47 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::PointConfig;
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_learn::{Pilot, evaluate};
 use eyas_run::{Layers, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Eval;
 use crate::failure::Failure;
+use crate::flyable::Flyable;
 use crate::report;
-use crate::setup::{AgentConfig, check, layer, load_policy, make_env};
+use crate::setup::{AgentConfig, check, layer, load_policy};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {
-    env: PointConfig,
+struct Config<T> {
+    env: T,
     agent: AgentConfig,
 }
 
 pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::new(&Config::default())?;
-    layer(&mut layers, &arguments.flight)?;
+    match find_task(&arguments.flight.task)?.id {
+        RAPTOR_TASK => run_task::<RaptorConfig>(arguments),
+        _ => run_task::<PointConfig>(arguments),
+    }
+}
+
+fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::new(&Config::<T>::default())?;
+    layer::<T>(&mut layers, &arguments.flight)?;
+    let steps = arguments.steps.unwrap_or(T::EVALUATION_STEPS);
     if arguments.flight.num_envs.is_some() {
         return Err(Failure::new("`--num_envs`: an evaluation flies one env for each episode")
             .hint("give `--episodes N` instead"));
     }
-    if arguments.episodes == 0 || arguments.steps == 0 {
+    if arguments.episodes == 0 || steps == 0 {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
     layers.set("env.scene.num_envs", arguments.episodes, Origin::flag("--episodes"))?;
     // The task's own limit must not cut episodes short of the steps asked for.
-    let seconds = f64::from(arguments.steps + 2) * layers.section::<PointConfig>("env")?.control_period();
+    let seconds = f64::from(steps + 2) * layers.section::<T>("env")?.control_period();
     layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
-    let config: Config = layers.finish()?;
+    let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
 
@@ -42,9 +51,9 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
     for decision in &loaded.decisions {
         eprintln!("{decision}");
     }
-    let mut env = make_env(&config.env, arguments.episodes, config.agent.seed);
+    let mut env = config.env.make(arguments.episodes, config.agent.seed);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
-    let evaluation = evaluate(env.as_mut(), &pilot, None, arguments.steps);
+    let evaluation = evaluate(env.as_mut(), &pilot, None, steps);
     let summary = evaluation.summary();
     let mut out = std::io::stdout().lock();
     if arguments.json {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas_env::{PointConfig, VecEnv};
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task};
 use eyas_formats::atomic;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_lanes::{BLOCK, Row};
@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;
 use crate::failure::Failure;
+use crate::flyable::Flyable;
 use crate::report::metres;
-use crate::setup::{self, AgentConfig, check, layer, load_policy, make_env};
+use crate::setup::{self, AgentConfig, check, layer, load_policy};
 
 /// Folder of all runs, as the original's.
 const ROOT: &str = "logs/rsl_rl";
@@ -26,19 +27,26 @@ const NUM_ENVS: usize = 4;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {
-    env: PointConfig,
+struct Config<T> {
+    env: T,
     agent: AgentConfig,
 }
 
 pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
+    match find_task(&arguments.flight.task)?.id {
+        RAPTOR_TASK => run_task::<RaptorConfig>(arguments),
+        _ => run_task::<PointConfig>(arguments),
+    }
+}
+
+fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
-    let config = configure(arguments)?;
+    let config = configure::<T>(arguments)?;
     let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
     for decision in &loaded.decisions {
         eprintln!("{decision}");
     }
-    let mut env = make_env(&config.env, config.env.scene.num_envs, config.agent.seed);
+    let mut env = config.env.make(config.env.num_envs(), config.agent.seed);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
     let bar = setup::progress(arguments.flight.quiet, "play", u64::from(arguments.max_steps), "steps");
     let flight = Recorder::fly(env.as_mut(), &pilot, arguments.max_steps, &bar, &interrupt);
@@ -56,28 +64,30 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure(arguments: &Play) -> Result<Config, Failure> {
-    let mut layers = Layers::new(&Config::default())?;
-    let (kind, share) = match arguments.trajectory.as_str() {
-        "hover" => ("langevin", 1.0),
-        "langevin" => ("langevin", 0.0),
-        "figure8" => ("figure8", 0.0),
-        other => {
-            return Err(Failure::new(format!(
-                "`--trajectory {other}`: unknown, expected hover, langevin or figure8"
-            )));
-        }
+fn configure<T: Flyable>(arguments: &Play) -> Result<Config<T>, Failure> {
+    let mut layers = Layers::new(&Config::<T>::default())?;
+    let trajectories = T::trajectories();
+    let Some((_, settings)) = trajectories.iter().find(|(name, _)| *name == arguments.trajectory) else {
+        let names: Vec<&str> = trajectories.iter().map(|(name, _)| *name).collect();
+        return Err(Failure::new(format!(
+            "`--trajectory {}`: unknown, task `{}` flies {}",
+            arguments.trajectory,
+            T::ID,
+            names.join(", ")
+        )));
     };
-    // As in the original: start at rest, no time limit, every target moves.
-    layers.set("env.train_or_play", false, Origin::Preset("play".into()))?;
     layers.set("env.scene.num_envs", NUM_ENVS, Origin::Preset("play".into()))?;
-    layers.set("env.trajectory_type", kind, Origin::flag("--trajectory"))?;
-    layers.set("env.prob_null_trajectory", share, Origin::flag("--trajectory"))?;
-    layer(&mut layers, &arguments.flight)?;
+    for (key, value) in T::play() {
+        layers.set(key, value, Origin::Preset("play".into()))?;
+    }
+    for (key, value) in settings {
+        layers.set(key, value.clone(), Origin::flag("--trajectory"))?;
+    }
+    layer::<T>(&mut layers, &arguments.flight)?;
     if arguments.max_steps == 0 {
         return Err(Failure::new("`--max_steps` is 0, expected at least 1"));
     }
-    let config: Config = layers.finish()?;
+    let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
     Ok(config)

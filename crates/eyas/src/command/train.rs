@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::{DifferentiableBlock, DifferentiableTask, PointConfig, VecEnv};
+use eyas_env::find_task;
+use eyas_env::{DifferentiableBlock, DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv};
 use eyas_formats::{AdamState, LoadOptions, Tensor, Value, rsl_rl};
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
@@ -15,12 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
 use crate::failure::Failure;
+use crate::flyable::Flyable;
 use crate::report::{self, say};
-use crate::setup::{check, layer, load_policy, make_env, progress, write_manifest};
+use crate::setup::{check, layer, load_policy, progress, write_manifest};
 
-/// Eyas' own settings for the point task; `docs/algorithms` says what they are worth.
-const PPO_PRESET: &str = include_str!("../../presets/point_ctrl_ppo.yaml");
-const APG_PRESET: &str = include_str!("../../presets/point_ctrl_apg.yaml");
 /// Folder of all runs.
 const ROOT: &str = "logs/rsl_rl";
 /// Starts of the evaluations that pick the best model.
@@ -31,14 +30,21 @@ const CHECKPOINT: &str = "model_";
 const BEST: &str = "best_model.pt";
 /// Key of the best return so far in a checkpoint.
 const BEST_RETURN: &str = "best_return";
-/// Episodes and steps of such an evaluation.
-const EVALUATION: (usize, u32) = (512, 2000);
+/// Episodes of such an evaluation.
+const EVALUATION_EPISODES: usize = 512;
 
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
+    match find_task(&arguments.flight.task)?.id {
+        RAPTOR_TASK => run_task::<RaptorConfig>(arguments, interrupt),
+        _ => run_task::<PointConfig>(arguments, interrupt),
+    }
+}
+
+fn run_task<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
     match arguments.algorithm.as_str() {
-        "apg" => run_apg(arguments, interrupt),
-        "ppo" => run_ppo(arguments, interrupt),
+        "apg" => run_apg::<T>(arguments, interrupt),
+        "ppo" => run_ppo::<T>(arguments, interrupt),
         other => Err(Failure::new(format!("`--algorithm {other}`: unknown, expected apg or ppo"))),
     }
 }
@@ -46,46 +52,48 @@ pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
 /// A configuration of one algorithm.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config<A> {
-    env: PointConfig,
+struct Config<T, A> {
+    env: T,
     agent: A,
 }
 
-fn run_ppo(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::new(&Config::<ppo::RunnerConfig>::default())?;
+type Gradient<T> = <<T as DifferentiableTask>::Block as DifferentiableBlock>::Surrogate;
+
+fn run_ppo<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::new(&Config::<T, ppo::RunnerConfig>::default())?;
     match arguments.preset.as_str() {
         "eyas" => {
-            layers.preset("eyas", PPO_PRESET)?;
+            layers.preset("eyas", T::PPO_PRESET)?;
         }
         "foundation" => {}
         other => return Err(unknown_preset(other)),
     }
-    configure(arguments, &mut layers)?;
-    let config: Config<ppo::RunnerConfig> = layers.finish()?;
+    configure::<T>(arguments, &mut layers)?;
+    let config: Config<T, ppo::RunnerConfig> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
     let agent = &config.agent;
-    let mut env = make_env(&config.env, config.env.scene.num_envs, agent.seed);
+    let mut env = config.env.make(config.env.num_envs(), agent.seed);
     let learner = PpoLearner { ppo: Ppo::new(agent, env.as_mut(), agent.seed)?, env };
     train(arguments, &layers, &config.env, Box::new(learner), interrupt)
 }
 
-fn run_apg(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::new(&Config::<apg::RunnerConfig>::default())?;
+fn run_apg<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::new(&Config::<T, apg::RunnerConfig<Gradient<T>>>::default())?;
     match arguments.preset.as_str() {
         "eyas" => {
-            layers.preset("eyas", APG_PRESET)?;
+            layers.preset("eyas", T::APG_PRESET)?;
         }
         other => return Err(unknown_preset(other).hint("the foundation preset is one of `--algorithm ppo`")),
     }
-    configure(arguments, &mut layers)?;
-    let config: Config<apg::RunnerConfig> = layers.finish()?;
+    configure::<T>(arguments, &mut layers)?;
+    let config: Config<T, apg::RunnerConfig<Gradient<T>>> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
     let agent = &config.agent;
     let spec = DifferentiableTask::spec(&config.env);
     let learner = ApgLearner {
-        apg: Apg::new(agent, &config.env, config.env.scene.num_envs, agent.seed)?,
+        apg: Apg::new(agent, &config.env, config.env.num_envs(), agent.seed)?,
         critic: agent.fresh_critic(&spec),
         std: agent.std(&spec),
     };
@@ -153,10 +161,10 @@ fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
     true
 }
 
-fn train(
+fn train<T: Flyable>(
     arguments: &Train,
     layers: &Layers,
-    env: &PointConfig,
+    env: &T,
     mut learner: Box<dyn Learner>,
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
@@ -208,8 +216,8 @@ fn train(
     session.finish(learner.iteration())
 }
 
-fn configure(arguments: &Train, layers: &mut Layers) -> Result<(), Failure> {
-    layer(layers, &arguments.flight)?;
+fn configure<T: Flyable>(arguments: &Train, layers: &mut Layers) -> Result<(), Failure> {
+    layer::<T>(layers, &arguments.flight)?;
     if let Some(iterations) = arguments.max_iterations {
         layers.set("agent.max_iterations", iterations, Origin::flag("--max_iterations"))?;
     }
@@ -346,7 +354,7 @@ struct ApgLearner<B: DifferentiableBlock> {
 impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
     fn iterate(&mut self) -> Iteration {
         let report = self.apg.iterate();
-        let scalars = named([
+        let mut scalars = named([
             ("Loss/cost", report.cost),
             ("Loss/gradient_norm", report.gradient_norm),
             ("Loss/learning_rate", report.learning_rate),
@@ -355,6 +363,9 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
             ("Perf/total_fps", report.env_steps as f64 / report.seconds),
             ("Perf/learning_time", report.seconds),
         ]);
+        if report.value_loss.is_finite() {
+            scalars.push(("Loss/value_function".to_owned(), report.value_loss));
+        }
         Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars }
     }
 
@@ -426,10 +437,10 @@ fn named<const N: usize>(scalars: [(&str, f64); N]) -> Vec<(String, f64)> {
     scalars.map(|(tag, value)| (tag.to_owned(), value)).to_vec()
 }
 
-struct Session<'a> {
+struct Session<'a, T> {
     run: RunDir,
     plan: &'a Plan,
-    env: &'a PointConfig,
+    env: &'a T,
     events: EventWriter,
     bar: Progress,
     interrupt: Interrupt,
@@ -441,7 +452,7 @@ struct Session<'a> {
     seconds: f64,
 }
 
-impl Session<'_> {
+impl<T: Flyable> Session<'_, T> {
     fn record(&mut self, learner: &mut dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
         self.env_steps += iteration.env_steps;
         self.seconds += iteration.seconds;
@@ -470,11 +481,9 @@ impl Session<'_> {
     }
 
     fn fly(&self, actor: &Policy) -> Result<Evaluation, Failure> {
-        let (episodes, steps) = EVALUATION;
-        let env = PointConfig { episode_length_s: 1e6, ..self.env.clone() };
-        let mut env = make_env(&env, episodes, EVALUATION_SEED);
+        let mut env = self.env.untimed().make(EVALUATION_EPISODES, EVALUATION_SEED);
         let pilot = Pilot::new(actor, env.spec())?;
-        Ok(evaluate(env.as_mut(), &pilot, None, steps))
+        Ok(evaluate(env.as_mut(), &pilot, None, T::EVALUATION_STEPS))
     }
 
     fn evaluate(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
@@ -535,11 +544,7 @@ impl Session<'_> {
         }
         let best = run.file(BEST);
         say(format!("Best model saved to: {}", best.display()))?;
-        say(format!(
-            "Distil it: eyas distill --task {} --teacher_checkpoint {}",
-            eyas_env::POINT_TASK,
-            best.display()
-        ))?;
+        say(format!("Distil it: eyas distill --task {} --teacher_checkpoint {}", T::ID, best.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

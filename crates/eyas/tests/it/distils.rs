@@ -293,8 +293,8 @@ fn what_cannot_be_computed_is_said_in_words() {
     assert_in_order(
         &stdout,
         &[
-            "Position RMSE: – (no episode lasted 5 s)",
-            "position –: no episode lasted 5 s",
+            "Position RMSE: – (no episode lasted until errors count)",
+            "position –: no episode lasted until errors count",
             "no share can be given",
         ],
     );

@@ -1,29 +1,16 @@
-//! Observation, reward and termination of the RAPTOR environment, and the replay of its recorded
-//! transitions.
-//!
-//! Formulas of RLtools' `l2f` at 460bae06^ under the configuration of RAPTOR's pre-training.
+//! The replay of transitions that RLtools recorded.
 
 use std::fmt;
 
 use eyas_lanes::{Isa, Kernel, LANES, Lanes, Real, dispatch_on};
 use eyas_sim::{
-    Body, Disturbance, Langevin, LangevinConfig, State, VEHICLE_NUMBERS, Vector, Vehicle, VehicleParameters,
-    matrix_from_quaternion, norm, step_lagged, sub,
+    Disturbance, Langevin, LangevinConfig, State, VEHICLE_NUMBERS, Vector, Vehicle, VehicleParameters,
 };
 use serde::Deserialize;
 
-/// Control period, s.
-const PERIOD_S: f64 = 0.01;
-/// Reward of each step.
-const CONSTANT: f64 = 1.5;
-/// Weight of the yaw-like error: 0.1, times the 2 of `2 acos`.
-const ORIENTATION: f64 = 0.2;
-/// Reward of a step that ends in a termination.
-const TERMINATION_PENALTY: f64 = -100.0;
-/// Limit of each velocity axis, m/s.
-const VELOCITY_LIMIT: f64 = 2.0;
-/// Limit of each angular-velocity axis, rad/s.
-const ANGULAR_VELOCITY_LIMIT: f64 = 35.0;
+use super::config::RaptorConfig;
+use super::rules;
+
 /// The reference of the recordings, which were made without noise.
 const REFERENCE: LangevinConfig = LangevinConfig { gamma: 1.0, omega: 2.0, sigma: 0.0, alpha: 0.01 };
 
@@ -196,6 +183,7 @@ impl Replay {
     /// Steps every transition in `f64` and, in `f32`, in every lane of every instruction set, beside
     /// neighbours that hold other transitions.
     pub fn run(transitions: &[Transition]) -> Result<Self, ReplayError> {
+        let config = RaptorConfig::default();
         let (inputs, expected) = flatten(transitions)?;
         let mut replay = Self {
             transitions: transitions.len(),
@@ -204,22 +192,22 @@ impl Replay {
                 .to_vec(),
         };
         for (input, expected) in inputs.iter().zip(&expected) {
-            let outputs = evaluate::<f64>(input);
+            let outputs = evaluate::<f64>(&config, input);
             replay.compare(input, &outputs, expected, |quantity| &mut quantity.error_f64);
         }
         for isa in Isa::available() {
             for rotation in 0..LANES {
-                replay.run_lanes(isa, rotation, &inputs, &expected);
+                replay.run_lanes(&config, (isa, rotation), &inputs, &expected);
             }
         }
-        replay.set_bounds(&inputs);
+        replay.set_bounds(config.sim.dt, &inputs);
         Ok(replay)
     }
 
     fn run_lanes(
         &mut self,
-        isa: Isa,
-        rotation: usize,
+        config: &RaptorConfig,
+        (isa, rotation): (Isa, usize),
         inputs: &[[f64; INPUTS]],
         expected: &[[f64; OUTPUTS]],
     ) {
@@ -231,7 +219,7 @@ impl Replay {
                     *value = inputs[place(lane)][index] as f32;
                 }
             }
-            let outputs = dispatch_on(isa, Evaluate(&rows));
+            let outputs = dispatch_on(isa, Evaluate { config, inputs: &rows });
             for lane in 0..LANES {
                 let outputs = outputs.map(|row| f64::from(row[lane]));
                 let place = place(lane);
@@ -260,7 +248,7 @@ impl Replay {
     }
 
     /// `f32` rounds states of up to 20 m, 2 m/s or 35 rad/s, and speed differences scaled by `dt/J`.
-    fn set_bounds(&mut self, inputs: &[[f64; INPUTS]]) {
+    fn set_bounds(&mut self, dt: f64, inputs: &[[f64; INPUTS]]) {
         let rounding = f64::from(f32::EPSILON);
         let mut angular = 0.0_f64;
         for input in inputs {
@@ -275,7 +263,7 @@ impl Replay {
                         (c0 + speed * (c1 + speed * c2)) * rotor.torque[axis].abs()
                     })
                     .sum();
-                angular = angular.max(torque * vehicle.inertia_inverse[axis][axis] * PERIOD_S);
+                angular = angular.max(torque * vehicle.inertia_inverse[axis][axis] * dt);
             }
         }
         let magnitudes = [32.0, 1.0, 8.0, 35.0 + angular, 1.0, 8.0, 35.0, 128.0];
@@ -361,7 +349,10 @@ fn reference(state: &RecordedState) -> impl Iterator<Item = f64> {
     parts.into_iter().flatten()
 }
 
-struct Evaluate<'a>(&'a [[f32; LANES]; INPUTS]);
+struct Evaluate<'a> {
+    config: &'a RaptorConfig,
+    inputs: &'a [[f32; LANES]; INPUTS],
+}
 
 impl Kernel for Evaluate<'_> {
     type Output = [[f32; LANES]; OUTPUTS];
@@ -369,11 +360,11 @@ impl Kernel for Evaluate<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) -> Self::Output {
         let mut inputs = [L::splat(0.0); INPUTS];
-        for (lanes, values) in inputs.iter_mut().zip(self.0) {
+        for (lanes, values) in inputs.iter_mut().zip(self.inputs) {
             *lanes = L::from_array(values);
         }
         let mut outputs = [[0.0; LANES]; OUTPUTS];
-        for (values, lanes) in outputs.iter_mut().zip(evaluate(&inputs)) {
+        for (values, lanes) in outputs.iter_mut().zip(evaluate(self.config, &inputs)) {
             *values = lanes.to_array();
         }
         outputs
@@ -382,7 +373,7 @@ impl Kernel for Evaluate<'_> {
 
 /// Observes, steps, rewards and terminates, in RLtools' order.
 #[inline(always)]
-fn evaluate<R: Real>(inputs: &[R; INPUTS]) -> [R; OUTPUTS] {
+fn evaluate<R: Real>(config: &RaptorConfig, inputs: &[R; INPUTS]) -> [R; OUTPUTS] {
     let (numbers, rest) = inputs.split_first_chunk::<VEHICLE_NUMBERS>().expect("checked by the types");
     let (state, rest) = rest.split_first_chunk::<17>().expect("checked by the types");
     let (last_action, rest) = rest.split_first_chunk::<4>().expect("checked by the types");
@@ -400,14 +391,17 @@ fn evaluate<R: Real>(inputs: &[R; INPUTS]) -> [R; OUTPUTS] {
     let action = [rest[19], rest[20], rest[21], rest[22]];
     let threshold = rest[23];
 
-    let observation = observe(&vehicle, &state, &target, history);
-    let next = step(&vehicle, &state, &action, &disturbance);
-    let moved = target.step(&REFERENCE, PERIOD_S, [R::zero(); 3], None);
-    let terminated = is_terminated(&next.body, threshold);
+    let observation = rules::observe(&vehicle, &state, &target, history);
+    let next = rules::step(config, &vehicle, &state, &action, &disturbance);
+    let moved = target.step(&REFERENCE, config.sim.dt, [R::zero(); 3], None);
+    let [far, fast, spinning] = rules::causes(&config.termination, &next.body, threshold);
+    let terminated = R::or(far, R::or(fast, spinning));
+    let [position, orientation, change, constant] =
+        rules::running_reward(&config.reward, &state.body, &target, &action, last_action);
     let reward = R::select(
         terminated,
-        R::constant(TERMINATION_PENALTY),
-        running_reward(&state.body, &target, &action, last_action),
+        R::constant(config.reward.termination_penalty),
+        constant + position + orientation + change,
     );
 
     let is_moving = R::constant(0.5).less(rest[18]);
@@ -427,68 +421,4 @@ fn evaluate<R: Real>(inputs: &[R; INPUTS]) -> [R; OUTPUTS] {
     outputs[55] = reward;
     outputs[56] = R::select(terminated, R::one(), R::zero());
     outputs
-}
-
-/// The teacher's observation: position error, rotation matrix, velocity error (all world frame), body
-/// rates, previous raw action, normalised rotor speeds.
-#[inline(always)]
-fn observe<R: Real>(
-    vehicle: &Vehicle<R>,
-    state: &State<R>,
-    target: &Langevin<R>,
-    history: &[R; 4],
-) -> [R; 26] {
-    let body = &state.body;
-    let [r0, r1, r2] = matrix_from_quaternion(body.orientation);
-    let position_error = sub(body.position, target.position);
-    let velocity_error = sub(body.velocity, target.velocity);
-    let mut observation = [R::zero(); 26];
-    let vectors = [position_error, r0, r1, r2, velocity_error, body.angular_velocity];
-    for (part, values) in vectors.into_iter().enumerate() {
-        observation[3 * part..3 * part + 3].copy_from_slice(&values);
-    }
-    let two_over_range = R::constant(2.0) / (vehicle.speed_max - vehicle.speed_min);
-    for rotor in 0..4 {
-        observation[18 + rotor] = history[rotor];
-        observation[22 + rotor] =
-            (state.rotor_speed[rotor] - vehicle.speed_min).mul_add(two_over_range, -R::one());
-    }
-    observation
-}
-
-#[inline(always)]
-fn step<R: Real>(
-    vehicle: &Vehicle<R>,
-    state: &State<R>,
-    action: &[R; 4],
-    disturbance: &Disturbance<R>,
-) -> State<R> {
-    let half_range = R::constant(0.5) * (vehicle.speed_max - vehicle.speed_min);
-    let mut set_point = [R::zero(); 4];
-    for (set_point, action) in set_point.iter_mut().zip(action) {
-        let clamped = action.clamp(-R::one(), R::one());
-        *set_point = (clamped + R::one()).mul_add(half_range, vehicle.speed_min);
-    }
-    step_lagged(vehicle, state, &set_point, disturbance, PERIOD_S, 1)
-}
-
-#[inline(always)]
-fn running_reward<R: Real>(body: &Body<R>, target: &Langevin<R>, action: &[R; 4], last_action: &[R; 4]) -> R {
-    let mut change = R::zero();
-    for (action, last) in action.iter().zip(last_action) {
-        let step = *action - *last;
-        change = step.mul_add(step, change);
-    }
-    let yaw = body.orientation[3].abs().min(R::one()).acos_one_minus();
-    let position = norm(sub(body.position, target.position));
-    R::constant(CONSTANT) - position - R::constant(ORIENTATION) * yaw - change.sqrt()
-}
-
-#[inline(always)]
-fn is_terminated<R: Real>(body: &Body<R>, position_threshold: R) -> R::Mask {
-    let largest = |v: Vector<R>| v[0].abs().max(v[1].abs()).max(v[2].abs());
-    let far = position_threshold.less(largest(body.position));
-    let fast = R::constant(VELOCITY_LIMIT).less(largest(body.velocity));
-    let spinning = R::constant(ANGULAR_VELOCITY_LIMIT).less(largest(body.angular_velocity));
-    R::or(far, R::or(fast, spinning))
 }

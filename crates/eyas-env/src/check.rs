@@ -1,0 +1,37 @@
+//! Range checks of configurations of the group `env`.
+
+fn check(name: &str, value: f64, holds: bool, range: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(format!("`env.{name}` = {value}, expected {range}")) }
+}
+
+/// All positive and finite.
+pub(crate) fn positive(values: &[(&str, f64)]) -> Result<(), String> {
+    let holds = |value: f64| value > 0.0 && value.is_finite();
+    values.iter().try_for_each(|(name, value)| check(name, *value, holds(*value), "a positive number"))
+}
+
+/// All at least 0 and finite.
+pub(crate) fn not_negative(values: &[(&str, f64)]) -> Result<(), String> {
+    let holds = |value: f64| value >= 0.0 && value.is_finite();
+    values.iter().try_for_each(|(name, value)| check(name, *value, holds(*value), "a number of at least 0"))
+}
+
+/// All in `[0, 1]`.
+pub(crate) fn share(values: &[(&str, f64)]) -> Result<(), String> {
+    let holds = |value: f64| (0.0..=1.0).contains(&value);
+    values.iter().try_for_each(|(name, value)| check(name, *value, holds(*value), "a share in [0, 1]"))
+}
+
+/// Each at least its limit.
+pub(crate) fn at_least(values: &[(&str, f64, f64)]) -> Result<(), String> {
+    values.iter().try_for_each(|(name, value, least)| {
+        check(name, *value, value >= least, &format!("at least {least}"))
+    })
+}
+
+/// Each at most its limit.
+pub(crate) fn at_most(values: &[(&str, f64, f64)]) -> Result<(), String> {
+    values
+        .iter()
+        .try_for_each(|(name, value, most)| check(name, *value, value <= most, &format!("at most {most}")))
+}

@@ -1,0 +1,463 @@
+//! Thirty-two episodes of the RAPTOR environment.
+
+use std::sync::Arc;
+
+use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
+use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, norm, scale};
+
+use super::config::RaptorConfig;
+use super::rules;
+use crate::episode::Ledger;
+use crate::rows::{load_vector, not_a_number_to_zero, not_finite};
+use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows};
+
+/// The full observation; `policy` is all but the rotor speeds.
+pub(super) const PARTS: &[Part] = &[
+    Part {
+        name: "position_error",
+        width: 3,
+        frame: Frame::World,
+        unit: "m",
+        meaning: "position minus reference",
+    },
+    Part {
+        name: "rotation_matrix",
+        width: 9,
+        frame: Frame::WorldFromBody,
+        unit: "1",
+        meaning: "body-to-world rotation, row-major",
+    },
+    Part {
+        name: "velocity_error",
+        width: 3,
+        frame: Frame::World,
+        unit: "m/s",
+        meaning: "velocity minus reference's",
+    },
+    Part {
+        name: "angular_velocity",
+        width: 3,
+        frame: Frame::Body,
+        unit: "rad/s",
+        meaning: "angular velocity",
+    },
+    Part {
+        name: "previous_action",
+        width: 4,
+        frame: Frame::Motors,
+        unit: "1",
+        meaning: "last action as it was given, after a reset the rotor speed",
+    },
+    Part {
+        name: "rotor_speed",
+        width: 4,
+        frame: Frame::Motors,
+        unit: "1",
+        meaning: "rotor speed as the action that holds it",
+    },
+];
+
+/// Terms of the reward; `termination` stands in place of the others.
+pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "d_action", "constant", "termination"];
+
+/// What all blocks of an env share.
+pub(super) struct Shared {
+    pub(super) config: RaptorConfig,
+    vehicle: Vehicle<f64>,
+    max_episode_length: u32,
+    start: Stream,
+    reference: Stream,
+}
+
+impl Shared {
+    pub(super) fn new(config: &RaptorConfig, seed: u64) -> Self {
+        Self {
+            vehicle: Vehicle::new(&config.robot),
+            max_episode_length: config.max_episode_length(),
+            start: Stream::new(seed, "env/start"),
+            reference: Stream::new(seed, "env/target"),
+            config: config.clone(),
+        }
+    }
+}
+
+/// The vehicle of each lane and what its size implies.
+struct Crafts {
+    /// [`Vehicle::numbers`] of each lane.
+    vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    max_start_position: Row,
+    position_threshold: Row,
+    force_std: Row,
+}
+
+impl Crafts {
+    fn new(shared: &Shared) -> Self {
+        let config = &shared.config;
+        Self {
+            vehicle: Box::new(shared.vehicle.numbers().map(|number| Row::splat(number as f32))),
+            max_start_position: Row::splat(config.max_start_position() as f32),
+            position_threshold: Row::splat(config.position_threshold() as f32),
+            force_std: Row::splat(config.disturbances.random_force.std as f32),
+        }
+    }
+}
+
+/// Thirty-two episodes of the RAPTOR environment.
+pub struct RaptorBlock {
+    shared: Arc<Shared>,
+    ledger: Ledger,
+    crafts: Crafts,
+    state: State<Row>,
+    /// What a policy sees of its last action; after a reset the rotor speeds.
+    history: [Row; 4],
+    /// What the reward compares an action with; 0 after a reset.
+    last_action: [Row; 4],
+    /// External force on each vehicle, world frame, N.
+    force: [Row; 3],
+    reference: Langevin<Row>,
+    /// 1 where the reference moves.
+    moving: Row,
+}
+
+impl RaptorBlock {
+    pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
+        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
+        state.body.orientation[0] = Row::splat(1.0);
+        Self {
+            crafts: Crafts::new(&shared),
+            shared,
+            ledger: Ledger::new(first_env),
+            state,
+            history: [Row::ZERO; 4],
+            last_action: [Row::ZERO; 4],
+            force: [Row::ZERO; 3],
+            reference: Langevin::default(),
+            moving: Row::ZERO,
+        }
+    }
+
+    pub(super) fn config(&self) -> &RaptorConfig {
+        &self.shared.config
+    }
+
+    pub(super) fn state(&self) -> &State<Row> {
+        &self.state
+    }
+
+    pub(super) fn last_action(&self) -> &[Row; 4] {
+        &self.last_action
+    }
+
+    pub(super) fn force(&self) -> &[Row; 3] {
+        &self.force
+    }
+
+    pub(super) fn reference(&self) -> &Langevin<Row> {
+        &self.reference
+    }
+
+    pub(super) fn position_threshold(&self) -> &Row {
+        &self.crafts.position_threshold
+    }
+
+    /// The vehicles of one vector of lanes.
+    #[inline(always)]
+    pub(super) fn vehicle<L: Lanes>(&self, half: usize) -> Vehicle<L> {
+        let mut numbers = [L::splat(0.0); VEHICLE_NUMBERS];
+        for (number, row) in numbers.iter_mut().zip(self.crafts.vehicle.iter()) {
+            *number = row.load(half);
+        }
+        Vehicle::from_numbers(&numbers)
+    }
+
+    /// What pushes the vehicles of one vector of lanes.
+    #[inline(always)]
+    pub(super) fn disturbance<L: Lanes>(&self, half: usize) -> Disturbance<L> {
+        Disturbance { force_world: load_vector(&self.force, half), ..Disturbance::none() }
+    }
+}
+
+impl EnvBlock for RaptorBlock {
+    fn first_env(&self) -> u32 {
+        self.ledger.first_env
+    }
+
+    fn reset(&mut self, mask: u32) {
+        self.ledger.reset(mask);
+        dispatch(Reset { block: self, mask });
+    }
+
+    fn set_next_episode(&mut self, lane: usize, episode: u32) {
+        self.ledger.set_next_episode(lane, episode);
+    }
+
+    fn observe(&self, observation: &mut [Row]) {
+        dispatch(Observe { block: self, observation });
+    }
+
+    fn step(&mut self, action: &[Row]) -> Step {
+        let Outcome { reward, causes } = dispatch(Advance { block: self, action });
+        let limit = self.shared.max_episode_length;
+        self.ledger.advance(reward, &causes, limit)
+    }
+
+    fn episode(&self, lane: usize) -> Ended {
+        self.ledger.episode(lane, norm(self.state.body.velocity.map(|row| row[lane])))
+    }
+
+    fn telemetry(&self, lane: usize) -> Telemetry {
+        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
+        Telemetry {
+            position: at(&self.state.body.position),
+            velocity: at(&self.state.body.velocity),
+            orientation: self.state.body.orientation.map(|row| row[lane]),
+            desired_position: at(&self.reference.position),
+            desired_velocity: at(&self.reference.velocity),
+            is_moving_target: self.moving[lane] > 0.5,
+        }
+    }
+
+    fn ended(&self) -> u32 {
+        self.ledger.ended
+    }
+
+    fn set_age(&mut self, lane: usize, steps: u32) {
+        self.ledger.age[lane] = steps;
+    }
+
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { shared: _, crafts: _, ledger, state, history, last_action, force, reference, moving } =
+            self;
+        ledger.visit_state(visit);
+        visit_rows(state.fields_mut(), visit);
+        visit_rows(reference.fields_mut(), visit);
+        visit_rows(history.iter_mut().chain(last_action).chain(force).chain([moving]), visit);
+    }
+}
+
+struct Reset<'a> {
+    block: &'a mut RaptorBlock,
+    mask: u32,
+}
+
+impl Kernel for Reset<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { block, mask } = self;
+        for half in 0..HALVES {
+            let bits = mask >> (half * LANES) & 0xffff;
+            if bits != 0 {
+                block.reset_lanes::<L>(half, L::mask(bits));
+            }
+        }
+    }
+}
+
+/// Uniform in `[−1, 1)`.
+#[inline(always)]
+fn signed<L: Lanes>(words: &[u32; LANES]) -> L {
+    uniforms::<L>(words).mul_add(L::splat(2.0), L::splat(-1.0))
+}
+
+impl RaptorBlock {
+    #[inline(always)]
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        let first_env = self.ledger.first_env + (half * LANES) as u32;
+        let episode = Ledger::lanes_of(&self.ledger.episode, half);
+        let zeros = [0; LANES];
+        let kind = shared.start.lanes(first_env, &episode, &zeros, 0);
+        let place = shared.start.lanes(first_env, &episode, &zeros, 1);
+        let linear = shared.start.lanes(first_env, &episode, &zeros, 2);
+        let angular = shared.start.lanes(first_env, &episode, &zeros, 3);
+        let axis = normals::<L>(&shared.start.lanes(first_env, &episode, &zeros, 4));
+        let rotor = shared.start.lanes(first_env, &episode, &zeros, 5);
+        let push = normals::<L>(&shared.start.lanes(first_env, &episode, &zeros, 6));
+
+        let max_position = self.crafts.max_start_position.load::<L>(half);
+        let max_velocity = L::constant(config.init.max_linear_velocity);
+        let max_rate = L::constant(config.init.max_angular_velocity);
+        let angle = uniforms::<L>(&place[3]) * L::constant(config.max_start_angle());
+        let mut body = Body {
+            position: [0, 1, 2].map(|it| max_position * signed::<L>(&place[it])),
+            orientation: about_axis([axis[0], axis[1], axis[2]], angle),
+            velocity: [0, 1, 2].map(|it| max_velocity * signed::<L>(&linear[it])),
+            angular_velocity: [0, 1, 2].map(|it| max_rate * signed::<L>(&angular[it])),
+        };
+        let is_guided = uniforms::<L>(&kind[0]).less(L::constant(config.init.guidance));
+        let guided = State { body: Body::at_rest(), rotor_speed: [L::splat(0.0); 4] };
+        let drawn = State { body, rotor_speed: [L::splat(0.0); 4] };
+        let mut state = guided;
+        for ((value, drawn), guided) in
+            state.fields_mut().into_iter().zip(drawn.fields()).zip(guided.fields())
+        {
+            *value = L::select(is_guided, *guided, *drawn);
+        }
+        body = state.body;
+
+        let vehicle = self.vehicle::<L>(half);
+        let range = vehicle.speed_max - vehicle.speed_min;
+        // Relative speeds lie in [−1, 1].
+        let lowest = L::constant(0.5 * (config.init.min_rpm + 1.0));
+        let spread = L::constant(0.5 * (config.init.max_rpm - config.init.min_rpm));
+        let mut rotor_speed = [L::splat(0.0); 4];
+        for (motor, speed) in rotor_speed.iter_mut().enumerate() {
+            let share = uniforms::<L>(&rotor[motor]).mul_add(spread, lowest);
+            *speed = share.mul_add(range, vehicle.speed_min);
+        }
+        self.state.store_where(half, mask, &State { body, rotor_speed });
+        self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
+        let force_std = self.crafts.force_std.load::<L>(half);
+        for (row, normal) in self.force.iter_mut().zip(push) {
+            row.store(half, L::select(mask, force_std * normal, row.load(half)));
+        }
+        for motor in 0..4 {
+            let (history, last) = (&mut self.history[motor], &mut self.last_action[motor]);
+            let relative = rules::relative_speed(&vehicle, rotor_speed[motor]);
+            history.store(half, L::select(mask, relative, history.load(half)));
+            last.store(half, L::select(mask, L::splat(0.0), last.load(half)));
+        }
+        let stays = uniforms::<L>(&kind[1]).less(L::constant(config.prob_null_trajectory));
+        let moving = L::select(stays, L::splat(0.0), L::splat(1.0));
+        self.moving.store(half, L::select(mask, moving, self.moving.load(half)));
+    }
+}
+
+/// A turn by `angle` rad about a direction that need not be of length 1.
+#[inline(always)]
+fn about_axis<L: Lanes>(direction: Vector<L>, angle: L) -> [L; 4] {
+    let length = norm(direction).max(L::splat(1e-9));
+    let (sine, cosine) = (angle * L::constant(0.25 / std::f64::consts::PI)).sin_cos_turns();
+    let [x, y, z] = scale(sine / length, direction);
+    [cosine, x, y, z]
+}
+
+struct Observe<'a> {
+    block: &'a RaptorBlock,
+    observation: &'a mut [Row],
+}
+
+impl Kernel for Observe<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { block, observation } = self;
+        for half in 0..HALVES {
+            let vehicle = block.vehicle::<L>(half);
+            let state = block.state.load::<L>(half);
+            let reference = block.reference.load::<L>(half);
+            let history = load_motors(&block.history, half);
+            let values = rules::observe(&vehicle, &state, &reference, &history);
+            for (row, value) in observation.iter_mut().zip(values) {
+                row.store(half, not_a_number_to_zero(value));
+            }
+        }
+    }
+}
+
+/// One vector of lanes of four rows.
+#[inline(always)]
+pub(super) fn load_motors<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
+    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
+}
+
+struct Advance<'a> {
+    block: &'a mut RaptorBlock,
+    action: &'a [Row],
+}
+
+struct Outcome {
+    reward: Row,
+    /// One mask of lanes for each terminating condition of [`crate::Cause::NAMES`].
+    causes: [u32; 6],
+}
+
+impl Kernel for Advance<'_> {
+    type Output = Outcome;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Outcome {
+        let Self { block, action } = self;
+        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
+        for half in 0..HALVES {
+            let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
+            if live != 0 {
+                block.step_lanes::<L>(half, live, action, &mut outcome);
+            }
+        }
+        outcome
+    }
+}
+
+/// Bit of [`crate::Cause::NAMES`] for numbers that are not finite.
+const NOT_FINITE: usize = 4;
+
+impl RaptorBlock {
+    /// Physics, reference, terminations and reward of one vector of lanes, in RLtools' order: the reward is
+    /// that of the state before the step.
+    #[inline(always)]
+    fn step_lanes<L: Lanes>(&mut self, half: usize, live: u32, action: &[Row], outcome: &mut Outcome) {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        let mask = L::mask(live);
+        let vehicle = self.vehicle::<L>(half);
+        let disturbance = self.disturbance::<L>(half);
+        let state = self.state.load::<L>(half);
+        let reference = self.reference.load::<L>(half);
+        let action = load_motors::<L>(action, half);
+        let last_action = load_motors(&self.last_action, half);
+        let running = rules::running_reward(&config.reward, &state.body, &reference, &action, &last_action);
+        let next = rules::step(config, &vehicle, &state, &action, &disturbance);
+        let moved = self.moved_reference(half, &reference);
+
+        self.state.store_where(half, mask, &next);
+        let moving = L::bits(L::splat(0.5).less(self.moving.load(half)));
+        self.reference.store_where(half, L::mask(live & moving), &moved);
+        for motor in 0..4 {
+            for row in [&mut self.history[motor], &mut self.last_action[motor]] {
+                row.store(half, L::select(mask, action[motor], row.load(half)));
+            }
+        }
+
+        let mut ends = not_finite(&next) & live;
+        outcome.causes[NOT_FINITE] |= ends << (half * LANES);
+        let threshold = self.crafts.position_threshold.load::<L>(half);
+        for (index, cause) in
+            rules::causes(&config.termination, &next.body, threshold).into_iter().enumerate()
+        {
+            let lanes = L::bits(cause) & live;
+            outcome.causes[index] |= lanes << (half * LANES);
+            ends |= lanes;
+        }
+        let (zero, ends) = (L::splat(0.0), L::mask(ends));
+        let [position, orientation, change, constant] = running;
+        let penalty = L::constant(config.reward.termination_penalty);
+        let mut reward = zero;
+        for (sum, term) in self.ledger.sums.iter_mut().zip([
+            L::select(ends, zero, position),
+            L::select(ends, zero, orientation),
+            L::select(ends, zero, change),
+            L::select(ends, zero, constant),
+            L::select(ends, penalty, zero),
+        ]) {
+            let term = L::select(mask, not_a_number_to_zero(term), zero);
+            sum.store(half, sum.load::<L>(half) + term);
+            reward = reward + term;
+        }
+        outcome.reward.store(half, reward);
+    }
+
+    #[inline(always)]
+    fn moved_reference<L: Lanes>(&self, half: usize, reference: &Langevin<L>) -> Langevin<L> {
+        let config = &self.shared.config;
+        let first_env = self.ledger.first_env + (half * LANES) as u32;
+        let episode = Ledger::lanes_of(&self.ledger.episode, half);
+        let clock = Ledger::lanes_of(&self.ledger.clock, half);
+        let [x, y, z, _] = normals::<L>(&self.shared.reference.lanes(first_env, &episode, &clock, 0));
+        reference.step(&config.langevin, config.sim.dt, [x, y, z], None)
+    }
+}

@@ -1,0 +1,242 @@
+//! Configuration of the RAPTOR environment; names as in RLtools' parameter files.
+
+use eyas_sim::{LangevinConfig, VehicleParameters};
+use serde::{Deserialize, Serialize};
+
+use super::vehicles;
+use crate::check::{at_least, not_negative, positive, share};
+use crate::{SceneConfig, SimConfig};
+
+/// Configuration of the RAPTOR environment.
+///
+/// The defaults are those of `src/foundation_policy/pre_training` of RLtools at 460bae06^, with the repairs
+/// that [`Protocol::Eyas`] names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RaptorConfig {
+    /// Number of envs.
+    pub scene: SceneConfig,
+    /// Control step and integrator.
+    pub sim: SimConfig,
+    /// Length of an episode, s. Positive.
+    pub episode_length_s: f64,
+    /// What is meant by the settings that are left open (null).
+    pub protocol: Protocol,
+    /// How episodes start.
+    pub init: InitConfig,
+    /// What a step is worth.
+    pub reward: RewardConfig,
+    /// What ends an episode.
+    pub termination: TerminationConfig,
+    /// Share of episodes whose reference stays at the origin. In `[0, 1]`.
+    pub prob_null_trajectory: f64,
+    /// The reference's random motion in the other episodes.
+    pub langevin: LangevinConfig,
+    /// What pushes the vehicle.
+    pub disturbances: DisturbancesConfig,
+    /// The vehicle.
+    pub robot: VehicleParameters,
+}
+
+/// Where the C++ system falls short of what its paper says, and how that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// As the paper says: starts within ten rotor distances of the origin, tilted by up to 90°.
+    Eyas,
+    /// As the C++ system rolls out and evaluates: starts within 0.5 m of the origin whatever the vehicle's
+    /// size, tilted by up to 1 rad.
+    Raptor,
+}
+
+/// How episodes start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InitConfig {
+    /// Share of episodes that start at the origin, level and not moving. In `[0, 1]`.
+    pub guidance: f64,
+    /// Limit of each axis of the position, m; null: as the protocol says. At least 0.
+    pub max_position: Option<f64>,
+    /// Limit of the angle about a random axis, rad; null: as the protocol says. At least 0.
+    pub max_angle: Option<f64>,
+    /// Limit of each axis of the velocity, m/s. At least 0.
+    pub max_linear_velocity: f64,
+    /// Limit of each axis of the angular velocity, rad/s. At least 0.
+    pub max_angular_velocity: f64,
+    /// Least rotor speed, as the action that holds it. In `[-1, 1]`.
+    pub min_rpm: f64,
+    /// Largest rotor speed, as the action that holds it. In `[-1, 1]`, at least `min_rpm`.
+    pub max_rpm: f64,
+}
+
+/// What a step is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RewardConfig {
+    /// Reward of each step.
+    pub constant: f64,
+    /// Reward of a step that ends in a termination, in place of all else.
+    pub termination_penalty: f64,
+    /// Weight of the position error in m. At least 0.
+    pub position: f64,
+    /// Weight of the yaw-like orientation error `2 acos(1 − |q_z|)` in rad. At least 0.
+    pub orientation: f64,
+    /// Weight of the change of the raw action. At least 0.
+    pub d_action: f64,
+}
+
+/// Limits beyond which an episode ends, each axis on its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TerminationConfig {
+    /// Of the position, m; null: twenty rotor distances of the vehicle. Positive.
+    pub position_threshold: Option<f64>,
+    /// Of the linear velocity, m/s. Positive.
+    pub linear_velocity_threshold: f64,
+    /// Of the angular velocity, rad/s. Positive.
+    pub angular_velocity_threshold: f64,
+}
+
+/// What pushes a vehicle.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DisturbancesConfig {
+    /// A force that is constant over an episode.
+    pub random_force: RandomForce,
+}
+
+/// A force drawn once for each episode, each axis of the world frame normally distributed around 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandomForce {
+    /// Standard deviation, N. At least 0.
+    pub std: f64,
+}
+
+impl Default for InitConfig {
+    fn default() -> Self {
+        Self {
+            guidance: 0.1,
+            max_position: None,
+            max_angle: None,
+            max_linear_velocity: 1.0,
+            max_angular_velocity: 1.0,
+            min_rpm: -1.0,
+            max_rpm: 0.0,
+        }
+    }
+}
+
+impl Default for RewardConfig {
+    fn default() -> Self {
+        Self { constant: 1.5, termination_penalty: -100.0, position: 1.0, orientation: 0.1, d_action: 1.0 }
+    }
+}
+
+impl Default for TerminationConfig {
+    fn default() -> Self {
+        Self { position_threshold: None, linear_velocity_threshold: 2.0, angular_velocity_threshold: 35.0 }
+    }
+}
+
+impl Default for RaptorConfig {
+    fn default() -> Self {
+        Self {
+            scene: SceneConfig::default(),
+            sim: SimConfig::default(),
+            episode_length_s: 5.0,
+            protocol: Protocol::Eyas,
+            init: InitConfig::default(),
+            reward: RewardConfig::default(),
+            termination: TerminationConfig::default(),
+            prob_null_trajectory: 0.5,
+            langevin: LangevinConfig { gamma: 1.0, omega: 2.0, sigma: 0.5, alpha: 0.01 },
+            disturbances: DisturbancesConfig::default(),
+            robot: vehicles::crazyflie(),
+        }
+    }
+}
+
+impl RaptorConfig {
+    /// Control steps in an episode, rounded up.
+    #[must_use]
+    pub fn max_episode_length(&self) -> u32 {
+        // A hair below the quotient, so that 5 s / 0.01 s is 500 and not 501.
+        (self.episode_length_s / self.sim.dt - 1e-6).ceil().max(1.0) as u32
+    }
+
+    /// Largest distance of a rotor from the centre, m.
+    #[must_use]
+    pub fn rotor_distance(&self) -> f64 {
+        let square = |r: &[f64; 3]| r.iter().map(|x| x * x).sum::<f64>();
+        self.robot.rotor_positions.iter().map(square).fold(0.0, f64::max).sqrt()
+    }
+
+    /// Limit of each axis of the start position, m.
+    #[must_use]
+    pub fn max_start_position(&self) -> f64 {
+        self.init.max_position.unwrap_or(match self.protocol {
+            Protocol::Eyas => 10.0 * self.rotor_distance(),
+            Protocol::Raptor => 0.5,
+        })
+    }
+
+    /// Limit of the start's angle, rad.
+    #[must_use]
+    pub fn max_start_angle(&self) -> f64 {
+        self.init.max_angle.unwrap_or(match self.protocol {
+            Protocol::Eyas => std::f64::consts::FRAC_PI_2,
+            Protocol::Raptor => 1.0,
+        })
+    }
+
+    /// Limit of each axis of the position, m.
+    #[must_use]
+    pub fn position_threshold(&self) -> f64 {
+        self.termination.position_threshold.unwrap_or(20.0 * self.rotor_distance())
+    }
+
+    /// Checks ranges; the message names key, value and range.
+    pub fn validate(&self) -> Result<(), String> {
+        let Self { init, reward, termination, langevin, .. } = self;
+        positive(&[
+            ("sim.dt", self.sim.dt),
+            ("episode_length_s", self.episode_length_s),
+            ("termination.position_threshold", self.position_threshold()),
+            ("termination.linear_velocity_threshold", termination.linear_velocity_threshold),
+            ("termination.angular_velocity_threshold", termination.angular_velocity_threshold),
+        ])?;
+        not_negative(&[
+            ("init.max_position", self.max_start_position()),
+            ("init.max_angle", self.max_start_angle()),
+            ("init.max_linear_velocity", init.max_linear_velocity),
+            ("init.max_angular_velocity", init.max_angular_velocity),
+            ("init.max_rpm - init.min_rpm", init.max_rpm - init.min_rpm),
+            ("init.min_rpm + 1", init.min_rpm + 1.0),
+            ("1 - init.max_rpm", 1.0 - init.max_rpm),
+            ("reward.position", reward.position),
+            ("reward.orientation", reward.orientation),
+            ("reward.d_action", reward.d_action),
+            ("langevin.gamma", langevin.gamma),
+            ("langevin.omega", langevin.omega),
+            ("langevin.sigma", langevin.sigma),
+            ("disturbances.random_force.std", self.disturbances.random_force.std),
+        ])?;
+        share(&[
+            ("init.guidance", init.guidance),
+            ("prob_null_trajectory", self.prob_null_trajectory),
+            ("langevin.alpha", langevin.alpha),
+        ])?;
+        for (name, value) in
+            [("constant", reward.constant), ("termination_penalty", reward.termination_penalty)]
+        {
+            if !value.is_finite() {
+                return Err(format!("`env.reward.{name}` = {value}, expected a finite number"));
+            }
+        }
+        at_least(&[("sim.substeps", f64::from(self.sim.substeps), 1.0)])?;
+        self.scene.validate()?;
+        self.sim.validate()?;
+        self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+    }
+}

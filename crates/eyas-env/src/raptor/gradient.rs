@@ -1,0 +1,548 @@
+//! Going back through the steps of the RAPTOR environment.
+
+use eyas_lanes::{HALVES, Kernel, Lanes, Real, Row, dispatch};
+use eyas_sim::{Body, Disturbance, LaggedStep, State, Vector, Vehicle, add, pull_back_matrix, scale, sub};
+use serde::{Deserialize, Serialize};
+
+use super::block::{RaptorBlock, load_motors};
+use super::config::RaptorConfig;
+use super::env::{RaptorEnv, blocks};
+use super::rules::{OBSERVATIONS, half_range, set_points};
+use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
+use crate::rows::{load_body, load_vector};
+use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
+use crate::{EnvBlock, EnvSpec, Step, Surrogate, VecEnv};
+
+/// Settings of the smooth cost of the RAPTOR environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RaptorSurrogate {
+    /// Below this distance the cost of the position error is rounded off, m. Positive.
+    pub position_rounding_m: f64,
+    /// The magnitude of `q_z` is taken to be at least this, where the slope of `acos(1 − |q_z|)` is infinite. In `(0, 1)`.
+    pub orientation_cusp: f64,
+    /// Below this the cost of the action's change is rounded off. Positive.
+    pub d_action_rounding: f64,
+    /// Before the limit of speed along a world axis; measured in m/s.
+    pub linear_velocity_barrier: Barrier,
+    /// Before the limit of angular velocity about a body axis; measured in rad/s.
+    pub angular_velocity_barrier: Barrier,
+    /// Before the limit of the position along a world axis; measured in shares of the limit.
+    pub position_barrier: Barrier,
+    /// Weight of the square by which an action leaves `[-1, 1]`, where it moves nothing. At least 0.
+    pub saturation_weight: f64,
+}
+
+impl Default for RaptorSurrogate {
+    /// Measured on the Crazyflie, see `docs/algorithms/apg.md`.
+    fn default() -> Self {
+        Self {
+            position_rounding_m: 1e-3,
+            orientation_cusp: 2e-4,
+            d_action_rounding: 1e-3,
+            linear_velocity_barrier: Barrier { reach: 0.4, weight: 30.0 },
+            angular_velocity_barrier: Barrier { reach: 10.0, weight: 0.02 },
+            position_barrier: Barrier { reach: 0.25, weight: 100.0 },
+            saturation_weight: 0.1,
+        }
+    }
+}
+
+impl Surrogate for RaptorSurrogate {
+    fn validate(&self) -> Result<(), String> {
+        check_surrogate(
+            &[
+                ("position_rounding_m", self.position_rounding_m),
+                ("orientation_cusp", self.orientation_cusp),
+                ("1 - orientation_cusp", 1.0 - self.orientation_cusp),
+                ("d_action_rounding", self.d_action_rounding),
+            ],
+            &[
+                ("linear_velocity_barrier", self.linear_velocity_barrier),
+                ("angular_velocity_barrier", self.angular_velocity_barrier),
+                ("position_barrier", self.position_barrier),
+            ],
+            &[("saturation_weight", self.saturation_weight)],
+        )
+    }
+}
+
+/// One control step of a block.
+#[derive(Clone, Debug, Default)]
+pub struct RaptorRecord {
+    before: State<Row>,
+    last_action: [Row; 4],
+    force: [Row; 3],
+    action: [Row; 4],
+    after: Body<Row>,
+    reference_after: [Row; 3],
+}
+
+impl DifferentiableBlock for RaptorBlock {
+    type Record = RaptorRecord;
+    type Surrogate = RaptorSurrogate;
+
+    fn record_state(&self, record: &mut RaptorRecord) {
+        record.before = *self.state();
+        record.last_action = *self.last_action();
+        record.force = *self.force();
+    }
+
+    fn step_recorded(&mut self, action: &[Row], record: &mut RaptorRecord) -> Step {
+        self.record_state(record);
+        record.action.copy_from_slice(action);
+        let step = self.step(action);
+        record.after = self.state().body;
+        record.reference_after = self.reference().position;
+        step
+    }
+
+    fn pull_back_step(
+        &self,
+        surrogate: &RaptorSurrogate,
+        record: &RaptorRecord,
+        derivative: &mut Derivative,
+        action: &mut [Row],
+    ) -> Row {
+        dispatch(PullBackStep { block: self, surrogate, record, derivative, action })
+    }
+
+    fn pull_back_observation(&self, record: &RaptorRecord, observation: &[Row], derivative: &mut Derivative) {
+        dispatch(PullBackObservation { block: self, record, observation, derivative });
+    }
+}
+
+impl DifferentiableTask for RaptorConfig {
+    type Block = RaptorBlock;
+
+    fn spec(&self) -> EnvSpec {
+        RaptorEnv::new(self, 1, 0).spec().clone()
+    }
+
+    fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<RaptorBlock> {
+        blocks(self, num_blocks, seed).collect()
+    }
+
+    /// Rounded from flights of trained policies.
+    fn typical_observation(&self) -> Vec<(f32, f32)> {
+        let hover = self.hover_action()[0];
+        let position = 0.5 * self.max_start_position().max(0.2) as f32;
+        let parts = [
+            (3, 0.0, position),
+            (9, 0.0, 0.5),
+            (3, 0.0, 0.7),
+            (3, 0.0, 2.0),
+            (4, hover, 0.3),
+            (4, hover, 0.3),
+        ];
+        parts.iter().flat_map(|&(width, mean, std)| std::iter::repeat_n((mean, std), width)).collect()
+    }
+
+    /// The speed at which each rotor carries a quarter of the weight, by bisection: files of RLtools carry the
+    /// hovering throttle of another vehicle.
+    fn hover_action(&self) -> Vec<f32> {
+        let robot = &self.robot;
+        let weight = robot.mass * eyas_sim::norm(robot.gravity);
+        let thrust = |speed: f64| -> f64 {
+            robot.rotor_thrust_coefficients.iter().map(|[a, b, c]| a + speed * (b + speed * c)).sum()
+        };
+        let (mut low, mut high) = (-1.0, 1.0);
+        for _ in 0..40 {
+            let middle = 0.5 * (low + high);
+            let range = robot.action_limit.max - robot.action_limit.min;
+            let speed = robot.action_limit.min + 0.5 * (middle + 1.0) * range;
+            if thrust(speed) < weight { low = middle } else { high = middle }
+        }
+        vec![high as f32; 4]
+    }
+}
+
+struct PullBackStep<'a> {
+    block: &'a RaptorBlock,
+    surrogate: &'a RaptorSurrogate,
+    record: &'a RaptorRecord,
+    derivative: &'a mut Derivative,
+    action: &'a mut [Row],
+}
+
+impl Kernel for PullBackStep<'_> {
+    type Output = Row;
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) -> Row {
+        let mut cost = Row::ZERO;
+        for half in 0..HALVES {
+            cost.store(half, self.pull_back::<L>(half));
+        }
+        cost
+    }
+}
+
+impl PullBackStep<'_> {
+    #[inline(always)]
+    fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
+        let Self { block, surrogate, record, derivative, action: of_action } = self;
+        let moment = Moment {
+            config: block.config(),
+            surrogate,
+            vehicle: &block.vehicle::<L>(half),
+            before: record.before.load(half),
+            last_action: load_motors(&record.last_action, half),
+            action: load_motors(&record.action, half),
+            force: load_vector(&record.force, half),
+            after: load_body(&record.after, half),
+            reference_after: load_vector(&record.reference_after, half),
+            position_threshold: block.position_threshold().load(half),
+        };
+        let carried = load_motors(&derivative.command, half);
+        let pulled = moment.pull_back(&derivative.state.load(half), &carried);
+        derivative.state.store(half, &pulled.state);
+        for motor in 0..4 {
+            derivative.command[motor].store(half, pulled.last_action[motor]);
+            of_action[motor].store(half, pulled.action[motor]);
+        }
+        pulled.cost
+    }
+}
+
+/// One control step as going back through it knows it.
+struct Moment<'a, R> {
+    config: &'a RaptorConfig,
+    surrogate: &'a RaptorSurrogate,
+    vehicle: &'a Vehicle<R>,
+    before: State<R>,
+    last_action: [R; 4],
+    action: [R; 4],
+    force: Vector<R>,
+    after: Body<R>,
+    reference_after: Vector<R>,
+    position_threshold: R,
+}
+
+/// Cost of a step, and derivatives with respect to what went into it.
+struct Pulled<R> {
+    cost: R,
+    state: State<R>,
+    last_action: [R; 4],
+    action: [R; 4],
+}
+
+impl<R: Real> Moment<'_, R> {
+    /// Costs and slopes, then back through physics, rotors and set-points; `carried` is the derivative with
+    /// respect to the action as later costs and observations know it.
+    #[inline(always)]
+    fn pull_back(&self, after: &State<R>, carried: &[R; 4]) -> Pulled<R> {
+        let Self { config, surrogate, vehicle, before, action, .. } = self;
+        let mut after = *after;
+        let mut cost = self.state_cost(&mut after.body);
+        let mut changes = [R::zero(); 4];
+        let mut change_square = R::zero();
+        for motor in 0..4 {
+            changes[motor] = action[motor] - self.last_action[motor];
+            change_square = changes[motor].mul_add(changes[motor], change_square);
+        }
+        let rounding = surrogate.d_action_rounding;
+        let change = (change_square + R::constant(rounding * rounding)).sqrt();
+        let weight = R::constant(config.reward.d_action);
+        cost = weight.mul_add(change - R::constant(rounding), cost);
+
+        let step = LaggedStep {
+            vehicle,
+            state: before,
+            set_point: &set_points(vehicle, action),
+            disturbance: &Disturbance { force_world: self.force, ..Disturbance::none() },
+            dt: config.sim.dt,
+            substeps: config.sim.substeps,
+        };
+        let (state, of_set_point) = step.pull_back(&after);
+        let half_range = half_range(vehicle);
+        let saturation = R::constant(surrogate.saturation_weight);
+        let (mut of_last_action, mut of_action) = ([R::zero(); 4], [R::zero(); 4]);
+        for motor in 0..4 {
+            let of_change = weight * changes[motor] / change;
+            let outside = action[motor] - action[motor].clamp(-R::one(), R::one());
+            cost = saturation.mul_add(outside * outside, cost);
+            let inside = outside.abs().less(R::constant(f64::from(f32::MIN_POSITIVE)));
+            let moved = R::select(inside, half_range * of_set_point[motor], R::zero());
+            let of_saturation = (saturation + saturation) * outside;
+            of_last_action[motor] = -of_change;
+            of_action[motor] = moved + of_saturation + of_change + carried[motor];
+        }
+        Pulled { cost, state, last_action: of_last_action, action: of_action }
+    }
+
+    /// Costs of the state after the step; their slopes are added to `derivative`.
+    #[inline(always)]
+    fn state_cost(&self, derivative: &mut Body<R>) -> R {
+        let Self { config, surrogate, after: body, .. } = self;
+        let error = sub(body.position, self.reference_after);
+        let (mut cost, slope) =
+            rounded_distance(config.reward.position, surrogate.position_rounding_m, error);
+        derivative.position = add(derivative.position, slope);
+        let yaw = 2.0 * config.reward.orientation;
+        let (value, slope) = yaw_cost(yaw, surrogate.orientation_cusp, body.orientation[3]);
+        cost = cost + value;
+        derivative.orientation[3] = derivative.orientation[3] + slope;
+
+        let limits = &config.termination;
+        let limit = R::constant(limits.linear_velocity_threshold);
+        let barrier = surrogate.linear_velocity_barrier;
+        cost = cost + barrier.add_axes(limit, body.velocity, &mut derivative.velocity);
+        let limit = R::constant(limits.angular_velocity_threshold);
+        let barrier = surrogate.angular_velocity_barrier;
+        cost = cost + barrier.add_axes(limit, body.angular_velocity, &mut derivative.angular_velocity);
+        let share = R::one() / self.position_threshold;
+        let mut of_share = [R::zero(); 3];
+        let shares = scale(share, body.position);
+        cost = cost + surrogate.position_barrier.add_axes(R::one(), shares, &mut of_share);
+        derivative.position = add(derivative.position, scale(share, of_share));
+        cost
+    }
+}
+
+struct PullBackObservation<'a> {
+    block: &'a RaptorBlock,
+    record: &'a RaptorRecord,
+    observation: &'a [Row],
+    derivative: &'a mut Derivative,
+}
+
+impl Kernel for PullBackObservation<'_> {
+    type Output = ();
+
+    /// Of `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { block, record, observation, derivative } = self;
+        for half in 0..HALVES {
+            let before = record.before.load::<L>(half);
+            let mut of_observation = [L::splat(0.0); OBSERVATIONS];
+            for (value, row) in of_observation.iter_mut().zip(observation) {
+                *value = row.load(half);
+            }
+            let mut state = derivative.state.load(half);
+            let mut command = load_motors(&derivative.command, half);
+            pull_back_observation(&block.vehicle(half), &before, &of_observation, &mut state, &mut command);
+            derivative.state.store(half, &state);
+            for (row, value) in derivative.command.iter_mut().zip(command) {
+                row.store(half, value);
+            }
+        }
+    }
+}
+
+/// Of [`observe`](super::rules::observe): `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
+#[inline(always)]
+fn pull_back_observation<R: Real>(
+    vehicle: &Vehicle<R>,
+    before: &State<R>,
+    observation: &[R; OBSERVATIONS],
+    state: &mut State<R>,
+    command: &mut [R; 4],
+) {
+    let o = observation;
+    let body = &mut state.body;
+    body.position = add(body.position, [o[0], o[1], o[2]]);
+    body.velocity = add(body.velocity, [o[12], o[13], o[14]]);
+    body.angular_velocity = add(body.angular_velocity, [o[15], o[16], o[17]]);
+    let of_matrix = [[o[3], o[4], o[5]], [o[6], o[7], o[8]], [o[9], o[10], o[11]]];
+    let of_quaternion = pull_back_matrix(before.body.orientation, &of_matrix);
+    for (sum, value) in body.orientation.iter_mut().zip(of_quaternion) {
+        *sum = *sum + value;
+    }
+    let speed_scale = R::constant(2.0) / (vehicle.speed_max - vehicle.speed_min);
+    for motor in 0..4 {
+        command[motor] = command[motor] + o[18 + motor];
+        state.rotor_speed[motor] = o[22 + motor].mul_add(speed_scale, state.rotor_speed[motor]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eyas_lanes::Stream;
+    use eyas_sim::Langevin;
+
+    use super::*;
+    use crate::raptor::rules;
+
+    /// State 17, last action 4, action 4.
+    const INPUTS: usize = 25;
+
+    fn normal(stream: Stream, case: u32, index: usize) -> f64 {
+        f64::from(stream.normals([index as u32, case, 0, 0])[0])
+    }
+
+    /// Vehicles near all limits, so that every barrier is at work, with actions in and out of range.
+    fn inputs(case: u32) -> [f64; INPUTS] {
+        let stream = Stream::new(21, "inputs");
+        let sizes = [0.6, 1.0, 1.5, 20.0];
+        let mut values: [f64; INPUTS] = std::array::from_fn(|index| {
+            let size = match index {
+                0..3 => sizes[0],
+                3..7 => sizes[1],
+                7..10 => sizes[2],
+                10..13 => sizes[3],
+                _ => 0.9,
+            };
+            size * normal(stream, case, index)
+        });
+        let norm = values[3..7].iter().map(|q| q * q).sum::<f64>().sqrt();
+        values[3..7].iter_mut().for_each(|q| *q /= norm);
+        values[13..17].iter_mut().for_each(|speed| *speed = 0.5 + 0.15 * *speed);
+        values
+    }
+
+    fn reference() -> Langevin<f64> {
+        Langevin { position: [0.1, -0.05, 0.2], velocity: [0.2, 0.1, -0.1], ..Langevin::at_rest() }
+    }
+
+    fn motors(values: &[f64]) -> [f64; 4] {
+        *values.first_chunk().expect("four motors")
+    }
+
+    /// Cost of the step, and the state after it.
+    fn fly(config: &RaptorConfig, inputs: &[f64; INPUTS]) -> (f64, State<f64>, Pulled<f64>) {
+        let surrogate = RaptorSurrogate::default();
+        let vehicle = Vehicle::new(&config.robot);
+        let before = State::from_fields(*inputs.first_chunk().expect("a state"));
+        let force = [0.01, -0.02, 0.03];
+        let action = motors(&inputs[21..]);
+        let disturbance = Disturbance { force_world: force, ..Disturbance::none() };
+        let next = rules::step(config, &vehicle, &before, &action, &disturbance);
+        let moment = Moment {
+            config,
+            surrogate: &surrogate,
+            vehicle: &vehicle,
+            before,
+            last_action: motors(&inputs[17..]),
+            action,
+            force,
+            after: next.body,
+            reference_after: reference().position,
+            position_threshold: config.position_threshold(),
+        };
+        let weights = weights();
+        let pulled = moment.pull_back(&State::from_fields(weights), &[0.3, -0.2, 0.1, 0.4]);
+        (pulled.cost, next, pulled)
+    }
+
+    /// Derivative of what comes later with respect to the state after the step.
+    fn weights() -> [f64; 17] {
+        std::array::from_fn(|index| 0.1 * normal(Stream::new(23, "weights"), 0, index))
+    }
+
+    fn value(config: &RaptorConfig, inputs: &[f64; INPUTS]) -> f64 {
+        let (cost, next, _) = fly(config, inputs);
+        let later: f64 = next.fields().into_iter().zip(weights()).map(|(a, b)| a * b).sum();
+        // What the next observation and cost say about the action.
+        let seen: f64 = inputs[21..].iter().zip([0.3, -0.2, 0.1, 0.4]).map(|(a, b)| a * b).sum();
+        cost + later + seen
+    }
+
+    #[test]
+    fn a_step_pulls_back_what_central_differences_show() {
+        let config = RaptorConfig::default();
+        let mut outside = 0;
+        for case in 0..30 {
+            let inputs = inputs(case);
+            outside += inputs[21..].iter().filter(|action| action.abs() > 1.0).count();
+            let (_, _, pulled) = fly(&config, &inputs);
+            let analytic: Vec<f64> = pulled
+                .state
+                .fields()
+                .into_iter()
+                .copied()
+                .chain(pulled.last_action)
+                .chain(pulled.action)
+                .collect();
+            let scale = analytic.iter().fold(0.0_f64, |largest, it| largest.max(it.abs()));
+            for index in 0..INPUTS {
+                let change = 1e-6;
+                let shifted = |by: f64| {
+                    let mut moved = inputs;
+                    moved[index] += by;
+                    value(&config, &moved)
+                };
+                let numeric = (shifted(change) - shifted(-change)) / (2.0 * change);
+                // The kinks of the barriers' second derivatives leave an error of first order.
+                assert!(
+                    (analytic[index] - numeric).abs() < 1e-6 * scale,
+                    "case {case}, input {index}: {} against {numeric}",
+                    analytic[index]
+                );
+            }
+        }
+        assert!(outside > 10, "the clamp of actions is not tested");
+    }
+
+    #[test]
+    fn without_barriers_the_cost_is_the_reward_of_the_state_after() {
+        let config = RaptorConfig::default();
+        let vehicle = Vehicle::new(&config.robot);
+        let none = Barrier { reach: 0.0, weight: 0.0 };
+        let surrogate = RaptorSurrogate {
+            position_rounding_m: 1e-9,
+            orientation_cusp: 1e-9,
+            d_action_rounding: 1e-9,
+            linear_velocity_barrier: none,
+            angular_velocity_barrier: none,
+            position_barrier: none,
+            saturation_weight: 0.0,
+        };
+        for case in 0..10 {
+            let inputs = inputs(case);
+            let state: State<f64> = State::from_fields(*inputs.first_chunk().expect("a state"));
+            let (last_action, action) = (motors(&inputs[17..]), motors(&inputs[21..]));
+            let moment = Moment {
+                config: &config,
+                surrogate: &surrogate,
+                vehicle: &vehicle,
+                before: state,
+                last_action,
+                action,
+                force: [0.0; 3],
+                after: state.body,
+                reference_after: reference().position,
+                position_threshold: 1.0,
+            };
+            let rest = State { body: Body::default(), rotor_speed: [0.0; 4] };
+            let cost = moment.pull_back(&rest, &[0.0; 4]).cost;
+            let reward: f64 =
+                rules::running_reward(&config.reward, &state.body, &reference(), &action, &last_action)
+                    .iter()
+                    .sum();
+            assert!((cost + reward - config.reward.constant).abs() < 1e-8, "{cost} and {reward}");
+        }
+    }
+
+    #[test]
+    fn an_observation_pulls_back_what_central_differences_show() {
+        let config = RaptorConfig::default();
+        let vehicle = Vehicle::new(&config.robot);
+        for case in 0..10 {
+            let inputs = inputs(case);
+            let weights: [f64; OBSERVATIONS] =
+                std::array::from_fn(|index| normal(Stream::new(25, "covector"), case, index));
+            let value = |inputs: &[f64; INPUTS]| -> f64 {
+                let state = State::from_fields(*inputs.first_chunk().expect("a state"));
+                let seen = rules::observe(&vehicle, &state, &reference(), &motors(&inputs[17..]));
+                seen.iter().zip(weights).map(|(a, b)| a * b).sum()
+            };
+            let before = State::from_fields(*inputs.first_chunk().expect("a state"));
+            let mut state =
+                State { body: Body { orientation: [0.0; 4], ..Body::default() }, rotor_speed: [0.0; 4] };
+            let mut command = [0.0; 4];
+            pull_back_observation(&vehicle, &before, &weights, &mut state, &mut command);
+            let analytic: Vec<f64> = state.fields().into_iter().copied().chain(command).collect();
+            for (index, analytic) in analytic.into_iter().enumerate() {
+                let shifted = |by: f64| {
+                    let mut moved = inputs;
+                    moved[index] += by;
+                    value(&moved)
+                };
+                let numeric = (shifted(1e-4) - shifted(-1e-4)) / 2e-4;
+                assert!((analytic - numeric).abs() < 1e-8, "input {index}: {analytic} against {numeric}");
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! `Eyas-Raptor-v0`: any quadrotor holds a point or follows a slow reference, by motor set-points.
+
+mod block;
+mod config;
+mod env;
+mod gradient;
+mod replay;
+mod rules;
+mod vehicles;
+
+pub use block::RaptorBlock;
+pub use config::{
+    DisturbancesConfig, InitConfig, Protocol, RandomForce, RaptorConfig, RewardConfig, TerminationConfig,
+};
+pub use env::RaptorEnv;
+pub use gradient::{RaptorRecord, RaptorSurrogate};
+pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
+pub use vehicles::{NamedVehicle, VehicleFile, VehicleFileError, vehicles};

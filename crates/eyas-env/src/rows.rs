@@ -1,0 +1,45 @@
+//! What the blocks of every task do with rows.
+
+use eyas_lanes::{Lanes, Row};
+use eyas_sim::{Body, State, Vector};
+
+/// One vector of lanes of three rows.
+#[inline(always)]
+pub(crate) fn load_vector<L: Lanes>(rows: &[Row], half: usize) -> Vector<L> {
+    [rows[0].load(half), rows[1].load(half), rows[2].load(half)]
+}
+
+/// The largest magnitude of an entry.
+#[inline(always)]
+pub(crate) fn largest<L: Lanes>(v: Vector<L>) -> L {
+    v[0].abs().max(v[1].abs()).max(v[2].abs())
+}
+
+/// Zero in place of what is infinite or not a number.
+#[inline(always)]
+pub(crate) fn not_a_number_to_zero<L: Lanes>(value: L) -> L {
+    // A comparison with a value that is not a number is false.
+    L::select(value.abs().less(L::splat(f32::INFINITY)), value, L::splat(0.0))
+}
+
+/// Bits of the lanes in which a number of the state is not finite.
+#[inline(always)]
+pub(crate) fn not_finite<L: Lanes>(state: &State<L>) -> u32 {
+    let mut sum = L::splat(0.0);
+    for value in state.fields() {
+        sum = sum + value.abs();
+    }
+    !L::bits(sum.less(L::splat(f32::INFINITY))) & 0xffff
+}
+
+/// One vector of lanes of a body.
+#[inline(always)]
+pub(crate) fn load_body<L: Lanes>(body: &Body<Row>, half: usize) -> Body<L> {
+    let [w, x, y, z] = &body.orientation;
+    Body {
+        position: load_vector(&body.position, half),
+        orientation: [w.load(half), x.load(half), y.load(half), z.load(half)],
+        velocity: load_vector(&body.velocity, half),
+        angular_velocity: load_vector(&body.angular_velocity, half),
+    }
+}

@@ -1,0 +1,87 @@
+//! Tasks by their configuration.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::registry::{POINT_TASK, RAPTOR_TASK};
+use crate::{PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
+
+/// The configuration of a task, and what there is to know of the task itself.
+pub trait TaskConfig:
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Its id.
+    const ID: &'static str;
+    /// Control steps of an episode that measures a policy.
+    const EVALUATION_STEPS: u32;
+
+    /// `num_envs` envs whose every draw is keyed by `seed`; all wait for a reset.
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv>;
+
+    /// Checks ranges; the message names key, value and range.
+    fn validate(&self) -> Result<(), String>;
+
+    /// Number of envs.
+    fn num_envs(&self) -> usize;
+
+    /// Control period, s.
+    fn control_period(&self) -> f64;
+
+    /// The same without a time limit that one could reach.
+    fn untimed(&self) -> Self;
+}
+
+/// A time limit that no episode reaches, s.
+const FOREVER_S: f64 = 1e6;
+
+impl TaskConfig for PointConfig {
+    const ID: &'static str = POINT_TASK;
+    const EVALUATION_STEPS: u32 = 2000;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(PointEnv::new(self, num_envs, seed))
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.control_period()
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+}
+
+impl TaskConfig for RaptorConfig {
+    const ID: &'static str = RAPTOR_TASK;
+    const EVALUATION_STEPS: u32 = 500;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(RaptorEnv::new(self, num_envs, seed))
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.sim.dt
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+}

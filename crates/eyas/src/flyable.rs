@@ -1,0 +1,59 @@
+//! What the commands know of each task beyond its configuration.
+
+use eyas_env::{DifferentiableTask, PointConfig, RaptorConfig, TaskConfig};
+use eyas_run::config::Value;
+
+/// A task that the commands fly.
+pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
+    /// Eyas' own settings for training by the simulator's gradient; `docs/algorithms` says what they are
+    /// worth.
+    const APG_PRESET: &'static str;
+    /// The same for PPO.
+    const PPO_PRESET: &'static str;
+    /// Whether a parameter file can change the vehicle.
+    const TAKES_VEHICLES: bool;
+
+    /// Trajectories that `eyas play` flies, each with the settings that select it.
+    fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)>;
+
+    /// Settings of every flight of `eyas play`: start at rest, no time limit.
+    fn play() -> Vec<(&'static str, Value)>;
+}
+
+impl Flyable for PointConfig {
+    const APG_PRESET: &'static str = include_str!("../presets/point_ctrl_apg.yaml");
+    const PPO_PRESET: &'static str = include_str!("../presets/point_ctrl_ppo.yaml");
+    const TAKES_VEHICLES: bool = false;
+
+    fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
+        [("hover", "langevin", 1.0), ("langevin", "langevin", 0.0), ("figure8", "figure8", 0.0)]
+            .map(|(name, kind, share)| {
+                let settings = vec![
+                    ("env.trajectory_type", kind.into()),
+                    ("env.prob_null_trajectory", Value::from(share)),
+                ];
+                (name, settings)
+            })
+            .to_vec()
+    }
+
+    fn play() -> Vec<(&'static str, Value)> {
+        vec![("env.train_or_play", false.into())]
+    }
+}
+
+impl Flyable for RaptorConfig {
+    const APG_PRESET: &'static str = include_str!("../presets/raptor_apg.yaml");
+    const PPO_PRESET: &'static str = include_str!("../presets/raptor_ppo.yaml");
+    const TAKES_VEHICLES: bool = true;
+
+    fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
+        [("hover", 1.0), ("langevin", 0.0)]
+            .map(|(name, share)| (name, vec![("env.prob_null_trajectory", Value::from(share))]))
+            .to_vec()
+    }
+
+    fn play() -> Vec<(&'static str, Value)> {
+        vec![("env.init.guidance", 1.0.into()), ("env.episode_length_s", 1e6.into())]
+    }
+}
