@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use eyas_sim::VehicleParameters;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,6 +29,9 @@ pub trait TaskConfig:
 
     /// Control period, s.
     fn control_period(&self) -> f64;
+
+    /// What flies.
+    fn vehicle(&self) -> &VehicleParameters;
 
     /// The same without a time limit that one could reach.
     fn untimed(&self) -> Self;
@@ -56,6 +60,10 @@ impl TaskConfig for PointConfig {
         self.control_period()
     }
 
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
     fn untimed(&self) -> Self {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
@@ -79,6 +87,10 @@ impl TaskConfig for RaptorConfig {
 
     fn control_period(&self) -> f64 {
         self.sim.dt
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
     }
 
     fn untimed(&self) -> Self {

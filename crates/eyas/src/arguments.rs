@@ -87,20 +87,32 @@ pub(crate) struct Flight {
     pub(crate) overrides: Vec<String>,
 }
 
-/// Recording. Accepted so that commands of the user's document parse; asking for one is an error.
+/// Recording.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
 #[expect(clippy::struct_field_names, reason = "the names are the flags of the user's document")]
 pub(crate) struct Video {
-    /// Record videos (this version cannot)
+    /// Record videos into the run's folder `videos`; results do not depend on it
     #[arg(long)]
     pub(crate) video: bool,
-    /// Length of a video in steps
+    /// Length of a video, control steps [default: 200; the whole episode with `--video_trigger episode`]
     #[arg(long, value_name = "STEPS", requires = "video")]
     pub(crate) video_length: Option<u32>,
-    /// Steps between videos
-    #[arg(long, value_name = "STEPS", requires = "video")]
+    /// Control steps of an env, or episodes, from video to video [default: 2000 steps, 1 episode]
+    #[arg(long, value_name = "N", requires = "video")]
     pub(crate) video_interval: Option<u32>,
+    /// What the interval counts: step or episode [default: step]
+    #[arg(long, value_name = "KIND", requires = "video")]
+    pub(crate) video_trigger: Option<String>,
+    /// Camera: chase, fixed, orbit or top [default: chase for play and distill, fixed for train]
+    #[arg(long, value_name = "NAME", requires = "video")]
+    pub(crate) video_view: Option<String>,
+    /// Envs shown side by side [default: 1; 4 for train]
+    #[arg(long, value_name = "N", requires = "video")]
+    pub(crate) video_envs: Option<usize>,
+    /// Largest share of a training's time that recording takes; videos beyond it are left out, but not the first
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, requires = "video")]
+    pub(crate) video_max_share: f64,
 }
 
 /// Flags of Isaac Lab's `AppLauncher`. Known so that commands written for it get an answer: what there is no
@@ -285,9 +297,9 @@ pub(crate) struct Play {
     pub(crate) side: Side,
     #[command(flatten)]
     pub(crate) teacher: TeacherOptions,
-    /// What to fly: hover, langevin or figure8
-    #[arg(long, default_value = "figure8", value_name = "NAME")]
-    pub(crate) trajectory: String,
+    /// What to fly: hover, langevin or, on the point task, figure8 [default: the last the task has]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) trajectory: Option<String>,
     /// Control steps to fly
     #[arg(long, default_value_t = 3000, value_name = "N")]
     pub(crate) max_steps: u32,

@@ -83,6 +83,12 @@ impl From<eyas_policy::Untrainable> for Failure {
     }
 }
 
+impl From<eyas_view::VideoError> for Failure {
+    fn from(error: eyas_view::VideoError) -> Self {
+        Self::new(error).hint("give a smaller `--video_length`, or leave out `--video`")
+    }
+}
+
 impl From<eyas_env::UnknownTask> for Failure {
     fn from(error: eyas_env::UnknownTask) -> Self {
         Self::new(error).hint("`eyas task list` describes them")

@@ -12,8 +12,12 @@ pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
     const PPO_PRESET: &'static str;
     /// Whether a parameter file can change the vehicle.
     const TAKES_VEHICLES: bool;
+    /// Folder of the runs of the task.
+    const EXPERIMENT: &'static str;
+    /// Longest episode of a distillation, control steps.
+    const DISTILLATION_STEPS: u32;
 
-    /// Trajectories that `eyas play` flies, each with the settings that select it.
+    /// Trajectories that `eyas play` flies, each with the settings that select it; the last is the default.
     fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)>;
 
     /// Settings of every flight of `eyas play`: start at rest, no time limit.
@@ -24,6 +28,8 @@ impl Flyable for PointConfig {
     const APG_PRESET: &'static str = include_str!("../presets/point_ctrl_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/point_ctrl_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
+    const EXPERIMENT: &'static str = "point_ctrl_direct";
+    const DISTILLATION_STEPS: u32 = 1000;
 
     fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         [("hover", "langevin", 1.0), ("langevin", "langevin", 0.0), ("figure8", "figure8", 0.0)]
@@ -46,6 +52,8 @@ impl Flyable for RaptorConfig {
     const APG_PRESET: &'static str = include_str!("../presets/raptor_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/raptor_ppo.yaml");
     const TAKES_VEHICLES: bool = true;
+    const EXPERIMENT: &'static str = "raptor";
+    const DISTILLATION_STEPS: u32 = 500;
 
     fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         [("hover", 1.0), ("langevin", 0.0)]

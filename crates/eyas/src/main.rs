@@ -8,6 +8,7 @@ mod flyable;
 mod report;
 mod self_check;
 mod setup;
+mod video;
 
 use std::process::ExitCode;
 

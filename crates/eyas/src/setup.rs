@@ -65,6 +65,7 @@ impl AgentConfig {
 pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<(), Failure> {
     find_task(&flight.task)?;
     refuse_what_is_not_built(flight)?;
+    layers.set("agent.experiment_name", T::EXPERIMENT, Origin::Preset("task".into()))?;
     if let Some(vehicle) = &flight.vehicle {
         layer_vehicle::<T>(layers, vehicle)?;
     }
@@ -89,6 +90,12 @@ pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<
         }
     }
     Ok(())
+}
+
+/// The flags that say again what is flown.
+pub(crate) fn what_flies(flight: &Flight) -> String {
+    let vehicle = flight.vehicle.as_ref().map(|it| format!(" --vehicle {it}")).unwrap_or_default();
+    format!("--task {}{vehicle}", flight.task)
 }
 
 /// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
@@ -135,10 +142,6 @@ fn seed_of(seed: i64) -> Result<i64, Failure> {
 }
 
 fn refuse_what_is_not_built(flight: &Flight) -> Result<(), Failure> {
-    if flight.video.video {
-        return Err(Failure::new("`--video`: this version records no video")
-            .hint("run without it; `eyas play` writes tracking data that NumPy reads"));
-    }
     if let Some(flag) = flight.launcher.asked_for() {
         return Err(Failure::new(format!("`{flag}` is for the app of Isaac Sim, and there is none here"))
             .hint("leave the flag out"));

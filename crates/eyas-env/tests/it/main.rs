@@ -9,4 +9,5 @@
 )]
 
 mod point;
+mod raptor;
 mod replay;

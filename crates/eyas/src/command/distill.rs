@@ -21,6 +21,7 @@ use crate::flyable::Flyable;
 use crate::report::{self, say};
 use crate::self_check::self_check;
 use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
+use crate::video::{Defaults, Plan, Videos};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
 fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
     let (config, layers, resumes) = configure::<T>(arguments)?;
+    let film = Plan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Chase, num_envs: 1 })?;
     let seed = config.agent.seed;
     let root = Path::new(ROOT).join(&config.agent.experiment_name);
     let resumed = if resumes {
@@ -121,13 +123,24 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
     bar.set(u64::from(progress.epoch));
     let events = EventWriter::create(run.path())?;
-    let mut session = Session { config, run, events, bar, interrupt, best, clock: std::time::Instant::now() };
+    let epoch = progress.epoch;
+    let videos = film.map(|plan| {
+        let [steps, episodes] = flown_after(&config, epoch);
+        let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
+        Videos::new(plan, run.videos("distillation"), &config.env, first).beside("teacher", teacher.clone())
+    });
+    let clock = std::time::Instant::now();
+    let mut session = Session { config, run, events, bar, interrupt, best, clock, videos };
+    session.record(epoch, &progress.student)?;
     distill(&session.config.distill.clone(), &teacher, &mut arena, &mut progress, &mut session)?;
     session.finish(arguments, &teacher, &progress)
 }
 
 fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool), Failure> {
     let mut layers = Layers::new(&Config::<T>::default())?;
+    for key in ["distill.episode_steps", "distill.eval_steps"] {
+        layers.set(key, T::DISTILLATION_STEPS, Origin::Preset("task".into()))?;
+    }
     layer::<T>(&mut layers, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
@@ -200,6 +213,13 @@ fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Control steps of each env, and episodes, that are flown before an epoch.
+fn flown_after<T: Flyable>(config: &Config<T>, epoch: u32) -> [u64; 2] {
+    let episodes = u64::from(config.distill.num_episodes);
+    let rounds = episodes.div_ceil(config.env.num_envs() as u64);
+    [rounds * u64::from(config.distill.episode_steps), episodes].map(|each| each * u64::from(epoch))
+}
+
 fn dataset_capacity<T>(config: &Config<T>, width: usize) -> u64 {
     let distill = &config.distill;
     let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
@@ -255,9 +275,17 @@ struct Session<T> {
     interrupt: Interrupt,
     best: f64,
     clock: std::time::Instant,
+    videos: Option<Videos<T>>,
 }
 
 impl<T: Flyable> Session<T> {
+    /// Records student and teacher if a video is due before an epoch.
+    fn record(&mut self, epoch: u32, student: &Student) -> Result<(), Failure> {
+        let Some(videos) = &mut self.videos else { return Ok(()) };
+        let [steps, episodes] = flown_after(&self.config, epoch);
+        videos.at(steps, episodes, "student", || Ok(student.pilot()))
+    }
+
     fn say(&self, line: &str) -> Result<(), Failure> {
         Ok(self.bar.println(line)?)
     }
@@ -321,6 +349,9 @@ impl<T: Flyable> Session<T> {
         progress: &Progress,
     ) -> Result<ExitCode, Failure> {
         self.events.flush()?;
+        if let Some(videos) = &self.videos {
+            videos.finish()?;
+        }
         let epochs = self.config.distill.n_epochs;
         if progress.epoch < epochs {
             self.say(&format!("Interrupted after epoch {} of {epochs}", progress.epoch))?;
@@ -349,8 +380,8 @@ impl<T: Flyable> Session<T> {
         self.say(report::LEGEND)?;
         let returns = [&of_student, &of_teacher].map(|it| it.summary().mean_return);
         self.say(&report::share_of_teacher(returns))?;
-        let task = &arguments.flight.task;
-        self.say(&format!("Fly it: eyas play --task {task} --checkpoint {}", best_path.display()))?;
+        let what_flies = setup::what_flies(&arguments.flight);
+        self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {}", best_path.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -400,6 +431,7 @@ impl<T: Flyable> Observer for Session<T> {
             self.say("[INFO] Evaluating student policy...")?;
             self.evaluated(evaluation, epoch, student)?;
         }
+        self.record(epoch + 1, student)?;
         let stops = self.interrupt.interrupted();
         if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
             self.events.flush()?;

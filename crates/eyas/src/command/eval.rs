@@ -31,6 +31,10 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
 fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
     let mut layers = Layers::new(&Config::<T>::default())?;
     layer::<T>(&mut layers, &arguments.flight)?;
+    if arguments.flight.video.video {
+        return Err(Failure::new("`--video`: an evaluation records none")
+            .hint("`eyas play --video` records a flight of the policy"));
+    }
     let steps = arguments.steps.unwrap_or(T::EVALUATION_STEPS);
     if arguments.flight.num_envs.is_some() {
         return Err(Failure::new("`--num_envs`: an evaluation flies one env for each episode")

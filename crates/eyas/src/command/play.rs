@@ -12,6 +12,7 @@ use eyas_lanes::{BLOCK, Row};
 use eyas_learn::Pilot;
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
+use eyas_view::{Caption, Flight, Moment, View};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer, load_policy};
+use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name};
 
 /// Folder of all runs, as the original's.
 const ROOT: &str = "logs/rsl_rl";
@@ -41,7 +43,8 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
 
 fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
-    let config = configure::<T>(arguments)?;
+    let (config, trajectory) = configure::<T>(arguments)?;
+    let film = Plan::of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: 1 })?;
     let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
     for decision in &loaded.decisions {
         eprintln!("{decision}");
@@ -53,10 +56,20 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     drop(bar);
 
     let run = RunDir::create_flight(ROOT, &config.agent.experiment_name, &config.agent.run_name)?;
-    let statistics =
-        flight.statistics(&arguments.checkpoint, &arguments.trajectory, config.env.control_period());
+    let statistics = flight.statistics(&arguments.checkpoint, trajectory, config.env.control_period());
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
     flight.write_arrays(&run, config.env.control_period())?;
+    if let Some(film) = &film {
+        let checkpoint = arguments.checkpoint.file_name().unwrap_or_default().to_string_lossy();
+        let caption = Caption {
+            title: checkpoint.into_owned(),
+            subtitle: format!("{} · {}", vehicle_name(&config.env), trajectory),
+            motors: motor_names(env.spec()),
+        };
+        let folder = run.videos("play");
+        let recorded = record_flights(film, &folder, &flight.flown, &caption, &config.env)?;
+        eprintln!("[INFO] Recorded {recorded} videos: {}", folder.display());
+    }
     let mut out = std::io::stdout().lock();
     write!(out, "{}", flight.table())?;
     write!(out, "\n{statistics}")?;
@@ -64,24 +77,24 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure<T: Flyable>(arguments: &Play) -> Result<Config<T>, Failure> {
+fn configure<T: Flyable>(arguments: &Play) -> Result<(Config<T>, &'static str), Failure> {
     let mut layers = Layers::new(&Config::<T>::default())?;
-    let trajectories = T::trajectories();
-    let Some((_, settings)) = trajectories.iter().find(|(name, _)| *name == arguments.trajectory) else {
+    let mut trajectories = T::trajectories();
+    if let Some(asked) = &arguments.trajectory {
         let names: Vec<&str> = trajectories.iter().map(|(name, _)| *name).collect();
-        return Err(Failure::new(format!(
-            "`--trajectory {}`: unknown, task `{}` flies {}",
-            arguments.trajectory,
-            T::ID,
-            names.join(", ")
-        )));
-    };
+        let message = format!("`--trajectory {asked}`: unknown, task `{}` flies {}", T::ID, names.join(", "));
+        trajectories.retain(|(name, _)| name == asked);
+        if trajectories.is_empty() {
+            return Err(Failure::new(message));
+        }
+    }
+    let (trajectory, settings) = trajectories.pop().expect("every task flies something");
     layers.set("env.scene.num_envs", NUM_ENVS, Origin::Preset("play".into()))?;
     for (key, value) in T::play() {
         layers.set(key, value, Origin::Preset("play".into()))?;
     }
     for (key, value) in settings {
-        layers.set(key, value.clone(), Origin::flag("--trajectory"))?;
+        layers.set(key, value, Origin::flag("--trajectory"))?;
     }
     layer::<T>(&mut layers, &arguments.flight)?;
     if arguments.max_steps == 0 {
@@ -90,7 +103,7 @@ fn configure<T: Flyable>(arguments: &Play) -> Result<Config<T>, Failure> {
     let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
-    Ok(config)
+    Ok((config, trajectory))
 }
 
 /// Everything that was flown, `[step][env]`; not a number after an episode has ended.
@@ -105,6 +118,8 @@ struct Recorder {
     returns: Vec<f32>,
     lengths: Vec<u32>,
     crashed: Vec<bool>,
+    /// The same for viewers, of each env.
+    flown: Vec<Flight>,
 }
 
 impl Recorder {
@@ -128,6 +143,7 @@ impl Recorder {
             returns: vec![0.0; num_envs],
             lengths: vec![0; num_envs],
             crashed: vec![false; num_envs],
+            flown: vec![Flight::new(1.0 / env.spec().control_rate_hz); num_envs],
         };
         let inference = &pilot.inference;
         let mut observation = vec![Row::ZERO; observations];
@@ -165,6 +181,9 @@ impl Recorder {
                         recorder.crashed[env] = outcome.terminated >> lane & 1 == 1;
                         live += 1;
                     }
+                    let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
+                    let (step, crashed) = (recorder.lengths[env], recorder.crashed[env]);
+                    recorder.flown[env].push(Moment::new(&state, command, 0, step, crashed));
                 }
             }
             recorder.steps += 1;

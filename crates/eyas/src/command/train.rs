@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::find_task;
-use eyas_env::{DifferentiableBlock, DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv};
+use eyas_env::{DifferentiableBlock, DifferentiableTask, VecEnv};
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_formats::{AdamState, LoadOptions, Tensor, Value, rsl_rl};
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
@@ -18,7 +18,8 @@ use crate::arguments::Train;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::{self, say};
-use crate::setup::{check, layer, load_policy, progress, write_manifest};
+use crate::setup::{check, layer, load_policy, progress, what_flies, write_manifest};
+use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/rsl_rl";
@@ -169,6 +170,12 @@ fn train<T: Flyable>(
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
     let plan = &layers.section::<Plan>("agent")?;
+    let film =
+        VideoPlan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Fixed, num_envs: 4 })?;
+    if film.is_some_and(|film| film.trigger == Trigger::Episode) {
+        return Err(Failure::new("`--video_trigger episode`: training counts steps, not episodes")
+            .hint("leave the flag out, or record episodes with `eyas play` or `eyas distill`"));
+    }
     let root = Path::new(ROOT).join(&plan.experiment_name);
     let resumed = find_resumed(arguments, plan, &root)?;
     let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_ref());
@@ -200,15 +207,21 @@ fn train<T: Flyable>(
     let mut session = Session {
         bar: progress(arguments.flight.quiet, "train", u64::from(plan.max_iterations), "steps"),
         events: EventWriter::create(run.path())?,
+        videos: film.map(|film| {
+            let first = u64::from(learner.iteration());
+            Videos::new(film, run.videos("train"), env, first)
+        }),
         run,
         plan,
         env,
+        what_flies: what_flies(&arguments.flight),
         best_return,
         best: None,
         interrupt,
         env_steps: 0,
         seconds: 0.0,
     };
+    session.film(learner.as_ref(), 0)?;
     while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
         let iteration = learner.iterate();
         session.record(learner.as_mut(), &iteration)?;
@@ -441,6 +454,9 @@ struct Session<'a, T> {
     run: RunDir,
     plan: &'a Plan,
     env: &'a T,
+    /// Flags that say again what is flown.
+    what_flies: String,
+    videos: Option<Videos<T>>,
     events: EventWriter,
     bar: Progress,
     interrupt: Interrupt,
@@ -453,9 +469,19 @@ struct Session<'a, T> {
 }
 
 impl<T: Flyable> Session<'_, T> {
+    /// Records the policy if a video is due after an iteration that flew `env_steps` steps in all.
+    fn film(&mut self, learner: &dyn Learner, env_steps: u64) -> Result<(), Failure> {
+        let Some(videos) = &mut self.videos else { return Ok(()) };
+        let each = env_steps / self.env.num_envs() as u64;
+        let steps = u64::from(learner.iteration()) * each;
+        let spec = DifferentiableTask::spec(self.env);
+        videos.at(steps, 0, "policy", || Ok(Pilot::new(learner.actor(), &spec)?))
+    }
+
     fn record(&mut self, learner: &mut dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
         self.env_steps += iteration.env_steps;
         self.seconds += iteration.seconds;
+        self.film(learner, iteration.env_steps)?;
         let index = learner.iteration();
         self.bar.set(u64::from(index));
         self.bar.count(iteration.env_steps);
@@ -528,8 +554,11 @@ impl<T: Flyable> Session<'_, T> {
             let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
         }
-        let Self { run, bar, plan, best, seconds, .. } = self;
+        let Self { run, bar, plan, best, seconds, videos, what_flies, .. } = self;
         drop(bar);
+        if let Some(videos) = &videos {
+            videos.finish()?;
+        }
         if iteration < plan.max_iterations {
             let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
             let path = run.file(format!("{CHECKPOINT}{iteration}.pt"));
@@ -544,7 +573,7 @@ impl<T: Flyable> Session<'_, T> {
         }
         let best = run.file(BEST);
         say(format!("Best model saved to: {}", best.display()))?;
-        say(format!("Distil it: eyas distill --task {} --teacher_checkpoint {}", T::ID, best.display()))?;
+        say(format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {}", best.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 mod acts_as_the_library;
+mod any_quadrotor;
 mod distils;
 mod explains_itself;
+mod films;
 mod flies;
 mod goes_on;
 mod inspects_every_layout;

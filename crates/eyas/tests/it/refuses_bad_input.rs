@@ -78,7 +78,7 @@ fn a_value_out_of_range_is_named_with_its_range() {
         &["`--num_envs`", "hint: give `--episodes N`"],
     );
     refused(&it, it.eyas(&format!("play {policy} --max_steps 0")), &["`--max_steps` is 0"]);
-    let lines = ["`--trajectory circle`", "hover, langevin or figure8"];
+    let lines = ["`--trajectory circle`", "hover, langevin, figure8"];
     refused(&it, it.eyas(&format!("play {policy} --trajectory circle")), &lines);
     refused(&it, it.eyas("--threads 0 task list"), &["`--threads` is 0"]);
 }
@@ -86,7 +86,6 @@ fn a_value_out_of_range_is_named_with_its_range() {
 #[test]
 fn what_this_version_cannot_do_is_refused_by_name() {
     let it = Workspace::with_teacher();
-    refused(&it, it.distill("--video"), &["`--video`: this version records no video", "hint: "]);
     refused(&it, it.distill("--logger wandb"), &["`--logger wandb`", "TensorBoard", "hint: "]);
     refused(&it, it.distill("--device cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> flag `--device`"]);
     refused(&it, it.distill("sim.device=cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> override"]);

@@ -1,0 +1,136 @@
+//! Flights to draw: one moment for each control step.
+
+use std::ops::Range;
+
+use eyas_env::{Telemetry, VecEnv};
+use eyas_lanes::{BLOCK, Row};
+use eyas_policy::{Inference, Scratch};
+
+use crate::space::{Pose, Vector};
+
+/// One vehicle after one control step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moment {
+    /// Where the vehicle is.
+    pub pose: Pose,
+    /// Where it should be, world frame, m.
+    pub target: Vector,
+    /// Set-point of each rotor in its range, in `[0, 1]`.
+    pub throttle: [f32; 4],
+    /// Which episode of the flight it belongs to, from 0.
+    pub episode: u32,
+    /// Control steps since that episode began.
+    pub step: u32,
+    /// Whether the episode has ended here by its task, not by its time.
+    pub has_crashed: bool,
+}
+
+impl Moment {
+    /// What an env shows after a step with motor set-points in `[-1, 1]`.
+    pub fn new(telemetry: &Telemetry, action: [f32; 4], episode: u32, step: u32, has_crashed: bool) -> Self {
+        Self {
+            pose: Pose { position: telemetry.position, orientation: telemetry.orientation },
+            target: telemetry.desired_position,
+            throttle: action.map(|command| 0.5 + 0.5 * command.clamp(-1.0, 1.0)),
+            episode,
+            step,
+            has_crashed,
+        }
+    }
+
+    /// Distance to the target, m.
+    pub fn position_error(&self) -> f32 {
+        crate::space::norm(crate::space::sub(self.pose.position, self.target))
+    }
+
+    fn is_finite(&self) -> bool {
+        let numbers = [&self.pose.position[..], &self.pose.orientation, &self.target, &self.throttle];
+        numbers.into_iter().flatten().all(|value| value.is_finite())
+    }
+}
+
+/// The moments of one env.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flight {
+    /// Control period, s.
+    pub period_s: f64,
+    moments: Vec<Moment>,
+}
+
+impl Flight {
+    /// An empty flight.
+    pub fn new(period_s: f64) -> Self {
+        Self { period_s, moments: Vec::new() }
+    }
+
+    /// Adds a moment; one with numbers that are not finite repeats the last one, since it has no place.
+    pub fn push(&mut self, moment: Moment) {
+        let shown = if moment.is_finite() { Some(moment) } else { self.moments.last().copied() };
+        self.moments.extend(shown.map(|shown| Moment { has_crashed: moment.has_crashed, ..shown }));
+    }
+
+    /// The moments, in order.
+    pub fn moments(&self) -> &[Moment] {
+        &self.moments
+    }
+
+    /// The moments of a range of indices, as far as there are any.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let end = range.end.min(self.moments.len());
+        let moments = self.moments[range.start.min(end)..end].to_vec();
+        Self { period_s: self.period_s, moments }
+    }
+
+    /// Indices of the moments of the same episode as one.
+    pub(crate) fn episode_of(&self, index: usize) -> Range<usize> {
+        let episode = self.moments[index].episode;
+        let start = self.moments.partition_point(|moment| moment.episode < episode);
+        start..self.moments.partition_point(|moment| moment.episode <= episode)
+    }
+
+    /// Flies a policy in every env of a fresh `env` for `steps` control steps; a new episode follows each that ends.
+    ///
+    /// `features` are those of the observation that the policy reads.
+    pub fn record(
+        env: &mut dyn VecEnv,
+        policy: &Inference,
+        features: &Range<usize>,
+        steps: u32,
+    ) -> Vec<Self> {
+        let period_s = 1.0 / env.spec().control_rate_hz;
+        let num_envs = env.num_envs();
+        let mut observation = vec![Row::ZERO; env.spec().num_observations()];
+        let mut action = vec![Row::ZERO; policy.num_actions()];
+        let mut scratch = Scratch::default();
+        let mut flights = vec![Self::new(period_s); num_envs];
+        for (index, block) in env.blocks().iter_mut().enumerate() {
+            let mut state = vec![Row::ZERO; policy.state_width()];
+            let mut clocks = [(0, 0); BLOCK];
+            block.reset(u32::MAX);
+            for _ in 0..steps {
+                block.observe(&mut observation);
+                policy.act(&observation[features.clone()], &mut state, &mut scratch, &mut action);
+                let outcome = block.step(&action);
+                for (lane, flight) in flights.iter_mut().skip(index * BLOCK).take(BLOCK).enumerate() {
+                    let (episode, step) = &mut clocks[lane];
+                    *step += 1;
+                    let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
+                    let has_crashed = outcome.terminated >> lane & 1 == 1;
+                    flight.push(Moment::new(&block.telemetry(lane), command, *episode, *step, has_crashed));
+                    if block.ended() >> lane & 1 == 1 {
+                        (*episode, *step) = (*episode + 1, 0);
+                        for row in &mut state {
+                            row[lane] = 0.0;
+                        }
+                    }
+                }
+                let ended = block.ended();
+                if ended != 0 {
+                    block.reset(ended);
+                }
+            }
+        }
+        flights
+    }
+}

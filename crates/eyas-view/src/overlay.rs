@@ -1,0 +1,223 @@
+//! Names, numbers and motor bars over a picture.
+
+use crate::flight::Moment;
+use crate::frame::{Color, Frame, palette};
+use crate::text::{self, Size};
+
+/// What a picture is labelled with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caption {
+    /// Who flies: the policy.
+    pub title: String,
+    /// What flies, and along what.
+    pub subtitle: String,
+    /// Names of the motors, in the order of the actions.
+    pub motors: [String; 4],
+}
+
+/// Below this width, px, a picture gets smaller cards and no map.
+pub(crate) const COMPACT_WIDTH: usize = 900;
+/// Below this one, px, only the essentials.
+const MINIATURE_WIDTH: usize = 560;
+
+const MARGIN: f32 = 20.0;
+const CARD_OPACITY: f32 = 0.80;
+
+/// Everything but the legend.
+pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
+    if frame.width < MINIATURE_WIDTH {
+        miniature(frame, caption, moment, time_s);
+    } else if frame.width < COMPACT_WIDTH {
+        compact(frame, caption, moment, time_s);
+    } else {
+        title(frame, caption);
+        numbers(frame, moment, time_s);
+        motors(frame, caption, moment);
+    }
+    if moment.has_crashed {
+        crash(frame);
+    }
+}
+
+/// Distance of cards from the edges of a picture, px.
+pub(crate) fn inset(width: usize) -> f32 {
+    match width {
+        0..MINIATURE_WIDTH => 6.0,
+        MINIATURE_WIDTH..COMPACT_WIDTH => 10.0,
+        _ => MARGIN,
+    }
+}
+
+fn card(frame: &mut Frame, place: [f32; 4]) {
+    frame.rounded(place, 8.0, palette::PAPER, CARD_OPACITY);
+}
+
+fn title(frame: &mut Frame, caption: &Caption) {
+    let limit = 0.5 * frame.width as f32;
+    let title = text::fitted(&caption.title, Size::Medium, limit);
+    let subtitle = text::fitted(&caption.subtitle, Size::Small, limit);
+    let width = text::width(&title, Size::Medium).max(text::width(&subtitle, Size::Small));
+    card(frame, [MARGIN, MARGIN, width + 32.0, 62.0]);
+    text::write(frame, &title, Size::Medium, [MARGIN + 16.0, MARGIN + 9.0], palette::INK);
+    text::write(frame, &subtitle, Size::Small, [MARGIN + 16.0, MARGIN + 35.0], palette::FAINT_INK);
+}
+
+/// A length for people: millimetres below a metre.
+fn length(meters: f32) -> (String, &'static str) {
+    if meters < 0.9995 { (format!("{:.0}", 1000.0 * meters), "mm") } else { (format!("{meters:.2}"), "m") }
+}
+
+fn numbers(frame: &mut Frame, moment: &Moment, time_s: f32) {
+    let (error, unit) = length(moment.position_error());
+    let time = format!("{time_s:.2}");
+    let columns = [("time", time.as_str(), "s"), ("position error", error.as_str(), unit)];
+    let column_width = 132.0;
+    let width = 2.0 * column_width + 24.0;
+    let left = frame.width as f32 - MARGIN - width;
+    card(frame, [left, MARGIN, width, 78.0]);
+    for (index, (name, value, unit)) in columns.into_iter().enumerate() {
+        let right = left + 8.0 + (index + 1) as f32 * column_width;
+        text::write(
+            frame,
+            name,
+            Size::Small,
+            [right - text::width(name, Size::Small), MARGIN + 9.0],
+            palette::FAINT_INK,
+        );
+        let unit_left = right - text::width(unit, Size::Medium);
+        let base = MARGIN + 28.0 + text::ascent(Size::Large);
+        text::write(
+            frame,
+            unit,
+            Size::Medium,
+            [unit_left, base - text::ascent(Size::Medium)],
+            palette::FAINT_INK,
+        );
+        let value_left = unit_left - 5.0 - text::width(value, Size::Large);
+        text::write(frame, value, Size::Large, [value_left, MARGIN + 28.0], palette::INK);
+    }
+}
+
+fn motors(frame: &mut Frame, caption: &Caption, moment: &Moment) {
+    let (width, height) = (184.0, 142.0);
+    let top = frame.height as f32 - MARGIN - height;
+    card(frame, [MARGIN, top, width, height]);
+    text::write(frame, "motor commands, %", Size::Small, [MARGIN + 16.0, top + 9.0], palette::FAINT_INK);
+    for motor in 0..4 {
+        let left = MARGIN + 20.0 + 40.0 * motor as f32;
+        let share = moment.throttle[motor];
+        bar(frame, [left, top + 34.0, 24.0, 62.0], share, motor_color(&caption.motors[motor]));
+        let middle = left + 12.0;
+        let number = format!("{:.0}", 100.0 * share);
+        for (label, y, color) in
+            [(number.as_str(), 98.0, palette::INK), (&caption.motors[motor], 116.0, palette::FAINT_INK)]
+        {
+            let start = middle - 0.5 * text::width(label, Size::Small);
+            text::write(frame, label, Size::Small, [start, top + y], color);
+        }
+    }
+}
+
+/// As the propellers: orange ahead, blue behind.
+fn motor_color(name: &str) -> Color {
+    if name.starts_with('F') { palette::ACCENT } else { palette::REFERENCE }
+}
+
+fn bar(frame: &mut Frame, [x, y, width, height]: [f32; 4], share: f32, color: Color) {
+    frame.rounded([x, y, width, height], 3.0, palette::RULE, 0.55);
+    let filled = (height * share.clamp(0.0, 1.0)).max(1.0);
+    frame.rounded([x, y + height - filled, width, filled], 3.0, color, 1.0);
+}
+
+fn compact(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
+    let (error, unit) = length(moment.position_error());
+    let limit = frame.width as f32 - 210.0;
+    let title = text::fitted(&caption.title, Size::Medium, limit);
+    let subtitle = text::fitted(&caption.subtitle, Size::Small, limit);
+    let width = text::width(&title, Size::Medium).max(text::width(&subtitle, Size::Small)) + 24.0;
+    card(frame, [10.0, 10.0, width, 54.0]);
+    text::write(frame, &title, Size::Medium, [22.0, 14.0], palette::INK);
+    text::write(frame, &subtitle, Size::Small, [22.0, 39.0], palette::FAINT_INK);
+    let lines = [format!("{time_s:.2} s"), format!("error {error} {unit}")];
+    let left = frame.width as f32 - 10.0 - 122.0;
+    card(frame, [left, 10.0, 122.0, 54.0]);
+    for (line, (size, y, color)) in
+        lines.iter().zip([(Size::Small, 16.0, palette::FAINT_INK), (Size::Small, 38.0, palette::INK)])
+    {
+        let start = left + 110.0 - text::width(line, size);
+        text::write(frame, line, size, [start, y], color);
+    }
+    small_motors(frame, caption, moment, [10.0, 92.0, 56.0]);
+}
+
+/// Motor bars without numbers in the lower left corner: distance from the edges, width and height, px.
+fn small_motors(frame: &mut Frame, caption: &Caption, moment: &Moment, [inset, width, height]: [f32; 3]) {
+    let top = frame.height as f32 - inset - height;
+    card(frame, [inset, top, width, height]);
+    let pitch = (width - 12.0) / 4.0;
+    for motor in 0..4 {
+        let left = inset + 9.0 + pitch * motor as f32;
+        let color = motor_color(&caption.motors[motor]);
+        bar(frame, [left, top + 8.0, pitch - 6.0, height - 16.0], moment.throttle[motor], color);
+    }
+}
+
+fn miniature(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
+    let (error, unit) = length(moment.position_error());
+    let numbers = format!("{time_s:.2} s   {error} {unit}");
+    let numbers_width = text::width(&numbers, Size::Small) + 16.0;
+    let title = text::fitted(&caption.title, Size::Small, frame.width as f32 - numbers_width - 36.0);
+    card(frame, [6.0, 6.0, text::width(&title, Size::Small) + 16.0, 26.0]);
+    text::write(frame, &title, Size::Small, [14.0, 10.0], palette::INK);
+    let left = frame.width as f32 - 6.0 - numbers_width;
+    card(frame, [left, 6.0, numbers_width, 26.0]);
+    text::write(frame, &numbers, Size::Small, [left + 8.0, 10.0], palette::INK);
+    small_motors(frame, caption, moment, [6.0, 64.0, 42.0]);
+}
+
+fn crash(frame: &mut Frame) {
+    let (label, size, top, height) = match frame.width {
+        0..MINIATURE_WIDTH => ("limits exceeded", Size::Small, 38.0, 26.0),
+        MINIATURE_WIDTH..COMPACT_WIDTH => ("episode ended: limits exceeded", Size::Medium, 74.0, 40.0),
+        _ => ("episode ended: limits exceeded", Size::Medium, MARGIN, 40.0),
+    };
+    let width = text::width(label, size) + 36.0;
+    let left = 0.5 * (frame.width as f32 - width);
+    frame.rounded([left, top, width, height], 8.0, palette::FLOWN, 0.94);
+    let text_top = top + 0.5 * (height - text::line_height(size));
+    text::write(frame, label, size, [left + 18.0, text_top], palette::PAPER);
+}
+
+/// What the lines are, and how large the grid is.
+pub(crate) fn legend(frame: &mut Frame, grid_m: f32, magnification: f32, [edge, right]: [f32; 2]) {
+    let is_miniature = frame.width < MINIATURE_WIDTH;
+    let mut notes = Vec::new();
+    if !is_miniature {
+        notes.push((Some(palette::FLOWN), "flown".to_owned()));
+        notes.push((Some(palette::REFERENCE), "target".to_owned()));
+    }
+    notes.push((None, format!("grid {grid_m} m")));
+    if magnification > 1.05 {
+        notes.push((None, format!("vehicle ×{magnification:.1}")));
+    }
+    let widths: Vec<f32> = notes
+        .iter()
+        .map(|(mark, note)| text::width(note, Size::Small) + if mark.is_some() { 26.0 } else { 0.0 })
+        .collect();
+    let width = widths.iter().sum::<f32>() + 18.0 * (notes.len() - 1) as f32 + 28.0;
+    let height = if is_miniature { 26.0 } else { 30.0 };
+    let top = frame.height as f32 - (frame.width as f32 - edge) - height;
+    let mut pen = right - width;
+    card(frame, [pen, top, width, height]);
+    pen += 14.0;
+    let text_top = top + 0.5 * (height - text::line_height(Size::Small));
+    for ((mark, note), width) in notes.iter().zip(widths) {
+        let mut start = pen;
+        if let Some(color) = mark {
+            frame.rounded([start, top + 0.5 * height - 2.0, 18.0, 4.0], 2.0, *color, 1.0);
+            start += 26.0;
+        }
+        text::write(frame, note, Size::Small, [start, text_top], palette::INK);
+        pen += width + 18.0;
+    }
+}

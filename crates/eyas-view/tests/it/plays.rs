@@ -1,0 +1,88 @@
+//! Films become files that players show, and what cannot be shown is an error.
+
+use std::process::Command;
+
+use eyas_view::{Film, Flight, VideoError, View};
+
+use crate::script;
+
+/// The content of the box at the end of a path of names.
+fn content<'a>(mut bytes: &'a [u8], path: &[&[u8; 4]]) -> &'a [u8] {
+    for (depth, name) in path.iter().enumerate() {
+        // Sample descriptions hold boxes after a header.
+        let skip = match path.get(depth.wrapping_sub(1)).copied() {
+            Some(b"stsd") => 8,
+            Some(b"avc1") => 78,
+            _ => 0,
+        };
+        bytes = &bytes[skip..];
+        loop {
+            let size = u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize;
+            if &bytes[4..8] == name.as_slice() {
+                bytes = &bytes[8..size];
+                break;
+            }
+            bytes = &bytes[size..];
+        }
+    }
+    bytes
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+#[test]
+fn the_file_says_size_duration_and_codec() {
+    let file = script::film((320, 180), View::Fixed).encode().unwrap();
+    assert_eq!(&content(&file, &[b"ftyp"])[..4], b"isom");
+    let movie = content(&file, &[b"moov", b"mvhd"]);
+    // 500 control steps of 10 ms.
+    assert_eq!((word(movie, 12), word(movie, 16)), (1_000_000, 5_000_000));
+    let track = content(&file, &[b"moov", b"trak", b"tkhd"]);
+    assert_eq!([word(track, 76) >> 16, word(track, 80) >> 16], [320, 180]);
+    let tables = content(&file, &[b"moov", b"trak", b"mdia", b"minf", b"stbl"]);
+    let codec = content(tables, &[b"stsd", b"avc1", b"avcC"]);
+    // Version 1, profile 66 (baseline).
+    assert_eq!(codec[..2], [1, 66]);
+    let sizes = content(tables, &[b"stsz"]);
+    assert_eq!(word(sizes, 8), 250);
+    let first = word(content(tables, &[b"stco"]), 8) as usize;
+    let data: usize = sizes[12..].chunks(4).map(|size| word(size, 0) as usize).sum();
+    assert_eq!(first + data, file.len());
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_threads() {
+    let film = script::film((160, 90), View::Chase);
+    let bytes = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| film.encode().unwrap())
+    };
+    assert!(bytes(1) == bytes(3));
+}
+
+#[test]
+fn what_no_player_shows_is_an_error() {
+    let odd = script::film((321, 180), View::Fixed).encode();
+    assert_eq!(odd, Err(VideoError::Size { width: 321, height: 180 }));
+    let mut scenes = script::scenes(1, View::Fixed);
+    scenes[0].flight = Flight::new(0.01);
+    assert_eq!(Film::new((320, 180), 1, scenes).encode(), Err(VideoError::Empty));
+}
+
+#[test]
+fn ffmpeg_decodes_every_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.mp4");
+    std::fs::write(&path, script::film((320, 180), View::Orbit).encode().unwrap()).unwrap();
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-count_frames", "-select_streams", "v", "-show_entries"]);
+    let entries = "stream=codec_name,width,height,color_space,nb_read_frames";
+    let Ok(output) = command.arg(entries).args(["-of", "csv=p=0"]).arg(&path).output() else {
+        eprintln!("skipped: needs ffprobe");
+        return;
+    };
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "h264,320,180,bt709,250");
+}

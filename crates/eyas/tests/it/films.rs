@@ -1,0 +1,195 @@
+//! Videos are written where the original writes them, play in a browser, and change nothing else.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::program::{TASK, TINY, Workspace, files};
+
+/// Width, height, duration in ms and frames that a file states.
+fn stated(path: &Path) -> [u32; 4] {
+    let bytes = fs::read(path).unwrap();
+    assert_eq!(&bytes[4..8], b"ftyp");
+    let place = |name: &[u8]| bytes.windows(4).position(|it| it == name).unwrap() + 4;
+    let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (movie, track, sizes) = (place(b"mvhd"), place(b"tkhd"), place(b"stsz"));
+    assert!(place(b"avcC") > place(b"moov") && place(b"mdat") > place(b"moov"));
+    let duration = u64::from(word(movie + 16)) * 1000 / u64::from(word(movie + 12));
+    [word(track + 76) >> 16, word(track + 80) >> 16, duration as u32, word(sizes + 8)]
+}
+
+#[test]
+fn a_distillation_is_recorded_and_its_students_are_the_same() {
+    let student = |arguments: &str| {
+        let workspace = Workspace::with_teacher();
+        let run = format!("{TINY} --experiment_name it --num_envs 8 {arguments}");
+        let said = workspace.distill(&run).succeed();
+        let run = workspace.distillation("it");
+        let students = ["final_student.pt", "best_student.pt"].map(|name| fs::read(run.join(name)).unwrap());
+        (workspace, run, students, said)
+    };
+    let (_plain_folder, plain_run, plain, _) = student("");
+    assert!(!plain_run.join("videos").exists());
+    // 100 control steps an epoch, four epochs.
+    let video = "--video --video_length 20 --video_interval 200 --video_max_share 1";
+    let (_folder, run, recorded, said) = student(video);
+    assert!(plain == recorded, "recording changed the students");
+    let folder = run.join("videos/distillation");
+    assert_eq!(files(&folder), ["rl-video-step-0.mp4", "rl-video-step-200.mp4", "rl-video-step-400.mp4"]);
+    assert_eq!(stated(&folder.join("rl-video-step-200.mp4")), [1280, 720, 200, 10]);
+    assert!(said.contains("[INFO] Recorded 3 videos in "), "{said}");
+}
+
+#[test]
+fn a_training_is_recorded_and_its_model_is_the_same() {
+    for algorithm in
+        ["--algorithm ppo agent.num_steps_per_env=8", "--algorithm apg agent.algorithm.window_steps=20"]
+    {
+        let model = |arguments: &str| {
+            let workspace = Workspace::empty();
+            let settings = "--max_iterations 3 --num_envs 32 --experiment_name it";
+            workspace.eyas(&format!("train {TASK} {settings} {algorithm} {arguments}")).succeed();
+            let run = workspace.runs("rsl_rl", "it").remove(0);
+            let bytes = fs::read(run.join("model_3.pt")).unwrap();
+            (workspace, run, bytes)
+        };
+        let (_folder, run, recorded) = model("--video --video_length 10");
+        assert!(model("").2 == recorded, "{algorithm}: recording changed the model");
+        let folder = run.join("videos/train");
+        assert_eq!(files(&folder), ["rl-video-step-0.mp4"]);
+        assert_eq!(stated(&folder.join("rl-video-step-0.mp4")), [1280, 720, 100, 5]);
+    }
+}
+
+/// Flies the teacher and returns the folder of videos.
+fn played(workspace: &Workspace, arguments: &str) -> PathBuf {
+    let play = "--checkpoint teacher/model_best.pt --experiment_name it --quiet";
+    workspace.eyas(&format!("play {TASK} {play} {arguments}")).succeed();
+    workspace.runs("rsl_rl", "it").remove(0).join("videos/play")
+}
+
+#[test]
+fn a_flight_is_recorded_by_steps_or_by_episodes() {
+    let workspace = Workspace::with_teacher();
+    let folder = played(&workspace, "--max_steps 50 --video --video_length 20 --video_interval 30");
+    assert_eq!(files(&folder), ["rl-video-step-0.mp4", "rl-video-step-30.mp4"]);
+    assert_eq!(stated(&folder.join("rl-video-step-30.mp4")), [1280, 720, 200, 10]);
+
+    let workspace = Workspace::with_teacher();
+    let folder =
+        played(&workspace, "--max_steps 12 --num_envs 3 --video --video_trigger episode --video_interval 2");
+    let expected = ["0.meta.json", "0.mp4", "2.meta.json", "2.mp4"];
+    assert_eq!(files(&folder), expected.map(|end| format!("rl-video-episode-{end}")));
+    let meta = fs::read_to_string(folder.join("rl-video-episode-2.meta.json")).unwrap();
+    assert_eq!(meta, r#"{"step_id":0,"episode_id":2,"content_type":"video/mp4"}"#);
+}
+
+#[test]
+fn flags_that_make_no_video_are_errors() {
+    let workspace = Workspace::with_teacher();
+    for (flags, message) in [
+        ("--video --video_length 0", "`--video_length` is 0, expected at least 1 step"),
+        ("--video --video_interval 0", "`--video_interval` is 0, expected at least 1"),
+        ("--video --video_envs 65", "`--video_envs` is 65, expected a number from 1 to 64"),
+        ("--video --video_max_share 2", "`--video_max_share` is 2, expected a share in [0, 1]"),
+        ("--video --video_view side", "`--video_view side`: unknown, expected chase, fixed, orbit or top"),
+        ("--video --video_trigger epoch", "`--video_trigger epoch`: unknown, expected step or episode"),
+    ] {
+        workspace.distill(flags).fail_with(&[message]);
+    }
+    let train = format!("train {TASK} --video --video_trigger episode");
+    workspace.eyas(&train).fail_with(&["`--video_trigger episode`: training counts steps", "hint: "]);
+    let eval = format!("eval {TASK} --checkpoint teacher/model_best.pt --video");
+    workspace.eyas(&eval).fail_with(&["`--video`: an evaluation records none", "hint: "]);
+    assert!(!workspace.path("logs").exists());
+}
+
+/// Plays a video given as a data address, draws a frame and asks the server for an address that says what it saw.
+const PAGE: &str = r#"<!doctype html><video id="video" muted preload="auto" src="data:video/mp4;base64,DATA"></video>
+<script>
+const video = document.getElementById("video");
+const say = (words) => fetch("/seen/" + words.join("/"));
+video.onerror = () => say(["error", encodeURIComponent(video.error.message)]);
+video.onloadeddata = () => { video.currentTime = 0.1; };
+video.onseeked = () => {
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+  let sum = 0, low = 255, high = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    sum += pixels[i + 1]; low = Math.min(low, pixels[i + 1]); high = Math.max(high, pixels[i + 1]);
+  }
+  const mean = sum / (pixels.length / 4);
+  say([canvas.width, canvas.height, video.duration.toFixed(3),
+    mean > 128 && mean < 250 ? "bright" : mean, high - low > 150 ? "clear" : high - low]);
+};
+</script>"#;
+
+/// Serves a page until a browser asks for an address below `/seen/`; returns the rest of that address.
+fn serve(listener: &TcpListener, page: &str) -> String {
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        let path = line.split(' ').nth(1).unwrap_or_default();
+        let body = if path == "/" { page } else { "" };
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n", body.len());
+        // A browser may hang up on what it no longer wants.
+        let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes());
+        if let Some(seen) = path.strip_prefix("/seen/") {
+            return seen.to_owned();
+        }
+    }
+}
+
+#[test]
+fn chromium_plays_it() {
+    let chromium = std::env::var_os("EYAS_CHROMIUM").unwrap_or_else(|| "chromium".into());
+    if Command::new(&chromium).arg("--version").output().is_err() {
+        eprintln!("skipped: needs chromium");
+        return;
+    }
+    let workspace = Workspace::with_teacher();
+    let folder = played(&workspace, "--max_steps 40 --video --video_length 40");
+    let video = fs::read(folder.join("rl-video-step-0.mp4")).unwrap();
+    let page = PAGE.replace("DATA", &base64(&video));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    let mut browser = Command::new(&chromium)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
+        .args(["--disable-background-networking", "--disable-component-update", "--no-proxy-server"])
+        .arg(format!("--user-data-dir={}", workspace.path("profile").display()))
+        .arg("--remote-debugging-port=0")
+        .arg(address)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(serve(&listener, &page)));
+    let seen = receiver.recv_timeout(Duration::from_mins(2));
+    browser.kill().unwrap();
+    browser.wait().unwrap();
+    assert_eq!(seen.as_deref(), Ok("1280/720/0.400/bright/clear"));
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len() * 4 / 3 + 4);
+    for chunk in bytes.chunks(3) {
+        let three = [chunk[0], *chunk.get(1).unwrap_or(&0), *chunk.get(2).unwrap_or(&0)];
+        let word = u32::from_be_bytes([0, three[0], three[1], three[2]]);
+        for digit in 0..4 {
+            let is_padding = digit > chunk.len();
+            let index = (word >> (18 - 6 * digit) & 63) as usize;
+            text.push(if is_padding { '=' } else { char::from(DIGITS[index]) });
+        }
+    }
+    text
+}
