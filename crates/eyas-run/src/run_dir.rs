@@ -132,8 +132,8 @@ impl RunDir {
 /// The newest checkpoint of the newest run: Isaac Lab's `get_checkpoint_path`.
 ///
 /// Of the directories in `root` whose name matches `run_regex`, takes the last in alphabetical
-/// order; of its files that match `checkpoint_regex`, the last when names are padded with zeros to
-/// 15 characters, so that `model_1000.pt` follows `model_999.pt`. As with Python's `re.match`, a
+/// order; of its files that match `checkpoint_regex`, the last when names are padded with zeros to one
+/// length, so that `model_1000.pt` follows `model_999.pt`. As with Python's `re.match`, a
 /// pattern must match from the start of a name but need not reach its end.
 ///
 /// # Errors
@@ -146,7 +146,7 @@ pub fn find_run(
 ) -> Result<PathBuf, RunError> {
     let root = root.as_ref();
     let newest = find_run_dir(root, run_regex)?;
-    let found = last_match(&newest, CHECKPOINT, checkpoint_regex, Path::is_file, padded);
+    let found = last_match(&newest, CHECKPOINT, checkpoint_regex, Path::is_file, Order::Padded);
     match found {
         Ok(checkpoint) => Ok(newest.join(checkpoint)),
         // A flight holds no checkpoint to go on from.
@@ -202,8 +202,8 @@ const FLIGHT_SUFFIX: &str = "_trajectory_tracking";
 /// The newest checkpoint of the newest run that is no flight.
 fn older_run(root: &Path, run_regex: &str, checkpoint_regex: &str) -> Option<PathBuf> {
     let is_run = |path: &Path| path.is_dir() && !path.to_string_lossy().ends_with(FLIGHT_SUFFIX);
-    let run = root.join(last_match(root, "run", run_regex, is_run, str::to_owned).ok()?);
-    let checkpoint = last_match(&run, CHECKPOINT, checkpoint_regex, Path::is_file, padded).ok()?;
+    let run = root.join(last_match(root, "run", run_regex, is_run, Order::Alphabetical).ok()?);
+    let checkpoint = last_match(&run, CHECKPOINT, checkpoint_regex, Path::is_file, Order::Padded).ok()?;
     Some(run.join(checkpoint))
 }
 
@@ -214,7 +214,7 @@ fn older_run(root: &Path, run_regex: &str, checkpoint_regex: &str) -> Option<Pat
 /// As [`find_run`].
 pub fn find_run_dir(root: impl AsRef<Path>, run_regex: &str) -> Result<PathBuf, RunError> {
     let root = root.as_ref();
-    let run = last_match(root, "run", run_regex, Path::is_dir, str::to_owned)?;
+    let run = last_match(root, "run", run_regex, Path::is_dir, Order::Alphabetical)?;
     Ok(root.join(run))
 }
 
@@ -224,7 +224,7 @@ fn last_match(
     what: &'static str,
     pattern: &str,
     is_kind: impl Fn(&Path) -> bool,
-    sort_key: impl Fn(&str) -> String,
+    order: Order,
 ) -> Result<String, RunError> {
     let regex = Regex::new(&format!("^(?:{pattern})"))
         .map_err(|source| RunError::Pattern { pattern: pattern.to_owned(), source: Box::new(source) })?;
@@ -236,8 +236,13 @@ fn last_match(
         }
     }
     names.sort();
-    let matching = names.iter().filter(|name| regex.is_match(name)).max_by_key(|name| sort_key(name));
-    matching.cloned().ok_or_else(|| RunError::NoMatch {
+    let matching: Vec<&String> = names.iter().filter(|name| regex.is_match(name)).collect();
+    let width = match order {
+        Order::Alphabetical => 0,
+        Order::Padded => matching.iter().map(|name| name.chars().count()).fold(PADDING, usize::max),
+    };
+    let last = matching.into_iter().max_by_key(|name| format!("{name:0>width$}"));
+    last.cloned().ok_or_else(|| RunError::NoMatch {
         what,
         directory: directory.to_owned(),
         pattern: pattern.to_owned(),
@@ -245,10 +250,17 @@ fn last_match(
     })
 }
 
-/// Python's `f"{name:0>15}"`.
-fn padded(name: &str) -> String {
-    format!("{name:0>15}")
+/// Which of several names is the last.
+#[derive(Clone, Copy)]
+enum Order {
+    Alphabetical,
+    /// As if shorter names began with zeros.
+    Padded,
 }
+
+/// Isaac Lab pads to 15 characters, which is too few for `checkpoint_epoch_100.pt` to follow
+/// `checkpoint_epoch_90.pt`; longer names are padded to the longest.
+const PADDING: usize = 15;
 
 fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, RunError> {
     for attempt in 0_u32.. {

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use eyas_run::run_dir::{find_run, find_run_dir};
+use eyas_run::run_dir::{Resumable, find_resumable, find_run, find_run_dir};
 use eyas_run::{RunDir, RunError};
 use jiff::ZonedDateTime;
 
@@ -82,6 +82,34 @@ fn the_newest_checkpoint_of_the_newest_run_is_found() {
     assert_eq!(find_run_dir(root.path(), "2025-01-01").unwrap(), root.path().join("2025-01-01_00-00-00"));
     let either = find_run(root.path(), "x|2025-01-01", "model").unwrap();
     assert!(either.ends_with("2025-01-01_00-00-00/model_5000.pt"));
+}
+
+/// Names longer than Isaac Lab's padding used to sort by their first digit: epoch 90 after epoch 100.
+#[test]
+fn the_newest_checkpoint_is_found_however_long_its_name() {
+    let root = tempfile::tempdir().unwrap();
+    touch(
+        root.path(),
+        &["run/checkpoint_epoch_90.pt", "run/checkpoint_epoch_100.pt", "run/checkpoint_epoch_1.pt"],
+    );
+    let newest = find_run(root.path(), ".*", "checkpoint_epoch_.*.pt").unwrap();
+    assert!(newest.ends_with("run/checkpoint_epoch_100.pt"), "{}", newest.display());
+}
+
+#[test]
+fn a_run_without_a_checkpoint_can_be_begun_anew() {
+    let root = tempfile::tempdir().unwrap();
+    touch(root.path(), &["run/best_model.pt"]);
+    let find = || find_resumable(root.path(), ".*", "model_.*.pt", "model_");
+    assert_eq!(find().unwrap(), Resumable { run: root.path().join("run"), checkpoint: None });
+    touch(root.path(), &["run/model_5.pt"]);
+    assert_eq!(find().unwrap().checkpoint, Some(root.path().join("run/model_5.pt")));
+    assert!(
+        find_resumable(root.path(), ".*", "model_6", "model_").is_err(),
+        "what was asked for is not there"
+    );
+    touch(root.path(), &["run_trajectory_tracking/tracking_statistics.txt"]);
+    assert!(find_resumable(root.path(), "run_t", "model_.*.pt", "model_").is_err(), "a flight is no run");
 }
 
 #[test]
