@@ -44,8 +44,8 @@ pub(crate) struct Flight {
     /// Task id, see `eyas task list`
     #[arg(long)]
     pub(crate) task: String,
-    /// Vehicle of `Eyas-Raptor-v0`: crazyflie, x500, x500_sim, mrs, fs, arpl, flightmare, soft, soft_rigid, or
-    /// a parameter file of RLtools [default: crazyflie]
+    /// Vehicle of `Eyas-Raptor-v0`: `crazyflie`, `x500`, `x500_sim`, `mrs`, `fs`, `arpl`, `flightmare`, `soft`,
+    /// `soft_rigid`, or a parameter file of RLtools [default: crazyflie]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) vehicle: Option<String>,
     /// Environments flown side by side

@@ -105,14 +105,13 @@ fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), F
             .hint(format!("fly another one in `{}`", eyas_env::RAPTOR_TASK)));
     }
     let origin = Origin::flag("--vehicle");
-    let robot = match vehicles().iter().find(|it| it.name == vehicle) {
-        Some(named) => named.parameters(),
-        None => {
-            let file = read_vehicle(Path::new(vehicle))?;
-            let force = file.disturbances().random_force.std;
-            layers.set("env.disturbances.random_force.std", force, origin.clone())?;
-            file.dynamics
-        }
+    let robot = if let Some(named) = vehicles().iter().find(|it| it.name == vehicle) {
+        named.parameters()
+    } else {
+        let file = read_vehicle(Path::new(vehicle))?;
+        let force = file.disturbances().random_force.std;
+        layers.set("env.disturbances.random_force.std", force, origin.clone())?;
+        file.dynamics
     };
     let robot = Value::of(&robot).map_err(Failure::new)?;
     layers.set("env.robot", robot, origin)?;

@@ -235,7 +235,7 @@ impl<T: TaskConfig> Videos<T> {
     pub(crate) fn finish(&self) -> Result<(), Failure> {
         let Self { recorded, spent_s, left_out, .. } = self;
         let folder = self.folder.display();
-        say(format!("[INFO] Recorded {recorded} videos in {spent_s:.1} s: {folder}"))?;
+        say(format!("[INFO] Recorded {} in {spent_s:.1} s: {folder}", videos_of(*recorded as usize)))?;
         if *left_out > 0 {
             let share = 100.0 * self.plan.max_share;
             say(format!(
@@ -244,6 +244,11 @@ impl<T: TaskConfig> Videos<T> {
         }
         Ok(())
     }
+}
+
+/// A number of videos in words.
+pub(crate) fn videos_of(count: usize) -> String {
+    if count == 1 { "1 video".into() } else { format!("{count} videos") }
 }
 
 /// Columns of a grid of pictures: pairs side by side, more in a square.

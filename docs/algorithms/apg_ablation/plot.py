@@ -103,24 +103,23 @@ def ablation():
 
 
 def race():
-    figure, grid = plt.subplots(1, 2, figsize=(9, 3.6), constrained_layout=True)
-    for axes, task, floor, title in zip(
-        grid, ["point", "raptor"], [0, 0], ["point task", "Eyas-Raptor-v0, Crazyflie"], strict=True
-    ):
-        for setting, rows in read(f"{task}_race").items():
-            color = {"apg": BLUE, "ppo": ORANGE}[setting]
-            seeds = {}
-            for row in rows:
-                seeds.setdefault(row["seed"], []).append(row)
-            # Evaluations are the same iterations in each run, at about the same times.
-            runs = list(zip(*seeds.values(), strict=True))
-            times = [statistics.fmean(values(it, "seconds")) for it in runs]
-            returns = [values(it, "return") for it in runs]
-            mean = [statistics.fmean(it) for it in returns]
-            axes.fill_between(times, [min(it) for it in returns], [max(it) for it in returns], color=color, alpha=0.2)
-            axes.plot(times, mean, color=color, label={"apg": "analytic gradient", "ppo": "PPO"}[setting])
-        axes.set(title=title, xlabel="training time [s], two cores", ylabel="return", ylim=(floor, None), xscale="log")
-        axes.legend(frameon=False, loc="lower right")
+    figure, axes = plt.subplots(figsize=(6, 3.6), constrained_layout=True)
+    for setting, rows in read("point_race").items():
+        color = {"apg": BLUE, "ppo": ORANGE}[setting]
+        seeds = {}
+        for row in rows:
+            seeds.setdefault(row["seed"], []).append(row)
+        # Evaluations are the same iterations in each run, at about the same times.
+        runs = list(zip(*seeds.values(), strict=True))
+        times = [statistics.fmean(values(it, "seconds")) for it in runs]
+        returns = [values(it, "return") for it in runs]
+        low, high = [min(it) for it in returns], [max(it) for it in returns]
+        axes.fill_between(times, low, high, color=color, alpha=0.2, linewidth=0)
+        label = {"apg": "analytic gradient", "ppo": "PPO"}[setting]
+        axes.plot(times, [statistics.fmean(it) for it in returns], color=color, label=label)
+    axes.set(title="Point task, mean and range of five seeds", ylim=(0, None), xscale="log")
+    axes.set(xlabel="training time [s], two cores", ylabel="return")
+    axes.legend(frameon=False, loc="lower right")
     figure.savefig(HERE / "race.svg", metadata={"Date": None})
 
 

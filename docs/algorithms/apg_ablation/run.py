@@ -105,10 +105,6 @@ RACES = {
         POINT,
         {"apg": [], "ppo": ["--algorithm=ppo"]},
     ),
-    "raptor/race": (
-        RAPTOR,
-        {"apg": [], "ppo": ["--algorithm=ppo"]},
-    ),
 }
 
 

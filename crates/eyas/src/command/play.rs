@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer, load_policy};
-use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name};
+use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name, videos_of};
 
 /// Folder of all runs, as the original's.
 const ROOT: &str = "logs/rsl_rl";
@@ -68,7 +68,7 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
         };
         let folder = run.videos("play");
         let recorded = record_flights(film, &folder, &flight.flown, &caption, &config.env)?;
-        eprintln!("[INFO] Recorded {recorded} videos: {}", folder.display());
+        eprintln!("[INFO] Recorded {}: {}", videos_of(recorded), folder.display());
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{}", flight.table())?;
