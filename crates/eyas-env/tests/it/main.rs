@@ -1,6 +1,7 @@
 //! The promises of the tasks, one module each.
 
 #![expect(clippy::disallowed_methods, reason = "expected values may differ in the last bit")]
+#![expect(clippy::float_cmp, reason = "what is copied or set is the same to the bit")]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
