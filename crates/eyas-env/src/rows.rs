@@ -1,6 +1,6 @@
 //! What the blocks of every task do with rows.
 
-use eyas_lanes::{Lanes, Row};
+use eyas_lanes::{Lanes, Real, Row};
 use eyas_sim::{Body, State, Vector};
 
 /// One vector of lanes of three rows.
@@ -11,7 +11,7 @@ pub(crate) fn load_vector<L: Lanes>(rows: &[Row], half: usize) -> Vector<L> {
 
 /// The largest magnitude of an entry.
 #[inline(always)]
-pub(crate) fn largest<L: Lanes>(v: Vector<L>) -> L {
+pub(crate) fn largest<R: Real>(v: Vector<R>) -> R {
     v[0].abs().max(v[1].abs()).max(v[2].abs())
 }
 

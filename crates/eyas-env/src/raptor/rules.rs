@@ -2,11 +2,10 @@
 //! observes, how an action moves a vehicle, what it is worth and what ends an episode.
 
 use eyas_lanes::Real;
-use eyas_sim::{
-    Body, Disturbance, Langevin, State, Vector, Vehicle, matrix_from_quaternion, norm, step_lagged, sub,
-};
+use eyas_sim::{Body, Disturbance, Langevin, State, Vehicle, matrix_from_quaternion, norm, step_lagged, sub};
 
 use super::config::{RaptorConfig, RewardConfig, TerminationConfig};
+use crate::rows::largest;
 
 /// Features of the full observation.
 pub(super) const OBSERVATIONS: usize = 26;
@@ -111,9 +110,4 @@ pub(super) fn causes<R: Real>(
         R::constant(limits.linear_velocity_threshold).less(largest(body.velocity)),
         R::constant(limits.angular_velocity_threshold).less(largest(body.angular_velocity)),
     ]
-}
-
-#[inline(always)]
-fn largest<R: Real>(v: Vector<R>) -> R {
-    v[0].abs().max(v[1].abs()).max(v[2].abs())
 }
