@@ -19,7 +19,7 @@ pub use point::{
     TrajectoryType,
 };
 pub use raptor::{
-    DisturbancesConfig, FlatParameters, InitConfig, NamedVehicle, Protocol, Quantity, RandomForce,
+    Craft, DisturbancesConfig, FlatParameters, InitConfig, NamedVehicle, Protocol, Quantity, RandomForce,
     RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
     RewardConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, vehicles,
 };

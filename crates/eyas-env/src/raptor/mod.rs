@@ -2,6 +2,7 @@
 
 mod block;
 mod config;
+mod craft;
 mod env;
 mod gradient;
 mod replay;
@@ -12,6 +13,7 @@ pub use block::RaptorBlock;
 pub use config::{
     DisturbancesConfig, InitConfig, Protocol, RandomForce, RaptorConfig, RewardConfig, TerminationConfig,
 };
+pub use craft::Craft;
 pub use env::RaptorEnv;
 pub use gradient::{RaptorRecord, RaptorSurrogate};
 pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
