@@ -19,9 +19,9 @@ pub use point::{
     TrajectoryType,
 };
 pub use raptor::{
-    Craft, DisturbancesConfig, FlatParameters, InitConfig, NamedVehicle, Protocol, Quantity, RandomForce,
-    RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
-    RewardConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, vehicles,
+    Craft, DisturbancesConfig, FlatParameters, InitConfig, NamedVehicle, Observation, Protocol, Quantity,
+    RandomForce, RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay,
+    ReplayError, RewardConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, vehicles,
 };
 pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};
