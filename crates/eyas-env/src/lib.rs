@@ -19,9 +19,11 @@ pub use point::{
     TrajectoryType,
 };
 pub use raptor::{
-    Craft, DisturbancesConfig, FlatParameters, InitConfig, NamedVehicle, Observation, Protocol, Quantity,
-    RandomForce, RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay,
-    ReplayError, RewardConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, vehicles,
+    Craft, DisturbancesConfig, DomainRandomization, FlatParameters, FleetError, FleetProblem, FleetSurvey,
+    InitConfig, NamedVehicle, Observation, Protocol, Quantity, RandomForce, RaptorBlock, RaptorConfig,
+    RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError, RewardConfig,
+    TerminationConfig, Transition, VehicleFile, VehicleFileError, fits_a_table, fleet_to_csv, fleet_to_json,
+    read_fleet, survey_fleet, vehicles,
 };
 pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};

@@ -4,6 +4,7 @@
 //! Body frame: x forward, y left, z up. Quaternions: w, x, y, z, body to world. SI units.
 
 mod adjoint;
+mod derived;
 mod dynamics;
 mod rotation;
 mod state;

@@ -4,7 +4,7 @@ use eyas_lanes::Real;
 use serde::{Deserialize, Serialize};
 
 use crate::Vector;
-use crate::vector::{add, cross, scale, scale_add};
+use crate::vector::{add, cross, dot, scale, scale_add};
 
 /// Mass, inertia and rotors of a quadrotor, with the field names of RLtools' parameter files.
 ///
@@ -65,40 +65,71 @@ pub struct ParameterError {
 }
 
 impl VehicleParameters {
-    /// Checks that masses, time constants and ranges are positive and everything is finite.
+    /// Checks that masses, time constants and ranges are positive, inertia positive definite and everything
+    /// finite; the first of [`VehicleParameters::problems`].
     pub fn validate(&self) -> Result<(), ParameterError> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that makes no physical sense.
+    ///
+    /// `J` times `J_inv` is not among it: RLtools writes six decimals, which moves the product of a small vehicle
+    /// by more than a tenth.
+    #[must_use]
+    pub fn problems(&self) -> Vec<ParameterError> {
         let positive = [("mass", self.mass)]
             .into_iter()
             .chain(self.rotor_time_constants_rising.map(|value| ("rotor_time_constants_rising", value)))
             .chain(self.rotor_time_constants_falling.map(|value| ("rotor_time_constants_falling", value)))
-            .chain((0..3).map(|axis| ("J", self.inertia[axis][axis])))
-            .chain((0..3).map(|axis| ("J_inv", self.inertia_inverse[axis][axis])))
-            .chain([("action_limit", self.action_limit.max - self.action_limit.min)]);
-        for (field, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(ParameterError { field, value, expected: "a positive finite number" });
-            }
-        }
-        let finite = self
-            .rotor_positions
-            .iter()
-            .flatten()
-            .map(|value| ("rotor_positions", *value))
-            .chain(
-                self.rotor_thrust_coefficients
-                    .iter()
-                    .flatten()
-                    .map(|value| ("rotor_thrust_coefficients", *value)),
-            )
+            .chain([("action_limit.max - action_limit.min", self.action_limit.max - self.action_limit.min)])
+            .filter(|(_, value)| !(*value > 0.0 && value.is_finite()))
+            .map(|(field, value)| ParameterError { field, value, expected: "a positive finite number" });
+        let vectors = [
+            ("rotor_positions", &self.rotor_positions),
+            ("rotor_thrust_directions", &self.rotor_thrust_directions),
+            ("rotor_torque_directions", &self.rotor_torque_directions),
+            ("rotor_thrust_coefficients", &self.rotor_thrust_coefficients),
+        ];
+        let finite = vectors
+            .into_iter()
+            .flat_map(|(field, vectors)| vectors.iter().flatten().map(move |value| (field, *value)))
             .chain(self.rotor_torque_constants.map(|value| ("rotor_torque_constants", value)))
-            .chain(self.gravity.map(|value| ("gravity", value)));
-        for (field, value) in finite {
-            if !value.is_finite() {
-                return Err(ParameterError { field, value, expected: "a finite number" });
-            }
-        }
-        Ok(())
+            .chain(self.gravity.map(|value| ("gravity", value)))
+            .chain([("hovering_throttle_relative", self.hovering_throttle_relative)])
+            .filter(|(_, value)| !value.is_finite())
+            .map(|(field, value)| ParameterError { field, value, expected: "a finite number" });
+        positive
+            .chain(finite)
+            .chain(inertia_problem("J", &self.inertia))
+            .chain(inertia_problem("J_inv", &self.inertia_inverse))
+            .collect()
     }
+}
+
+/// A moment of inertia and its inverse are symmetric and positive definite.
+fn inertia_problem(field: &'static str, m: &[Vector<f64>; 3]) -> Option<ParameterError> {
+    let problem = |value, expected| Some(ParameterError { field, value, expected });
+    for axis in 0..3 {
+        let value = m[axis][axis];
+        if !(value > 0.0 && value.is_finite()) {
+            return problem(value, "positive finite numbers on the diagonal");
+        }
+    }
+    let size = m[0][0] + m[1][1] + m[2][2];
+    for (row, column) in [(0, 1), (0, 2), (1, 2)] {
+        let value = m[row][column];
+        // What is left of inverting in double precision is far below a millionth.
+        if !((value - m[column][row]).abs() <= 1e-6 * size) {
+            return problem(value, "a symmetric matrix");
+        }
+    }
+    // Sylvester's criterion.
+    let minor = m[0][0] * m[1][1] - m[0][1] * m[1][0];
+    let determinant = dot(m[0], cross(m[1], m[2]));
+    [minor, determinant]
+        .into_iter()
+        .find(|it| !(*it > 0.0))
+        .and_then(|minor| problem(minor, "a positive definite matrix, whose leading minors are positive"))
 }
 
 /// One rotor as the dynamics need it.

@@ -55,6 +55,12 @@ impl From<eyas_formats::FormatError> for Failure {
     }
 }
 
+impl From<eyas_env::FleetError> for Failure {
+    fn from(error: eyas_env::FleetError) -> Self {
+        Self::new(error.problem).at(&error.path.display())
+    }
+}
+
 impl From<eyas_run::ConfigError> for Failure {
     fn from(error: eyas_run::ConfigError) -> Self {
         let (hint, place) = (error.hint(), error.origin().map(|origin| origin.to_string()));

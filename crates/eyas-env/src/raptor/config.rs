@@ -171,12 +171,6 @@ impl Default for RaptorConfig {
     }
 }
 
-/// Largest distance of a rotor from the centre, m.
-fn rotor_distance(vehicle: &VehicleParameters) -> f64 {
-    let square = |r: &[f64; 3]| r.iter().map(|x| x * x).sum::<f64>();
-    vehicle.rotor_positions.iter().map(square).fold(0.0, f64::max).sqrt()
-}
-
 impl RaptorConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
@@ -212,7 +206,7 @@ impl RaptorConfig {
     #[must_use]
     pub fn max_start_position(&self, craft: &Craft) -> f64 {
         self.init.max_position.unwrap_or_else(|| match self.protocol {
-            Protocol::Eyas => craft.max_position.unwrap_or(10.0 * rotor_distance(&craft.dynamics)),
+            Protocol::Eyas => craft.max_position.unwrap_or(10.0 * craft.dynamics.rotor_distance()),
             Protocol::Raptor => 0.5,
         })
     }
@@ -229,7 +223,7 @@ impl RaptorConfig {
     /// Limit of each axis of the position of a vehicle, m.
     #[must_use]
     pub fn position_threshold(&self, craft: &Craft) -> f64 {
-        let of_craft = craft.position_threshold.unwrap_or(20.0 * rotor_distance(&craft.dynamics));
+        let of_craft = craft.position_threshold.unwrap_or(20.0 * craft.dynamics.rotor_distance());
         self.termination.position_threshold.unwrap_or(of_craft)
     }
 

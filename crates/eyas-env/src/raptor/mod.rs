@@ -4,9 +4,11 @@ mod block;
 mod config;
 mod craft;
 mod env;
+mod fleet;
 mod gradient;
 mod replay;
 mod rules;
+mod vehicle_file;
 mod vehicles;
 
 pub use block::RaptorBlock;
@@ -16,6 +18,11 @@ pub use config::{
 };
 pub use craft::Craft;
 pub use env::RaptorEnv;
+pub use fleet::{
+    FleetError, FleetProblem, FleetSurvey, fits_a_table, fleet_to_csv, fleet_to_json, read_fleet,
+    survey_fleet,
+};
 pub use gradient::{RaptorRecord, RaptorSurrogate};
 pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
-pub use vehicles::{NamedVehicle, VehicleFile, VehicleFileError, vehicles};
+pub use vehicle_file::{DomainRandomization, VehicleFile, VehicleFileError};
+pub use vehicles::{NamedVehicle, vehicles};

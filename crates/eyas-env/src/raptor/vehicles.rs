@@ -1,9 +1,9 @@
-//! Named vehicles, and the vehicle of a parameter file.
+//! Vehicles that come with the program.
 
-use eyas_sim::{ParameterError, VehicleParameters};
-use serde::Deserialize;
+use eyas_sim::VehicleParameters;
 
-use super::config::DisturbancesConfig;
+use super::craft::Craft;
+use super::vehicle_file::VehicleFile;
 
 /// A vehicle that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -56,77 +56,22 @@ impl NamedVehicle {
     /// Never: a test reads every file.
     #[must_use]
     pub fn parameters(&self) -> VehicleParameters {
-        VehicleFile::parse(self.json).expect("the files that are compiled in are tested").dynamics
+        self.craft().dynamics
+    }
+
+    /// It as a vehicle of a fleet.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads every file.
+    #[must_use]
+    pub fn craft(&self) -> Craft {
+        VehicleFile::parse(self.json).expect("the files that are compiled in are tested").craft(self.name)
     }
 }
 
 pub(super) fn crazyflie() -> VehicleParameters {
     VEHICLES[0].parameters()
-}
-
-/// What this version takes from a parameter file of RLtools: the vehicle and what pushes it. Rewards, limits
-/// and starts are the task's; the file may hold them.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct VehicleFile {
-    /// The vehicle.
-    pub dynamics: VehicleParameters,
-    /// What pushes it.
-    #[serde(default)]
-    disturbances: FileDisturbances,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-struct FileDisturbances {
-    random_force: FileForce,
-    random_torque: FileForce,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-struct FileForce {
-    mean: f64,
-    std: f64,
-}
-
-/// Why a parameter file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each message names its fields")]
-pub enum VehicleFileError {
-    #[error("not a parameter file of RLtools: {source}")]
-    Json { source: serde_json::Error },
-    #[error(transparent)]
-    Parameter(#[from] ParameterError),
-    #[error("`disturbances.{field}` is {value}, which this version does not simulate, expected 0")]
-    Disturbance { field: &'static str, value: f64 },
-}
-
-impl VehicleFile {
-    /// Reads the JSON text of a parameter file.
-    pub fn parse(json: &str) -> Result<Self, VehicleFileError> {
-        let file: Self = serde_json::from_str(json).map_err(|source| VehicleFileError::Json { source })?;
-        file.dynamics.validate()?;
-        let FileDisturbances { random_force, random_torque } = &file.disturbances;
-        for (field, value) in [
-            ("random_force.mean", random_force.mean),
-            ("random_torque.mean", random_torque.mean),
-            ("random_torque.std", random_torque.std),
-        ] {
-            if value != 0.0 {
-                return Err(VehicleFileError::Disturbance { field, value });
-            }
-        }
-        Ok(file)
-    }
-
-    /// What pushes the vehicle, as the environment's configuration says it.
-    #[must_use]
-    pub fn disturbances(&self) -> DisturbancesConfig {
-        DisturbancesConfig {
-            random_force: super::config::RandomForce { std: self.disturbances.random_force.std },
-        }
-    }
 }
 
 #[cfg(test)]
@@ -137,11 +82,8 @@ mod tests {
     fn every_vehicle_hovers_within_its_range_and_inverts_its_inertia() {
         for vehicle in vehicles() {
             let it = vehicle.parameters();
-            let thrust = |speed: f64| -> f64 {
-                it.rotor_thrust_coefficients.iter().map(|[a, b, c]| a + speed * (b + speed * c)).sum()
-            };
-            let weight = -it.gravity[2] * it.mass;
-            assert!(thrust(it.action_limit.min) < weight && weight < thrust(it.action_limit.max));
+            let throttle = it.hovering_throttle().expect("a speed that carries the weight");
+            assert!(0.05 < throttle && throttle < 0.95, "{}: {throttle}", vehicle.name);
             for axis in 0..3 {
                 let product = it.inertia[axis][axis] * it.inertia_inverse[axis][axis];
                 // The X500's inverse was rounded from other digits than its inertia.

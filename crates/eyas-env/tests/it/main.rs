@@ -12,3 +12,4 @@
 mod point;
 mod raptor;
 mod replay;
+mod vehicles;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use eyas_env::{Craft, Protocol, RaptorConfig, RaptorEnv, VehicleFile, read_fleet};
+use eyas_env::{Craft, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_csv, read_fleet};
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
@@ -323,7 +323,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         let extra = Value::dict([("best_return", result.own.mean_return)]);
         let iteration = u64::from(best.iteration);
         rsl_rl::write_actor(&folder.join(BEST), &best.actor, &best.std, iteration, Some(&extra))?;
-        atomic::write(&folder.join("vehicle.json"), VehicleFile::of(craft).to_json().as_bytes())?;
+        atomic::write(&folder.join("vehicle.json"), VehicleFile::from(craft).to_json().as_bytes())?;
         let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
         Ok(atomic::write(&folder.join("result.json"), text.as_bytes())?)
     }
@@ -364,7 +364,8 @@ fn finish(run: &RunDir, fleet: &[(usize, Craft)], interrupt: &Interrupt) -> Resu
             done.push(result);
         }
     }
-    atomic::write(&run.file("teacher_dynamics.csv"), eyas_env::fleet_csv(&crafts).as_bytes())?;
+    let table = fleet_to_csv(&crafts).map_err(Failure::new)?;
+    atomic::write(&run.file("teacher_dynamics.csv"), table.as_bytes())?;
     done.sort_by(|a, b| {
         b.raptor.mean_return.total_cmp(&a.raptor.mean_return).then(a.teacher.cmp(&b.teacher))
     });

@@ -1,0 +1,467 @@
+//! Fleets: many vehicles in a directory, a table or one file.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use eyas_sim::VehicleParameters;
+use flate2::read::GzDecoder;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use super::craft::Craft;
+use super::vehicle_file::{VehicleFile, VehicleFileError, craft_warnings, to_lines};
+use super::vehicles;
+
+/// Names of the tables that stand for a directory without parameter files.
+const TABLES: [&str; 2] = ["teacher_dynamics.csv", "vehicles.csv"];
+
+/// A fleet cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", path.display())]
+pub struct FleetError {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub problem: FleetProblem,
+}
+
+/// What is wrong with a fleet.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum FleetProblem {
+    #[error("cannot read it: {0}")]
+    Read(io::Error),
+    #[error(
+        "not a fleet, expected a directory of parameter files, a parameter file of RLtools (.json), a list of vehicles \
+         (.json or .json.gz with `sampled`) or a table (.csv)"
+    )]
+    Kind,
+    #[error("no vehicles, expected at least one `*.json` or a `teacher_dynamics.csv`")]
+    Empty,
+    #[error("two vehicles are called `{id}`, expected different names")]
+    Duplicate { id: String },
+    #[error("vehicle `{id}` cannot stand in a table, expected a name without commas, quotes and line breaks")]
+    Name { id: String },
+    #[error("{0}")]
+    File(VehicleFileError),
+    #[error("vehicle `{id}`: {source}")]
+    Vehicle { id: String, source: VehicleFileError },
+    #[error("not a list of vehicles: {0}")]
+    List(serde_json::Error),
+    #[error("line {line}: {message}")]
+    Line { line: usize, message: String },
+}
+
+/// What was found where a fleet should be.
+#[derive(Debug, Default)]
+pub struct FleetSurvey {
+    /// The vehicles, those of a directory sorted by number where they are numbered, else by name.
+    pub crafts: Vec<Craft>,
+    /// Everything that keeps the fleet from being used.
+    pub problems: Vec<FleetError>,
+    /// What is not heeded, or looks wrong but can be flown; each names file and vehicle.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a fleet: a directory of parameter files, one parameter file of RLtools, a list of vehicles
+/// (`{"sampled": [...]}`, gzip-compressed or not), or a table as [`fleet_to_csv`] and Foundation's
+/// `teacher_dynamics.csv` have it.
+pub fn read_fleet(path: &Path) -> Result<Vec<Craft>, FleetError> {
+    let survey = survey_fleet(path);
+    survey.problems.into_iter().next().map_or(Ok(survey.crafts), Err)
+}
+
+/// Reads a fleet as [`read_fleet`] does, to the last problem.
+#[must_use]
+pub fn survey_fleet(path: &Path) -> FleetSurvey {
+    let mut survey = FleetSurvey::default();
+    if let Err(problem) = survey.visit(path) {
+        survey.problems.push(FleetError { path: path.to_owned(), problem });
+    }
+    if survey.crafts.is_empty() && survey.problems.is_empty() {
+        survey.problem(path, FleetProblem::Empty);
+    }
+    let mut names = HashSet::new();
+    let twice: Vec<_> =
+        survey.crafts.iter().filter(|it| !names.insert(&it.id)).map(|it| it.id.clone()).collect();
+    for id in twice {
+        survey.problem(path, FleetProblem::Duplicate { id });
+    }
+    survey
+}
+
+impl FleetSurvey {
+    fn problem(&mut self, path: &Path, problem: FleetProblem) {
+        self.problems.push(FleetError { path: path.to_owned(), problem });
+    }
+
+    fn visit(&mut self, path: &Path) -> Result<(), FleetProblem> {
+        if path.is_dir() {
+            return self.directory(path);
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = read_text(path, &name).map_err(FleetProblem::Read)?;
+        let plain = name.strip_suffix(".gz").unwrap_or(&name);
+        if let Some(_stem) = plain.strip_suffix(".csv") {
+            self.table(path, &text)
+        } else if let Some(stem) = plain.strip_suffix(".json") {
+            self.json(path, stem, &text)
+        } else {
+            Err(FleetProblem::Kind)
+        }
+    }
+
+    fn directory(&mut self, path: &Path) -> Result<(), FleetProblem> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path).map_err(FleetProblem::Read)? {
+            let file = entry.map_err(FleetProblem::Read)?.path();
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if file.extension().is_some_and(|it| it == "json") && !stem.starts_with('.') {
+                files.push((stem.parse::<u64>().ok(), stem, file));
+            }
+        }
+        // Numbers before names.
+        files.sort_by(|a, b| (a.0.is_none(), &a.0, &a.1).cmp(&(b.0.is_none(), &b.0, &b.1)));
+        if files.is_empty() {
+            let Some(table) = TABLES.map(|name| path.join(name)).into_iter().find(|it| it.is_file()) else {
+                return Err(FleetProblem::Empty);
+            };
+            return self.visit(&table);
+        }
+        for (_, stem, file) in files {
+            let outcome = fs::read_to_string(&file)
+                .map_err(FleetProblem::Read)
+                .and_then(|text| self.vehicle_file(&file, &stem, &text));
+            if let Err(problem) = outcome {
+                self.problem(&file, problem);
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&mut self, path: &Path, stem: &str, text: &str) -> Result<(), FleetProblem> {
+        #[derive(Deserialize)]
+        struct Kind {
+            dynamics: Option<IgnoredAny>,
+            sampled: Option<IgnoredAny>,
+        }
+        let kind: Kind = serde_json::from_str(text).map_err(FleetProblem::List)?;
+        match (kind.dynamics.is_some(), kind.sampled.is_some()) {
+            (true, _) => self.vehicle_file(path, stem, text),
+            (false, true) => self.list(path, text),
+            (false, false) => Err(FleetProblem::Kind),
+        }
+    }
+
+    fn vehicle_file(&mut self, path: &Path, stem: &str, text: &str) -> Result<(), FleetProblem> {
+        let file = VehicleFile::parse_unchecked(text).map_err(FleetProblem::File)?;
+        let problems = file.problems();
+        if problems.is_empty() {
+            let warnings = file.warnings();
+            self.warnings.extend(warnings.into_iter().map(|it| format!("{}: {it}", path.display())));
+        }
+        for problem in problems {
+            self.problem(path, FleetProblem::File(problem));
+        }
+        self.crafts.push(file.craft(stem));
+        Ok(())
+    }
+
+    fn list(&mut self, path: &Path, text: &str) -> Result<(), FleetProblem> {
+        let list: List = serde_json::from_str(text).map_err(FleetProblem::List)?;
+        for entry in list.sampled {
+            self.craft(path, entry.into());
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, path: &Path, text: &str) -> Result<(), FleetProblem> {
+        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let (_, header) = lines.next().ok_or(FleetProblem::Empty)?;
+        let columns = Columns::parse(header.trim_start_matches('\u{feff}'))
+            .map_err(|message| FleetProblem::Line { line: 1, message })?;
+        for (index, line) in lines {
+            match columns.row(line) {
+                Ok(row) => self.craft(path, row.craft()),
+                Err(message) => self.problem(path, FleetProblem::Line { line: index + 1, message }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a vehicle of a list or table.
+    fn craft(&mut self, path: &Path, craft: Craft) {
+        let problems = VehicleFile::from(&craft).problems();
+        if problems.is_empty() {
+            let warnings = craft_warnings(&craft.dynamics).into_iter();
+            self.warnings
+                .extend(warnings.map(|it| format!("{}: vehicle `{}`: {it}", path.display(), craft.id)));
+        }
+        for source in problems {
+            self.problem(path, FleetProblem::Vehicle { id: craft.id.clone(), source });
+        }
+        self.crafts.push(craft);
+    }
+}
+
+fn read_text(path: &Path, name: &str) -> io::Result<String> {
+    if !name.ends_with(".gz") {
+        return fs::read_to_string(path);
+    }
+    let mut text = String::new();
+    GzDecoder::new(fs::File::open(path)?).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A list of vehicles; other keys of the file describe where they are from.
+#[derive(Serialize, Deserialize)]
+struct List {
+    sampled: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: Id,
+    dynamics: VehicleParameters,
+    #[serde(default)]
+    termination_position_threshold: Option<f64>,
+    #[serde(default)]
+    init_max_position: Option<f64>,
+    #[serde(default)]
+    random_force_std: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Number(u64),
+    Name(String),
+}
+
+impl From<Entry> for Craft {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: match entry.id {
+                Id::Number(number) => number.to_string(),
+                Id::Name(name) => name,
+            },
+            dynamics: entry.dynamics,
+            random_force_std: entry.random_force_std,
+            max_position: entry.init_max_position,
+            position_threshold: entry.termination_position_threshold,
+        }
+    }
+}
+
+impl From<&Craft> for Entry {
+    fn from(craft: &Craft) -> Self {
+        let number = craft.id.parse::<u64>().ok().filter(|it| it.to_string() == craft.id);
+        Self {
+            id: number.map_or_else(|| Id::Name(craft.id.clone()), Id::Number),
+            dynamics: craft.dynamics.clone(),
+            termination_position_threshold: craft.position_threshold,
+            init_max_position: craft.max_position,
+            random_force_std: craft.random_force_std,
+        }
+    }
+}
+
+/// A fleet as a list of vehicles, which loses nothing.
+#[must_use]
+pub fn fleet_to_json(crafts: &[Craft]) -> String {
+    to_lines(&List { sampled: crafts.iter().map(Entry::from).collect() })
+}
+
+/// Columns of a table. Units: kg, m, kg m², s; `kappa` is reaction torque over thrust in m.
+const COLUMNS: [&str; 11] = [
+    "id",
+    "mass",
+    "arm_length",
+    "Ixx",
+    "Iyy",
+    "Izz",
+    "thrust_to_weight",
+    "motor_tau",
+    "motor_tau_up",
+    "motor_tau_down",
+    "kappa",
+];
+
+/// A fleet as a table with the columns of Foundation's `teacher_dynamics.csv`, each number with as many digits as
+/// it takes to read the same one again; `motor_tau` is the mean of the two that follow it.
+///
+/// A table holds no more than its columns: [`fits_a_table`] says of which vehicle that is all there is.
+pub fn fleet_to_csv(crafts: &[Craft]) -> Result<String, FleetProblem> {
+    let mut text = COLUMNS.join(",") + "\n";
+    for craft in crafts {
+        if craft.id.trim().is_empty() || craft.id.contains([',', '"', '\n', '\r']) {
+            return Err(FleetProblem::Name { id: craft.id.clone() });
+        }
+        let row = Row::from(craft);
+        let [x, y, z] = row.inertia;
+        let mean = 0.5 * (row.rising + row.falling);
+        let numbers =
+            [row.mass, row.arm_length, x, y, z, row.thrust_to_weight, mean, row.rising, row.falling];
+        text.push_str(&craft.id);
+        for number in numbers.into_iter().chain([row.torque_constant]) {
+            text.push_str(&format!(",{number:?}"));
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Whether reading a vehicle's row of [`fleet_to_csv`] gives the same vehicle again, to 1e-9 of each number.
+#[must_use]
+pub fn fits_a_table(craft: &Craft) -> bool {
+    let numbers = |it: &Craft| {
+        let mut numbers = eyas_sim::Vehicle::new(&it.dynamics).numbers().to_vec();
+        let limits = [it.max_position, it.position_threshold].map(|limit| limit.unwrap_or(-1.0));
+        numbers.extend(limits.into_iter().chain([it.random_force_std]));
+        numbers
+    };
+    let (kept, given) = (numbers(&Row::from(craft).craft()), numbers(craft));
+    kept.iter().zip(&given).all(|(kept, given)| (kept - given).abs() <= 1e-9 * given.abs())
+}
+
+/// One line of a table.
+struct Row {
+    id: String,
+    mass: f64,
+    arm_length: f64,
+    inertia: [f64; 3],
+    thrust_to_weight: f64,
+    rising: f64,
+    falling: f64,
+    torque_constant: f64,
+}
+
+impl From<&Craft> for Row {
+    fn from(craft: &Craft) -> Self {
+        let it = &craft.dynamics;
+        Self {
+            id: craft.id.clone(),
+            mass: it.mass,
+            arm_length: it.rotor_distance(),
+            inertia: [0, 1, 2].map(|axis| it.inertia[axis][axis]),
+            thrust_to_weight: it.thrust_to_weight(),
+            rising: it.rotor_time_constants_rising[0],
+            falling: it.rotor_time_constants_falling[0],
+            torque_constant: it.rotor_torque_constants[0],
+        }
+    }
+}
+
+impl Row {
+    /// The vehicle: rotors at the corners of a square whose half diagonal is the arm, thrust along z with the
+    /// shape of the Crazyflie's curve, nothing that pushes it.
+    fn craft(&self) -> Craft {
+        let base = vehicles::crazyflie();
+        let offset = self.arm_length * std::f64::consts::FRAC_1_SQRT_2;
+        let thrust = self.thrust_to_weight * self.mass / (base.thrust_to_weight() * base.mass);
+        let diagonal = |values: [f64; 3]| {
+            std::array::from_fn(|row| {
+                std::array::from_fn(|column| if row == column { values[row] } else { 0.0 })
+            })
+        };
+        let mut dynamics = VehicleParameters {
+            rotor_positions: base
+                .rotor_positions
+                .map(|it| it.map(|x| if x == 0.0 { 0.0 } else { offset.copysign(x) })),
+            rotor_thrust_coefficients: base.rotor_thrust_coefficients.map(|it| it.map(|c| c * thrust)),
+            rotor_torque_constants: [self.torque_constant; 4],
+            rotor_time_constants_rising: [self.rising; 4],
+            rotor_time_constants_falling: [self.falling; 4],
+            mass: self.mass,
+            inertia: diagonal(self.inertia),
+            inertia_inverse: diagonal(self.inertia.map(|it| 1.0 / it)),
+            ..base
+        };
+        if let Some(throttle) = dynamics.hovering_throttle() {
+            dynamics.hovering_throttle_relative = throttle;
+        }
+        Craft {
+            id: self.id.clone(),
+            dynamics,
+            random_force_std: 0.0,
+            max_position: None,
+            position_threshold: None,
+        }
+    }
+}
+
+/// Where each quantity stands in a table.
+struct Columns {
+    names: Vec<String>,
+}
+
+impl Columns {
+    fn parse(header: &str) -> Result<Self, String> {
+        let names: Vec<_> = header.split(',').map(|it| it.trim().to_owned()).collect();
+        for (index, name) in names.iter().enumerate() {
+            // Alias, and what was measured of a teacher.
+            if !COLUMNS.contains(&name.as_str()) && !["twr", "mean_rmse"].contains(&name.as_str()) {
+                return Err(format!(
+                    "unknown column `{name}`, expected some of {}, twr, mean_rmse",
+                    COLUMNS.join(", ")
+                ));
+            }
+            if names[..index].contains(name) {
+                return Err(format!("column `{name}` stands there twice"));
+            }
+        }
+        let columns = Self { names };
+        let one_of = |choices: &[&[&str]], text: &str| {
+            let has = |names: &&[&str]| names.iter().all(|name| columns.place(name).is_some());
+            if choices.iter().any(|it| has(it)) { Ok(()) } else { Err(format!("column {text} is missing")) }
+        };
+        for name in &COLUMNS[..6] {
+            one_of(&[&[name]], &format!("`{name}`"))?;
+        }
+        one_of(&[&["thrust_to_weight"], &["twr"]], "`thrust_to_weight` (or `twr`)")?;
+        one_of(
+            &[&["motor_tau"], &["motor_tau_up", "motor_tau_down"]],
+            "`motor_tau`, or both `motor_tau_up` and `motor_tau_down`,",
+        )?;
+        Ok(columns)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|it| it == name)
+    }
+
+    fn row(&self, line: &str) -> Result<Row, String> {
+        let cells: Vec<_> = line.split(',').map(str::trim).collect();
+        if cells.len() != self.names.len() {
+            return Err(format!("{} values, expected {}", cells.len(), self.names.len()));
+        }
+        // The first of several columns that the table has; all values are positive.
+        let number = |names: &[&str]| -> Result<Option<f64>, String> {
+            let Some((name, place)) = names.iter().find_map(|name| Some((name, self.place(name)?))) else {
+                return Ok(None);
+            };
+            let text = cells[place];
+            let value = text.parse::<f64>().ok().filter(|it| *it > 0.0 && it.is_finite());
+            value.map(Some).ok_or_else(|| format!("`{name}` is `{text}`, expected a positive number"))
+        };
+        let given = |names: &[&str]| number(names).map(|it| it.expect("the header was checked"));
+        let id = cells[self.place("id").expect("the header was checked")];
+        if id.is_empty() {
+            return Err("`id` is empty, expected a name".into());
+        }
+        Ok(Row {
+            id: id.to_owned(),
+            mass: given(&["mass"])?,
+            arm_length: given(&["arm_length"])?,
+            inertia: [given(&["Ixx"])?, given(&["Iyy"])?, given(&["Izz"])?],
+            thrust_to_weight: given(&["thrust_to_weight", "twr"])?,
+            rising: given(&["motor_tau_up", "motor_tau"])?,
+            falling: given(&["motor_tau_down", "motor_tau"])?,
+            torque_constant: number(&["kappa"])?.unwrap_or(vehicles::crazyflie().rotor_torque_constants[0]),
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! What follows from a vehicle's parameters.
+
+use crate::vector::{norm, transform};
+use crate::{Vector, VehicleParameters};
+
+impl VehicleParameters {
+    /// Thrust of all rotors at one speed, N; the speed in the unit of `action_limit`.
+    #[must_use]
+    pub fn thrust(&self, speed: f64) -> f64 {
+        self.rotor_thrust_coefficients.iter().map(|[a, b, c]| a + speed * (b + speed * c)).sum()
+    }
+
+    /// Weight, N.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.mass * norm(self.gravity)
+    }
+
+    /// Full thrust over weight, as RLtools has it: the rotors' directions do not count.
+    #[must_use]
+    pub fn thrust_to_weight(&self) -> f64 {
+        self.thrust(self.action_limit.max) / self.weight()
+    }
+
+    /// Torque of a rotor about x at full thrust over inertia, rad/s², as RLtools' sampler has it:
+    /// `√2 |x₀| · (T_max / 4) · J_inv,xx`, with the inverse because files of six decimals resolve it better.
+    #[must_use]
+    pub fn torque_to_inertia(&self) -> f64 {
+        let lever = std::f64::consts::SQRT_2 * self.rotor_positions[0][0].abs();
+        lever * self.thrust(self.action_limit.max) / 4.0 * self.inertia_inverse[0][0]
+    }
+
+    /// Largest distance of a rotor from the centre, m.
+    #[must_use]
+    pub fn rotor_distance(&self) -> f64 {
+        self.rotor_positions.iter().map(|position| norm(*position)).fold(0.0, f64::max)
+    }
+
+    /// Speed of all rotors that carries the weight, as a share of the range of `action_limit`; none: no speed of
+    /// the range does.
+    #[must_use]
+    pub fn hovering_throttle(&self) -> Option<f64> {
+        let sum = |power: usize| self.rotor_thrust_coefficients.iter().map(|it| it[power]).sum::<f64>();
+        let (a, b, c) = (sum(2), sum(1), sum(0) - self.weight());
+        // The form of the quadratic formula that subtracts no near numbers and allows a = 0.
+        let q = -0.5 * (b + (b * b - 4.0 * a * c).sqrt().copysign(b));
+        let (min, max) = (self.action_limit.min, self.action_limit.max);
+        let roots = [q / a, c / q].into_iter().filter(|speed| (min..=max).contains(speed));
+        roots.reduce(f64::min).map(|speed| (speed - min) / (max - min))
+    }
+
+    /// Largest entry of `J · J_inv − 1`.
+    #[must_use]
+    pub fn inertia_mismatch(&self) -> f64 {
+        let column =
+            |axis: usize| -> Vector<f64> { std::array::from_fn(|row| self.inertia_inverse[row][axis]) };
+        let error = |axis: usize| {
+            let product = transform(&self.inertia, column(axis));
+            (0..3).map(|row| (product[row] - f64::from(u8::from(row == axis))).abs()).fold(0.0, f64::max)
+        };
+        (0..3).map(error).fold(0.0, f64::max)
+    }
+}
