@@ -118,39 +118,56 @@ fn show(vehicle: &str, json: bool) -> Result<ExitCode, Failure> {
 
 fn convert(from: &Path, to: &Path, force: bool) -> Result<ExitCode, Failure> {
     let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let is_table = name.ends_with(".csv");
-    let is_list = name.ends_with(".json") || name.ends_with(".json.gz");
-    if !is_table && !is_list && to.extension().is_some() && !to.is_dir() {
-        return Err(Failure::new(format!("cannot write a fleet as `{name}`"))
-            .at(&to.display())
-            .hint("give a directory, or a file that ends in .csv, .json or .json.gz"));
-    }
+    let extension = to.extension().map(|it| it.to_string_lossy().into_owned());
+    let form = match extension.as_deref() {
+        None => Form::Directory,
+        Some(_) if to.is_dir() => Form::Directory,
+        Some("csv") => Form::Table,
+        Some("json") => Form::List,
+        Some("gz") if to.with_extension("").extension().is_some_and(|it| it == "json") => Form::PackedList,
+        Some(_) => {
+            return Err(Failure::new(format!("cannot write a fleet as `{name}`"))
+                .at(&to.display())
+                .hint("give a directory, or a file that ends in .csv, .json or .json.gz"));
+        }
+    };
     let fleet = read_all(from)?;
-    if !is_table && !is_list {
-        write_directory(to, &fleet, force)?;
-    } else if to.exists() && !force {
+    if form != Form::Directory && to.exists() && !force {
         return Err(Failure::new("the file is there already")
             .at(&to.display())
             .hint("`--force` replaces it"));
-    } else if is_table {
-        let poorer = fleet.iter().filter(|it| !fits_a_table(it)).count();
-        if poorer > 0 {
-            eprintln!(
-                "warning: a table does not say all of {poorer} of {}: it has no rotor layout, thrust curve, force and \
-                 limits",
-                count(fleet.len())
-            );
+    }
+    match form {
+        Form::Directory => write_directory(to, &fleet, force)?,
+        Form::Table => {
+            let poorer = fleet.iter().filter(|it| !fits_a_table(it)).count();
+            if poorer > 0 {
+                eprintln!(
+                    "warning: a table does not say all of {poorer} of {}: it has no rotor layout, thrust curve, force \
+                     and limits",
+                    count(fleet.len())
+                );
+            }
+            write_file(to, fleet_to_csv(&fleet).map_err(Failure::new)?.as_bytes())?;
         }
-        write_file(to, fleet_to_csv(&fleet).map_err(Failure::new)?.as_bytes())?;
-    } else if name.ends_with(".gz") {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(fleet_to_json(&fleet).as_bytes())?;
-        write_file(to, &encoder.finish()?)?;
-    } else {
-        write_file(to, fleet_to_json(&fleet).as_bytes())?;
+        Form::List => write_file(to, fleet_to_json(&fleet).as_bytes())?,
+        Form::PackedList => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(fleet_to_json(&fleet).as_bytes())?;
+            write_file(to, &encoder.finish()?)?;
+        }
     }
     eprintln!("{} in {}", count(fleet.len()), to.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a fleet is written as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Directory,
+    Table,
+    List,
+    PackedList,
 }
 
 /// Reads a fleet; prints what is not heeded, and fails with every problem.
@@ -188,7 +205,7 @@ fn write_directory(directory: &Path, fleet: &[Craft], force: bool) -> Result<(),
                     .at(&directory.display())
                     .hint("`--force` writes over files of the same names"));
             }
-            if name.ends_with(".json") && !names.contains(&name) {
+            if name.strip_suffix(".json").is_some() && !names.contains(&name) {
                 others.push(name);
             }
         }
