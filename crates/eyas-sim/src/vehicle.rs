@@ -119,7 +119,8 @@ fn inertia_problem(field: &'static str, m: &[Vector<f64>; 3]) -> Option<Paramete
     for (row, column) in [(0, 1), (0, 2), (1, 2)] {
         let value = m[row][column];
         // What is left of inverting in double precision is far below a millionth.
-        if !((value - m[column][row]).abs() <= 1e-6 * size) {
+        let difference = (value - m[column][row]).abs();
+        if difference.is_nan() || difference > 1e-6 * size {
             return problem(value, "a symmetric matrix");
         }
     }
@@ -128,7 +129,7 @@ fn inertia_problem(field: &'static str, m: &[Vector<f64>; 3]) -> Option<Paramete
     let determinant = dot(m[0], cross(m[1], m[2]));
     [minor, determinant]
         .into_iter()
-        .find(|it| !(*it > 0.0))
+        .find(|it| it.is_nan() || *it <= 0.0)
         .and_then(|minor| problem(minor, "a positive definite matrix, whose leading minors are positive"))
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     CheckDynamics(CheckDynamics),
     /// List and describe tasks
     Task(Task),
+    /// List, describe, draw, convert and check vehicles
+    Vehicles(Vehicles),
 }
 
 /// What every command that flies takes.
@@ -401,5 +403,63 @@ pub(crate) enum TaskCommand {
     Show {
         /// Task id
         id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Vehicles {
+    #[command(subcommand)]
+    pub(crate) command: VehiclesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VehiclesCommand {
+    /// List the vehicles that come with the program
+    List,
+    /// Describe a vehicle
+    Show {
+        /// A vehicle that comes with the program, or a parameter file of RLtools
+        #[arg(value_name = "NAME|FILE")]
+        vehicle: String,
+        /// Print the parameter file, every field with all its digits
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draw vehicles at random, as RAPTOR draws those of its teachers
+    Sample {
+        /// Vehicles to draw
+        #[arg(long, default_value_t = 1000, value_name = "N")]
+        num: usize,
+        /// Seed of the draws; a vehicle does not depend on how many are drawn
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Directory to write a parameter file for each vehicle and `vehicles.csv` to
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// eyas (as the paper says) or raptor (as the C++ system draws) [default: eyas]
+        #[arg(long, value_name = "NAME")]
+        protocol: Option<String>,
+        /// Write over files of the same names
+        #[arg(long)]
+        force: bool,
+        /// Ranges, such as `mass_max=2`
+        #[arg(value_name = "KEY=VALUE")]
+        overrides: Vec<String>,
+    },
+    /// Write a fleet in another form
+    Convert {
+        /// A directory of parameter files, one parameter file, a list (.json, .json.gz) or a table (.csv)
+        from: PathBuf,
+        /// A directory, or a file that ends in .csv, .json or .json.gz
+        to: PathBuf,
+        /// Write over files of the same names
+        #[arg(long)]
+        force: bool,
+    },
+    /// Check every vehicle of a fleet; exit code 2 and every problem where one cannot be flown
+    Check {
+        /// A directory of parameter files, one parameter file, a list (.json, .json.gz) or a table (.csv)
+        path: PathBuf,
     },
 }

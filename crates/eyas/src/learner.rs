@@ -25,6 +25,9 @@ pub(crate) trait Recipe<T>: Clone + Default + Serialize + DeserializeOwned + Syn
     /// Checks ranges; the message names key, value and range.
     fn validate(&self) -> Result<(), String>;
 
+    /// The settings after so many attempts that failed: half the learning rate each time.
+    fn more_carefully(&self, attempts: u32) -> Self;
+
     /// A learner that has learned nothing.
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure>;
 }
@@ -46,6 +49,12 @@ impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
         self.validate()
     }
 
+    fn more_carefully(&self, attempts: u32) -> Self {
+        let mut settings = self.clone();
+        settings.algorithm.learning_rate *= 0.5_f64.powi(attempts as i32);
+        settings
+    }
+
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
         let mut env = env.make(env.num_envs(), seed);
         Ok(Box::new(PpoLearner { ppo: Ppo::new(self, env.as_mut(), seed)?, env }))
@@ -62,6 +71,12 @@ impl<T: Flyable> Recipe<T> for ApgConfig<T> {
 
     fn validate(&self) -> Result<(), String> {
         self.validate()
+    }
+
+    fn more_carefully(&self, attempts: u32) -> Self {
+        let mut settings = self.clone();
+        settings.algorithm.learning_rate *= 0.5_f64.powi(attempts as i32);
+        settings
     }
 
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {

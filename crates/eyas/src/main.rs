@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Inspect(it) => command::inspect::run(&it),
         Command::CheckDynamics(it) => command::check_dynamics::run(&it),
         Command::Task(it) => command::task::run(&it),
+        Command::Vehicles(it) => command::vehicles::run(&it),
     };
     outcome.unwrap_or_else(failure::Failure::report)
 }

@@ -118,7 +118,8 @@ fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), F
     Ok(())
 }
 
-fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
+/// Reads the parameter file of a vehicle.
+pub(crate) fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
     let names = || vehicles().iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new(format!("cannot read the vehicle: {error}"))

@@ -1,6 +1,7 @@
 //! Fleets: many vehicles in a directory, a table or one file.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -103,9 +104,9 @@ impl FleetSurvey {
             return self.directory(path);
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = read_text(path, &name).map_err(FleetProblem::Read)?;
+        let text = read_text(path).map_err(FleetProblem::Read)?;
         let plain = name.strip_suffix(".gz").unwrap_or(&name);
-        if let Some(_stem) = plain.strip_suffix(".csv") {
+        if plain.strip_suffix(".csv").is_some() {
             self.table(path, &text)
         } else if let Some(stem) = plain.strip_suffix(".json") {
             self.json(path, stem, &text)
@@ -207,8 +208,8 @@ impl FleetSurvey {
     }
 }
 
-fn read_text(path: &Path, name: &str) -> io::Result<String> {
-    if !name.ends_with(".gz") {
+fn read_text(path: &Path) -> io::Result<String> {
+    if path.extension().is_none_or(|it| it != "gz") {
         return fs::read_to_string(path);
     }
     let mut text = String::new();
@@ -308,7 +309,8 @@ pub fn fleet_to_csv(crafts: &[Craft]) -> Result<String, FleetProblem> {
             [row.mass, row.arm_length, x, y, z, row.thrust_to_weight, mean, row.rising, row.falling];
         text.push_str(&craft.id);
         for number in numbers.into_iter().chain([row.torque_constant]) {
-            text.push_str(&format!(",{number:?}"));
+            // Writing to a string does not fail.
+            let _ = write!(text, ",{number:?}");
         }
         text.push('\n');
     }
@@ -417,7 +419,7 @@ impl Columns {
         let columns = Self { names };
         let one_of = |choices: &[&[&str]], text: &str| {
             let has = |names: &&[&str]| names.iter().all(|name| columns.place(name).is_some());
-            if choices.iter().any(|it| has(it)) { Ok(()) } else { Err(format!("column {text} is missing")) }
+            if choices.iter().any(has) { Ok(()) } else { Err(format!("column {text} is missing")) }
         };
         for name in &COLUMNS[..6] {
             one_of(&[&[name]], &format!("`{name}`"))?;

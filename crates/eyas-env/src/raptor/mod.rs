@@ -8,6 +8,7 @@ mod fleet;
 mod gradient;
 mod replay;
 mod rules;
+mod sampler;
 mod vehicle_file;
 mod vehicles;
 
@@ -24,5 +25,6 @@ pub use fleet::{
 };
 pub use gradient::{RaptorRecord, RaptorSurrogate};
 pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
+pub use sampler::{SamplerConfig, sample_fleet};
 pub use vehicle_file::{DomainRandomization, VehicleFile, VehicleFileError};
 pub use vehicles::{NamedVehicle, vehicles};

@@ -371,7 +371,7 @@ fn leaves(block: &impl Serialize) -> Vec<(String, Value)> {
         let below = |field: &str| if name.is_empty() { field.to_owned() } else { format!("{name}.{field}") };
         match value {
             Value::Object(fields) => {
-                fields.into_iter().for_each(|(field, it)| visit(&below(&field), it, out))
+                fields.into_iter().for_each(|(field, it)| visit(&below(&field), it, out));
             }
             Value::Array(items) => {
                 items

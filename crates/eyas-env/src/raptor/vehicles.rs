@@ -25,21 +25,25 @@ macro_rules! named {
     };
 }
 
-/// The registry of RLtools at 460bae06^, `rl/environments/l2f/parameters/dynamics/registry.h`, in double
-/// precision; motors front right, back right, back left, front left.
+/// The registry of RLtools (Eschmann, Albani and Loianno, 2025, arXiv:2509.11481) at 460bae06^,
+/// `rl/environments/l2f/parameters/dynamics/registry.h`, in double precision; motors front right, back right, back
+/// left, front left, permuted where the source has PX4's order.
 const VEHICLES: &[NamedVehicle] = &[
     named!("crazyflie", "Bitcraze Crazyflie 2.1, 31 g"),
     named!(
         "x500",
         "Holybro X500 V2, 2 kg; J_xx is the 0.021705 kg m² meant, which a typo in RLtools turned into 0.1705"
     ),
-    named!("x500_sim", "the X500 of PX4's Gazebo model"),
-    named!("mrs", "the MRS drone of CTU Prague, rotor speeds in rpm"),
+    named!("x500_sim", "the X500 of PX4's Gazebo model, 2 kg"),
+    named!(
+        "mrs",
+        "the MRS drone of CTU Prague, 1.7 kg, rotor speeds in rpm; six decimals would take 12 % of its thrust"
+    ),
     named!("fs", "\"Large\", 3.35 kg"),
-    named!("arpl", "the racing drone of ARPL, NYU"),
-    named!("flightmare", "the simulated drone of Flightmare, thrust to weight 12"),
-    named!("soft", "a drone with a soft frame"),
-    named!("soft_rigid", "the same with a rigid frame"),
+    named!("arpl", "the racing drone of ARPL, NYU, 0.78 kg"),
+    named!("flightmare", "the simulated drone of Flightmare, 0.73 kg, thrust to weight 12"),
+    named!("soft", "a drone with a soft frame, 0.97 kg"),
+    named!("soft_rigid", "the same with a rigid frame, 0.80 kg"),
 ];
 
 /// Every vehicle that comes with the program.

@@ -12,4 +12,5 @@
 mod point;
 mod raptor;
 mod replay;
+mod sampler;
 mod vehicles;

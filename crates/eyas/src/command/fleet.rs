@@ -22,15 +22,17 @@ use crate::learner::{ApgConfig, Recipe};
 use crate::report::say;
 use crate::setup::{check, progress, write_manifest};
 
-/// When a teacher is good enough, measured under the protocol of the C++ system, whose starts are the same for
-/// vehicles of every size.
+/// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
+/// for vehicles of every size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct FleetConfig {
-    /// Mean return that a teacher must reach; below it another seed is tried.
+    /// Mean return that a teacher must reach; below it another seed is tried, and half the learning rate.
     required_return: f64,
     /// Largest share of episodes that may end in a termination. In `[0, 1]`.
     max_terminated: f64,
+    /// The same from the starts that it learns from. In `[0, 1]`.
+    max_own_terminated: f64,
     /// Mean return at which training stops early; null: never.
     stop_return: Option<f64>,
     /// Share of terminated episodes at which it may. In `[0, 1]`.
@@ -46,6 +48,7 @@ impl Default for FleetConfig {
         Self {
             required_return: 600.0,
             max_terminated: 0.02,
+            max_own_terminated: 0.05,
             stop_return: Some(705.0),
             stop_terminated: 0.0,
             max_attempts: 3,
@@ -56,9 +59,11 @@ impl Default for FleetConfig {
 
 impl FleetConfig {
     fn validate(&self) -> Result<(), String> {
-        for (name, value) in
-            [("max_terminated", self.max_terminated), ("stop_terminated", self.stop_terminated)]
-        {
+        for (name, value) in [
+            ("max_terminated", self.max_terminated),
+            ("max_own_terminated", self.max_own_terminated),
+            ("stop_terminated", self.stop_terminated),
+        ] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("`fleet.{name}` = {value}, expected a share in [0, 1]"));
             }
@@ -71,6 +76,12 @@ impl FleetConfig {
             }
         }
         Ok(())
+    }
+
+    fn accepts(&self, best: &Best) -> bool {
+        best.raptor.mean_return >= self.required_return
+            && best.raptor.terminated <= self.max_terminated
+            && best.own.terminated <= self.max_own_terminated
     }
 }
 
@@ -252,9 +263,8 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
             |it: &Score| it.mean_return >= fleet.required_return && it.terminated <= fleet.max_terminated;
         let mut best: Option<Best> = None;
         let mut attempts = 0;
-        while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| meets(&it.raptor)) {
-            let seed = self.plan.seed + u64::from(attempts);
-            self.attempt(craft, seed, &mut best)?;
+        while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| fleet.accepts(it)) {
+            self.attempt(craft, attempts, &mut best)?;
             if self.interrupt.interrupted() {
                 return Ok(());
             }
@@ -264,7 +274,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         let result = TeacherResult {
             teacher,
             vehicle: craft.id.clone(),
-            accepted: meets(&best.raptor),
+            accepted: fleet.accepts(&best),
             attempts,
             seed: best.seed,
             iteration: best.iteration,
@@ -277,9 +287,10 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
     }
 
     /// Learns with one seed, and keeps the best.
-    fn attempt(&self, craft: &Craft, seed: u64, best: &mut Option<Best>) -> Result<(), Failure> {
+    fn attempt(&self, craft: &Craft, attempt: u32, best: &mut Option<Best>) -> Result<(), Failure> {
         let env = self.config.env.of(craft);
-        let mut learner = self.config.agent.start(&env, seed)?;
+        let seed = self.plan.seed + u64::from(attempt);
+        let mut learner = self.config.agent.more_carefully(attempt).start(&env, seed)?;
         while learner.iteration() < self.plan.max_iterations && !self.interrupt.interrupted() {
             let steps = learner.iterate().env_steps;
             self.bar.count(steps);

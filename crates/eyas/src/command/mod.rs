@@ -9,3 +9,4 @@ pub(crate) mod inspect;
 pub(crate) mod play;
 pub(crate) mod task;
 pub(crate) mod train;
+pub(crate) mod vehicles;

@@ -17,3 +17,4 @@ mod refuses_bad_input;
 mod repeats_itself;
 mod replays_dynamics;
 mod trains;
+mod vehicles;

@@ -1,0 +1,131 @@
+//! Vehicles are listed, described, drawn, converted and checked.
+
+use std::fs;
+use std::path::Path;
+
+use crate::program::{Workspace, assert_in_order, files};
+
+/// A file below the test data of `eyas-env`.
+fn data(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../eyas-env/tests/data").join(name))
+        .unwrap()
+}
+
+#[test]
+fn those_of_the_program_are_listed_and_described() {
+    let it = Workspace::empty();
+    let list = it.eyas("vehicles list").succeed();
+    assert_in_order(
+        &list,
+        &["name", "thrust/weight", "crazyflie", "0.0306", "1.467", "0.0396", "0.05545", "0.2494"],
+    );
+    assert_in_order(&list, &["x500 ", "which a typo in RLtools turned into 0.1705", "soft_rigid"]);
+    let show = it.eyas("vehicles show x500").succeed();
+    assert_in_order(
+        &show,
+        &[
+            "x500: Holybro",
+            "mass",
+            "2 kg",
+            "over weight",
+            "3.24692\n",
+            "rotor distance",
+            "0.25 m",
+            "0.021705 kg m²",
+        ],
+    );
+}
+
+#[test]
+fn a_vehicle_is_written_as_a_parameter_file_that_reads_the_same() {
+    let it = Workspace::empty();
+    let json = it.eyas("vehicles show mrs --json").succeed();
+    fs::write(it.path("mrs.json"), &json).unwrap();
+    assert_eq!(it.eyas("vehicles show mrs.json --json").succeed(), json);
+    assert!(json.contains("1.3298253500372892e-6") && json.contains("\"observation_delay\""), "{json}");
+    it.eyas("vehicles show nothing.json").fail_with(&[
+        "cannot read the vehicle",
+        "--> nothing.json",
+        "crazyflie",
+    ]);
+    fs::write(it.path("rltools.json"), data("x500_rltools.json")).unwrap();
+    let ended = it.eyas("vehicles show rltools.json").run();
+    assert_eq!(ended.code, Some(0));
+    assert_in_order(&ended.stderr, &["warning: `J` times `J_inv` is 6.855 away from the identity"]);
+}
+
+#[test]
+fn drawn_vehicles_are_the_same_every_time_and_not_written_over() {
+    let it = Workspace::empty();
+    let stdout = it.eyas("vehicles sample --num 12 --seed 5 --out fleet").succeed();
+    assert_eq!(stdout, "");
+    let names = files(&it.path("fleet"));
+    assert_eq!((names.len(), names[11].as_str(), names[12].as_str()), (13, "0011.json", "vehicles.csv"));
+    it.eyas("vehicles sample --num 3 --seed 5 --out few").succeed();
+    for name in ["0000.json", "0002.json"] {
+        assert_eq!(
+            fs::read(it.path("fleet").join(name)).unwrap(),
+            fs::read(it.path("few").join(name)).unwrap()
+        );
+    }
+    assert_eq!(it.eyas("vehicles check fleet").succeed(), "12 vehicles can be flown\n");
+    it.eyas("vehicles sample --num 3 --out few").fail_with(&[
+        "not empty",
+        "--> few",
+        "`--force` writes over",
+    ]);
+    it.eyas("vehicles sample --num 3 --out few --force --protocol raptor mass_max=1").succeed();
+    it.eyas("vehicles sample --num 2 --out few --force")
+        .fail_with(&["1 other vehicles", "such as `0002.json`"]);
+    it.eyas("vehicles sample --num 2 --out new mass_mx=1").fail_with(&["mass_mx", "mass_max"]);
+    it.eyas("vehicles sample --num 2 --out new mass_max=0")
+        .fail_with(&["`mass_max` = 0", "`mass_min` = 0.02"]);
+    it.eyas("vehicles sample --num 2 --out new --protocol paper").fail_with(&["paper", "raptor"]);
+    it.eyas("vehicles sample --num 0 --out new").fail_with(&["`--num` is 0, expected at least 1"]);
+    assert!(!it.path("new").exists(), "something was written");
+}
+
+#[test]
+fn a_fleet_goes_through_every_form_and_back() {
+    let it = Workspace::empty();
+    it.eyas("vehicles sample --num 5 --out fleet").succeed();
+    it.eyas("vehicles convert fleet list.json.gz").succeed();
+    it.eyas("vehicles convert list.json.gz list.json").succeed();
+    it.eyas("vehicles convert list.json again").succeed();
+    for name in files(&it.path("again")) {
+        assert!(
+            fs::read(it.path("fleet").join(&name)).unwrap()
+                == fs::read(it.path("again").join(&name)).unwrap()
+        );
+    }
+    let ended = it.eyas("vehicles convert fleet table.csv").run();
+    assert_eq!(ended.code, Some(0));
+    assert_in_order(&ended.stderr, &["does not say all of 5 of 5 vehicles", "5 vehicles in table.csv"]);
+    assert_eq!(fs::read(it.path("table.csv")).unwrap(), fs::read(it.path("fleet/vehicles.csv")).unwrap());
+    it.eyas("vehicles convert table.csv from_table").succeed();
+    assert_eq!(files(&it.path("from_table")).len(), 5);
+    it.eyas("vehicles convert fleet table.csv").fail_with(&["there already", "--> table.csv", "--force"]);
+    it.eyas("vehicles convert fleet fleet.yaml").fail_with(&["cannot write a fleet as `fleet.yaml`", ".csv"]);
+}
+
+#[test]
+fn a_check_names_every_problem() {
+    let it = Workspace::empty();
+    fs::create_dir(it.path("fleet")).unwrap();
+    let good = data("vehicle_7.json");
+    fs::write(it.path("fleet/0.json"), &good).unwrap();
+    fs::write(it.path("fleet/1.json"), good.replace("\"mass\": ", "\"mass\": -")).unwrap();
+    fs::write(it.path("fleet/2.json"), good.replace("\"gravity\"", "\"gravy\"")).unwrap();
+    it.eyas("vehicles check fleet").fail_with(&[
+        "2 problems",
+        "fleet/1.json: `mass` = -",
+        "expected a positive finite number",
+        "fleet/2.json: not a parameter file of RLtools: unknown field `gravy`",
+        "--> fleet",
+    ]);
+    it.eyas("vehicles convert fleet list.json").fail_with(&["2 problems"]);
+    assert!(!it.path("list.json").exists(), "something was written");
+    fs::create_dir(it.path("empty")).unwrap();
+    it.eyas("vehicles check empty").fail_with(&["empty: no vehicles, expected at least one"]);
+    it.eyas("vehicles check nowhere.csv").fail_with(&["nowhere.csv: cannot read it"]);
+}
