@@ -1,9 +1,11 @@
 //! Checkpoints of every known layout, and the policies in them.
 
 mod decide;
+mod rltools;
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,7 +17,7 @@ pub(crate) use decide::note;
 use crate::layout::{self, Layout, Part, Role};
 use crate::state_dict::summary;
 use crate::torch::{self, Container};
-use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value};
+use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value, hdf5};
 
 /// Which policy of a distillation checkpoint to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,6 +155,8 @@ pub struct LoadedPolicy {
     pub std: Option<Vec<f32>>,
     /// What had to be decided, in the order of evaluation.
     pub decisions: Vec<Decision>,
+    /// Largest difference to the actions that the file gives as an example, where it does.
+    pub example_difference: Option<f32>,
 }
 
 /// The value function of PPO and how it was read.
@@ -194,13 +198,16 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a file that torch wrote; executes nothing that it holds.
+    /// Reads a file that torch or RLtools wrote; executes nothing that it holds.
     ///
     /// # Errors
     ///
-    /// As [`torch::read`]. A layout that is not known is no error here, but one in [`policy`](Self::policy).
+    /// As [`torch::read`]; [`FormatError::Hdf5`] for HDF5 that RLtools would not write. A layout that is not known is no error here, but one in [`policy`](Self::policy).
     pub fn read(path: &Path) -> Result<Self, FormatError> {
-        let (root, container) = torch::read(path)?;
+        let (root, container) = match read_hdf5(path)? {
+            Some(root) => (root, Container::Hdf5),
+            None => torch::read(path)?,
+        };
         check_version(path, &root)?;
         let num_bytes = fs::metadata(path).map_err(|source| FormatError::reading(path, source))?.len();
         let (layout, model_key) = layout::detect(&root);
@@ -219,7 +226,7 @@ impl Checkpoint {
         self.num_bytes
     }
 
-    /// How torch packed it.
+    /// How its objects are packed.
     #[must_use]
     pub fn container(&self) -> Container {
         self.container
@@ -291,6 +298,9 @@ impl Checkpoint {
     /// [`FormatError::MissingSide`], [`FormatError::AmbiguousOutput`] and
     /// [`FormatError::MissingNormalizer`] ask for an option.
     pub fn policy(&self, options: &LoadOptions) -> Result<LoadedPolicy, FormatError> {
+        if (self.role(options.side)?, self.layout) == (Role::Actor, Layout::RlTools) {
+            return rltools::policy(self, options);
+        }
         decide::policy(self, &self.part(self.role(options.side)?)?, options)
     }
 
@@ -306,6 +316,9 @@ impl Checkpoint {
     /// The networks that can be asked for.
     #[must_use]
     pub fn roles(&self) -> Vec<Role> {
+        if self.layout == Layout::RlTools {
+            return vec![Role::Actor];
+        }
         [Role::Actor, Role::Student, Role::Teacher, Role::Critic]
             .into_iter()
             // A network that is there but broken is listed: loading it tells what is wrong.
@@ -348,9 +361,32 @@ impl Checkpoint {
         let Some(entries) = self.root.get(self.model_key).unwrap_or(&self.root).entries() else {
             return FormatError::unsupported(&self.path, format!("it is {}, not a dict", self.root.kind()));
         };
-        let keys = summary(entries.iter().filter_map(|(key, _)| key.as_str()));
+        let names = entries.iter().filter_map(|(key, _)| key.as_str());
+        let keys = summary(names.filter(|name| !name.starts_with(hdf5::ATTRIBUTE)));
         FormatError::unsupported(&self.path, format!("it holds {keys}"))
     }
+}
+
+/// The content of an HDF5 file; `None` for a file of another kind.
+fn read_hdf5(path: &Path) -> Result<Option<Value>, FormatError> {
+    let reading = |source| FormatError::reading(path, source);
+    let mut file = File::open(path).map_err(reading)?;
+    let (mut bytes, head) = (Vec::new(), hdf5::SIGNATURE.len() as u64);
+    file.by_ref().take(head).read_to_end(&mut bytes).map_err(reading)?;
+    if bytes != hdf5::SIGNATURE {
+        return Ok(None);
+    }
+    let (found, limit) = (file.metadata().map_err(reading)?.len(), torch::MAX_FILE_BYTES);
+    if found > limit {
+        return Err(FormatError::TooLarge {
+            path: path.to_owned(),
+            part: "the content".to_owned(),
+            found,
+            limit,
+        });
+    }
+    file.read_to_end(&mut bytes).map_err(reading)?;
+    hdf5::read(path, &bytes).map(Some)
 }
 
 /// Refuses what a later Eyas wrote with a meaning that this one does not know.

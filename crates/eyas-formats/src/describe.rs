@@ -1,5 +1,6 @@
 //! What a checkpoint holds, for people and for programs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use eyas_policy::{Architecture, Network, Normalizer};
 use serde::Serialize;
 
 use crate::torch::Container;
-use crate::{Checkpoint, DType, Decision, FormatError, Layout, LoadOptions, Role, Side, Tensor, Value};
+use crate::{Checkpoint, DType, Decision, FormatError, Layout, LoadOptions, Role, Side, Tensor, Value, hdf5};
 
 /// What a checkpoint holds.
 #[derive(Clone, Debug, Serialize)]
@@ -16,7 +17,7 @@ pub struct Description {
     pub path: PathBuf,
     /// Its size.
     pub num_bytes: u64,
-    /// How torch packed it.
+    /// How its objects are packed.
     pub container: Container,
     /// How its networks are arranged.
     pub layout: Layout,
@@ -30,6 +31,8 @@ pub struct Description {
     pub best_return: Option<f64>,
     /// Whether the optimiser's state is there.
     pub has_optimizer: bool,
+    /// Attributes of an HDF5 file's groups, each name after its group.
+    pub attributes: BTreeMap<String, String>,
     /// The networks, each with what had to be decided to load it.
     pub networks: Vec<NetworkSummary>,
     /// Every tensor.
@@ -51,6 +54,8 @@ pub struct NetworkSummary {
     pub std: Option<Vec<f32>>,
     /// What had to be decided.
     pub decisions: Vec<Decision>,
+    /// Largest difference to the actions that the file gives as an example.
+    pub example_difference: Option<f32>,
     /// Why it cannot be loaded.
     pub problem: Option<String>,
 }
@@ -78,6 +83,8 @@ impl Checkpoint {
     pub fn describe(&self, options: &LoadOptions) -> Description {
         let mut tensors = Vec::new();
         collect(self.root(), "", &mut tensors);
+        let mut attributes = BTreeMap::new();
+        collect_attributes(self.root(), "", &mut attributes);
         Description {
             path: self.path().to_owned(),
             num_bytes: self.num_bytes(),
@@ -88,6 +95,7 @@ impl Checkpoint {
             epoch: self.epoch(),
             best_return: self.best_return(),
             has_optimizer: self.has_optimizer(),
+            attributes,
             networks: self.roles().into_iter().map(|role| self.network_summary(role, options)).collect(),
             tensors,
         }
@@ -106,6 +114,7 @@ impl Checkpoint {
                 num_actions: Some(loaded.policy.num_actions()),
                 std: loaded.std,
                 decisions: loaded.decisions,
+                example_difference: loaded.example_difference,
                 ..NetworkSummary::new(role, &loaded.policy.network, loaded.policy.normalizer.as_ref())
             })
         };
@@ -122,6 +131,7 @@ impl NetworkSummary {
             normalizer_count: normalizer.map(|normalizer| normalizer.count),
             std: None,
             decisions: Vec::new(),
+            example_difference: None,
             problem: None,
         }
     }
@@ -134,6 +144,7 @@ impl NetworkSummary {
             normalizer_count: None,
             std: None,
             decisions: Vec::new(),
+            example_difference: None,
             problem: Some(error.to_string()),
         }
     }
@@ -170,6 +181,22 @@ fn collect(value: &Value, key: &str, tensors: &mut Vec<TensorSummary>) {
     }
 }
 
+/// Attributes of groups: the entries that [`hdf5`] marked.
+fn collect_attributes(value: &Value, group: &str, attributes: &mut BTreeMap<String, String>) {
+    for (name, value) in value.entries().unwrap_or_default() {
+        let Some(name) = name.as_str() else { continue };
+        let Some(attribute) = name.strip_prefix(hdf5::ATTRIBUTE) else {
+            collect_attributes(value, &format!("{group}{name}/"), attributes);
+            continue;
+        };
+        let text = match value {
+            Value::Str(text) => text.clone(),
+            number => number.as_f64().map(|number| number.to_string()).unwrap_or_default(),
+        };
+        attributes.insert(format!("{group}{attribute}"), text);
+    }
+}
+
 impl fmt::Display for Description {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{}: {}", self.path.display(), self.layout_description)?;
@@ -184,6 +211,13 @@ impl fmt::Display for Description {
         writeln!(formatter, ", {} optimiser state", if self.has_optimizer { "with" } else { "without" })?;
         for network in &self.networks {
             write!(formatter, "{network}")?;
+        }
+        if !self.attributes.is_empty() {
+            writeln!(formatter, "attributes")?;
+        }
+        let width = self.attributes.keys().map(String::len).max().unwrap_or(0);
+        for (name, text) in &self.attributes {
+            writeln!(formatter, "  {name:width$}  {text}")?;
         }
         self.write_tensors(formatter)
     }
@@ -233,8 +267,11 @@ impl fmt::Display for NetworkSummary {
             Some(actions) => write!(formatter, ", {actions} actions")?,
             None => write!(formatter, ", values")?,
         }
-        if let Some(count) = self.normalizer_count {
-            write!(formatter, ", normalised by {count} samples")?;
+        match self.normalizer_count {
+            // RLtools does not store it.
+            Some(0) => write!(formatter, ", normalised")?,
+            Some(count) => write!(formatter, ", normalised by {count} samples")?,
+            None => {}
         }
         if let Some(std) = &self.std {
             let std: Vec<String> = std.iter().map(|std| format!("{std:.3}")).collect();

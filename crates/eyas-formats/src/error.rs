@@ -35,6 +35,19 @@ pub enum FormatError {
     #[error("`{}` asks for the Python object `{module}.{name}`, which was not executed", path.display())]
     ForbiddenGlobal { path: PathBuf, module: String, name: String },
 
+    #[error("cannot read the HDF5 file `{}`: {problem} (object `{object}`)", path.display())]
+    Hdf5 { path: PathBuf, object: String, problem: String },
+
+    #[error("`{layer}` in `{}` {problem}", path.display())]
+    UnsupportedLayer { path: PathBuf, layer: String, problem: String, advice: Option<String> },
+
+    #[error(
+        "`{}` holds {examples} observations with its actions, and the policy as it was read acts differently: by \
+         up to {difference:e}",
+        path.display()
+    )]
+    FailsExample { path: PathBuf, examples: usize, difference: f32 },
+
     #[error("the pickle in `{}` cannot be read at byte {offset}: {problem}", path.display())]
     Pickle { path: PathBuf, offset: usize, problem: String },
 
@@ -100,8 +113,17 @@ impl FormatError {
                 "the file holds a Python object, not only weights; save `model.state_dict()` with torch.save instead"
             }
             Self::UnsupportedLayout { .. } => {
-                "readable are rsl_rl 1.x-5.x (PPO and distillation), the students of distillation.py and bare \
-                 state dicts of a torch Sequential; `eyas inspect FILE` lists what a file holds"
+                "readable are rsl_rl 1.x-5.x (PPO and distillation), the students of distillation.py, bare state \
+                 dicts of a torch Sequential and checkpoint.h5 of RLtools; `eyas inspect FILE` lists what a file holds"
+            }
+            Self::Hdf5 { .. } => {
+                "HDF5 is read as RLtools writes it; `h5repack -l CONTI -f NONE FILE COPY` makes the datasets of a \
+                 copy plain"
+            }
+            Self::UnsupportedLayer { advice, .. } => return advice.clone(),
+            Self::FailsExample { .. } => {
+                "a GRU built with FAST_TANH leaves no other trace in its file; give --teacher_output identity or \
+                 tanh to fly the policy as it was read"
             }
             Self::MissingSide { .. } => "`eyas inspect FILE` lists the policies that a file holds",
             Self::NonFinite { .. } => "the training run had diverged: use an earlier checkpoint",

@@ -32,6 +32,8 @@ pub enum Layout {
     BareModel,
     /// The state dict of a torch `Sequential` by itself: `0.weight`, `2.weight`, ….
     BareSequential,
+    /// RLtools: layers as groups below `actor`, their kinds and activations as attributes.
+    RlTools,
     /// None of these.
     Unrecognised,
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Layout {
             Self::CustomRecurrentStudent => "recurrent student of Foundation",
             Self::BareModel => "state dict of one rsl_rl model",
             Self::BareSequential => "state dict of a torch Sequential",
+            Self::RlTools => "RLtools HDF5",
             Self::Unrecognised => "no known layout",
         })
     }
@@ -88,6 +91,13 @@ impl fmt::Display for Role {
 
 /// Finds the layout, and the key of the state dict that holds the networks (empty: the root itself).
 pub(crate) fn detect(root: &Value) -> (Layout, &'static str) {
+    let is_model = |value: &Value| value.get("@type").is_some();
+    if root.get("actor").is_some_and(is_model) {
+        return (Layout::RlTools, "actor");
+    }
+    if is_model(root) {
+        return (Layout::RlTools, "");
+    }
     if root.get("actor_state_dict").is_some() {
         return (Layout::RslRlModels, "actor_state_dict");
     }

@@ -1,6 +1,6 @@
 //! Every file format a policy lives in, read and written without executing anything.
 //!
-//! - [`Checkpoint`] reads what rsl_rl 1.x to 5.x, Foundation and Eyas itself wrote, and loads
+//! - [`Checkpoint`] reads what rsl_rl 1.x to 5.x, Foundation, RLtools and Eyas itself wrote, and loads
 //!   policies from it; [`LoadedPolicy::decisions`] says what had to be decided and why.
 //! - [`rsl_rl`] and [`student`] write checkpoints that those programs load, and read them back.
 //! - [`torch`] is the container below, [`Value`] and [`Tensor`] what it holds.
@@ -12,6 +12,7 @@ pub mod atomic;
 mod checkpoint;
 mod describe;
 mod error;
+mod hdf5;
 mod layout;
 mod network;
 pub mod npy;

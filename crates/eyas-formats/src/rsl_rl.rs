@@ -193,7 +193,7 @@ fn in_order(keys: &[String], places: &[(String, Parameter)]) -> Vec<Parameter> {
 pub fn read_ppo(path: &Path) -> Result<PpoRun, FormatError> {
     let checkpoint = Checkpoint::read(path)?;
     let options = LoadOptions::default();
-    let (actor_part, critic_part) = (checkpoint.part(Role::Actor)?, checkpoint.part(Role::Critic)?);
+    let (critic_part, actor_part) = (checkpoint.part(Role::Critic)?, checkpoint.part(Role::Actor)?);
     let actor = checkpoint.policy(&options)?;
     let critic = checkpoint.critic(&options)?;
     let std = actor.std.ok_or_else(|| {

@@ -6,7 +6,7 @@ use crate::FormatError;
 
 /// First bytes, what they mean, and what to do instead.
 const SIGNATURES: [(&[u8], &str, Option<&str>); 12] = [
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", Some("HDF5 is not readable by this command yet")),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", Some("a file that torch.save wrote is needed here")),
     (b"\x93NUMPY", "a NumPy array", Some("arrays hold data, not policies; give the .pt file of the run")),
     (b"\x1f\x8b", "a gzip file", Some("unpack it first")),
     (b"\x28\xb5\x2f\xfd", "a zstd file", Some("unpack it first")),

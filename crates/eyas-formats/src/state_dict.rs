@@ -1,5 +1,6 @@
 //! A state dict: named tensors, read with their shapes checked.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::{FormatError, Tensor, Value};
@@ -10,7 +11,7 @@ pub(crate) struct StateDict<'a> {
     pub(crate) path: &'a Path,
     /// The key of the dict in the file; empty for the file's root.
     pub(crate) name: &'static str,
-    tensors: Vec<(&'a str, &'a Tensor)>,
+    tensors: Vec<(Cow<'a, str>, &'a Tensor)>,
 }
 
 impl<'a> StateDict<'a> {
@@ -19,13 +20,20 @@ impl<'a> StateDict<'a> {
             .entries()
             .unwrap_or_default()
             .iter()
-            .filter_map(|(key, value)| Some((key.as_str()?, value.as_tensor()?)))
+            .filter_map(|(key, value)| Some((key.as_str()?.into(), value.as_tensor()?)))
             .collect();
         Self { path, name, tensors }
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.tensors.iter().map(|(key, _)| *key)
+    /// The tensors of dicts within dicts, their keys joined by `/`.
+    pub(crate) fn nested(path: &'a Path, name: &'static str, dict: &'a Value) -> Self {
+        let mut tensors = Vec::new();
+        flatten(dict, "", &mut tensors);
+        Self { path, name, tensors }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|(key, _)| key.as_ref())
     }
 
     pub(crate) fn contains(&self, key: &str) -> bool {
@@ -37,7 +45,7 @@ impl<'a> StateDict<'a> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Result<&'a Tensor, FormatError> {
-        self.tensors.iter().find(|(known, _)| *known == key).map(|(_, tensor)| *tensor).ok_or_else(|| {
+        self.tensors.iter().find(|(known, _)| known == key).map(|(_, tensor)| *tensor).ok_or_else(|| {
             FormatError::MissingKey {
                 path: self.path.to_owned(),
                 key: self.full_name(key),
@@ -97,6 +105,16 @@ impl<'a> StateDict<'a> {
 
     pub(crate) fn full_name(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}/{key}", self.name) }
+    }
+}
+
+fn flatten<'a>(dict: &'a Value, prefix: &str, tensors: &mut Vec<(Cow<'a, str>, &'a Tensor)>) {
+    for (key, value) in dict.entries().unwrap_or_default() {
+        let Some(key) = key.as_str() else { continue };
+        match value {
+            Value::Tensor(tensor) => tensors.push((format!("{prefix}{key}").into(), tensor)),
+            _ => flatten(value, &format!("{prefix}{key}/"), tensors),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::atomic::write_file;
 use crate::pickle::{self, StorageRef, Storages};
 use crate::{FormatError, Value, sniff};
 
-/// How `torch.save` packed a file.
+/// How a file packs its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Container {
@@ -23,6 +23,8 @@ pub enum Container {
     Zip,
     /// Pickles and raw storages one after another, before torch 1.6.
     Legacy,
+    /// HDF5; RLtools writes it.
+    Hdf5,
 }
 
 impl std::fmt::Display for Container {
@@ -30,6 +32,7 @@ impl std::fmt::Display for Container {
         formatter.write_str(match self {
             Self::Zip => "torch zip archive",
             Self::Legacy => "torch file from before 1.6",
+            Self::Hdf5 => "HDF5 file",
         })
     }
 }
@@ -38,7 +41,7 @@ impl std::fmt::Display for Container {
 const MAX_PICKLE_BYTES: u64 = 64 << 20;
 
 /// Largest file read: far beyond any flight policy, small enough not to exhaust a workstation.
-const MAX_FILE_BYTES: u64 = 4 << 30;
+pub(crate) const MAX_FILE_BYTES: u64 = 4 << 30;
 
 /// Reads a file that `torch.save` wrote, of any version; executes nothing.
 ///

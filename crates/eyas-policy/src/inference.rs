@@ -1,6 +1,6 @@
 //! Flying a policy: one block of vehicles at a time.
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
 
 use crate::dense::{Dense, Tape};
 use crate::kernel::Packed;
@@ -132,6 +132,43 @@ impl Inference {
         }
         self.head.forward(features, head);
         dispatch(Squash { output: self.output, raw: head.output(), action });
+    }
+}
+
+impl Inference {
+    /// Actions `[times][batch][num_actions]` for recorded observations `[times][batch][num_observations]`,
+    /// the recurrent state being zero before the first.
+    ///
+    /// # Panics
+    ///
+    /// If `observations` is not of that length.
+    #[must_use]
+    pub fn act_on_record(&self, observations: &[f32], times: usize, batch: usize) -> Vec<f32> {
+        let (width, num_actions) = (self.num_observations, self.num_actions);
+        assert_eq!(observations.len(), times * batch * width, "observations of a record");
+        let mut actions = vec![0.0; times * batch * num_actions];
+        let mut scratch = Scratch::default();
+        let (mut observation, mut action) = (vec![Row::ZERO; width], vec![Row::ZERO; num_actions]);
+        for first in (0..batch).step_by(BLOCK) {
+            let mut state = vec![Row::ZERO; self.state_width];
+            let lanes = BLOCK.min(batch - first);
+            for time in 0..times {
+                for lane in 0..lanes {
+                    let start = (time * batch + first + lane) * width;
+                    for (row, value) in observation.iter_mut().zip(&observations[start..start + width]) {
+                        row[lane] = *value;
+                    }
+                }
+                self.act(&observation, &mut state, &mut scratch, &mut action);
+                for lane in 0..lanes {
+                    let start = (time * batch + first + lane) * num_actions;
+                    for (value, row) in actions[start..start + num_actions].iter_mut().zip(&action) {
+                        *value = row[lane];
+                    }
+                }
+            }
+        }
+        actions
     }
 }
 

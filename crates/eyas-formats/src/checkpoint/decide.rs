@@ -24,7 +24,8 @@ pub(super) fn policy(
     let normalizer = loader.normalizer(network.architecture.inputs)?;
     let policy = Policy { normalizer, network, output };
     let std = loader.std(policy.num_actions())?;
-    Ok(LoadedPolicy { role: part.role, policy, std, decisions: loader.decisions })
+    let decisions = loader.decisions;
+    Ok(LoadedPolicy { role: part.role, policy, std, decisions, example_difference: None })
 }
 
 /// Loads the value function that `part` found.
@@ -261,13 +262,20 @@ fn parse_activation(name: &str, path: &Path) -> Result<Activation, FormatError> 
 }
 
 /// The normaliser of another file: the one of the same role in a checkpoint, or a saved normaliser.
-fn other_normalizer(
+pub(super) fn other_normalizer(
     path: &Path,
     options: &LoadOptions,
     role: Role,
     width: usize,
 ) -> Result<Normalizer, FormatError> {
     let other = Checkpoint::read(path)?;
+    let missing = || FormatError::MissingNormalizer {
+        path: path.to_owned(),
+        reason: "it was given for its normaliser".to_owned(),
+    };
+    if other.layout == Layout::RlTools {
+        return other.policy(&LoadOptions::default())?.policy.normalizer.ok_or_else(missing);
+    }
     let bare = StateDict::new(path, "", &other.root);
     if bare.contains("_mean") {
         return load_normalizer(&bare, "", width);
@@ -275,15 +283,12 @@ fn other_normalizer(
     let role = if role == Role::Critic { role } else { other.role(options.side)? };
     match &other.part(role)?.normalizer {
         Some((dict, prefix)) => load_normalizer(dict, prefix, width),
-        None => Err(FormatError::MissingNormalizer {
-            path: path.to_owned(),
-            reason: "it was given for its normaliser".to_owned(),
-        }),
+        None => Err(missing()),
     }
 }
 
 /// The network with only the first half of its outputs.
-fn first_half_of(network: Network) -> Network {
+pub(super) fn first_half_of(network: Network) -> Network {
     let last = network.architecture.head_layers().pop().expect("a network has an output layer");
     let outputs = last.outputs / 2;
     let mut parameters = network.parameters;

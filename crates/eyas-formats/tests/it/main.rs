@@ -14,5 +14,6 @@ mod originals;
 mod python;
 mod reference;
 mod resume;
+mod rltools;
 mod survives_damage;
 mod writes_whole_files;

@@ -82,6 +82,12 @@ fn both_sides_of_a_distillation_act_as_recorded() {
 }
 
 #[test]
+fn a_teacher_of_rltools_acts_as_recorded() {
+    let record = json("made_rltools_sac.json");
+    assert_acts("made_rltools_sac.h5", &record["input"], &record["action"], "");
+}
+
+#[test]
 fn flags_say_what_a_file_does_not() {
     let beta = json("made_5.5.1_beta.json");
     let flags = "--teacher_output beta --teacher_activation tanh";

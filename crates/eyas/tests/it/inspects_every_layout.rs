@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::program::{TINY, Workspace, assert_in_order, data};
 
 /// File, how its layout is described, and the lines that describe its networks.
-const FILES: [(&str, &str, &[&str]); 10] = [
+const FILES: [(&str, &str, &[&str]); 13] = [
     (
         "rsl_rl_2.3.3_mlp_norm.pt",
         "rsl_rl PPO, one model (rsl_rl 2.3)",
@@ -45,6 +45,30 @@ const FILES: [(&str, &str, &[&str]); 10] = [
         "MLP student of distillation.py",
         &["epoch 12, best return 45.25", "student: 7 → 6 → 3"],
     ),
+    (
+        "rltools_released_student.h5",
+        "RLtools HDF5",
+        &[
+            "142024 bytes, HDF5 file",
+            "actor: 22 → 16 → gru 16 → 4, 4 actions",
+            "activation relu: the file says so",
+            "example largest difference",
+            "the file holds 1000 observations with their actions",
+            "actor/checkpoint_name ",
+            "logs/2025-04-19_16-16-17",
+            "actor/layers/1/weights_hidden/parameters",
+        ],
+    ),
+    (
+        "made_rltools_sac.h5",
+        "RLtools HDF5",
+        &["actor: 26 → 64 → 64 → 4, 4 actions", "output tanh of the first 4 outputs: its last layer"],
+    ),
+    (
+        "made_rltools_fast_tanh.h5",
+        "RLtools HDF5",
+        &["actor: cannot be loaded: `actor/layers/0`", "ends in FAST_TANH"],
+    ),
 ];
 
 #[test]
@@ -80,6 +104,17 @@ fn json_holds_what_the_text_shows() {
     assert_eq!(roles, ["actor", "critic"]);
     assert_eq!(json["networks"][0]["num_actions"], 4);
     assert!(json["tensors"].as_array().unwrap().len() > 20);
+}
+
+#[test]
+fn json_holds_the_attributes_and_the_self_test_of_hdf5() {
+    let file = data("rltools_released_student.h5");
+    let text = Workspace::empty().eyas("inspect --json").arg(file).succeed();
+    let json: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!((json["layout"].as_str(), json["container"].as_str()), (Some("rl_tools"), Some("hdf5")));
+    assert!(json["attributes"]["actor/meta"].as_str().unwrap().contains("\"name\": \"l2f\""));
+    assert_eq!(json["attributes"]["actor/layers/2/activation_function"], "IDENTITY");
+    assert!(json["networks"][0]["example_difference"].as_f64().unwrap() <= 1e-5);
 }
 
 #[test]

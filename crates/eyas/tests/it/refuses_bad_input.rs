@@ -128,6 +128,29 @@ fn a_truncated_teacher_is_named_as_such_at_every_length() {
 }
 
 #[test]
+fn a_cut_or_foreign_hdf5_file_is_refused() {
+    let it = Workspace::empty();
+    let whole = fs::read(data("made_rltools_sac.h5")).unwrap();
+    for length in [8, 20, 100, 5_000, whole.len() - 1] {
+        fs::write(it.path("checkpoint.h5"), &whole[..length]).unwrap();
+        let ended = it.eyas("inspect checkpoint.h5").run();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{length}: {}", ended.stderr);
+        for line in ["error: `checkpoint.h5` ", "hint: "] {
+            assert!(ended.stderr.contains(line), "{length}: no `{line}` in\n{}", ended.stderr);
+        }
+    }
+    for (name, lines) in [
+        ("made_hdf5_other.h5", ["it holds `model_weights`, `optimizer_weights`", "hint: readable are"]),
+        ("made_hdf5_chunked.h5", ["it is compressed or filtered (object `frames`)", "hint: HDF5 is read as"]),
+        ("made_rltools_fast_tanh.h5", ["ends in FAST_TANH", "hint: tanh differs from it by up to 0.024"]),
+        ("made_rltools_learnt_state.h5", ["begins an episode with a learnt state", "hint: train with"]),
+    ] {
+        let run = it.eyas(&format!("distill {TASK} --teacher_checkpoint")).arg(data(name));
+        refused(&it, run, &lines);
+    }
+}
+
+#[test]
 fn a_file_that_is_no_checkpoint_is_named_as_what_it_is() {
     let it = Workspace::empty();
     let cases: [(&str, &[u8], &str); 5] = [
