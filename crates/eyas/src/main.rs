@@ -8,6 +8,7 @@ mod flyable;
 mod report;
 mod self_check;
 mod setup;
+mod table;
 mod video;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Act(it) => command::act::run(&it),
         Command::Inspect(it) => command::inspect::run(&it),
         Command::CheckDynamics(it) => command::check_dynamics::run(&it),
+        Command::Plot(it) => command::plot::run(&it),
         Command::Task(it) => command::task::run(&it),
     };
     outcome.unwrap_or_else(failure::Failure::report)

@@ -168,7 +168,9 @@ impl Scale {
         let one = Step { mantissa: 1, exponent: 0 };
         let (first, last) = one.range(log10(self.low) - 1e-12, log10(self.high) + 1e-12);
         let count = |stride: i64| last.div_euclid(stride) - (first - 1).div_euclid(stride);
-        let fitting = (1..).find(|stride| count(*stride) <= most.max(3) as i64).unwrap_or(1);
+        let fitting = (1..=last.abs_diff(first) as i64 + 1)
+            .find(|stride| count(*stride) <= most.max(3) as i64)
+            .unwrap_or(1);
         let stride = if count(fitting) < 3 { (fitting - 1).max(1) } else { fitting };
         let are_plain = first >= -3 && last <= 4;
         let mut marks = Vec::new();

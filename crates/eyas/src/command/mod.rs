@@ -6,5 +6,6 @@ pub(crate) mod distill;
 pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod play;
+pub(crate) mod plot;
 pub(crate) mod task;
 pub(crate) mod train;

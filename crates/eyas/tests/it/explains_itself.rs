@@ -2,7 +2,8 @@
 
 use crate::program::{Workspace, assert_in_order};
 
-const COMMANDS: [&str; 8] = ["train", "distill", "play", "eval", "act", "inspect", "check-dynamics", "task"];
+const COMMANDS: [&str; 9] =
+    ["train", "distill", "play", "eval", "act", "inspect", "check-dynamics", "plot", "task"];
 
 #[test]
 fn help_lists_every_command() {
