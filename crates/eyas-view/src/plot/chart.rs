@@ -220,7 +220,7 @@ impl Chart {
         for (index, panel) in self.panels.iter().enumerate() {
             let height = if index == 0 { FIRST_PANEL * unit } else { unit }.max(20.0);
             let y = panel.scale();
-            let ticks = y.ticks((height / 55.0) as usize);
+            let ticks = y.ticks((height / 44.0) as usize);
             let area = Area { left: 0.0, top: start.round(), width: 0.0, height: height.round() };
             drawn.push(Drawn { panel, area, y, ticks });
             start += height + between;
@@ -373,8 +373,8 @@ impl Drawn<'_> {
         let row = self.area.pixel([0.0, share])[1];
         let room = (self.area.width - width - 16.0).max(0.0);
         let tops = [row - height - 1.0, row + 3.0];
-        // Letters begin 5 px below the top of their line.
-        let is_inside = |top: &f32| *top + 5.0 >= self.area.top && top + height <= self.area.bottom();
+        // Letters begin 5 px below the top of their line, and there is room above a panel.
+        let is_inside = |top: &f32| *top + 13.0 >= self.area.top && top + height <= self.area.bottom();
         let tops = tops.into_iter().filter(is_inside);
         let places = tops.flat_map(|top| {
             (0..=8).rev().map(move |eighth| [self.area.left + 8.0 + 0.125 * eighth as f32 * room, top])

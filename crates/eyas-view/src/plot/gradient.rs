@@ -52,12 +52,14 @@ pub(crate) fn viridis(share: f64) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::pack;
 
     #[test]
     fn the_ends_are_violet_and_yellow() {
-        assert_eq!(viridis(-1.0), color(0x0044_0154));
-        assert_eq!(viridis(0.5), color(0x0021_918c));
-        assert_eq!(viridis(2.0), color(0x00fd_e725));
+        assert_eq!(
+            [-1.0, 0.5, 2.0].map(|share| pack(viridis(share))),
+            [0x0044_0154, 0x0021_918c, 0x00fd_e725]
+        );
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Heatmap {
 
     fn row_names(&self, frame: &mut Frame, area: &Area) {
         let pitch = self.pitch(area)[1];
-        let stride = (text::line_height(Size::Plot) / pitch).ceil().max(1.0) as usize;
+        let stride = stride(pitch);
         for (row, name) in self.rows.iter().enumerate().step_by(stride) {
             let name = text::fitted(name, Size::Plot, 0.3 * frame.width as f32);
             let x = area.left - 10.0 - text::width(&name, Size::Plot);
@@ -213,7 +213,7 @@ impl Heatmap {
     fn column_names(&self, frame: &mut Frame, area: &Area, direction: Direction) {
         let pitch = self.pitch(area)[0];
         let line = text::line_height(Size::Plot);
-        let stride = if direction == Direction::Up { (line / pitch).ceil().max(1.0) as usize } else { 1 };
+        let stride = if direction == Direction::Up { stride(pitch) } else { 1 };
         for (column, name) in self.columns.iter().enumerate().step_by(stride) {
             let x = area.left + (column as f32 + 0.5) * pitch;
             if direction == Direction::Across {
@@ -250,6 +250,12 @@ fn up(frame: &mut Frame, title: &str, left: f32, area: &Area) {
     let title = text::fitted(title, Size::Plot, area.height + 40.0);
     let start = area.top + 0.5 * (area.height + text::width(&title, Size::Plot));
     text::write_up(frame, &title, Size::Plot, [left, start], palette::INK);
+}
+
+/// Every how many lines of names, `pitch` px apart, there is room for one.
+fn stride(pitch: f32) -> usize {
+    // Letters from the highest to the lowest take 0.8 of a line.
+    (0.8 * text::line_height(Size::Plot) / pitch).ceil().max(1.0) as usize
 }
 
 fn longest(names: &[String]) -> f32 {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use eyas_formats::atomic;
 use eyas_view::Chart;
 
-use crate::arguments::{Columns, Heatmap, Lines, Picture, Plot, PlotCommand};
+use crate::arguments::{Columns, Heatmap, Lines, Picture, Plot, PlotCommand, Range};
 use crate::failure::Failure;
 use crate::table::Table;
 
@@ -29,53 +29,86 @@ fn chart(arguments: &Columns, mark: &Mark) -> Result<ExitCode, Failure> {
     let out = target(&arguments.picture)?;
     let panels = panels(arguments, mark)?;
     let tables = arguments.files.iter().map(|file| Table::read(file)).collect::<Result<Vec<_>, _>>()?;
-    let labels = labels(arguments)?;
+    let sources = Sources { arguments, mark, tables: tables.into_iter().zip(labels(arguments)?).collect() };
     let (width, height) = arguments.picture.size;
-    let (x_label, x_unit) = label_and_unit(arguments.x_label.as_deref(), &arguments.x);
-    let mut chart = Chart::new(&arguments.picture.title).size(width, height).x(&x_label, &x_unit);
+    let (label, unit) = label_and_unit(arguments.x_label.as_deref(), &arguments.x);
+    let mut chart = Chart::new(&arguments.picture.title).size(width, height).x(&label, &unit);
     if arguments.log_x {
         chart = chart.log_x();
     }
-    if let Some(range) = limits(arguments.x_range.as_ref(), arguments.log_x, "x_range")? {
-        chart = chart.x_range(range[0], range[1]);
+    if let Some([low, high]) = limits(arguments.x_range.as_ref(), arguments.log_x, "x_range")? {
+        chart = chart.x_range(low, high);
     }
-    let is_single = tables.len() == 1 && arguments.labels.is_empty() && panels.iter().all(|it| it.len() == 1);
+    let is_alone = sources.is_alone(&panels);
     for (index, columns) in panels.iter().enumerate() {
-        let named = if let [column] = &columns[..] { column } else { "" };
-        let (label, unit) = label_and_unit(arguments.y_label.get(index).map(String::as_str), named);
-        chart = if index == 0 { chart.y(&label, &unit) } else { chart.panel(&label, &unit) };
-        if arguments.log_y {
-            chart = chart.log_y();
-        }
-        if let Some([low, high]) = limits(arguments.y_range.get(index), arguments.log_y, "y_range")? {
-            chart = chart.y_range(low, high);
-        }
-        for (table, label) in tables.iter().zip(&labels) {
+        chart = axis(chart, arguments, index, columns)?;
+        for (table, label) in &sources.tables {
             for column in columns {
-                let name = match (columns.len(), tables.len()) {
-                    _ if is_single => String::new(),
-                    (1, _) => label.clone(),
-                    (_, 1) if arguments.labels.is_empty() => column.clone(),
-                    _ => format!("{label}: {column}"),
-                };
-                let is_first = index == 0;
-                let points = Points::read(table, arguments, column)?;
-                chart = match mark {
-                    Mark::Points => chart.points(&name, &points.pairs()),
-                    Mark::Line(band) if is_first && !band.is_empty() => {
-                        chart.line_with_band(&name, &points.with_band(table, band)?)
-                    }
-                    Mark::Line(_) => chart.line(&name, &points.pairs()),
-                };
-            }
-        }
-        if index == 0 {
-            for (value, label) in &arguments.reference {
-                chart = chart.reference(*value, label);
+                let name = if is_alone { String::new() } else { sources.name(label, column, columns.len()) };
+                chart = sources.draw(chart, table, column, (&name, index))?;
             }
         }
     }
     write(out, &chart.png())
+}
+
+/// Starts a panel: label, limits and, in the first one, references.
+fn axis(mut chart: Chart, arguments: &Columns, index: usize, columns: &[String]) -> Result<Chart, Failure> {
+    let only = if let [column] = columns { column } else { "" };
+    let (label, unit) = label_and_unit(arguments.y_label.get(index).map(String::as_str), only);
+    chart = if index == 0 { chart.y(&label, &unit) } else { chart.panel(&label, &unit) };
+    if arguments.log_y {
+        chart = chart.log_y();
+    }
+    if let Some([low, high]) = limits(arguments.y_range.get(index), arguments.log_y, "y_range")? {
+        chart = chart.y_range(low, high);
+    }
+    if index == 0 {
+        chart = arguments.reference.iter().fold(chart, |it, (value, label)| it.reference(*value, label));
+    }
+    Ok(chart)
+}
+
+/// What is drawn from.
+struct Sources<'a> {
+    arguments: &'a Columns,
+    mark: &'a Mark<'a>,
+    /// Each file and its name in the legend.
+    tables: Vec<(Table, String)>,
+}
+
+impl Sources<'_> {
+    /// A single series in each panel needs no legend unless one was asked for.
+    fn is_alone(&self, panels: &[Vec<String>]) -> bool {
+        self.tables.len() == 1 && self.arguments.labels.is_empty() && panels.iter().all(|it| it.len() == 1)
+    }
+
+    /// The name of a series in a panel of some columns.
+    fn name(&self, label: &str, column: &str, columns: usize) -> String {
+        match (columns, self.tables.len()) {
+            (1, _) => label.to_owned(),
+            (_, 1) if self.arguments.labels.is_empty() => column.to_owned(),
+            _ => format!("{label}: {column}"),
+        }
+    }
+
+    /// Adds a series of a name to a panel.
+    fn draw(
+        &self,
+        chart: Chart,
+        table: &Table,
+        column: &str,
+        (name, panel): (&str, usize),
+    ) -> Result<Chart, Failure> {
+        let points = Points::read(table, self.arguments, column)?;
+        Ok(match self.mark {
+            Mark::Points => chart.points(name, &points.pairs()),
+            Mark::Line(band) if panel == 0 && !band.is_empty() => {
+                chart.line_with_band(name, &points.with_band(table, band)?)
+            }
+            Mark::Line(_) => chart.line(name, &points.pairs()),
+        })
+    }
 }
 
 /// The columns of each panel; flags that do not fit them are errors.
@@ -203,11 +236,7 @@ fn write(out: &Path, png: &[u8]) -> Result<ExitCode, Failure> {
 }
 
 /// The limits of an axis as a flag gives them.
-fn limits(
-    range: Option<&crate::arguments::Range>,
-    is_log: bool,
-    flag: &str,
-) -> Result<Option<[f64; 2]>, Failure> {
+fn limits(range: Option<&Range>, is_log: bool, flag: &str) -> Result<Option<[f64; 2]>, Failure> {
     match range {
         Some(range) if is_log && range.low <= 0.0 => {
             let message =

@@ -9,13 +9,15 @@ const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Two runs and a matrix.
 fn workspace() -> Workspace {
     let it = Workspace::empty();
-    let mut first = String::from("wall_time_s,return,low,high,terminated,note\n");
-    let mut second = first.clone();
-    for index in 1..50 {
-        let (time, share) = (f64::from(index), 100.0 / f64::from(index));
-        first += &format!("{time},{},{},{},{share},a\n", 600.0 - share, 590.0 - share, 620.0 - share);
-        second += &format!("{time},{},,,{},\"b, c\"\n", 500.0 - 2.0 * share, share * 0.5);
-    }
+    let file = |row: fn(f64) -> String| {
+        let rows = (1..50).map(|index| row(f64::from(index)) + "\n");
+        "wall_time_s,return,low,high,terminated,note\n".to_owned() + &rows.collect::<String>()
+    };
+    let first = file(|time| {
+        let share = 100.0 / time;
+        format!("{time},{},{},{},{share},a", 600.0 - share, 590.0 - share, 620.0 - share)
+    });
+    let second = file(|time| format!("{time},{},,,{},\"b, c\"", 500.0 - 200.0 / time, 50.0 / time));
     fs::write(it.path("first.csv"), first).unwrap();
     fs::write(it.path("second.csv"), second).unwrap();
     fs::write(it.path("matrix.csv"), "trajectory,crazyflie,x500\nhover,1.5,2\nfigure-8,,4\n").unwrap();
