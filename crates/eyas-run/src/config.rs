@@ -34,6 +34,7 @@ mod yaml;
 
 pub use error::{ConfigError, Known};
 pub use grammar::{Action, Override};
+pub use keys::closest;
 pub use layers::{Layers, Setting};
 pub use origin::Origin;
 pub use value::{Table, Value};

@@ -1,4 +1,4 @@
-"""Draws the glyphs of Inter that frames are labelled with: `python make_atlas.py FOLDER_OF_INTER`, with Pillow.
+"""Draws the glyphs of Inter that frames and plots are labelled with: `python make_atlas.py FOLDER_OF_INTER`, with Pillow.
 
 The program embeds the outcome, `inter.atlas`, so that text does not depend on the fonts of a machine. All numbers are
 little-endian: magic, u8 sizes; for each size u8 ascent, u8 line height, u16 glyphs; for each glyph u32 character,
@@ -11,8 +11,16 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-SIZES = [("Inter-Medium.otf", 14), ("Inter-SemiBold.otf", 20), ("Inter-SemiBold.otf", 34)]
-CHARACTERS = [chr(code) for code in range(32, 127)] + list("°·×±²–—…→")
+SIZES = [
+    ("Inter-Medium.otf", 14),
+    ("Inter-SemiBold.otf", 20),
+    ("Inter-SemiBold.otf", 34),
+    ("Inter-Regular.otf", 20),
+    ("Inter-SemiBold.otf", 25),
+]
+CHARACTERS = [chr(code) for code in range(32, 127)] + list(
+    "°·×±²–—…→←−≈≠≤≥√∞µ³¹⁰⁴⁵⁶⁷⁸⁹⁻αβγδεζηθκλμνξπρστφχψωΓΔΘΛΠΣΦΨΩäöüßÄÖÜéèçñ"
+)
 
 
 def glyph(font, character, advance):

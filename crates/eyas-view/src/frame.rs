@@ -53,6 +53,11 @@ pub(crate) fn blend(under: u32, over: Color, share: f32) -> u32 {
 }
 
 impl Frame {
+    /// A white frame.
+    pub(crate) fn paper(width: usize, height: usize) -> Self {
+        Self { width, height, pixels: vec![pack(palette::PAPER); width * height] }
+    }
+
     /// A black frame.
     pub fn new(width: usize, height: usize) -> Self {
         Self { width, height, pixels: vec![0; width * height] }
@@ -69,6 +74,27 @@ impl Frame {
             .collect()
     }
 
+    /// The frame as a PNG file.
+    ///
+    /// # Panics
+    ///
+    /// If the frame has no pixel.
+    pub fn png(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_compression(png::Compression::High);
+        encoder.set_filter(png::Filter::NoFilter);
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.rgb()));
+        written.expect("memory takes every byte of a frame that has pixels");
+        file
+    }
+
+    /// Fills a rectangle; its edges may lie between pixels, px.
+    pub(crate) fn fill(&mut self, place: [f32; 4], over: Color, share: f32) {
+        self.rounded(place, 0.0, over, share);
+    }
+
     /// Copies a smaller frame to a place; it has to fit.
     pub(crate) fn paste(&mut self, from: &Self, x: usize, y: usize) {
         for (row, source) in from.pixels.chunks_exact(from.width).enumerate() {
@@ -83,6 +109,22 @@ impl Frame {
             let pixel = &mut self.pixels[y as usize * self.width + x as usize];
             *pixel = blend(*pixel, over, share);
         }
+    }
+
+    /// Pixels of a rectangle, px, that are darker or more colourful than a light grid on paper.
+    pub(crate) fn ink(&self, [x, y, width, height]: [f32; 4]) -> usize {
+        let range = |start: f32, length: f32, limit: usize| {
+            (start.max(0.0) as usize).min(limit)..((start + length).max(0.0) as usize).min(limit)
+        };
+        let columns = range(x, width, self.width);
+        let is_ink = |pixel: &&u32| {
+            let [r, g, b] = unpack(**pixel);
+            let (low, high) = (r.min(g).min(b), r.max(g).max(b));
+            high < 200.0 || high - low > 24.0
+        };
+        range(y, height, self.height)
+            .map(|row| self.pixels[row * self.width..][columns.clone()].iter().filter(is_ink).count())
+            .sum()
     }
 
     /// Blends a colour over a rectangle with rounded corners, px; its edges may lie between pixels.

@@ -1,6 +1,7 @@
-//! Frames from states: a software renderer of flying quadrotors, and MP4.
+//! A software renderer: films of flying quadrotors as MP4, plots as PNG.
 //!
-//! Everything is drawn on the CPU with the same operations on every machine, so a film has the same bytes everywhere.
+//! Everything is drawn on the CPU with the same operations on every machine, so a film and a plot have the same bytes
+//! everywhere.
 
 mod airframe;
 mod backdrop;
@@ -11,6 +12,7 @@ mod line;
 mod mesh;
 mod mp4;
 mod overlay;
+mod plot;
 mod raster;
 mod space;
 mod text;
@@ -22,6 +24,7 @@ pub use film::{Film, Scene};
 pub use flight::{Flight, Moment};
 pub use frame::Frame;
 pub use overlay::Caption;
+pub use plot::{Chart, Heatmap};
 pub use space::{Pose, Vector};
 pub use video::{VideoError, encode};
 pub use view::View;

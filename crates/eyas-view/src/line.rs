@@ -60,6 +60,44 @@ impl Stencil {
         self.show(frame, color);
     }
 
+    /// Draws a line through points of the image, px.
+    ///
+    /// `dash` holds lengths of strokes and gaps in turn, px; a solid line has none.
+    pub(crate) fn stroke(
+        &mut self,
+        frame: &mut Frame,
+        points: &[[f32; 2]],
+        (color, width): (Color, f32),
+        dash: &[f32],
+    ) {
+        let end = |[x, y]: [f32; 2]| End { pixel: Pixel { x, y, depth: 1.0 }, opacity: 1.0 };
+        let mut pattern = dash.iter().copied().cycle();
+        let (mut is_on, mut left) = (true, pattern.next().unwrap_or(f32::INFINITY));
+        for pair in points.windows(2) {
+            let [from, to] = [pair[0], pair[1]];
+            let along = [to[0] - from[0], to[1] - from[1]];
+            let length = (along[0] * along[0] + along[1] * along[1]).sqrt();
+            let at = |done: f32| {
+                let share = if length > 0.0 { done / length } else { 0.0 };
+                end([from[0] + share * along[0], from[1] + share * along[1]])
+            };
+            let mut done = 0.0;
+            while left < length - done {
+                if is_on {
+                    self.piece(at(done), at(done + left), width);
+                }
+                done += left;
+                is_on = !is_on;
+                left = pattern.next().unwrap_or(f32::INFINITY);
+            }
+            if is_on {
+                self.piece(at(done), end(to), width);
+            }
+            left -= length - done;
+        }
+        self.show(frame, color);
+    }
+
     fn piece(&mut self, from: End, to: End, width: f32) {
         let (a, b) = (from.pixel, to.pixel);
         let reach = 0.5 * width + 1.0;

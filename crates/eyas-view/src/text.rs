@@ -10,6 +10,10 @@ pub(crate) enum Size {
     Small,
     Medium,
     Large,
+    /// Numbers and labels of plots.
+    Plot,
+    /// Titles of plots.
+    Heading,
 }
 
 struct Glyph {
@@ -95,13 +99,24 @@ pub(crate) fn width(text: &str, size: Size) -> f32 {
 
 /// Writes a text from its upper left corner; returns where it ends.
 pub(crate) fn write(frame: &mut Frame, text: &str, size: Size, [x, y]: [f32; 2], color: Color) -> f32 {
-    let mut pen = x;
+    let top = (y + 0.5).floor() as i32;
+    set(text, size, x, |along, down, share| frame.blend(along, top + down, color, share))
+}
+
+/// Writes a text upwards; the corner where its line starts lies at the lower left.
+pub(crate) fn write_up(frame: &mut Frame, text: &str, size: Size, [x, y]: [f32; 2], color: Color) {
+    let left = (x + 0.5).floor() as i32;
+    set(text, size, -y, |along, down, share| frame.blend(left + down, -along - 1, color, share));
+}
+
+/// Gives the pixels of a line of text that starts at `pen`: along the line, below its top, opacity in `[0, 1]`.
+fn set(text: &str, size: Size, mut pen: f32, mut dot: impl FnMut(i32, i32, f32)) -> f32 {
     for character in text.chars() {
         let glyph = face(size).glyph(character);
-        let (left, top) = ((pen + 0.5).floor() as i32 + glyph.left, (y + 0.5).floor() as i32 + glyph.top);
+        let left = (pen + 0.5).floor() as i32 + glyph.left;
         for (row, levels) in glyph.levels.chunks(glyph.width.max(1)).take(glyph.height).enumerate() {
             for (column, level) in levels.iter().enumerate().filter(|(_, level)| **level > 0) {
-                frame.blend(left + column as i32, top + row as i32, color, f32::from(*level) / 15.0);
+                dot(left + column as i32, glyph.top + row as i32, f32::from(*level) / 15.0);
             }
         }
         pen += glyph.advance;
@@ -133,13 +148,20 @@ mod tests {
     #[test]
     fn the_embedded_font_is_whole() {
         let faces = read(include_bytes!("../assets/inter.atlas")).unwrap();
-        assert_eq!(faces.len(), 3);
+        assert_eq!(faces.len(), 5);
         assert!(faces.iter().all(|face| face.glyphs.len() > 95));
     }
 
     #[test]
+    fn the_signs_of_units_are_there() {
+        for sign in "±°²³µμ≤≥−×⁰⁻αβγωΔ".chars() {
+            assert_eq!(face(Size::Plot).glyph(sign).character, sign);
+        }
+    }
+
+    #[test]
     fn numbers_of_as_many_digits_are_as_wide() {
-        for size in [Size::Small, Size::Medium, Size::Large] {
+        for size in [Size::Small, Size::Medium, Size::Large, Size::Plot] {
             assert_eq!(width("11.11", size).to_bits(), width("40.98", size).to_bits());
         }
     }

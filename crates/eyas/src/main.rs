@@ -9,6 +9,7 @@ mod learner;
 mod report;
 mod self_check;
 mod setup;
+mod table;
 mod video;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Act(it) => command::act::run(&it),
         Command::Inspect(it) => command::inspect::run(&it),
         Command::CheckDynamics(it) => command::check_dynamics::run(&it),
+        Command::Plot(it) => command::plot::run(&it),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),
     };

@@ -23,8 +23,8 @@ pub(crate) fn split_last(key: &str) -> (&str, &str) {
     key.rsplit_once('.').unwrap_or(("", key))
 }
 
-/// The names closest to `wanted`, best first.
-pub(crate) fn closest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+/// The names closest to `wanted`, best first: at most three, none if nothing is alike.
+pub fn closest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
     let similarity = |name: &str| strsim::normalized_damerau_levenshtein(&wanted, &name.to_lowercase());
     let mut scored: Vec<_> = names

@@ -15,13 +15,6 @@ fn picture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(format!("{name}.png"))
 }
 
-fn write(path: &Path, frame: &Frame) {
-    let mut encoder = png::Encoder::new(File::create(path).unwrap(), frame.width as u32, frame.height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::High);
-    encoder.write_header().unwrap().write_image_data(&frame.rgb()).unwrap();
-}
-
 fn read(path: &Path) -> Vec<u8> {
     let mut reader = png::Decoder::new(BufReader::new(File::open(path).unwrap())).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
@@ -32,9 +25,14 @@ fn read(path: &Path) -> Vec<u8> {
 
 #[track_caller]
 fn assert_drawn(name: &str, film: &Film, index: usize) {
-    let frame = film.frame(index);
+    assert_stored(name, &film.frame(index));
+}
+
+/// The picture of this name in `tests/data` has the frame's pixels.
+#[track_caller]
+pub(crate) fn assert_stored(name: &str, frame: &Frame) {
     if std::env::var_os("EYAS_ACCEPT").is_some() {
-        write(&picture(name), &frame);
+        std::fs::write(picture(name), frame.png()).unwrap();
     }
     let (found, expected) = (frame.rgb(), read(&picture(name)));
     assert_eq!(found.len(), expected.len());

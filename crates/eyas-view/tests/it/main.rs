@@ -4,4 +4,5 @@
 
 mod draws_the_same_everywhere;
 mod plays;
+mod plots_the_same_everywhere;
 mod script;

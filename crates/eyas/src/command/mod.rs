@@ -7,6 +7,7 @@ pub(crate) mod eval;
 pub(crate) mod fleet;
 pub(crate) mod inspect;
 pub(crate) mod play;
+pub(crate) mod plot;
 pub(crate) mod task;
 pub(crate) mod train;
 pub(crate) mod vehicles;

@@ -2,8 +2,8 @@
 
 use crate::program::{Workspace, assert_in_order};
 
-const COMMANDS: [&str; 9] =
-    ["train", "distill", "play", "eval", "act", "inspect", "check-dynamics", "task", "vehicles"];
+const COMMANDS: [&str; 10] =
+    ["train", "distill", "play", "eval", "act", "inspect", "check-dynamics", "plot", "task", "vehicles"];
 
 #[test]
 fn help_lists_every_command() {

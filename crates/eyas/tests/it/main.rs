@@ -11,6 +11,7 @@ mod films;
 mod flies;
 mod goes_on;
 mod inspects_every_layout;
+mod plots;
 mod program;
 mod python_reads_it;
 mod refuses_bad_input;
