@@ -259,8 +259,6 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
     fn train(&self, teacher: usize, craft: &Craft) -> Result<(), Failure> {
         let clock = std::time::Instant::now();
         let fleet = &self.config.fleet;
-        let meets =
-            |it: &Score| it.mean_return >= fleet.required_return && it.terminated <= fleet.max_terminated;
         let mut best: Option<Best> = None;
         let mut attempts = 0;
         while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| fleet.accepts(it)) {
