@@ -84,6 +84,14 @@ impl EnvSpec {
         self.parts.iter().map(|part| part.width).sum()
     }
 
+    /// Features of the part of that name.
+    #[must_use]
+    pub fn features_of(&self, name: &str) -> Option<Range<usize>> {
+        let place = self.parts.iter().position(|part| part.name == name)?;
+        let first = self.parts[..place].iter().map(|part| part.width).sum();
+        Some(first..first + self.parts[place].width)
+    }
+
     /// The group of that name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {

@@ -1,4 +1,4 @@
-//! PPO checkpoints that rsl_rl 5.x resumes from, written and read back.
+//! PPO checkpoints that rsl_rl 5.x resumes from, written and read back; actors by themselves.
 
 use std::path::Path;
 
@@ -61,7 +61,6 @@ const LAYOUT: &str = "the layout of rsl_rl 5.x";
 pub fn write_ppo(path: &Path, checkpoint: &PpoCheckpoint<'_>) -> Result<(), FormatError> {
     check(path, checkpoint)?;
     let PpoCheckpoint { actor, std, critic, .. } = *checkpoint;
-    let std = ("distribution.std_param".to_owned(), Value::from(Tensor::from_f32(&[std.len()], std)));
     let actor_entries = model(&actor.network, actor.normalizer.as_ref(), Some(std));
     let critic_entries = model(critic, checkpoint.critic_normalizer, None);
     let parameters = ppo_parameters(&actor_entries, &critic_entries, checkpoint);
@@ -77,15 +76,38 @@ pub fn write_ppo(path: &Path, checkpoint: &PpoCheckpoint<'_>) -> Result<(), Form
     torch::write(path, &root)
 }
 
+/// Writes what flying needs of a PPO run: the actor with its normaliser, without critic and optimiser.
+///
+/// `std` is the standard deviation of the exploration noise, one per action. The layout is that of
+/// [`write_ppo`], so [`Checkpoint::policy`] reads the same policy back; a run cannot be resumed from it.
+///
+/// # Errors
+///
+/// [`FormatError::Inexpressible`] as [`write_ppo`].
+pub fn write_actor(
+    path: &Path,
+    policy: &Policy,
+    std: &[f32],
+    iteration: u64,
+    extra: Option<&Value>,
+) -> Result<(), FormatError> {
+    check_actor(policy, std).map_err(|what| inexpressible(path, what))?;
+    let entries = model(&policy.network, policy.normalizer.as_ref(), Some(std));
+    let root = Value::dict([
+        ("actor_state_dict", Value::ordered_dict(entries)),
+        ("iter", Value::Int(iteration.cast_signed())),
+        ("infos", Value::None),
+        (EYAS_KEY, note(policy.network.architecture.activation, policy.output, extra)),
+    ]);
+    torch::write(path, &root)
+}
+
 /// The entries of one model in rsl_rl's order: normaliser, distribution, `mlp`, `rnn`.
-fn model(
-    network: &Network,
-    normalizer: Option<&Normalizer>,
-    std: Option<(String, Value)>,
-) -> Vec<(String, Value)> {
+fn model(network: &Network, normalizer: Option<&Normalizer>, std: Option<&[f32]>) -> Vec<(String, Value)> {
     let mut entries =
         normalizer.map_or_else(Vec::new, |normalizer| normalizer_entries(normalizer, "obs_normalizer."));
-    entries.extend(std);
+    let std = std.map(|std| Tensor::from_f32(&[std.len()], std).into());
+    entries.extend(std.map(|std| ("distribution.std_param".to_owned(), std)));
     let layers = Stems::sequential(&network.architecture, "mlp.", "rnn.rnn.").entries(network);
     let (rnn, mlp): (Vec<_>, Vec<_>) = layers.into_iter().partition(|(key, _)| key.starts_with("rnn."));
     entries.extend(mlp);
@@ -95,13 +117,10 @@ fn model(
 
 fn check(path: &Path, checkpoint: &PpoCheckpoint<'_>) -> Result<(), FormatError> {
     let PpoCheckpoint { actor, std, critic, optimizer, .. } = *checkpoint;
+    check_actor(actor, std).map_err(|what| inexpressible(path, what))?;
     let parameters = std.len() + actor.network.parameters.len() + critic.parameters.len();
-    let what = if !actor.network.architecture.encoder.is_empty() || !critic.architecture.encoder.is_empty() {
-        "dense layers before the recurrent core".to_owned()
-    } else if actor.output == Output::Beta {
-        "a Beta output beside a standard deviation".to_owned()
-    } else if std.len() != actor.num_actions() {
-        format!("{} deviations for {} actions", std.len(), actor.num_actions())
+    let what = if !critic.architecture.encoder.is_empty() {
+        ENCODER.to_owned()
     } else if actor.network.architecture.activation != critic.architecture.activation {
         "different activations of actor and critic".to_owned()
     } else if [optimizer.exp_avg.len(), optimizer.exp_avg_sq.len()] != [parameters; 2] {
@@ -109,7 +128,25 @@ fn check(path: &Path, checkpoint: &PpoCheckpoint<'_>) -> Result<(), FormatError>
     } else {
         return Ok(());
     };
-    Err(FormatError::Inexpressible { path: path.to_owned(), layout: LAYOUT, what })
+    Err(inexpressible(path, what))
+}
+
+const ENCODER: &str = "dense layers before the recurrent core";
+
+fn check_actor(actor: &Policy, std: &[f32]) -> Result<(), String> {
+    if !actor.network.architecture.encoder.is_empty() {
+        Err(ENCODER.to_owned())
+    } else if actor.output == Output::Beta {
+        Err("a Beta output beside a standard deviation".to_owned())
+    } else if std.len() != actor.num_actions() {
+        Err(format!("{} deviations for {} actions", std.len(), actor.num_actions()))
+    } else {
+        Ok(())
+    }
+}
+
+fn inexpressible(path: &Path, what: String) -> FormatError {
+    FormatError::Inexpressible { path: path.to_owned(), layout: LAYOUT, what }
 }
 
 /// The optimiser's parameters in the order in which the entries stand.

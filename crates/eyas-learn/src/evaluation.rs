@@ -1,5 +1,7 @@
 //! Measuring a policy: every env flies one episode from a fixed start.
 
+use std::ops::Range;
+
 use eyas_env::VecEnv;
 use eyas_lanes::{BLOCK, Row};
 use eyas_policy::Scratch;
@@ -24,6 +26,8 @@ pub struct Outcome {
     pub is_moving_target: bool,
     /// Sum of squared position errors after [`SETTLE_STEPS`], m².
     pub squared_error_sum: f64,
+    /// Sum of the position errors after them, world frame, m.
+    pub error_sum: [f64; 3],
     /// Steps in that sum.
     pub settled_steps: u32,
     /// Sum of squared differences to the teacher's action, over all motors and steps.
@@ -77,6 +81,7 @@ struct Memory {
 pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, steps: u32) -> Evaluation {
     let num_envs = env.num_envs();
     let observations = env.spec().num_observations();
+    let position_error = env.spec().features_of("position_error").expect("every task observes it");
     let mut memories: Vec<Memory> = Vec::new();
     memories.resize_with(num_envs.div_ceil(BLOCK), Memory::default);
     each_block(env, &mut memories, |block, used, memory| {
@@ -102,7 +107,8 @@ pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, s
                 labeller.inference.act(features, labeller_state, labeller_scratch, label);
             }
             let outcome = block.step(&memory.action);
-            memory.record(live, step >= SETTLE_STEPS.min(steps / 2), &outcome.reward, outcome.terminated);
+            let errors = (step >= SETTLE_STEPS.min(steps / 2)).then(|| position_error.clone());
+            memory.record(live, errors, &outcome.reward, outcome.terminated);
         }
         for lane in 0..BLOCK {
             memory.outcomes[lane].is_moving_target = block.telemetry(lane).is_moving_target;
@@ -113,16 +119,19 @@ pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, s
 }
 
 impl Memory {
-    fn record(&mut self, live: u32, is_settled: bool, reward: &Row, terminated: u32) {
+    /// Counts a step of the lanes that were live; `errors` are the features of a position error that counts.
+    fn record(&mut self, live: u32, errors: Option<Range<usize>>, reward: &Row, terminated: u32) {
         for lane in (0..BLOCK).filter(|lane| live >> lane & 1 == 1) {
             let outcome = &mut self.outcomes[lane];
             outcome.episode_return += reward[lane];
             outcome.length += 1;
             outcome.crashed |= terminated >> lane & 1 == 1;
-            if is_settled {
-                // The first three features are the position error.
-                let squares = self.observation[..3].iter().map(|row| f64::from(row[lane]).powi(2));
-                outcome.squared_error_sum += squares.sum::<f64>();
+            if let Some(errors) = &errors {
+                let rows = &self.observation[errors.clone()];
+                for (sum, row) in outcome.error_sum.iter_mut().zip(rows) {
+                    *sum += f64::from(row[lane]);
+                }
+                outcome.squared_error_sum += rows.iter().map(|row| f64::from(row[lane]).powi(2)).sum::<f64>();
                 outcome.settled_steps += 1;
             }
             for (action, label) in self.action.iter().zip(&self.label) {
@@ -158,6 +167,15 @@ impl Evaluation {
                 f64::NAN
             },
         }
+    }
+
+    /// Where a policy comes to rest beside a target that rests: the mean position error after [`SETTLE_STEPS`]
+    /// over the episodes that lasted, world frame, m; 0 if none did.
+    #[must_use]
+    pub fn steady_state_offset(&self) -> [f64; 3] {
+        let lasted = || self.outcomes.iter().filter(|it| !it.is_moving_target && !it.crashed);
+        let steps = lasted().map(|it| it.settled_steps).sum::<u32>().max(1);
+        [0, 1, 2].map(|axis| lasted().map(|it| it.error_sum[axis]).sum::<f64>() / f64::from(steps))
     }
 
     /// Statistics of all episodes.

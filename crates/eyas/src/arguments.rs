@@ -189,10 +189,27 @@ pub(crate) struct Train {
     #[arg(long, default_value = "eyas", value_name = "NAME")]
     pub(crate) preset: String,
     #[command(flatten)]
+    pub(crate) fleet: Fleet,
+    #[command(flatten)]
     pub(crate) resume: Resume,
     /// Regular expression for the checkpoint to go on from, or a path [default: model_.*.pt]
     #[arg(long, value_name = "REGEX|FILE")]
     pub(crate) checkpoint: Option<String>,
+}
+
+/// Many teachers in one job, each for a vehicle of its own.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Fleet {
+    /// Train a teacher for each vehicle of a fleet: a folder of parameter files, a JSON of many or a CSV
+    #[arg(long, value_name = "PATH", conflicts_with = "vehicle")]
+    pub(crate) vehicles: Option<PathBuf>,
+    /// How many: the first of the fleet [default: all]
+    #[arg(long, value_name = "N", requires = "vehicles")]
+    pub(crate) num_teachers: Option<usize>,
+    /// The part of the fleet that this machine trains, such as 2/3: every third teacher from the second
+    #[arg(long, value_name = "I/N", requires = "vehicles")]
+    pub(crate) shard: Option<String>,
 }
 
 /// How to read a teacher that does not say it itself.

@@ -108,7 +108,7 @@ fn cut(mut records: Vec<f32>, lengths: &[usize], crashed: &[i64], width: usize) 
     for (length, crashed) in lengths.iter().zip(crashed).rev() {
         let own = records.split_off(records.len() - length);
         records.shrink_to_fit();
-        episodes.push(Episode { records: own, width, episode_return: 0.0, crashed: *crashed != 0 });
+        episodes.push(Episode { records: own, width, crashed: *crashed != 0, ..Episode::default() });
     }
     episodes.reverse();
     episodes

@@ -7,13 +7,13 @@ use std::process::ExitCode;
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    error: Box<dyn Error>,
+    error: Box<dyn Error + Send + Sync>,
     place: Option<String>,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn new(error: impl Into<Box<dyn Error>>) -> Self {
+    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error: error.into(), place: None, hint: None }
     }
 
@@ -52,6 +52,12 @@ impl From<eyas_formats::FormatError> for Failure {
     fn from(error: eyas_formats::FormatError) -> Self {
         let hint = error.hint();
         Self { hint, ..Self::new(error) }
+    }
+}
+
+impl From<eyas_env::FleetError> for Failure {
+    fn from(error: eyas_env::FleetError) -> Self {
+        Self::new(error.problem).at(&error.path.display())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the commands know of each task beyond its configuration.
 
-use eyas_env::{DifferentiableTask, PointConfig, RaptorConfig, TaskConfig};
+use eyas_env::{DifferentiableTask, Observation, PointConfig, RaptorConfig, TaskConfig};
 use eyas_run::config::Value;
 
 /// A task that the commands fly.
@@ -19,6 +19,11 @@ pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
 
     /// Trajectories that `eyas play` flies, each with the settings that select it; the last is the default.
     fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)>;
+
+    /// Checks what only a training asks for.
+    fn validate_training(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Settings of every flight of `eyas play`: start at rest, no time limit.
     fn play() -> Vec<(&'static str, Value)>;
@@ -59,6 +64,17 @@ impl Flyable for RaptorConfig {
         [("hover", 1.0), ("langevin", 0.0)]
             .map(|(name, share)| (name, vec![("env.prob_null_trajectory", Value::from(share))]))
             .to_vec()
+    }
+
+    fn validate_training(&self) -> Result<(), String> {
+        match self.observation {
+            Observation::TrackingError => Ok(()),
+            Observation::Absolute => {
+                Err("`env.observation` = \"absolute\" is for students, whose teachers see the \
+                tracking error; expected \"tracking_error\" to train one"
+                    .into())
+            }
+        }
     }
 
     fn play() -> Vec<(&'static str, Value)> {

@@ -5,6 +5,7 @@ mod command;
 mod dataset_file;
 mod failure;
 mod flyable;
+mod learner;
 mod report;
 mod self_check;
 mod setup;

@@ -2,17 +2,54 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, norm, scale};
 
-use super::config::RaptorConfig;
+use super::config::{Observation, RaptorConfig};
+use super::craft::Craft;
 use super::rules;
 use crate::episode::Ledger;
 use crate::rows::{load_vector, not_a_number_to_zero, not_finite};
 use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows};
 
-/// The full observation; `policy` is all but the rotor speeds.
-pub(super) const PARTS: &[Part] = &[
+const ROTATION_MATRIX: Part = Part {
+    name: "rotation_matrix",
+    width: 9,
+    frame: Frame::WorldFromBody,
+    unit: "1",
+    meaning: "body-to-world rotation, row-major",
+};
+
+const ANGULAR_VELOCITY: Part = Part {
+    name: "angular_velocity",
+    width: 3,
+    frame: Frame::Body,
+    unit: "rad/s",
+    meaning: "angular velocity",
+};
+
+const PREVIOUS_ACTION: Part = Part {
+    name: "previous_action",
+    width: 4,
+    frame: Frame::Motors,
+    unit: "1",
+    meaning: "last action as it was given, after a reset the rotor speed",
+};
+
+/// The full observation where the reference is known; `policy` is all but the rotor speeds.
+pub(super) const PARTS: &[Part] = ABSOLUTE_PARTS.split_at(ABSOLUTE).1;
+
+/// Parts that only the absolute observation has.
+const ABSOLUTE: usize = 5;
+
+/// The full observation where the policy sees where it is instead of how far it is from the reference: what it
+/// sees, then all that the teacher does.
+pub(super) const ABSOLUTE_PARTS: &[Part] = &[
+    Part { name: "position", width: 3, frame: Frame::World, unit: "m", meaning: "position from the origin" },
+    ROTATION_MATRIX,
+    Part { name: "velocity", width: 3, frame: Frame::World, unit: "m/s", meaning: "velocity" },
+    ANGULAR_VELOCITY,
+    PREVIOUS_ACTION,
     Part {
         name: "position_error",
         width: 3,
@@ -20,13 +57,7 @@ pub(super) const PARTS: &[Part] = &[
         unit: "m",
         meaning: "position minus reference",
     },
-    Part {
-        name: "rotation_matrix",
-        width: 9,
-        frame: Frame::WorldFromBody,
-        unit: "1",
-        meaning: "body-to-world rotation, row-major",
-    },
+    ROTATION_MATRIX,
     Part {
         name: "velocity_error",
         width: 3,
@@ -34,20 +65,8 @@ pub(super) const PARTS: &[Part] = &[
         unit: "m/s",
         meaning: "velocity minus reference's",
     },
-    Part {
-        name: "angular_velocity",
-        width: 3,
-        frame: Frame::Body,
-        unit: "rad/s",
-        meaning: "angular velocity",
-    },
-    Part {
-        name: "previous_action",
-        width: 4,
-        frame: Frame::Motors,
-        unit: "1",
-        meaning: "last action as it was given, after a reset the rotor speed",
-    },
+    ANGULAR_VELOCITY,
+    PREVIOUS_ACTION,
     Part {
         name: "rotor_speed",
         width: 4,
@@ -63,7 +82,6 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "d_action"
 /// What all blocks of an env share.
 pub(super) struct Shared {
     pub(super) config: RaptorConfig,
-    vehicle: Vehicle<f64>,
     max_episode_length: u32,
     start: Stream,
     reference: Stream,
@@ -72,7 +90,6 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &RaptorConfig, seed: u64) -> Self {
         Self {
-            vehicle: Vehicle::new(&config.robot),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
             reference: Stream::new(seed, "env/target"),
@@ -91,14 +108,24 @@ struct Crafts {
 }
 
 impl Crafts {
-    fn new(shared: &Shared) -> Self {
-        let config = &shared.config;
-        Self {
-            vehicle: Box::new(shared.vehicle.numbers().map(|number| Row::splat(number as f32))),
-            max_start_position: Row::splat(config.max_start_position() as f32),
-            position_threshold: Row::splat(config.position_threshold() as f32),
-            force_std: Row::splat(config.disturbances.random_force.std as f32),
+    /// The vehicles of the lanes of a block.
+    fn new(config: &RaptorConfig, lanes: &[&Craft; BLOCK]) -> Self {
+        let mut crafts = Self {
+            vehicle: Box::new([Row::ZERO; VEHICLE_NUMBERS]),
+            max_start_position: Row::ZERO,
+            position_threshold: Row::ZERO,
+            force_std: Row::ZERO,
+        };
+        for (lane, craft) in lanes.iter().enumerate() {
+            let numbers = Vehicle::new(&craft.dynamics).numbers();
+            for (row, number) in crafts.vehicle.iter_mut().zip(numbers) {
+                row[lane] = number as f32;
+            }
+            crafts.max_start_position[lane] = config.max_start_position(craft) as f32;
+            crafts.position_threshold[lane] = config.position_threshold(craft) as f32;
+            crafts.force_std[lane] = craft.random_force_std as f32;
         }
+        crafts
     }
 }
 
@@ -120,11 +147,11 @@ pub struct RaptorBlock {
 }
 
 impl RaptorBlock {
-    pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, first_env: u32, lanes: &[&Craft; BLOCK]) -> Self {
         let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
         state.body.orientation[0] = Row::splat(1.0);
         Self {
-            crafts: Crafts::new(&shared),
+            crafts: Crafts::new(&shared.config, lanes),
             shared,
             ledger: Ledger::new(first_env),
             state,
@@ -351,8 +378,15 @@ impl Kernel for Observe<'_> {
             let state = block.state.load::<L>(half);
             let reference = block.reference.load::<L>(half);
             let history = load_motors(&block.history, half);
+            let mut rows = observation.iter_mut();
+            if block.config().observation == Observation::Absolute {
+                let values = rules::observe(&vehicle, &state, &Langevin::at_rest(), &history);
+                for (row, value) in rows.by_ref().zip(values).take(rules::POLICY_OBSERVATIONS) {
+                    row.store(half, not_a_number_to_zero(value));
+                }
+            }
             let values = rules::observe(&vehicle, &state, &reference, &history);
-            for (row, value) in observation.iter_mut().zip(values) {
+            for (row, value) in rows.zip(values) {
                 row.store(half, not_a_number_to_zero(value));
             }
         }

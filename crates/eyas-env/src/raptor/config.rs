@@ -3,6 +3,7 @@
 use eyas_sim::{LangevinConfig, VehicleParameters};
 use serde::{Deserialize, Serialize};
 
+use super::craft::Craft;
 use super::vehicles;
 use crate::check::{at_least, not_negative, positive, share};
 use crate::{SceneConfig, SimConfig};
@@ -22,6 +23,8 @@ pub struct RaptorConfig {
     pub episode_length_s: f64,
     /// What is meant by the settings that are left open (null).
     pub protocol: Protocol,
+    /// What a policy sees of position and velocity.
+    pub observation: Observation,
     /// How episodes start.
     pub init: InitConfig,
     /// What a step is worth.
@@ -47,6 +50,16 @@ pub enum Protocol {
     /// As the C++ system rolls out and evaluates: starts within 0.5 m of the origin whatever the vehicle's
     /// size, tilted by up to 1 rad.
     Raptor,
+}
+
+/// What the group `policy` sees of position and velocity; a teacher sees the errors in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation {
+    /// Their difference to the reference's.
+    TrackingError,
+    /// Both as they are, as the C++ system distils: the reference is not seen.
+    Absolute,
 }
 
 /// How episodes start.
@@ -146,6 +159,7 @@ impl Default for RaptorConfig {
             sim: SimConfig::default(),
             episode_length_s: 5.0,
             protocol: Protocol::Eyas,
+            observation: Observation::TrackingError,
             init: InitConfig::default(),
             reward: RewardConfig::default(),
             termination: TerminationConfig::default(),
@@ -165,18 +179,34 @@ impl RaptorConfig {
         (self.episode_length_s / self.sim.dt - 1e-6).ceil().max(1.0) as u32
     }
 
-    /// Largest distance of a rotor from the centre, m.
+    /// The configured vehicle.
     #[must_use]
-    pub fn rotor_distance(&self) -> f64 {
-        let square = |r: &[f64; 3]| r.iter().map(|x| x * x).sum::<f64>();
-        self.robot.rotor_positions.iter().map(square).fold(0.0, f64::max).sqrt()
+    pub fn craft(&self) -> Craft {
+        Craft {
+            id: String::new(),
+            dynamics: self.robot.clone(),
+            random_force_std: self.disturbances.random_force.std,
+            max_position: None,
+            position_threshold: None,
+        }
     }
 
-    /// Limit of each axis of the start position, m.
+    /// The same for another vehicle, with what its file says of how it is flown where nothing else is set.
     #[must_use]
-    pub fn max_start_position(&self) -> f64 {
-        self.init.max_position.unwrap_or(match self.protocol {
-            Protocol::Eyas => 10.0 * self.rotor_distance(),
+    pub fn of(&self, craft: &Craft) -> Self {
+        let mut config = self.clone();
+        config.robot = craft.dynamics.clone();
+        config.disturbances.random_force.std = craft.random_force_std;
+        config.init.max_position = Some(self.max_start_position(craft));
+        config.termination.position_threshold = Some(self.position_threshold(craft));
+        config
+    }
+
+    /// Limit of each axis of the start position of a vehicle, m.
+    #[must_use]
+    pub fn max_start_position(&self, craft: &Craft) -> f64 {
+        self.init.max_position.unwrap_or_else(|| match self.protocol {
+            Protocol::Eyas => craft.max_position.unwrap_or(10.0 * craft.dynamics.rotor_distance()),
             Protocol::Raptor => 0.5,
         })
     }
@@ -190,24 +220,26 @@ impl RaptorConfig {
         })
     }
 
-    /// Limit of each axis of the position, m.
+    /// Limit of each axis of the position of a vehicle, m.
     #[must_use]
-    pub fn position_threshold(&self) -> f64 {
-        self.termination.position_threshold.unwrap_or(20.0 * self.rotor_distance())
+    pub fn position_threshold(&self, craft: &Craft) -> f64 {
+        let of_craft = craft.position_threshold.unwrap_or(20.0 * craft.dynamics.rotor_distance());
+        self.termination.position_threshold.unwrap_or(of_craft)
     }
 
     /// Checks ranges; the message names key, value and range.
     pub fn validate(&self) -> Result<(), String> {
         let Self { init, reward, termination, langevin, .. } = self;
+        let craft = self.craft();
         positive(&[
             ("sim.dt", self.sim.dt),
             ("episode_length_s", self.episode_length_s),
-            ("termination.position_threshold", self.position_threshold()),
+            ("termination.position_threshold", self.position_threshold(&craft)),
             ("termination.linear_velocity_threshold", termination.linear_velocity_threshold),
             ("termination.angular_velocity_threshold", termination.angular_velocity_threshold),
         ])?;
         not_negative(&[
-            ("init.max_position", self.max_start_position()),
+            ("init.max_position", self.max_start_position(&craft)),
             ("init.max_angle", self.max_start_angle()),
             ("init.max_linear_velocity", init.max_linear_velocity),
             ("init.max_angular_velocity", init.max_angular_velocity),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use eyas_lanes::BLOCK;
 
-use super::block::{PARTS, REWARD_TERMS, RaptorBlock, Shared};
-use super::config::RaptorConfig;
+use super::block::{ABSOLUTE_PARTS, PARTS, REWARD_TERMS, RaptorBlock, Shared};
+use super::config::{Observation, RaptorConfig};
+use super::craft::Craft;
+use super::rules::{OBSERVATIONS, POLICY_OBSERVATIONS};
 use crate::registry::RAPTOR_TASK;
 use crate::symmetry::mirrors;
 use crate::{EnvBlock, EnvSpec, Group, VecEnv};
@@ -18,15 +20,27 @@ pub struct RaptorEnv {
 }
 
 impl RaptorEnv {
-    /// `num_envs` envs whose every draw is keyed by `seed`; all wait for a reset.
+    /// `num_envs` envs of the configured vehicle whose every draw is keyed by `seed`; all wait for a reset.
     #[must_use]
     pub fn new(config: &RaptorConfig, num_envs: usize, seed: u64) -> Self {
+        let mut env = Self::of_fleet(config, &[config.craft()], &vec![0; num_envs], seed);
+        env.spec.symmetries = mirrors(&config.robot);
+        env
+    }
+
+    /// One env for each of `crafts`, which are indices into `fleet`.
+    #[must_use]
+    pub fn of_fleet(config: &RaptorConfig, fleet: &[Craft], crafts: &[usize], seed: u64) -> Self {
+        let (parts, teacher) = match config.observation {
+            Observation::TrackingError => (PARTS, 0),
+            Observation::Absolute => (ABSOLUTE_PARTS, POLICY_OBSERVATIONS),
+        };
         let spec = EnvSpec {
             task: RAPTOR_TASK,
-            parts: PARTS,
+            parts,
             groups: vec![
-                Group { name: "policy", features: 0..22 },
-                Group { name: "teacher", features: 0..26 },
+                Group { name: "policy", features: 0..POLICY_OBSERVATIONS },
+                Group { name: "teacher", features: teacher..teacher + OBSERVATIONS },
             ],
             num_actions: 4,
             action: "motor set-points in [-1, 1]: the vehicle's least rotor speed at -1, its most at 1, clamped outside",
@@ -34,19 +48,32 @@ impl RaptorEnv {
             control_rate_hz: 1.0 / config.sim.dt,
             max_episode_length: config.max_episode_length(),
             reward_terms: REWARD_TERMS,
-            symmetries: mirrors(&config.robot),
+            symmetries: Vec::new(),
         };
-        let blocks = blocks(config, num_envs.div_ceil(BLOCK), seed)
+        let blocks = blocks(config, fleet, crafts, seed)
+            .into_iter()
             .map(|block| -> Box<dyn EnvBlock> { Box::new(block) })
             .collect();
-        Self { spec, num_envs, blocks }
+        Self { spec, num_envs: crafts.len(), blocks }
     }
 }
 
-/// That many blocks in the order of their envs.
-pub(super) fn blocks(config: &RaptorConfig, count: usize, seed: u64) -> impl Iterator<Item = RaptorBlock> {
+/// The blocks of as many envs as there are `crafts`, in their order. Lanes past the last fly as it does.
+pub(super) fn blocks(
+    config: &RaptorConfig,
+    fleet: &[Craft],
+    crafts: &[usize],
+    seed: u64,
+) -> Vec<RaptorBlock> {
     let shared = Arc::new(Shared::new(config, seed));
-    (0..count).map(move |block| RaptorBlock::new(Arc::clone(&shared), (block * BLOCK) as u32))
+    crafts
+        .chunks(BLOCK)
+        .enumerate()
+        .map(|(block, crafts)| {
+            let lanes = std::array::from_fn(|lane| &fleet[crafts[lane.min(crafts.len() - 1)]]);
+            RaptorBlock::new(Arc::clone(&shared), (block * BLOCK) as u32, &lanes)
+        })
+        .collect()
 }
 
 impl VecEnv for RaptorEnv {

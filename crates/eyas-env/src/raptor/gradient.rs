@@ -1,6 +1,6 @@
 //! Going back through the steps of the RAPTOR environment.
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Real, Row, dispatch};
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Real, Row, dispatch};
 use eyas_sim::{Body, Disturbance, LaggedStep, State, Vector, Vehicle, add, pull_back_matrix, scale, sub};
 use serde::{Deserialize, Serialize};
 
@@ -120,13 +120,13 @@ impl DifferentiableTask for RaptorConfig {
     }
 
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<RaptorBlock> {
-        blocks(self, num_blocks, seed).collect()
+        blocks(self, &[self.craft()], &vec![0; num_blocks * BLOCK], seed)
     }
 
     /// Rounded from flights of trained policies.
     fn typical_observation(&self) -> Vec<(f32, f32)> {
         let hover = self.hover_action()[0];
-        let position = 0.5 * self.max_start_position().max(0.2) as f32;
+        let position = 0.5 * self.max_start_position(&self.craft()).max(0.2) as f32;
         let parts = [
             (3, 0.0, position),
             (9, 0.0, 0.5),
@@ -419,7 +419,7 @@ mod tests {
             force,
             after: next.body,
             reference_after: reference().position,
-            position_threshold: config.position_threshold(),
+            position_threshold: config.position_threshold(&config.craft()),
         };
         let weights = weights();
         let pulled = moment.pull_back(&State::from_fields(weights), &[0.3, -0.2, 0.1, 0.4]);

@@ -9,6 +9,8 @@ use crate::rows::largest;
 
 /// Features of the full observation.
 pub(super) const OBSERVATIONS: usize = 26;
+/// Those that need no rotor-speed telemetry.
+pub(super) const POLICY_OBSERVATIONS: usize = 22;
 
 /// The teacher's observation: position error, rotation matrix, velocity error (all world frame), body
 /// rates, previous raw action, normalised rotor speeds.

@@ -113,6 +113,25 @@ fn sum(values: &[f32]) -> f64 {
 }
 
 #[test]
+fn torch_loads_an_actor_with_its_safe_default() {
+    let Some(python) = python_with("torch") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (path, result) = (directory.path().join("teacher.pt"), directory.path().join("result.json"));
+    let mut teacher = mlp_policy();
+    teacher.normalizer = Some(normalizer(teacher.num_observations()));
+    let std: Vec<f32> = (1..=teacher.num_actions()).map(|action| 0.25 * action as f32).collect();
+    rsl_rl::write_actor(&path, &teacher, &std, 300, None).unwrap();
+    run(&python, "actor.py", &[&path, &result]);
+
+    let report = json(&result);
+    let (expected, _) = actions(&teacher, &sequence(&report["input"]));
+    let error = distance(&expected, &sequence(&report["action"]));
+    assert!(error < 1e-5, "actions differ by {error:e}");
+    assert_eq!(report["iteration"], 300);
+    assert_eq!(report["std"], serde_json::json!(std));
+}
+
+#[test]
 fn torch_loads_students_with_its_safe_default() {
     let Some(python) = python_with("torch") else { return };
     let gru = network(Architecture::gru_student(22, 16, 4));

@@ -130,6 +130,52 @@ fn ppo_with_and_without_a_core() {
 }
 
 #[test]
+fn an_actor_by_itself_is_read_back_to_the_bit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("teacher.pt");
+    let teacher = Policy {
+        normalizer: Some(normalizer(26)),
+        network: network(Architecture::mlp(26, &[64, 64], 4, Activation::Elu)),
+        output: Output::Tanh,
+    };
+    let (plain, _) = ppo_networks(None);
+    let (recurrent, _) = ppo_networks(Some(Core { cell: Cell::Gru, width: 4, layers: 1 }));
+    let extra = extra();
+    for policy in [teacher, Policy { normalizer: None, ..plain }, recurrent] {
+        let std: Vec<f32> = (1..=policy.num_actions()).map(|action| 0.25 * action as f32).collect();
+        rsl_rl::write_actor(&path, &policy, &std, 300, Some(&extra)).unwrap();
+        let read = Checkpoint::read(&path).unwrap();
+        let loaded = read.policy(&LoadOptions::default()).unwrap();
+        assert_eq!((loaded.policy, loaded.std), (policy, Some(std)));
+        assert_eq!((read.kind(), read.iteration()), (Layout::RslRlModels, Some(300)));
+        assert_eq!((read.extra(), read.has_optimizer()), (Some(&extra), false));
+        // 26-64-64-4 is 6148 parameters of 4 bytes; names and the archive take the rest.
+        assert!(read.num_bytes() < 32_000, "{}", read.num_bytes());
+        let error = rsl_rl::read_ppo(&path).unwrap_err();
+        assert!(matches!(error, FormatError::MissingSide { side: "critic", .. }), "{error}");
+    }
+}
+
+#[test]
+fn an_actor_that_the_layout_cannot_hold_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("teacher.pt");
+    let (actor, _) = ppo_networks(None);
+    let beta = Policy { output: Output::Beta, ..actor.clone() };
+    let gru = network(Architecture::gru_student(22, 16, 2));
+    let encoder = Policy { normalizer: None, network: gru, output: Output::Identity };
+    for (policy, std, what) in [
+        (actor, &[0.5_f32; 3][..], "3 deviations for 2 actions"),
+        (beta, &[0.5], "a Beta output"),
+        (encoder, &[0.5; 2], "dense layers before the recurrent core"),
+    ] {
+        let error = rsl_rl::write_actor(&path, &policy, std, 0, None).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
 fn a_real_run_is_written_as_the_library_wrote_it() {
     let original = data("point_ctrl_rsl_rl_5.5.1/model_best.pt");
     let run = rsl_rl::read_ppo(&original).unwrap();

@@ -8,6 +8,7 @@ use eyas_policy::Scratch;
 
 use super::config::DistillConfig;
 use super::dataset::Episode;
+use super::faculty::Teacher;
 use crate::pilot::{Pilot, each_block};
 
 /// Flies the episodes of an epoch.
@@ -15,10 +16,10 @@ pub struct Collector {
     features: Range<usize>,
     num_actions: usize,
     episode_steps: u32,
-    /// Standard deviation of the teacher's labels, if they are samples.
-    label_std: Option<Vec<f32>>,
     clamp_labels: bool,
     noise: Stream,
+    /// The teacher of each block.
+    teachers: Vec<usize>,
     memories: Vec<Memory>,
 }
 
@@ -29,9 +30,23 @@ pub(super) struct Rollouts {
     pub(super) episodes: Vec<Episode>,
 }
 
+/// One flight of all envs that take part.
+pub(super) struct Flight<'a> {
+    /// Who flies; none: each teacher its own vehicle.
+    pub(super) pilot: Option<&'a Pilot>,
+    /// Who labels.
+    pub(super) teachers: &'a [Teacher],
+    /// Which teachers' vehicles fly.
+    pub(super) flies: &'a [bool],
+    /// Number of the flight in the run.
+    pub(super) index: u32,
+}
+
 /// Statistics of the episodes of one epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collected {
+    /// Mean return with each teacher; not a number where none flew.
+    pub returns: Vec<f64>,
     /// Whole episodes.
     pub episodes: usize,
     /// Samples in them.
@@ -47,13 +62,30 @@ pub struct Collected {
 }
 
 impl Rollouts {
+    /// Mean return with each teacher; not a number where none flew.
+    fn returns(&self, teachers: usize) -> Vec<f64> {
+        let mut sums = vec![(0.0, 0.0); teachers];
+        for episode in &self.episodes {
+            let (sum, count) = &mut sums[episode.teacher as usize];
+            *sum += f64::from(episode.episode_return);
+            *count += 1.0;
+        }
+        sums.into_iter().map(|(sum, count)| sum / count).collect()
+    }
+
+    /// Forgets the episodes of teachers that do not label them.
+    pub(super) fn keep(&mut self, active: &[bool]) {
+        self.episodes.retain(|episode| active[episode.teacher as usize]);
+    }
+
     /// Statistics of the episodes.
     #[must_use]
-    pub(super) fn summary(&self) -> Collected {
+    pub(super) fn summary(&self, teachers: usize) -> Collected {
         let count = self.episodes.len().max(1) as f64;
         let mean = |value: &dyn Fn(&Episode) -> f64| self.episodes.iter().map(value).sum::<f64>() / count;
         let mean_return = mean(&|it| f64::from(it.episode_return));
         Collected {
+            returns: self.returns(teachers),
             episodes: self.episodes.len(),
             samples: self.episodes.iter().map(Episode::num_samples).sum(),
             mean_return,
@@ -79,52 +111,54 @@ struct Memory {
 }
 
 impl Collector {
+    /// `num_teachers` teachers share the blocks evenly and in order; each flies `num_episodes` of the configuration.
     pub(super) fn new(
         config: &DistillConfig,
         env: &dyn VecEnv,
+        num_teachers: usize,
         features: Range<usize>,
         noise: Stream,
     ) -> Self {
         let mut memories = Vec::new();
         memories.resize_with(env.num_envs().div_ceil(BLOCK), Memory::default);
-        share_episodes(&mut memories, config.num_episodes as usize, env.num_envs());
+        let per_teacher = memories.len() / num_teachers;
+        for own in memories.chunks_mut(per_teacher) {
+            let envs = env.num_envs().min(own.len() * BLOCK);
+            share_episodes(own, config.num_episodes as usize, envs);
+        }
         Self {
             features,
             num_actions: env.spec().num_actions,
             episode_steps: config.episode_steps,
-            label_std: None,
             clamp_labels: config.clamp_labels,
             noise,
+            teachers: (0..memories.len()).map(|block| block / per_teacher).collect(),
             memories,
         }
     }
 
-    /// Makes labels samples of a normal distribution around the teacher's action.
-    pub(super) fn set_label_std(&mut self, std: Vec<f32>) {
-        self.label_std = Some(std);
-    }
-
-    /// Flies the episodes of an epoch: every env its share, each to its own end, so that long episodes are as
-    /// likely to be kept as short ones.
-    pub(super) fn collect(
-        &mut self,
-        env: &mut dyn VecEnv,
-        pilot: &Pilot,
-        teacher: &Pilot,
-        epoch: u32,
-    ) -> Rollouts {
+    /// Flies the episodes of a flight: every env its share, each to its own end, so that long episodes are as likely to
+    /// be kept as short ones.
+    pub(super) fn collect(&mut self, env: &mut dyn VecEnv, flight: &Flight) -> Rollouts {
         let observations = env.spec().num_observations();
-        let Self { features, num_actions, episode_steps, label_std, clamp_labels, noise, memories } = self;
+        let Self { features, num_actions, episode_steps, clamp_labels, noise, teachers, memories } = self;
         each_block(env, memories, |block, _, memory| {
-            let labels = Labels { std: label_std.as_deref(), clamp: *clamp_labels, noise: *noise, epoch };
-            memory.prepare(observations, *num_actions, pilot, teacher);
-            memory.fly(block, pilot, teacher, features.clone(), *episode_steps, &labels);
+            let index = teachers[block.first_env() as usize / BLOCK];
+            if !flight.flies[index] {
+                return;
+            }
+            let teacher = &flight.teachers[index];
+            let pilot = flight.pilot.unwrap_or(&teacher.pilot);
+            let labels = Labels { teacher, clamp: *clamp_labels, noise: *noise, flight: flight.index };
+            memory.prepare(observations, *num_actions, pilot, &teacher.pilot);
+            memory.fly(block, pilot, features.clone(), *episode_steps, &labels);
         });
         let mut episodes = Vec::new();
-        for memory in memories.iter_mut() {
+        for (memory, teacher) in memories.iter_mut().zip(teachers) {
             // Lanes finish in any order of time; episodes are kept in the order of envs.
             memory.done.sort_by_key(|(lane, _)| *lane);
-            episodes.extend(memory.done.drain(..).map(|(_, episode)| episode));
+            let teacher = *teacher as u32;
+            episodes.extend(memory.done.drain(..).map(|(_, episode)| Episode { teacher, ..episode }));
         }
         Rollouts { episodes }
     }
@@ -140,10 +174,10 @@ fn share_episodes(memories: &mut [Memory], episodes: usize, num_envs: usize) {
 }
 
 struct Labels<'a> {
-    std: Option<&'a [f32]>,
+    teacher: &'a Teacher,
     clamp: bool,
     noise: Stream,
-    epoch: u32,
+    flight: u32,
 }
 
 impl Memory {
@@ -162,15 +196,15 @@ impl Memory {
         &mut self,
         block: &mut dyn EnvBlock,
         pilot: &Pilot,
-        teacher: &Pilot,
         features: Range<usize>,
         episode_steps: u32,
         labels: &Labels,
     ) {
+        let Teacher { pilot: teacher, position_offset, .. } = labels.teacher;
         let mut left = self.quota;
         // Episodes are numbered through the run, so that a resumed run starts them where it left off.
         for lane in 0..BLOCK {
-            block.set_next_episode(lane, labels.epoch * self.quota[lane]);
+            block.set_next_episode(lane, labels.flight * self.quota[lane]);
         }
         let mut flying = (0..BLOCK).filter(|lane| left[*lane] > 0).fold(0, |bits, lane| bits | 1_u32 << lane);
         block.reset(flying);
@@ -186,8 +220,8 @@ impl Memory {
             let outcome = block.step(&self.action);
             for lane in lanes(flying) {
                 let episode = &mut self.open[lane];
-                episode
-                    .push(self.observation[features.clone()].iter().chain(&self.label).map(|row| row[lane]));
+                let record = self.observation[features.clone()].iter().chain(&self.label);
+                episode.push(record.map(|row| row[lane]), position_offset);
                 episode.episode_return += outcome.reward[lane];
             }
             let late = lanes(flying)
@@ -222,9 +256,9 @@ fn lanes(bits: u32) -> impl Iterator<Item = usize> {
 impl Labels<'_> {
     /// Turns the teacher's actions into labels.
     fn finish(&self, first_env: u32, step: u32, label: &mut [Row]) {
-        if let Some(std) = self.std {
+        if let Some(std) = &self.teacher.label_std {
             for lane in 0..BLOCK {
-                let noise = self.noise.normals([first_env + lane as u32, self.epoch, step, 0]);
+                let noise = self.noise.normals([first_env + lane as u32, self.flight, step, 0]);
                 for (motor, row) in label.iter_mut().enumerate() {
                     row[lane] += std[motor] * noise[motor];
                 }

@@ -4,6 +4,8 @@ use eyas_lanes::Stream;
 use eyas_policy::{Activation, Architecture, Init, Network, Output, Policy};
 use serde::{Deserialize, Serialize};
 
+use super::faculty::FacultyConfig;
+
 /// A distillation.
 ///
 /// The defaults are those of Foundation's `distillation.py` at c96c262 where it has the option; `null` means
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub struct DistillConfig {
     /// Epochs in all. At least 1.
     pub n_epochs: u32,
-    /// Whole episodes flown in an epoch. At least 1.
+    /// Whole episodes flown in an epoch, with each of the teachers if there are many. At least 1.
     pub num_episodes: u32,
     /// Samples (MLP) or sequences (GRU) in a batch; `null`: 256 samples, 64 sequences.
     pub batch_size: Option<usize>,
@@ -46,14 +48,20 @@ pub struct DistillConfig {
     pub max_grad_norm: f64,
     /// Epochs between evaluations, the first and the last included. At least 1.
     pub eval_interval: u32,
-    /// Episodes of an evaluation. At least 1.
+    /// Episodes of an evaluation, over all vehicles. At least 1.
     pub eval_episodes: usize,
     /// Longest episode of an evaluation, control steps. At least 1.
     pub eval_steps: u32,
-    /// Episodes of the comparison of teacher and best student at the end. At least 1.
+    /// Episodes of the comparison of teacher and best student at the end, over all vehicles. At least 1.
     pub final_episodes: usize,
     /// Epochs between checkpoints. At least 1.
     pub save_interval: u32,
+    /// Epochs between flights of the named vehicles, which no teacher may have flown; 0: never.
+    pub registry_interval: u32,
+    /// Episodes of each of them. At least 1.
+    pub registry_episodes: usize,
+    /// Which teachers there are and how they are used.
+    pub teachers: FacultyConfig,
     /// The student.
     pub student: StudentConfig,
 }
@@ -119,6 +127,9 @@ impl Default for DistillConfig {
             eval_steps: 1000,
             final_episodes: 1000,
             save_interval: 10,
+            registry_interval: 0,
+            registry_episodes: 100,
+            teachers: FacultyConfig::default(),
             student: StudentConfig::default(),
         }
     }
@@ -196,6 +207,23 @@ impl DistillConfig {
         (self.resolved().learning_rate * factor) as f32
     }
 
+    /// Numbers of the flights of the teachers that follow the first flight of an epoch.
+    pub(super) fn more_teacher_flights(&self, is_teacher_forced: bool) -> std::ops::Range<u32> {
+        let mix = self.teachers.teacher_student_mix;
+        1..if is_teacher_forced { mix.max(1) } else { 1 + mix }
+    }
+
+    /// Most flights of an epoch.
+    pub(super) fn flights_per_epoch(&self) -> u32 {
+        1 + self.teachers.teacher_student_mix
+    }
+
+    /// Whether an epoch ends with flights of the named vehicles.
+    #[must_use]
+    pub fn flies_registry(&self, epoch: u32) -> bool {
+        self.registry_interval > 0 && (epoch + 1).is_multiple_of(self.registry_interval)
+    }
+
     /// Whether an epoch ends with an evaluation.
     #[must_use]
     pub fn evaluates(&self, epoch: u32) -> bool {
@@ -218,6 +246,7 @@ impl DistillConfig {
             ("eval_steps", u64::from(self.eval_steps)),
             ("final_episodes", self.final_episodes as u64),
             ("save_interval", u64::from(self.save_interval)),
+            ("registry_episodes", self.registry_episodes as u64),
             ("student.rnn_hidden_dim", self.student.rnn_hidden_dim as u64),
         ];
         for (name, value) in at_least_one {
@@ -236,6 +265,7 @@ impl DistillConfig {
             let value = self.final_learning_rate_share;
             return Err(format!("`distill.final_learning_rate_share` = {value}, expected a share in (0, 1]"));
         }
+        self.teachers.validate()?;
         if self.student.hidden_dims.contains(&0) {
             return Err("`distill.student.hidden_dims` holds 0, expected widths of at least 1".into());
         }

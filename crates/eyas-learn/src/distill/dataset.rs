@@ -15,11 +15,18 @@ pub struct Episode {
     pub episode_return: f32,
     /// Whether it ended in a termination.
     pub crashed: bool,
+    /// Who labelled it.
+    pub teacher: u32,
 }
 
 impl Episode {
-    pub(super) fn push(&mut self, record: impl Iterator<Item = f32>) {
+    /// Adds a record that begins with a position, which is told from `origin`.
+    pub(super) fn push(&mut self, record: impl Iterator<Item = f32>, origin: &[f32; 3]) {
+        let start = self.records.len();
         self.records.extend(record);
+        for (position, origin) in self.records[start..].iter_mut().zip(origin) {
+            *position -= origin;
+        }
     }
 
     /// Number of visited states.

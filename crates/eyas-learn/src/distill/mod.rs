@@ -3,6 +3,7 @@
 mod collect;
 mod config;
 mod dataset;
+mod faculty;
 mod student;
 
 use eyas_env::VecEnv;
@@ -12,7 +13,10 @@ use eyas_policy::Policy;
 pub use collect::{Collected, Collector};
 pub use config::{DistillConfig, ObservationChoice, StudentConfig, StudentKind};
 pub use dataset::{Dataset, Episode};
+pub use faculty::{Active, FacultyConfig, OnWeakTeacher, Selection, Teacher};
 pub use student::{Stored, Student};
+
+use collect::{Flight, Rollouts};
 
 use crate::evaluation::{Evaluation, evaluate};
 use crate::pilot::Pilot;
@@ -30,12 +34,20 @@ pub struct EpochReport {
     pub dataset_samples: usize,
     /// Samples trained on.
     pub trained_samples: usize,
-    /// Mean squared error over the batches.
-    pub loss: f64,
+    /// Mean squared error of each batch.
+    pub losses: Vec<f64>,
     /// The student on the evaluation's starts, in the epochs that evaluate.
     pub evaluation: Option<Evaluation>,
     /// Seconds spent collecting, fitting and evaluating.
     pub seconds: [f64; 3],
+}
+
+impl EpochReport {
+    /// Mean squared error over the batches.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        self.losses.iter().sum::<f64>() / self.losses.len().max(1) as f64
+    }
 }
 
 /// Whether to go on.
@@ -77,12 +89,12 @@ pub struct Progress {
     pub epoch: u32,
 }
 
-/// Distils a teacher into a student.
+/// Distils teachers into a student.
 ///
-/// βᵢ is 1 in the first `epoch_teacher_forcing` epochs, when the teacher flies, then 0: it only labels.
+/// βᵢ is 1 in the first `epoch_teacher_forcing` epochs, when each teacher flies its vehicle, then 0: it only labels.
 pub fn distill<O: Observer>(
     config: &DistillConfig,
-    teacher: &Pilot,
+    teachers: &[Teacher],
     arena: &mut Arena,
     progress: &mut Progress,
     observer: &mut O,
@@ -94,29 +106,34 @@ pub fn distill<O: Observer>(
         let is_teacher_forced = *epoch < config.epoch_teacher_forcing;
         observer.begin(*epoch, is_teacher_forced)?;
         let learner = student.pilot();
-        let pilot = if is_teacher_forced { teacher } else { &learner };
-        let rollouts = arena.collector.collect(arena.env.as_mut(), pilot, teacher, *epoch);
-        let collected = rollouts.summary();
+        let mut rollouts = arena.fly((!is_teacher_forced).then_some(&learner), teachers, *epoch, 0);
+        let collected = rollouts.summary(teachers.len());
+        if !is_teacher_forced {
+            rollouts.keep(&config.teachers.active(&collected.returns, teachers));
+        }
         // Aggregate: D ← D ∪ Dᵢ, or Dᵢ alone on-policy.
         if config.on_policy {
             dataset.clear();
         }
         dataset.aggregate(rollouts, *epoch);
+        for flight in config.more_teacher_flights(is_teacher_forced) {
+            dataset.aggregate(arena.fly(None, teachers, *epoch, flight), *epoch);
+        }
         let collecting = clock.lap();
         // Train π̂ᵢ₊₁ on D.
         let lesson = student.choose(dataset, config, *epoch);
         observer.collected(&collected, lesson.samples)?;
-        let loss = student.fit(dataset, &lesson, config, *epoch);
+        let losses = student.fit(dataset, &lesson, config, *epoch);
         let fitting = clock.lap();
         // Keep the best π̂ᵢ on validation.
-        let evaluation = config.evaluates(*epoch).then(|| arena.evaluate(&student.pilot(), teacher));
+        let evaluation = config.evaluates(*epoch).then(|| arena.evaluate(&student.pilot(), teachers));
         let report = EpochReport {
             epoch: *epoch,
             is_teacher_forced,
             collected,
             dataset_samples: dataset.num_samples(),
             trained_samples: lesson.samples,
-            loss,
+            losses,
             evaluation,
             seconds: [collecting, fitting, clock.lap()],
         };
@@ -133,31 +150,42 @@ pub struct Arena {
     env: Box<dyn VecEnv>,
     collector: Collector,
     make_evaluation_env: Box<dyn Fn() -> Box<dyn VecEnv>>,
-    evaluation_steps: u32,
+    config: DistillConfig,
+    turns: Stream,
 }
 
 impl Arena {
-    /// An arena; `make_evaluation_env` gives an env with the same starts every time.
+    /// An arena for as many teachers, which share the blocks of `env` evenly and in order; `make_evaluation_env` gives
+    /// an env with the same starts every time.
     pub fn new(
         config: &DistillConfig,
         env: Box<dyn VecEnv>,
+        num_teachers: usize,
         student_features: std::ops::Range<usize>,
         seed: u64,
         make_evaluation_env: Box<dyn Fn() -> Box<dyn VecEnv>>,
     ) -> Self {
-        let collector =
-            Collector::new(config, env.as_ref(), student_features, Stream::new(seed, "distill/noise"));
-        Self { env, collector, make_evaluation_env, evaluation_steps: config.eval_steps }
+        let noise = Stream::new(seed, "distill/noise");
+        let collector = Collector::new(config, env.as_ref(), num_teachers, student_features, noise);
+        let turns = Stream::new(seed, "distill/turns");
+        Self { env, collector, make_evaluation_env, config: config.clone(), turns }
     }
 
-    /// Labels with samples around the teacher's action instead of with the action itself.
-    pub fn sample_labels(&mut self, std: Vec<f32>) {
-        self.collector.set_label_std(std);
+    /// One flight of an epoch.
+    fn fly(&mut self, pilot: Option<&Pilot>, teachers: &[Teacher], epoch: u32, flight: u32) -> Rollouts {
+        let flies = self.config.teachers.flying(teachers.len(), epoch, self.turns);
+        let index = epoch * self.config.flights_per_epoch() + flight;
+        let flight = Flight { pilot, teachers, flies: &flies, index };
+        self.collector.collect(self.env.as_mut(), &flight)
     }
 
-    /// Flies a policy on the evaluation's starts beside the teacher's labels.
-    pub fn evaluate(&self, pilot: &Pilot, teacher: &Pilot) -> Evaluation {
-        evaluate((self.make_evaluation_env)().as_mut(), pilot, Some(teacher), self.evaluation_steps)
+    /// Flies a policy on the evaluation's starts, beside the labels of the teacher if there is one.
+    pub fn evaluate(&self, pilot: &Pilot, teachers: &[Teacher]) -> Evaluation {
+        let labeller = match teachers {
+            [teacher] => Some(&teacher.pilot),
+            _ => None,
+        };
+        evaluate((self.make_evaluation_env)().as_mut(), pilot, labeller, self.config.eval_steps)
     }
 }
 

@@ -171,24 +171,20 @@ impl Student {
         }
     }
 
-    /// One epoch of gradient steps on batches of a lesson; returns the mean loss.
+    /// One epoch of gradient steps on batches of a lesson; returns the loss of each.
     pub(super) fn fit(
         &mut self,
         dataset: &Dataset,
         lesson: &Lesson,
         config: &DistillConfig,
         epoch: u32,
-    ) -> f64 {
+    ) -> Vec<f64> {
         if self.exponents.is_empty() {
             self.precondition(dataset);
         }
         let learning_rate = config.learning_rate_of(epoch);
-        let (mut loss, mut batches) = (0.0, 0);
-        for batch in lesson.sequences.chunks(config.resolved().batch_size) {
-            loss += self.step(dataset, batch, learning_rate, config.max_grad_norm as f32);
-            batches += 1;
-        }
-        loss / f64::from(batches.max(1))
+        let batches = lesson.sequences.chunks(config.resolved().batch_size);
+        batches.map(|it| self.step(dataset, it, learning_rate, config.max_grad_norm as f32)).collect()
     }
 
     /// What an epoch trains on: samples for an MLP, runs from the start of an episode for a recurrent student.

@@ -7,7 +7,7 @@ use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_formats::{AdamState, Side, Value, student};
 use eyas_learn::distill::{
     Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Stored, Student,
-    distill, new_student,
+    Teacher, distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::run_dir::find_resumable;
@@ -111,13 +111,14 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     }
     write_manifest(&run, seed, &[&arguments.teacher_checkpoint], layers.provenance())?;
 
+    let mut faculty = [Teacher::new(teacher.clone())];
     let mut arena = make_arena(&config, env, group.features.clone());
     if !config.distill.teacher_deterministic {
         let std = loaded.std.clone().ok_or_else(|| {
             Failure::new("`--no-teacher_deterministic`: the teacher's file holds no standard deviation")
                 .hint("leave the flag out: labels are the teacher's mean actions")
         })?;
-        arena.sample_labels(std);
+        faculty[0].label_std = Some(std);
     }
     let epochs = u64::from(config.distill.n_epochs);
     let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
@@ -132,7 +133,7 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let clock = std::time::Instant::now();
     let mut session = Session { config, run, events, bar, interrupt, best, clock, videos };
     session.record(epoch, &progress.student)?;
-    distill(&session.config.distill.clone(), &teacher, &mut arena, &mut progress, &mut session)?;
+    distill(&session.config.distill.clone(), &faculty, &mut arena, &mut progress, &mut session)?;
     session.finish(arguments, &teacher, &progress)
 }
 
@@ -235,7 +236,7 @@ fn make_arena<T: Flyable>(
     let evaluation = config.env.untimed();
     let episodes = config.distill.eval_episodes;
     let make = Box::new(move || evaluation.make(episodes, EVALUATION_SEED));
-    Arena::new(&config.distill, env, features, config.agent.seed, make)
+    Arena::new(&config.distill, env, 1, features, config.agent.seed, make)
 }
 
 /// Student, optimiser, epoch and, off-policy, the dataset of a checkpoint, whose records have `width` numbers;
@@ -414,12 +415,12 @@ impl<T: Flyable> Observer for Session<T> {
         let (epoch, step) = (report.epoch, u64::from(report.epoch));
         self.bar.set(step + 1);
         self.bar.count((report.collected.samples + report.trained_samples) as u64);
-        self.say(&format!("Training - Mean loss: {:.6}", report.loss))?;
+        self.say(&format!("Training - Mean loss: {:.6}", report.loss()))?;
         for (tag, value) in [
             ("data_collection/mean_return", report.collected.mean_return),
             ("data_collection/std_return", report.collected.std_return),
             ("data_collection/crash_rate", report.collected.crash_rate),
-            ("training/loss", report.loss),
+            ("training/loss", report.loss()),
             ("training/learning_rate", f64::from(self.config.distill.learning_rate_of(epoch))),
             ("perf/collection_s", report.seconds[0]),
             ("perf/training_s", report.seconds[1]),

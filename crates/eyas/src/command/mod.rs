@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod check_dynamics;
 pub(crate) mod distill;
 pub(crate) mod eval;
+pub(crate) mod fleet;
 pub(crate) mod inspect;
 pub(crate) mod play;
 pub(crate) mod task;

@@ -3,32 +3,31 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::{DifferentiableBlock, DifferentiableTask, VecEnv};
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
-use eyas_formats::{AdamState, LoadOptions, Tensor, Value, rsl_rl};
-use eyas_learn::apg::{self, Apg};
-use eyas_learn::ppo::{self, Ppo};
-use eyas_learn::{Evaluation, Pilot, evaluate};
-use eyas_policy::{Adam, Network, Policy};
+use eyas_env::{DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_formats::{LoadOptions, Value};
+use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
+use eyas_policy::Policy;
 use eyas_run::run_dir::{Resumable, find_resumable};
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, Progress, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
+use crate::command::fleet;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::learner::{ApgConfig, Iteration, Learner, Recipe, envs_of, restore_envs};
 use crate::report::{self, say};
 use crate::setup::{check, layer, load_policy, progress, what_flies, write_manifest};
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
-const ROOT: &str = "logs/rsl_rl";
+pub(crate) const ROOT: &str = "logs/rsl_rl";
 /// Starts of the evaluations that pick the best model.
-const EVALUATION_SEED: u64 = 0xe7a1;
+pub(crate) const EVALUATION_SEED: u64 = 0xe7a1;
 /// How the names of the checkpoints to go on from begin.
 const CHECKPOINT: &str = "model_";
 /// The model of the best evaluation.
-const BEST: &str = "best_model.pt";
+pub(crate) const BEST: &str = "best_model.pt";
 /// Key of the best return so far in a checkpoint.
 const BEST_RETURN: &str = "best_return";
 /// Episodes of such an evaluation.
@@ -37,6 +36,7 @@ const EVALUATION_EPISODES: usize = 512;
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
     match find_task(&arguments.flight.task)?.id {
+        RAPTOR_TASK if arguments.fleet.vehicles.is_some() => fleet::run(arguments, &interrupt),
         RAPTOR_TASK => run_task::<RaptorConfig>(arguments, interrupt),
         _ => run_task::<PointConfig>(arguments, interrupt),
     }
@@ -44,10 +44,14 @@ pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
 
 fn run_task<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
     match arguments.algorithm.as_str() {
-        "apg" => run_apg::<T>(arguments, interrupt),
-        "ppo" => run_ppo::<T>(arguments, interrupt),
-        other => Err(Failure::new(format!("`--algorithm {other}`: unknown, expected apg or ppo"))),
+        "apg" => run_recipe::<T, ApgConfig<T>>(arguments, interrupt),
+        "ppo" => run_recipe::<T, ppo::RunnerConfig>(arguments, interrupt),
+        other => Err(unknown_algorithm(other)),
     }
+}
+
+pub(crate) fn unknown_algorithm(name: &str) -> Failure {
+    Failure::new(format!("`--algorithm {name}`: unknown, expected apg or ppo"))
 }
 
 /// A configuration of one algorithm.
@@ -58,118 +62,43 @@ struct Config<T, A> {
     agent: A,
 }
 
-type Gradient<T> = <<T as DifferentiableTask>::Block as DifferentiableBlock>::Surrogate;
-
-fn run_ppo<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::new(&Config::<T, ppo::RunnerConfig>::default())?;
-    match arguments.preset.as_str() {
-        "eyas" => {
-            layers.preset("eyas", T::PPO_PRESET)?;
-        }
-        "foundation" => {}
-        other => return Err(unknown_preset(other)),
-    }
-    configure::<T>(arguments, &mut layers)?;
-    let config: Config<T, ppo::RunnerConfig> = layers.finish()?;
+fn run_recipe<T: Flyable, A: Recipe<T>>(
+    arguments: &Train,
+    interrupt: Interrupt,
+) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::new(&Config::<T, A>::default())?;
+    configure::<T, A>(arguments, &mut layers)?;
+    let config: Config<T, A> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
-    let agent = &config.agent;
-    let mut env = config.env.make(config.env.num_envs(), agent.seed);
-    let learner = PpoLearner { ppo: Ppo::new(agent, env.as_mut(), agent.seed)?, env };
-    train(arguments, &layers, &config.env, Box::new(learner), interrupt)
-}
-
-fn run_apg<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::new(&Config::<T, apg::RunnerConfig<Gradient<T>>>::default())?;
-    match arguments.preset.as_str() {
-        "eyas" => {
-            layers.preset("eyas", T::APG_PRESET)?;
-        }
-        other => return Err(unknown_preset(other).hint("the foundation preset is one of `--algorithm ppo`")),
-    }
-    configure::<T>(arguments, &mut layers)?;
-    let config: Config<T, apg::RunnerConfig<Gradient<T>>> = layers.finish()?;
-    check(&layers, config.env.validate())?;
-    check(&layers, config.agent.validate())?;
-    let agent = &config.agent;
-    let spec = DifferentiableTask::spec(&config.env);
-    let learner = ApgLearner {
-        apg: Apg::new(agent, &config.env, config.env.num_envs(), agent.seed)?,
-        critic: agent.fresh_critic(&spec),
-        std: agent.std(&spec),
-    };
-    train(arguments, &layers, &config.env, Box::new(learner), interrupt)
-}
-
-fn unknown_preset(name: &str) -> Failure {
-    Failure::new(format!("`--preset {name}`: unknown, expected eyas or foundation"))
+    check(&layers, config.env.validate_training())?;
+    let plan = layers.section::<Plan>("agent")?;
+    let learner = config.agent.start(&config.env, plan.seed)?;
+    train(arguments, &layers, &config.env, &plan, learner, interrupt)
 }
 
 /// What a run needs to know, whatever learns: the settings that both runner configs have.
 #[derive(Deserialize)]
-struct Plan {
-    seed: u64,
-    max_iterations: u32,
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) max_iterations: u32,
     save_interval: u32,
-    eval_interval: u32,
-    experiment_name: String,
-    run_name: String,
-    resume: bool,
-    load_run: String,
+    pub(crate) eval_interval: u32,
+    pub(crate) experiment_name: String,
+    pub(crate) run_name: String,
+    pub(crate) resume: bool,
+    pub(crate) load_run: String,
     load_checkpoint: String,
-}
-
-/// What an iteration did.
-struct Iteration {
-    env_steps: u64,
-    seconds: f64,
-    scalars: Vec<(String, f64)>,
-}
-
-/// An algorithm as the session drives it.
-trait Learner {
-    fn iterate(&mut self) -> Iteration;
-    fn iteration(&self) -> u32;
-    fn actor(&self) -> &Policy;
-    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure>;
-    /// Goes on from a checkpoint; returns what `extra` was.
-    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure>;
-    /// Key of the state of its envs in a checkpoint.
-    fn envs_key(&self) -> &'static str;
-    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs.
-    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32));
-}
-
-/// The state of all envs, as bytes that every torch loads.
-fn envs_of(learner: &mut dyn Learner) -> Tensor {
-    let mut bytes = Vec::new();
-    learner.visit_envs(&mut |word| bytes.extend(word.to_le_bytes()));
-    Tensor::from_u8(&[bytes.len()], &bytes)
-}
-
-/// Puts a stored state back; returns whether there is one of these envs.
-fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
-    let stored = extra.and_then(|it| it.get(learner.envs_key())).and_then(Value::as_tensor);
-    let Some(bytes) = stored.and_then(Tensor::to_u8) else { return false };
-    let (words, rest) = bytes.as_chunks();
-    let mut expected = 0;
-    learner.visit_envs(&mut |_| expected += 1);
-    if words.len() != expected || !rest.is_empty() {
-        return false;
-    }
-    let mut words = words.iter();
-    learner.visit_envs(&mut |word| *word = words.next().map_or(*word, |bytes| u32::from_le_bytes(*bytes)));
-    true
 }
 
 fn train<T: Flyable>(
     arguments: &Train,
     layers: &Layers,
     env: &T,
+    plan: &Plan,
     mut learner: Box<dyn Learner>,
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
-    let plan = &layers.section::<Plan>("agent")?;
     let film =
         VideoPlan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Fixed, num_envs: 4 })?;
     if film.is_some_and(|film| film.trigger == Trigger::Episode) {
@@ -229,7 +158,14 @@ fn train<T: Flyable>(
     session.finish(learner.iteration())
 }
 
-fn configure<T: Flyable>(arguments: &Train, layers: &mut Layers) -> Result<(), Failure> {
+/// Layers the preset, then flags over files and overrides.
+pub(crate) fn configure<T: Flyable, A: Recipe<T>>(
+    arguments: &Train,
+    layers: &mut Layers,
+) -> Result<(), Failure> {
+    if let Some(preset) = A::preset(&arguments.preset)? {
+        layers.preset(&arguments.preset, preset)?;
+    }
     layer::<T>(layers, &arguments.flight)?;
     if let Some(iterations) = arguments.max_iterations {
         layers.set("agent.max_iterations", iterations, Origin::flag("--max_iterations"))?;
@@ -262,192 +198,6 @@ fn find_resumed(arguments: &Train, plan: &Plan, root: &Path) -> Result<Option<Re
             .hint("give a path, or `--resume` and a regular expression for the file's name")),
         None => Ok(None),
     }
-}
-
-fn other_shape(path: &Path) -> Failure {
-    Failure::new("the networks of the checkpoint have other shapes than `agent.actor` and `agent.critic`")
-        .at(&path.display())
-        .hint("`eyas inspect FILE` shows them; set `agent.actor.hidden_dims` and `agent.critic.hidden_dims`")
-}
-
-struct PpoLearner {
-    ppo: Ppo,
-    env: Box<dyn VecEnv>,
-}
-
-impl Learner for PpoLearner {
-    fn iterate(&mut self) -> Iteration {
-        let report = self.ppo.iterate(self.env.as_mut());
-        let seconds = report.collection_time + report.learning_time;
-        let std = f64::from(self.ppo.std.iter().sum::<f32>() / self.ppo.std.len() as f32);
-        // The scalars of rsl_rl's runner, under the names of 2.x and of 5.x where they differ.
-        let mut scalars = named([
-            ("Loss/value_function", report.losses.value_function),
-            ("Loss/surrogate", report.losses.surrogate),
-            ("Loss/entropy", report.losses.entropy),
-            ("Loss/kl", report.losses.kl),
-            ("Loss/learning_rate", f64::from(self.ppo.learning_rate)),
-            ("Policy/mean_std", std),
-            ("Policy/mean_noise_std", std),
-            ("Perf/total_fps", report.env_steps as f64 / seconds),
-            ("Perf/collection time", report.collection_time),
-            ("Perf/collection_time", report.collection_time),
-            ("Perf/learning_time", report.learning_time),
-        ]);
-        if let Some((mean_return, mean_length)) = self.ppo.episodes().recent() {
-            scalars.push(("Train/mean_reward".to_owned(), mean_return));
-            scalars.push(("Train/mean_episode_length".to_owned(), mean_length));
-        }
-        scalars.extend(self.ppo.episodes().drain(report.env_steps));
-        Iteration { env_steps: report.env_steps, seconds, scalars }
-    }
-
-    fn iteration(&self) -> u32 {
-        self.ppo.iteration
-    }
-
-    fn actor(&self) -> &Policy {
-        &self.ppo.actor
-    }
-
-    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure> {
-        let ppo = &self.ppo;
-        let optimizer = AdamState::of(ppo.optimizer.clone(), f64::from(ppo.learning_rate));
-        rsl_rl::write_ppo(
-            path,
-            &rsl_rl::PpoCheckpoint {
-                actor: &ppo.actor,
-                std: &ppo.std,
-                critic: &ppo.critic,
-                critic_normalizer: ppo.critic_normalizer.as_ref(),
-                optimizer: &optimizer,
-                iteration: u64::from(ppo.iteration),
-                extra: Some(extra),
-            },
-        )?;
-        Ok(())
-    }
-
-    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
-        let stored = rsl_rl::read_ppo(path)?;
-        let ppo = &mut self.ppo;
-        let shapes = (&stored.actor.network.architecture, &stored.critic.architecture);
-        if shapes != (&ppo.actor.network.architecture, &ppo.critic.architecture) {
-            return Err(other_shape(path));
-        }
-        ppo.actor = stored.actor;
-        ppo.critic = stored.critic;
-        ppo.std = stored.std;
-        ppo.critic_normalizer = stored.critic_normalizer;
-        ppo.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
-        if let Some(state) = stored.optimizer {
-            ppo.learning_rate = state.learning_rate as f32;
-            ppo.optimizer = state.into();
-        }
-        Ok(stored.extra)
-    }
-
-    fn envs_key(&self) -> &'static str {
-        "ppo_envs"
-    }
-
-    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        self.env.blocks().iter_mut().for_each(|block| block.visit_state(visit));
-    }
-}
-
-/// The gradient needs neither critic nor noise; both are stored because rsl_rl's layout has them, so that it
-/// loads the file and can go on from there with PPO.
-struct ApgLearner<B: DifferentiableBlock> {
-    apg: Apg<B>,
-    critic: Network,
-    std: Vec<f32>,
-}
-
-impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
-    fn iterate(&mut self) -> Iteration {
-        let report = self.apg.iterate();
-        let mut scalars = named([
-            ("Loss/cost", report.cost),
-            ("Loss/gradient_norm", report.gradient_norm),
-            ("Loss/learning_rate", report.learning_rate),
-            ("Train/mean_step_reward", report.reward),
-            ("Metrics/died_episodes_per_step", report.crashes_per_step),
-            ("Perf/total_fps", report.env_steps as f64 / report.seconds),
-            ("Perf/learning_time", report.seconds),
-        ]);
-        if report.value_loss.is_finite() {
-            scalars.push(("Loss/value_function".to_owned(), report.value_loss));
-        }
-        Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars }
-    }
-
-    fn iteration(&self) -> u32 {
-        self.apg.iteration
-    }
-
-    fn actor(&self) -> &Policy {
-        &self.apg.actor
-    }
-
-    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure> {
-        let moments = |own: &[f32]| {
-            let mut all = vec![0.0; self.std.len()];
-            all.extend_from_slice(own);
-            all.resize(all.len() + self.critic.parameters.len(), 0.0);
-            all
-        };
-        let optimizer = AdamState {
-            step: self.apg.optimizer.step,
-            exp_avg: moments(&self.apg.optimizer.exp_avg),
-            exp_avg_sq: moments(&self.apg.optimizer.exp_avg_sq),
-            learning_rate: self.apg.learning_rate(),
-        };
-        rsl_rl::write_ppo(
-            path,
-            &rsl_rl::PpoCheckpoint {
-                actor: &self.apg.actor,
-                std: &self.std,
-                critic: &self.critic,
-                critic_normalizer: self.apg.actor.normalizer.as_ref(),
-                optimizer: &optimizer,
-                iteration: u64::from(self.apg.iteration),
-                extra: Some(extra),
-            },
-        )?;
-        Ok(())
-    }
-
-    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
-        let stored = rsl_rl::read_ppo(path)?;
-        let parameters = self.apg.actor.network.parameters.len();
-        if stored.actor.network.architecture != self.apg.actor.network.architecture {
-            return Err(other_shape(path));
-        }
-        let first = stored.std.len();
-        self.apg.set_actor(stored.actor)?;
-        self.critic = stored.critic;
-        self.std = stored.std;
-        self.apg.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
-        if let Some(state) = stored.optimizer {
-            let own = |all: &[f32]| all[first..first + parameters].to_vec();
-            self.apg.optimizer =
-                Adam { step: state.step, exp_avg: own(&state.exp_avg), exp_avg_sq: own(&state.exp_avg_sq) };
-        }
-        Ok(stored.extra)
-    }
-
-    fn envs_key(&self) -> &'static str {
-        "apg_envs"
-    }
-
-    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        self.apg.visit_envs(visit);
-    }
-}
-
-fn named<const N: usize>(scalars: [(&str, f64); N]) -> Vec<(String, f64)> {
-    scalars.map(|(tag, value)| (tag.to_owned(), value)).to_vec()
 }
 
 struct Session<'a, T> {

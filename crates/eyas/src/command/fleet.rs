@@ -1,0 +1,424 @@
+//! `eyas train --vehicles`: a teacher for each vehicle of a fleet, as one job.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use eyas_env::{Craft, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_csv, read_fleet};
+use eyas_formats::{Value, atomic, rsl_rl};
+use eyas_learn::{Pilot, Summary, evaluate, ppo};
+use eyas_policy::Policy;
+use eyas_run::run_dir::find_run_dir;
+use eyas_run::{EventWriter, Interrupt, Layers, Progress, RunDir};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Train;
+use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
+use crate::failure::Failure;
+use crate::flyable::Flyable as _;
+use crate::learner::{ApgConfig, Recipe};
+use crate::report::say;
+use crate::setup::{check, progress, write_manifest};
+
+/// When a teacher is good enough, measured under the protocol of the C++ system, whose starts are the same for
+/// vehicles of every size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FleetConfig {
+    /// Mean return that a teacher must reach; below it another seed is tried.
+    required_return: f64,
+    /// Largest share of episodes that may end in a termination. In `[0, 1]`.
+    max_terminated: f64,
+    /// Mean return at which training stops early; null: never.
+    stop_return: Option<f64>,
+    /// Share of terminated episodes at which it may. In `[0, 1]`.
+    stop_terminated: f64,
+    /// Seeds tried for one teacher. At least 1.
+    max_attempts: u32,
+    /// Episodes of an evaluation. At least 1.
+    eval_episodes: usize,
+}
+
+impl Default for FleetConfig {
+    fn default() -> Self {
+        Self {
+            required_return: 600.0,
+            max_terminated: 0.02,
+            stop_return: Some(705.0),
+            stop_terminated: 0.0,
+            max_attempts: 3,
+            eval_episodes: 256,
+        }
+    }
+}
+
+impl FleetConfig {
+    fn validate(&self) -> Result<(), String> {
+        for (name, value) in
+            [("max_terminated", self.max_terminated), ("stop_terminated", self.stop_terminated)]
+        {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("`fleet.{name}` = {value}, expected a share in [0, 1]"));
+            }
+        }
+        let at_least_one =
+            [("max_attempts", self.max_attempts as usize), ("eval_episodes", self.eval_episodes)];
+        for (name, value) in at_least_one {
+            if value < 1 {
+                return Err(format!("`fleet.{name}` = {value}, expected at least 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config<A> {
+    env: RaptorConfig,
+    agent: A,
+    fleet: FleetConfig,
+}
+
+/// What is known of a trained teacher; beside its model as `result.json`, whose presence says that it is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TeacherResult {
+    /// Number of the teacher, which names its folder.
+    pub(crate) teacher: usize,
+    /// Vehicle it flies.
+    pub(crate) vehicle: String,
+    /// Whether it met the bar.
+    pub(crate) accepted: bool,
+    /// Seeds tried.
+    pub(crate) attempts: u32,
+    /// Seed of the one kept.
+    pub(crate) seed: u64,
+    /// Updates after which it was kept.
+    pub(crate) iteration: u32,
+    /// Time that all attempts took, s.
+    pub(crate) seconds: f64,
+    /// Under the protocol of the C++ system.
+    pub(crate) raptor: Score,
+    /// From the starts that it learned from.
+    pub(crate) own: Score,
+}
+
+/// How a teacher flies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Score {
+    /// Mean return.
+    pub(crate) mean_return: f64,
+    /// Mean length, control steps.
+    pub(crate) mean_length: f64,
+    /// Share of episodes that end in a termination.
+    pub(crate) terminated: f64,
+}
+
+impl From<Summary> for Score {
+    fn from(it: Summary) -> Self {
+        Self { mean_return: it.mean_return, mean_length: it.mean_length, terminated: it.crash_rate }
+    }
+}
+
+/// Folder of a teacher.
+pub(crate) fn folder(teacher: usize) -> String {
+    format!("teacher_{teacher:04}")
+}
+
+pub(crate) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
+    match arguments.algorithm.as_str() {
+        "apg" => run_recipe::<ApgConfig<RaptorConfig>>(arguments, interrupt),
+        "ppo" => run_recipe::<ppo::RunnerConfig>(arguments, interrupt),
+        other => Err(unknown_algorithm(other)),
+    }
+}
+
+fn run_recipe<A: Recipe<RaptorConfig>>(
+    arguments: &Train,
+    interrupt: &Interrupt,
+) -> Result<ExitCode, Failure> {
+    if arguments.flight.video.video || arguments.checkpoint.is_some() {
+        return Err(Failure::new("`--video` and `--checkpoint` are for the training of one teacher")
+            .hint("leave the flag out; `eyas play` records a teacher of the fleet"));
+    }
+    let mut layers = Layers::new(&Config::<A>::default())?;
+    configure::<RaptorConfig, A>(arguments, &mut layers)?;
+    let config: Config<A> = layers.finish()?;
+    check(&layers, config.env.validate())?;
+    check(&layers, config.agent.validate())?;
+    check(&layers, config.env.validate_training())?;
+    check(&layers, config.fleet.validate())?;
+    let plan = layers.section::<Plan>("agent")?;
+    let vehicles = arguments.fleet.vehicles.as_deref().expect("a fleet has vehicles");
+    let fleet = crews(arguments, read_fleet(vehicles)?)?;
+
+    let experiment = format!("{}_fleet", plan.experiment_name);
+    let run = if plan.resume {
+        RunDir::open(find_run_dir(Path::new(ROOT).join(&experiment), &plan.load_run)?)?
+    } else {
+        RunDir::create(ROOT, &experiment, &plan.run_name)?
+    };
+    say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
+    for section in ["env", "agent", "fleet"] {
+        run.params_yaml(section, &layers.to_yaml(section)?)?;
+    }
+    let inputs: Vec<&Path> = if vehicles.is_file() { vec![vehicles] } else { Vec::new() };
+    write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
+
+    let todo: Vec<&(usize, Craft)> =
+        fleet.iter().filter(|(teacher, _)| read_result(&run, *teacher).is_none()).collect();
+    if todo.len() < fleet.len() {
+        say(format!("[INFO] {} of {} teachers are there already", fleet.len() - todo.len(), fleet.len()))?;
+    }
+    let job = Job {
+        config: &config,
+        plan: &plan,
+        run: &run,
+        interrupt,
+        bar: progress(arguments.flight.quiet, "teachers", fleet.len() as u64, "steps"),
+        events: Mutex::new(EventWriter::create(run.path())?),
+    };
+    job.bar.set((fleet.len() - todo.len()) as u64);
+    // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.
+    todo.par_iter().with_max_len(1).try_for_each(|(teacher, craft)| job.train(*teacher, craft))?;
+    let Job { bar, events, .. } = job;
+    drop(bar);
+    events.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).flush()?;
+    finish(&run, &fleet, interrupt)
+}
+
+/// The numbered vehicles that this machine trains teachers for.
+fn crews(arguments: &Train, fleet: Vec<Craft>) -> Result<Vec<(usize, Craft)>, Failure> {
+    let known = fleet.len();
+    let wanted = arguments.fleet.num_teachers.unwrap_or(known);
+    if wanted == 0 || wanted > known {
+        return Err(Failure::new(format!(
+            "`--num_teachers {wanted}`: the fleet has {known} vehicles, expected 1 to {known}"
+        )));
+    }
+    let (index, shards) = match &arguments.fleet.shard {
+        None => (1, 1),
+        Some(text) => text
+            .split_once('/')
+            .and_then(|(index, shards)| Some((index.parse().ok()?, shards.parse().ok()?)))
+            .filter(|(index, shards)| (1..=*shards).contains(index))
+            .ok_or_else(|| {
+                Failure::new(format!("`--shard {text}`: expected I/N with 1 ≤ I ≤ N, such as 2/3"))
+            })?,
+    };
+    let numbered = fleet.into_iter().take(wanted).enumerate();
+    Ok(numbered.filter(|(teacher, _)| teacher % shards == index - 1).collect())
+}
+
+fn read_result(run: &RunDir, teacher: usize) -> Option<TeacherResult> {
+    let text = std::fs::read_to_string(run.path().join(folder(teacher)).join("result.json")).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+struct Job<'a, A> {
+    config: &'a Config<A>,
+    plan: &'a Plan,
+    run: &'a RunDir,
+    interrupt: &'a Interrupt,
+    bar: Progress,
+    events: Mutex<EventWriter>,
+}
+
+/// The best that a teacher was so far.
+struct Best {
+    actor: Policy,
+    std: Vec<f32>,
+    iteration: u32,
+    seed: u64,
+    raptor: Score,
+    own: Score,
+}
+
+impl Best {
+    fn total(&self) -> f64 {
+        self.raptor.mean_return + self.own.mean_return
+    }
+}
+
+impl<A: Recipe<RaptorConfig>> Job<'_, A> {
+    /// Trains the teacher of one vehicle: other seeds until one meets the bar, then its files. An interrupted
+    /// teacher leaves none.
+    fn train(&self, teacher: usize, craft: &Craft) -> Result<(), Failure> {
+        let clock = std::time::Instant::now();
+        let fleet = &self.config.fleet;
+        let meets =
+            |it: &Score| it.mean_return >= fleet.required_return && it.terminated <= fleet.max_terminated;
+        let mut best: Option<Best> = None;
+        let mut attempts = 0;
+        while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| meets(&it.raptor)) {
+            let seed = self.plan.seed + u64::from(attempts);
+            self.attempt(craft, seed, &mut best)?;
+            if self.interrupt.interrupted() {
+                return Ok(());
+            }
+            attempts += 1;
+        }
+        let Some(best) = best else { return Ok(()) };
+        let result = TeacherResult {
+            teacher,
+            vehicle: craft.id.clone(),
+            accepted: meets(&best.raptor),
+            attempts,
+            seed: best.seed,
+            iteration: best.iteration,
+            seconds: clock.elapsed().as_secs_f64(),
+            raptor: best.raptor,
+            own: best.own,
+        };
+        self.write(&result, &best, craft)?;
+        self.announce(&result)
+    }
+
+    /// Learns with one seed, and keeps the best.
+    fn attempt(&self, craft: &Craft, seed: u64, best: &mut Option<Best>) -> Result<(), Failure> {
+        let env = self.config.env.of(craft);
+        let mut learner = self.config.agent.start(&env, seed)?;
+        while learner.iteration() < self.plan.max_iterations && !self.interrupt.interrupted() {
+            let steps = learner.iterate().env_steps;
+            self.bar.count(steps);
+            let iteration = learner.iteration();
+            if !iteration.is_multiple_of(self.plan.eval_interval) && iteration != self.plan.max_iterations {
+                continue;
+            }
+            let now = Best {
+                actor: learner.actor().clone(),
+                std: learner.std().to_vec(),
+                iteration,
+                seed,
+                raptor: self.measure(Protocol::Raptor, craft, learner.actor())?,
+                own: self.measure(self.config.env.protocol, craft, learner.actor())?,
+            };
+            let fleet = &self.config.fleet;
+            let stops = fleet.stop_return.is_some_and(|it| now.raptor.mean_return >= it)
+                && now.raptor.terminated.max(now.own.terminated) <= fleet.stop_terminated;
+            if best.as_ref().is_none_or(|best| now.total() > best.total()) {
+                *best = Some(now);
+            }
+            if stops {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&self, protocol: Protocol, craft: &Craft, actor: &Policy) -> Result<Score, Failure> {
+        let config = RaptorConfig { protocol, ..self.config.env.clone() };
+        let crafts = vec![0; self.config.fleet.eval_episodes];
+        let mut env = RaptorEnv::of_fleet(&config, std::slice::from_ref(craft), &crafts, EVALUATION_SEED);
+        let pilot = Pilot::new(actor, eyas_env::VecEnv::spec(&env))?;
+        Ok(evaluate(&mut env, &pilot, None, config.max_episode_length()).summary().into())
+    }
+
+    /// The model, the vehicle, and last what says that both are there.
+    fn write(&self, result: &TeacherResult, best: &Best, craft: &Craft) -> Result<(), Failure> {
+        let folder = self.run.path().join(folder(result.teacher));
+        std::fs::create_dir_all(&folder)?;
+        let extra = Value::dict([("best_return", result.own.mean_return)]);
+        let iteration = u64::from(best.iteration);
+        rsl_rl::write_actor(&folder.join(BEST), &best.actor, &best.std, iteration, Some(&extra))?;
+        atomic::write(&folder.join("vehicle.json"), VehicleFile::from(craft).to_json().as_bytes())?;
+        let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
+        Ok(atomic::write(&folder.join("result.json"), text.as_bytes())?)
+    }
+
+    fn announce(&self, result: &TeacherResult) -> Result<(), Failure> {
+        self.bar.advance(1);
+        let TeacherResult { teacher, raptor, own, .. } = result;
+        let step = *teacher as u64;
+        let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (tag, value) in [
+            ("fleet/return", raptor.mean_return),
+            ("fleet/terminated", raptor.terminated),
+            ("fleet/own_return", own.mean_return),
+            ("fleet/own_terminated", own.terminated),
+            ("fleet/attempts", f64::from(result.attempts)),
+            ("fleet/seconds", result.seconds),
+        ] {
+            events.scalar(tag, step, value as f32)?;
+        }
+        drop(events);
+        if !result.accepted {
+            self.bar.println(format!(
+                "[WARNING] Teacher {teacher} (vehicle {}) stays below the bar after {} attempts: return {:.1}, {:.2} % terminated",
+                result.vehicle, result.attempts, raptor.mean_return, 100.0 * raptor.terminated
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tables of all teachers that are there, and what they are worth.
+fn finish(run: &RunDir, fleet: &[(usize, Craft)], interrupt: &Interrupt) -> Result<ExitCode, Failure> {
+    let mut done: Vec<TeacherResult> = Vec::new();
+    let mut crafts: Vec<Craft> = Vec::new();
+    for (teacher, craft) in fleet {
+        if let Some(result) = read_result(run, *teacher) {
+            crafts.push(Craft { id: format!("{teacher}"), ..craft.clone() });
+            done.push(result);
+        }
+    }
+    let table = fleet_to_csv(&crafts).map_err(Failure::new)?;
+    atomic::write(&run.file("teacher_dynamics.csv"), table.as_bytes())?;
+    done.sort_by(|a, b| {
+        b.raptor.mean_return.total_cmp(&a.raptor.mean_return).then(a.teacher.cmp(&b.teacher))
+    });
+    atomic::write(&run.file("ranking.csv"), ranking(&done).as_bytes())?;
+    let mean = |value: &dyn Fn(&TeacherResult) -> f64| {
+        done.iter().map(value).sum::<f64>() / done.len().max(1) as f64
+    };
+    say(format!("{} of {} teachers", done.len(), fleet.len()))?;
+    for (name, score) in [
+        ("from starts of the C++ system", (|it| it.raptor) as fn(&TeacherResult) -> Score),
+        ("from their own starts", |it| it.own),
+    ] {
+        say(format!(
+            "  {name}: return {:.1}, length {:.1}, {:.2} % terminated",
+            mean(&|it| score(it).mean_return),
+            mean(&|it| score(it).mean_length),
+            100.0 * mean(&|it| score(it).terminated)
+        ))?;
+    }
+    say(format!("  {:.1} s of a core for each", mean(&|it| it.seconds)))?;
+    let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if interrupt.interrupted() {
+        say(format!("Interrupted; go on with: the same command and --resume --load_run {name}"))?;
+        return Ok(ExitCode::from(130));
+    }
+    let directory = run.path().display();
+    say(format!("Distil them: eyas distill --task Eyas-Raptor-v0 --teacher_dir {directory}"))?;
+    let weak = done.iter().filter(|it| !it.accepted).count();
+    if weak > 0 {
+        say(format!("{weak} stay below the bar, see {}", run.file("ranking.csv").display()))?;
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ranking(done: &[TeacherResult]) -> String {
+    let mut text = String::from(
+        "rank,teacher,vehicle,return,length,terminated,own_return,own_length,own_terminated,accepted,attempts,seed,iteration,seconds\n",
+    );
+    for (rank, it) in done.iter().enumerate() {
+        let TeacherResult { teacher, vehicle, raptor, own, accepted, attempts, seed, iteration, seconds } =
+            it;
+        let _ = writeln!(
+            text,
+            "{},{teacher},{vehicle},{},{},{},{},{},{},{accepted},{attempts},{seed},{iteration},{seconds:.2}",
+            rank + 1,
+            raptor.mean_return,
+            raptor.mean_length,
+            raptor.terminated,
+            own.mean_return,
+            own.mean_length,
+            own.terminated,
+        );
+    }
+    text
+}

@@ -1,0 +1,315 @@
+//! Algorithms that train a policy, as the commands drive them.
+
+use std::path::Path;
+
+use eyas_env::{DifferentiableBlock, DifferentiableTask, VecEnv};
+use eyas_formats::{AdamState, Tensor, Value, rsl_rl};
+use eyas_learn::apg::{self, Apg};
+use eyas_learn::ppo::{self, Ppo};
+use eyas_policy::{Adam, Network, Policy};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::failure::Failure;
+use crate::flyable::Flyable;
+
+/// Settings of the gradient's cost.
+type Gradient<T> = <<T as DifferentiableTask>::Block as DifferentiableBlock>::Surrogate;
+/// Settings of a training by the simulator's gradient.
+pub(crate) type ApgConfig<T> = apg::RunnerConfig<Gradient<T>>;
+
+/// The settings of an algorithm, which a learner starts from.
+pub(crate) trait Recipe<T>: Clone + Default + Serialize + DeserializeOwned + Sync {
+    /// The settings of that name, if they differ from the defaults.
+    fn preset(name: &str) -> Result<Option<&'static str>, Failure>;
+
+    /// Checks ranges; the message names key, value and range.
+    fn validate(&self) -> Result<(), String>;
+
+    /// A learner that has learned nothing.
+    fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure>;
+}
+
+fn unknown_preset(name: &str) -> Failure {
+    Failure::new(format!("`--preset {name}`: unknown, expected eyas or foundation"))
+}
+
+impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
+    fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
+        match name {
+            "eyas" => Ok(Some(T::PPO_PRESET)),
+            "foundation" => Ok(None),
+            other => Err(unknown_preset(other)),
+        }
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
+        let mut env = env.make(env.num_envs(), seed);
+        Ok(Box::new(PpoLearner { ppo: Ppo::new(self, env.as_mut(), seed)?, env }))
+    }
+}
+
+impl<T: Flyable> Recipe<T> for ApgConfig<T> {
+    fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
+        match name {
+            "eyas" => Ok(Some(T::APG_PRESET)),
+            other => Err(unknown_preset(other).hint("the foundation preset is one of `--algorithm ppo`")),
+        }
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
+        let spec = DifferentiableTask::spec(env);
+        Ok(Box::new(ApgLearner {
+            apg: Apg::new(self, env, env.num_envs(), seed)?,
+            critic: Self { seed, ..self.clone() }.fresh_critic(&spec),
+            std: self.std(&spec),
+        }))
+    }
+}
+
+/// What an iteration did.
+pub(crate) struct Iteration {
+    pub(crate) env_steps: u64,
+    pub(crate) seconds: f64,
+    pub(crate) scalars: Vec<(String, f64)>,
+}
+
+/// An algorithm as the session drives it.
+pub(crate) trait Learner: Send {
+    fn iterate(&mut self) -> Iteration;
+    fn iteration(&self) -> u32;
+    fn actor(&self) -> &Policy;
+    /// Standard deviation of each action.
+    fn std(&self) -> &[f32];
+    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure>;
+    /// Goes on from a checkpoint; returns what `extra` was.
+    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure>;
+    /// Key of the state of its envs in a checkpoint.
+    fn envs_key(&self) -> &'static str;
+    /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs.
+    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32));
+}
+
+/// The state of all envs, as bytes that every torch loads.
+pub(crate) fn envs_of(learner: &mut dyn Learner) -> Tensor {
+    let mut bytes = Vec::new();
+    learner.visit_envs(&mut |word| bytes.extend(word.to_le_bytes()));
+    Tensor::from_u8(&[bytes.len()], &bytes)
+}
+
+/// Puts a stored state back; returns whether there is one of these envs.
+pub(crate) fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
+    let stored = extra.and_then(|it| it.get(learner.envs_key())).and_then(Value::as_tensor);
+    let Some(bytes) = stored.and_then(Tensor::to_u8) else { return false };
+    let (words, rest) = bytes.as_chunks();
+    let mut expected = 0;
+    learner.visit_envs(&mut |_| expected += 1);
+    if words.len() != expected || !rest.is_empty() {
+        return false;
+    }
+    let mut words = words.iter();
+    learner.visit_envs(&mut |word| *word = words.next().map_or(*word, |bytes| u32::from_le_bytes(*bytes)));
+    true
+}
+
+fn other_shape(path: &Path) -> Failure {
+    Failure::new("the networks of the checkpoint have other shapes than `agent.actor` and `agent.critic`")
+        .at(&path.display())
+        .hint("`eyas inspect FILE` shows them; set `agent.actor.hidden_dims` and `agent.critic.hidden_dims`")
+}
+
+/// PPO and the envs that it learns in.
+pub(crate) struct PpoLearner {
+    ppo: Ppo,
+    env: Box<dyn VecEnv>,
+}
+
+impl Learner for PpoLearner {
+    fn iterate(&mut self) -> Iteration {
+        let report = self.ppo.iterate(self.env.as_mut());
+        let seconds = report.collection_time + report.learning_time;
+        let std = f64::from(self.ppo.std.iter().sum::<f32>() / self.ppo.std.len() as f32);
+        // The scalars of rsl_rl's runner, under the names of 2.x and of 5.x where they differ.
+        let mut scalars = named([
+            ("Loss/value_function", report.losses.value_function),
+            ("Loss/surrogate", report.losses.surrogate),
+            ("Loss/entropy", report.losses.entropy),
+            ("Loss/kl", report.losses.kl),
+            ("Loss/learning_rate", f64::from(self.ppo.learning_rate)),
+            ("Policy/mean_std", std),
+            ("Policy/mean_noise_std", std),
+            ("Perf/total_fps", report.env_steps as f64 / seconds),
+            ("Perf/collection time", report.collection_time),
+            ("Perf/collection_time", report.collection_time),
+            ("Perf/learning_time", report.learning_time),
+        ]);
+        if let Some((mean_return, mean_length)) = self.ppo.episodes().recent() {
+            scalars.push(("Train/mean_reward".to_owned(), mean_return));
+            scalars.push(("Train/mean_episode_length".to_owned(), mean_length));
+        }
+        scalars.extend(self.ppo.episodes().drain(report.env_steps));
+        Iteration { env_steps: report.env_steps, seconds, scalars }
+    }
+
+    fn iteration(&self) -> u32 {
+        self.ppo.iteration
+    }
+
+    fn actor(&self) -> &Policy {
+        &self.ppo.actor
+    }
+
+    fn std(&self) -> &[f32] {
+        &self.ppo.std
+    }
+
+    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure> {
+        let ppo = &self.ppo;
+        let optimizer = AdamState::of(ppo.optimizer.clone(), f64::from(ppo.learning_rate));
+        rsl_rl::write_ppo(
+            path,
+            &rsl_rl::PpoCheckpoint {
+                actor: &ppo.actor,
+                std: &ppo.std,
+                critic: &ppo.critic,
+                critic_normalizer: ppo.critic_normalizer.as_ref(),
+                optimizer: &optimizer,
+                iteration: u64::from(ppo.iteration),
+                extra: Some(extra),
+            },
+        )?;
+        Ok(())
+    }
+
+    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
+        let stored = rsl_rl::read_ppo(path)?;
+        let ppo = &mut self.ppo;
+        let shapes = (&stored.actor.network.architecture, &stored.critic.architecture);
+        if shapes != (&ppo.actor.network.architecture, &ppo.critic.architecture) {
+            return Err(other_shape(path));
+        }
+        ppo.actor = stored.actor;
+        ppo.critic = stored.critic;
+        ppo.std = stored.std;
+        ppo.critic_normalizer = stored.critic_normalizer;
+        ppo.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
+        if let Some(state) = stored.optimizer {
+            ppo.learning_rate = state.learning_rate as f32;
+            ppo.optimizer = state.into();
+        }
+        Ok(stored.extra)
+    }
+
+    fn envs_key(&self) -> &'static str {
+        "ppo_envs"
+    }
+
+    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        self.env.blocks().iter_mut().for_each(|block| block.visit_state(visit));
+    }
+}
+
+/// The gradient needs neither critic nor noise; both are stored because rsl_rl's layout has them, so that it
+/// loads the file and can go on from there with PPO.
+pub(crate) struct ApgLearner<B: DifferentiableBlock> {
+    apg: Apg<B>,
+    critic: Network,
+    std: Vec<f32>,
+}
+
+impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
+    fn iterate(&mut self) -> Iteration {
+        let report = self.apg.iterate();
+        let mut scalars = named([
+            ("Loss/cost", report.cost),
+            ("Loss/gradient_norm", report.gradient_norm),
+            ("Loss/learning_rate", report.learning_rate),
+            ("Train/mean_step_reward", report.reward),
+            ("Metrics/died_episodes_per_step", report.crashes_per_step),
+            ("Perf/total_fps", report.env_steps as f64 / report.seconds),
+            ("Perf/learning_time", report.seconds),
+        ]);
+        if report.value_loss.is_finite() {
+            scalars.push(("Loss/value_function".to_owned(), report.value_loss));
+        }
+        Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars }
+    }
+
+    fn iteration(&self) -> u32 {
+        self.apg.iteration
+    }
+
+    fn actor(&self) -> &Policy {
+        &self.apg.actor
+    }
+
+    fn std(&self) -> &[f32] {
+        &self.std
+    }
+
+    fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure> {
+        let moments = |own: &[f32]| {
+            let mut all = vec![0.0; self.std.len()];
+            all.extend_from_slice(own);
+            all.resize(all.len() + self.critic.parameters.len(), 0.0);
+            all
+        };
+        let optimizer = AdamState {
+            step: self.apg.optimizer.step,
+            exp_avg: moments(&self.apg.optimizer.exp_avg),
+            exp_avg_sq: moments(&self.apg.optimizer.exp_avg_sq),
+            learning_rate: self.apg.learning_rate(),
+        };
+        rsl_rl::write_ppo(
+            path,
+            &rsl_rl::PpoCheckpoint {
+                actor: &self.apg.actor,
+                std: &self.std,
+                critic: &self.critic,
+                critic_normalizer: self.apg.actor.normalizer.as_ref(),
+                optimizer: &optimizer,
+                iteration: u64::from(self.apg.iteration),
+                extra: Some(extra),
+            },
+        )?;
+        Ok(())
+    }
+
+    fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
+        let stored = rsl_rl::read_ppo(path)?;
+        let parameters = self.apg.actor.network.parameters.len();
+        if stored.actor.network.architecture != self.apg.actor.network.architecture {
+            return Err(other_shape(path));
+        }
+        let first = stored.std.len();
+        self.apg.set_actor(stored.actor)?;
+        self.critic = stored.critic;
+        self.std = stored.std;
+        self.apg.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
+        if let Some(state) = stored.optimizer {
+            let own = |all: &[f32]| all[first..first + parameters].to_vec();
+            self.apg.optimizer =
+                Adam { step: state.step, exp_avg: own(&state.exp_avg), exp_avg_sq: own(&state.exp_avg_sq) };
+        }
+        Ok(stored.extra)
+    }
+
+    fn envs_key(&self) -> &'static str {
+        "apg_envs"
+    }
+
+    fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        self.apg.visit_envs(visit);
+    }
+}
+
+fn named<const N: usize>(scalars: [(&str, f64); N]) -> Vec<(String, f64)> {
+    scalars.map(|(tag, value)| (tag.to_owned(), value)).to_vec()
+}
