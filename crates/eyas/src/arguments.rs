@@ -248,9 +248,36 @@ impl TeacherOptions {
 pub(crate) struct Distill {
     #[command(flatten)]
     pub(crate) flight: Flight,
-    /// Checkpoint of the teacher
-    #[arg(long, value_name = "FILE")]
-    pub(crate) teacher_checkpoint: PathBuf,
+    /// Checkpoint of the teacher; several times: many teachers, each with its vehicle beside it as `vehicle.json`
+    #[arg(long, value_name = "FILE", required_unless_present = "teacher_dir")]
+    pub(crate) teacher_checkpoint: Vec<PathBuf>,
+    /// Folder of many teachers and their vehicles, as `eyas train --vehicles` makes it
+    #[arg(long, value_name = "DIR", conflicts_with = "teacher_checkpoint")]
+    pub(crate) teacher_dir: Option<PathBuf>,
+    /// Which of them, such as 0-99,120 [default: all]
+    #[arg(long, value_name = "IDS", requires = "teacher_dir")]
+    pub(crate) teacher_ids: Option<String>,
+    /// Which of them not
+    #[arg(long, value_name = "IDS", requires = "teacher_dir")]
+    pub(crate) exclude_teacher_ids: Option<String>,
+    /// Which teachers to take by their returns: all, best, worst or random [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) teacher_selection: Option<String>,
+    /// How many teachers to take [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) num_teachers: Option<usize>,
+    /// What to do with a teacher that does not fly its own vehicle: stop or skip [default: stop]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) on_weak_teacher: Option<String>,
+    /// How many teachers label an epoch [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) num_active_teachers: Option<usize>,
+    /// Which: hardest, easiest or regret, by the student's returns on their vehicles
+    #[arg(long, value_name = "NAME")]
+    pub(crate) active: Option<String>,
+    /// Settings of `Eyas-Raptor-v0` to start from: eyas, or raptor for the C++ system's [default: eyas for many teachers]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
     #[command(flatten)]
     pub(crate) teacher: TeacherOptions,
     /// Kind of student: mlp or gru [default: mlp]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod command;
+mod crew;
 mod dataset_file;
 mod failure;
 mod flyable;
@@ -10,6 +11,7 @@ mod report;
 mod self_check;
 mod setup;
 mod table;
+mod tables;
 mod video;
 
 use std::process::ExitCode;

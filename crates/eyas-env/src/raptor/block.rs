@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, norm, scale};
 
-use super::config::{Observation, RaptorConfig};
+use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
 use super::craft::Craft;
 use super::rules;
 use crate::episode::Ledger;
@@ -304,10 +304,14 @@ impl RaptorBlock {
         let rotor = shared.start.lanes(first_env, &episode, &zeros, 5);
         let push = normals::<L>(&shared.start.lanes(first_env, &episode, &zeros, 6));
 
-        let max_position = self.crafts.max_start_position.load::<L>(half);
+        let is_raptor = uniforms::<L>(&kind[2]).less(L::constant(config.init.raptor_share));
+        let own = self.crafts.max_start_position.load::<L>(half);
+        let max_position = L::select(is_raptor, L::constant(RAPTOR_MAX_POSITION), own);
+        let own = L::constant(config.max_start_angle());
+        let max_angle = L::select(is_raptor, L::constant(RAPTOR_MAX_ANGLE), own);
         let max_velocity = L::constant(config.init.max_linear_velocity);
         let max_rate = L::constant(config.init.max_angular_velocity);
-        let angle = uniforms::<L>(&place[3]) * L::constant(config.max_start_angle());
+        let angle = uniforms::<L>(&place[3]) * max_angle;
         let mut body = Body {
             position: [0, 1, 2].map(|it| max_position * signed::<L>(&place[it])),
             orientation: about_axis([axis[0], axis[1], axis[2]], angle),

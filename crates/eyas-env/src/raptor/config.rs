@@ -72,6 +72,8 @@ pub struct InitConfig {
     pub max_position: Option<f64>,
     /// Limit of the angle about a random axis, rad; null: as the protocol says. At least 0.
     pub max_angle: Option<f64>,
+    /// Share of episodes that start within the limits of protocol `raptor` whatever the protocol. In `[0, 1]`.
+    pub raptor_share: f64,
     /// Limit of each axis of the velocity, m/s. At least 0.
     pub max_linear_velocity: f64,
     /// Limit of each axis of the angular velocity, rad/s. At least 0.
@@ -132,6 +134,7 @@ impl Default for InitConfig {
             guidance: 0.1,
             max_position: None,
             max_angle: None,
+            raptor_share: 0.0,
             max_linear_velocity: 1.0,
             max_angular_velocity: 1.0,
             min_rpm: -1.0,
@@ -171,6 +174,10 @@ impl Default for RaptorConfig {
     }
 }
 
+/// Starts of the C++ system, m and rad.
+pub(super) const RAPTOR_MAX_POSITION: f64 = 0.5;
+pub(super) const RAPTOR_MAX_ANGLE: f64 = 1.0;
+
 impl RaptorConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
@@ -207,7 +214,7 @@ impl RaptorConfig {
     pub fn max_start_position(&self, craft: &Craft) -> f64 {
         self.init.max_position.unwrap_or_else(|| match self.protocol {
             Protocol::Eyas => craft.max_position.unwrap_or(10.0 * craft.dynamics.rotor_distance()),
-            Protocol::Raptor => 0.5,
+            Protocol::Raptor => RAPTOR_MAX_POSITION,
         })
     }
 
@@ -216,7 +223,7 @@ impl RaptorConfig {
     pub fn max_start_angle(&self) -> f64 {
         self.init.max_angle.unwrap_or(match self.protocol {
             Protocol::Eyas => std::f64::consts::FRAC_PI_2,
-            Protocol::Raptor => 1.0,
+            Protocol::Raptor => RAPTOR_MAX_ANGLE,
         })
     }
 
@@ -256,6 +263,7 @@ impl RaptorConfig {
         ])?;
         share(&[
             ("init.guidance", init.guidance),
+            ("init.raptor_share", init.raptor_share),
             ("prob_null_trajectory", self.prob_null_trajectory),
             ("langevin.alpha", langevin.alpha),
         ])?;

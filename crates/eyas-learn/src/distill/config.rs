@@ -42,6 +42,9 @@ pub struct DistillConfig {
     pub episode_steps: u32,
     /// Samples trained on in an epoch, whole batches, at least one; `null`: 40,000 (MLP), 1,200,000 (GRU).
     pub samples_per_epoch: Option<usize>,
+    /// Most passes of a recurrent student over the episodes in an epoch; null: as many as `samples_per_epoch` allows.
+    /// At least 1.
+    pub passes_per_epoch: Option<u32>,
     /// Memory of the dataset, bytes. Above it, a uniform sample of all episodes is kept.
     pub max_memory: u64,
     /// Largest norm of the gradient. Positive.
@@ -120,6 +123,7 @@ impl Default for DistillConfig {
             clamp_labels: true,
             episode_steps: 1000,
             samples_per_epoch: None,
+            passes_per_epoch: None,
             max_memory: 128 << 20,
             max_grad_norm: 1.0,
             eval_interval: 5,
@@ -240,6 +244,7 @@ impl DistillConfig {
             ("sequence_length", resolved.sequence_length as u64),
             ("episode_steps", u64::from(self.episode_steps)),
             ("samples_per_epoch", resolved.samples_per_epoch as u64),
+            ("passes_per_epoch", u64::from(self.passes_per_epoch.unwrap_or(1))),
             ("max_memory", self.max_memory),
             ("eval_interval", u64::from(self.eval_interval)),
             ("eval_episodes", self.eval_episodes as u64),

@@ -195,7 +195,7 @@ impl Student {
         let places = Places::new(dataset, is_recurrent.then_some(resolved.sequence_length as u32));
         let bound = resolved.samples_per_epoch;
         let mut lesson = Lesson { sequences: Vec::new(), samples: 0 };
-        for pass in 0.. {
+        for pass in 0..config.passes_per_epoch.unwrap_or(u32::MAX) {
             let count = if is_recurrent { places.count } else { places.count.min(bound) };
             let order = if config.shuffle {
                 self.shuffle.permutation(places.count, count, epoch, pass)

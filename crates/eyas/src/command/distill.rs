@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
-use eyas_formats::{AdamState, Side, Value, student};
+use eyas_formats::{AdamState, LoadOptions, Side, Value, atomic, student};
+use eyas_lanes::BLOCK;
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Stored, Student,
-    Teacher, distill, new_student,
+    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, OnWeakTeacher, Progress,
+    Stored, Student, Teacher, distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::run_dir::find_resumable;
@@ -15,12 +16,14 @@ use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Distill;
+use crate::crew::{self, Candidate, Choice, Crew, read_checkpoints};
 use crate::dataset_file;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::{self, say};
 use crate::self_check::self_check;
 use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
+use crate::tables::Tables;
 use crate::video::{Defaults, Plan, Videos};
 
 /// Folder of all runs.
@@ -28,6 +31,7 @@ const ROOT: &str = "logs/distillation";
 /// Seeds of the starts that no training uses: the evaluations, the final comparison.
 const EVALUATION_SEED: u64 = 0xe7a1;
 const FINAL_SEED: u64 = 0xf1a1;
+const REGISTRY_SEED: u64 = 0x7e57;
 /// How the names of the checkpoints to go on from begin.
 const CHECKPOINT: &str = "checkpoint_epoch_";
 /// Key of the powers of two that the student learns with.
@@ -62,12 +66,26 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     };
 
     // Everything that can be refused is refused before the run directory is made.
-    let env = config.env.make(config.env.num_envs(), seed);
     let options = arguments.teacher.load_options(Side::Teacher);
-    let loaded = load_policy(&arguments.teacher_checkpoint, &options)?;
-    let teacher = Pilot::new(&loaded.policy, env.spec())?;
-    let group = env.spec().group(config.distill.student.group()).expect("every task has both groups").clone();
-    let num_actions = env.spec().num_actions;
+    let candidates = candidates::<T>(arguments, &options)?;
+    let spec = config.env.make(1, seed).spec().clone();
+    let pilots: Vec<Pilot> = candidates
+        .iter()
+        .map(|it| {
+            Pilot::new(&it.loaded.policy, &spec).map_err(|error| Failure::new(error).at(&it.path.display()))
+        })
+        .collect::<Result<_, _>>()?;
+    let label_stds = label_stds(&config, &candidates)?;
+    let group = spec.group(config.distill.student.group()).expect("every task has both groups").clone();
+    let num_actions = spec.num_actions;
+    let has_registry = !config.env.registry(1, 0).is_empty();
+    if config.distill.registry_interval > 0 && !has_registry {
+        return Err(Failure::new(format!(
+            "`distill.registry_interval`: task `{}` has no named vehicles",
+            T::ID
+        ))
+        .hint("leave it at 0"));
+    }
 
     let run = match &resumed {
         Some(it) => RunDir::open(&it.run)?,
@@ -76,11 +94,19 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let directory = std::path::absolute(run.path())?;
     say(format!("[INFO] Logging distillation experiment in directory: {}", directory.display()))?;
     say(format!("[INFO] Creating environment: {}", arguments.flight.task))?;
-    let observation = teacher.features.len();
+    let observation = pilots[0].features.len();
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
-    say(format!("[INFO] Loading teacher policy from: {}", arguments.teacher_checkpoint.display()))?;
-    describe_teacher(&loaded)?;
-    self_check(&config.env.untimed(), &loaded, &options, &arguments.teacher_checkpoint)?;
+    let teachers = pilots.into_iter().zip(label_stds);
+    let teachers = teachers.map(|(pilot, label_std)| Teacher { label_std, ..Teacher::new(pilot) }).collect();
+    let mut crew = Crew { env: config.env.untimed(), fleet: Vec::new(), teachers };
+    if let [candidate] = candidates.as_slice() {
+        say(format!("[INFO] Loading teacher policy from: {}", candidate.path.display()))?;
+        describe_teacher(&candidate.loaded)?;
+        self_check(&crew.env, &candidate.loaded, &options, &candidate.path)?;
+    } else {
+        crew.fleet = candidates.iter().filter_map(|it| it.craft.clone()).collect();
+        admit(&mut crew, &candidates, &config, &run)?;
+    }
 
     say("[INFO] Creating student policy")?;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
@@ -101,25 +127,16 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
         say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
     say(format!("[INFO] Logging to: {}", directory.display()))?;
-    say(format!(
-        "[INFO] Dataset size: {} samples",
-        dataset_capacity(&config, group.features.len() + num_actions)
-    ))?;
+    let width = group.features.len() + num_actions;
+    say(format!("[INFO] Dataset size: {} samples", dataset_capacity(&config, crew.teachers.len(), width)))?;
     say(format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
     for section in ["env", "agent", "distill"] {
         run.params_yaml(section, &layers.to_yaml(section)?)?;
     }
-    write_manifest(&run, seed, &[&arguments.teacher_checkpoint], layers.provenance())?;
+    let inputs: Vec<&Path> = candidates.iter().map(|it| it.path.as_path()).collect();
+    write_manifest(&run, seed, &inputs, layers.provenance())?;
 
-    let mut faculty = [Teacher::new(teacher.clone())];
-    let mut arena = make_arena(&config, env, group.features.clone());
-    if !config.distill.teacher_deterministic {
-        let std = loaded.std.clone().ok_or_else(|| {
-            Failure::new("`--no-teacher_deterministic`: the teacher's file holds no standard deviation")
-                .hint("leave the flag out: labels are the teacher's mean actions")
-        })?;
-        faculty[0].label_std = Some(std);
-    }
+    let mut arena = make_arena(&config, &crew, group.features.clone());
     let epochs = u64::from(config.distill.n_epochs);
     let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
     bar.set(u64::from(progress.epoch));
@@ -128,19 +145,151 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let videos = film.map(|plan| {
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
-        Videos::new(plan, run.videos("distillation"), &config.env, first).beside("teacher", teacher.clone())
+        // Of a fleet the first vehicle is shown.
+        let env = crew.fleet.first().map_or_else(|| config.env.clone(), |craft| config.env.with_craft(craft));
+        let teacher = crew.teachers[0].pilot.clone();
+        Videos::new(plan, run.videos("distillation"), &env, first).beside("teacher", teacher)
     });
+    let tables = Tables::open(&run, crew.teachers.len() > 1 || config.distill.registry_interval > 0, epoch)?;
     let clock = std::time::Instant::now();
-    let mut session = Session { config, run, events, bar, interrupt, best, clock, videos };
+    let mut session =
+        Session { config, run, events, bar, interrupt, best, clock, videos, crew, tables, batches: 0 };
     session.record(epoch, &progress.student)?;
-    distill(&session.config.distill.clone(), &faculty, &mut arena, &mut progress, &mut session)?;
-    session.finish(arguments, &teacher, &progress)
+    let settings = session.config.distill.clone();
+    let teachers = session.crew.teachers.clone();
+    distill(&settings, &teachers, &mut arena, &mut progress, &mut session)?;
+    session.finish(arguments, &progress)
+}
+
+/// The teachers that the flags name. Many of them need a vehicle each where the task has vehicles.
+fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<Vec<Candidate>, Failure> {
+    let candidates = match &arguments.teacher_dir {
+        Some(folder) if T::TAKES_VEHICLES => {
+            let (ids, exclude) = (arguments.teacher_ids.as_deref(), arguments.exclude_teacher_ids.as_deref());
+            Choice { folder, ids, exclude }.read(options)?
+        }
+        Some(_) => {
+            return Err(Failure::new(format!("`--teacher_dir`: task `{}` has one vehicle", T::ID))
+                .hint("name the teachers with `--teacher_checkpoint`, once each"));
+        }
+        None => read_checkpoints(&arguments.teacher_checkpoint, options)?,
+    };
+    if T::TAKES_VEHICLES && candidates.len() > 1 {
+        if let Some(it) = candidates.iter().find(|it| it.craft.is_none()) {
+            return Err(Failure::new("a teacher of many has no vehicle")
+                .at(&it.path.display())
+                .hint(format!("put its parameter file beside it as `{}`", crate::crew::VEHICLE)));
+        }
+        if arguments.flight.vehicle.is_some() {
+            return Err(Failure::new("`--vehicle`: each of many teachers has a vehicle of its own")
+                .hint("leave the flag out"));
+        }
+    }
+    Ok(candidates)
+}
+
+/// Deviation of each teacher's labels, if labels are samples.
+fn label_stds<T>(config: &Config<T>, candidates: &[Candidate]) -> Result<Vec<Option<Vec<f32>>>, Failure> {
+    if config.distill.teacher_deterministic {
+        return Ok(vec![None; candidates.len()]);
+    }
+    let std = |it: &Candidate| {
+        it.loaded.std.clone().map(Some).ok_or_else(|| {
+            Failure::new("`--no-teacher_deterministic`: the teacher's file holds no standard deviation")
+                .at(&it.path.display())
+                .hint("leave the flag out: labels are the teacher's mean actions")
+        })
+    };
+    candidates.iter().map(std).collect()
+}
+
+/// Flies every teacher on its own vehicle, and keeps those that are admitted and selected.
+fn admit<T: Flyable>(
+    crew: &mut Crew<T>,
+    candidates: &[Candidate],
+    config: &Config<T>,
+    run: &RunDir,
+) -> Result<(), Failure> {
+    let settings = &config.distill.teachers;
+    let flight = [settings.admission_episodes, config.distill.eval_steps as usize];
+    let admissions = crew::admit(&crew.env, candidates, &crew.fleet, flight)?;
+    let table = crew::admission_table(&admissions, settings.solved_return);
+    atomic::write(&run.file("teachers.csv"), table.as_bytes())?;
+    let returns: Vec<f64> = admissions.iter().map(|it| it.evaluation.summary().mean_return).collect();
+    let weak: Vec<usize> = (0..returns.len()).filter(|it| returns[*it] < settings.solved_return).collect();
+    for index in &weak {
+        say(format!(
+            "[WARNING] Teacher {}: return {:.1} on its own vehicle, below {}",
+            candidates[*index].name, returns[*index], settings.solved_return
+        ))?;
+    }
+    if !weak.is_empty() && settings.on_weak_teacher == OnWeakTeacher::Stop {
+        let names: Vec<&str> = weak.iter().map(|it| candidates[*it].name.as_str()).collect();
+        return Err(Failure::new(format!(
+            "{} of {} teachers are not admitted: {}",
+            weak.len(),
+            returns.len(),
+            names.join(", ")
+        ))
+        .at(&run.file("teachers.csv").display())
+        .hint("`--on_weak_teacher skip` goes on without them, `distill.teachers.solved_return` is the bar"));
+    }
+    let admitted: Vec<usize> = (0..returns.len()).filter(|it| !weak.contains(it)).collect();
+    let of_admitted: Vec<f64> = admitted.iter().map(|it| returns[*it]).collect();
+    let chosen: Vec<usize> =
+        settings.select(&of_admitted, config.agent.seed).into_iter().map(|it| admitted[it]).collect();
+    if chosen.is_empty() {
+        return Err(Failure::new("no teacher is admitted").at(&run.file("teachers.csv").display()));
+    }
+    let offset = |index: usize| {
+        let none = [0.0; 3];
+        if settings.correct_position_offset { admissions[index].offset.map(|it| it as f32) } else { none }
+    };
+    crew.teachers = chosen
+        .iter()
+        .map(|index| Teacher {
+            position_offset: offset(*index),
+            mean_return: returns[*index],
+            ..crew.teachers[*index].clone()
+        })
+        .collect();
+    if !crew.fleet.is_empty() {
+        crew.fleet = chosen.iter().map(|index| crew.fleet[*index].clone()).collect();
+    }
+    let count = chosen.len() as f64;
+    let mean = |value: &dyn Fn(usize) -> f64| chosen.iter().map(|it| value(*it)).sum::<f64>() / count;
+    say(format!(
+        "[INFO] {} of {} teachers on their own vehicles, {} episodes each: return {:.1}, {:.2} % terminated, {:.4} m from the target at rest",
+        chosen.len(),
+        candidates.len(),
+        settings.admission_episodes,
+        mean(&|it| returns[it]),
+        100.0 * mean(&|it| admissions[it].evaluation.summary().crash_rate),
+        mean(&|it| admissions[it].offset.iter().map(|x| x * x).sum::<f64>().sqrt()),
+    ))
 }
 
 fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool), Failure> {
     let mut layers = Layers::new(&Config::<T>::default())?;
     for key in ["distill.episode_steps", "distill.eval_steps"] {
         layers.set(key, T::DISTILLATION_STEPS, Origin::Preset("task".into()))?;
+    }
+    let is_many = arguments.teacher_dir.is_some() || arguments.teacher_checkpoint.len() > 1;
+    match (arguments.preset.as_deref(), T::TAKES_VEHICLES) {
+        (Some("raptor"), true) => {
+            layers.preset("raptor", T::RAPTOR_PRESET)?;
+        }
+        (Some("eyas"), true) => {
+            layers.preset("eyas", T::FLEET_PRESET)?;
+        }
+        (None, true) if is_many => {
+            layers.preset("eyas", T::FLEET_PRESET)?;
+        }
+        (None, _) => {}
+        (Some(other), _) => {
+            let known = if T::TAKES_VEHICLES { "expected eyas or raptor" } else { "this task has none" };
+            return Err(Failure::new(format!("`--preset {other}`: {known}")));
+        }
     }
     layer::<T>(&mut layers, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
@@ -167,6 +316,19 @@ fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool
         ),
     ] {
         set(key, flag, (yes || no).then(|| (!no).into()))?;
+    }
+    for (key, flag, value) in [
+        ("selection", "--teacher_selection", &arguments.teacher_selection),
+        ("on_weak_teacher", "--on_weak_teacher", &arguments.on_weak_teacher),
+        ("active", "--active", &arguments.active),
+    ] {
+        set(&format!("teachers.{key}"), flag, value.clone().map(Into::into))?;
+    }
+    for (key, flag, value) in [
+        ("num_teachers", "--num_teachers", arguments.num_teachers),
+        ("num_active_teachers", "--num_active_teachers", arguments.num_active_teachers),
+    ] {
+        set(&format!("teachers.{key}"), flag, value.map(Into::into))?;
     }
     let memory = arguments.max_memory.as_deref().map(parse_bytes).transpose()?;
     set("max_memory", "--max_memory", memory.map(Into::into))?;
@@ -221,22 +383,26 @@ fn flown_after<T: Flyable>(config: &Config<T>, epoch: u32) -> [u64; 2] {
     [rounds * u64::from(config.distill.episode_steps), episodes].map(|each| each * u64::from(epoch))
 }
 
-fn dataset_capacity<T>(config: &Config<T>, width: usize) -> u64 {
+fn dataset_capacity<T>(config: &Config<T>, num_teachers: usize, width: usize) -> u64 {
     let distill = &config.distill;
+    let vehicles = distill.teachers.vehicles_per_epoch.map_or(num_teachers, |it| it.min(num_teachers)) as u64;
     let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
-    let flown = epochs * u64::from(distill.num_episodes) * u64::from(distill.episode_steps);
+    let flown = epochs * vehicles * u64::from(distill.num_episodes) * u64::from(distill.episode_steps);
     flown.min(distill.max_memory / (4 * width as u64))
 }
 
-fn make_arena<T: Flyable>(
-    config: &Config<T>,
-    env: Box<dyn eyas_env::VecEnv>,
-    features: std::ops::Range<usize>,
-) -> Arena {
-    let evaluation = config.env.untimed();
-    let episodes = config.distill.eval_episodes;
-    let make = Box::new(move || evaluation.make(episodes, EVALUATION_SEED));
-    Arena::new(&config.distill, env, 1, features, config.agent.seed, make)
+fn make_arena<T: Flyable>(config: &Config<T>, crew: &Crew<T>, features: std::ops::Range<usize>) -> Arena {
+    let (seed, teachers) = (config.agent.seed, crew.teachers.len());
+    let env = if teachers == 1 && crew.fleet.is_empty() {
+        config.env.make(config.env.num_envs(), seed)
+    } else {
+        // A block of envs flies one vehicle, so that one teacher labels all of it.
+        let crafts: Vec<usize> = (0..teachers).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
+        config.env.make_fleet(&crew.fleet, &crafts, seed)
+    };
+    let (evaluation, fleet, episodes) = (crew.env.clone(), crew.fleet.clone(), config.distill.eval_episodes);
+    let make = Box::new(move || crew::envs_of(&evaluation, &fleet, episodes, EVALUATION_SEED));
+    Arena::new(&config.distill, env, teachers, features, seed, make)
 }
 
 /// Student, optimiser, epoch and, off-policy, the dataset of a checkpoint, whose records have `width` numbers;
@@ -277,6 +443,10 @@ struct Session<T> {
     best: f64,
     clock: std::time::Instant,
     videos: Option<Videos<T>>,
+    crew: Crew<T>,
+    tables: Tables,
+    /// Batches that this process has learned from.
+    batches: u64,
 }
 
 impl<T: Flyable> Session<T> {
@@ -285,6 +455,49 @@ impl<T: Flyable> Session<T> {
         let Some(videos) = &mut self.videos else { return Ok(()) };
         let [steps, episodes] = flown_after(&self.config, epoch);
         videos.at(steps, episodes, "student", || Ok(student.pilot()))
+    }
+
+    fn teacher_name(&self) -> &'static str {
+        if self.crew.teachers.len() == 1 { "teacher" } else { "teachers" }
+    }
+
+    /// Flies the named vehicles after an epoch, if the run does: RAPTOR's registry test.
+    fn fly_registry(&mut self, epoch: u32, pilot: &Pilot) -> Result<(), Failure> {
+        let distill = &self.config.distill;
+        if distill.registry_interval == 0 {
+            return Ok(());
+        }
+        for (name, mut env) in self.config.env.registry(distill.registry_episodes, REGISTRY_SEED) {
+            let it = evaluate(env.as_mut(), pilot, None, distill.eval_steps);
+            let lengths = it.outcomes.iter().map(|it| f64::from(it.length));
+            let it = it.summary();
+            let variance =
+                lengths.map(|length| (length - it.mean_length).powi(2)).sum::<f64>() / it.episodes as f64;
+            let numbers = [it.mean_return, it.std_return, it.mean_length, variance.sqrt(), it.crash_rate];
+            for (tag, value) in
+                ["return/mean", "return/std", "episode_length/mean", "episode_length/std", "share_terminated"]
+                    .into_iter()
+                    .zip(numbers)
+            {
+                self.events.scalar(&format!("test/{name}/{tag}"), u64::from(epoch), value as f32)?;
+            }
+            let selection = &distill.teachers.selection;
+            self.tables.test(
+                epoch,
+                self.batches,
+                name,
+                &format!("{selection:?}").to_lowercase(),
+                &numbers,
+            )?;
+            let line = format!(
+                "Test - {name}: return {:.1}, length {:.1}, {:.1} % terminated",
+                it.mean_return,
+                it.mean_length,
+                100.0 * it.crash_rate
+            );
+            self.bar.println(line)?;
+        }
+        Ok(())
     }
 
     fn say(&self, line: &str) -> Result<(), Failure> {
@@ -310,6 +523,27 @@ impl<T: Flyable> Session<T> {
         Ok(path)
     }
 
+    /// The scalars of RAPTOR's TensorBoard log, of what was flown to learn from.
+    fn log_fleet(&mut self, report: &EpochReport) -> Result<(), Failure> {
+        let (step, collected) = (u64::from(report.epoch), &report.collected);
+        let returns = || collected.returns.iter().filter(|it| it.is_finite());
+        let count = returns().count().max(1) as f64;
+        let mean = returns().sum::<f64>() / count;
+        let std = (returns().map(|it| (it - mean).powi(2)).sum::<f64>() / count).sqrt();
+        for (tag, value) in [
+            ("evaluation/return/mean", mean),
+            ("evaluation/return/std", std),
+            ("evaluation/episode_length/mean", collected.mean_length),
+            ("evaluation/share_terminated", collected.crash_rate),
+        ] {
+            self.events.scalar(tag, step, value as f32)?;
+        }
+        for (batch, loss) in report.losses.iter().enumerate() {
+            self.events.scalar("loss", self.batches + batch as u64, *loss as f32)?;
+        }
+        self.tables.epoch(report, self.clock.elapsed().as_secs_f64())
+    }
+
     fn evaluated(&mut self, evaluation: &Evaluation, epoch: u32, student: &Student) -> Result<(), Failure> {
         let summary = evaluation.summary();
         let step = u64::from(epoch);
@@ -330,10 +564,14 @@ impl<T: Flyable> Session<T> {
             summary.mean_return, summary.std_return, summary.mean_length
         ))?;
         self.say(&format!(
-            "Evaluation - Crashed: {:.1} %, Position RMSE: {}, Action error: {:.4}",
+            "Evaluation - Crashed: {:.1} %, Position RMSE: {}{}",
             100.0 * summary.crash_rate,
             report::position(&summary),
-            summary.action_rmse
+            if summary.action_rmse.is_nan() {
+                String::new()
+            } else {
+                format!(", Action error: {:.4}", summary.action_rmse)
+            }
         ))?;
         if summary.mean_return > self.best {
             self.best = summary.mean_return;
@@ -343,12 +581,7 @@ impl<T: Flyable> Session<T> {
         Ok(())
     }
 
-    fn finish(
-        mut self,
-        arguments: &Distill,
-        teacher: &Pilot,
-        progress: &Progress,
-    ) -> Result<ExitCode, Failure> {
+    fn finish(mut self, arguments: &Distill, progress: &Progress) -> Result<ExitCode, Failure> {
         self.events.flush()?;
         if let Some(videos) = &self.videos {
             videos.finish()?;
@@ -365,22 +598,23 @@ impl<T: Flyable> Session<T> {
         let best = load_policy(&best_path, &eyas_formats::LoadOptions::default())?;
         let features = progress.student.pilot().features;
         let best_pilot = Pilot { inference: eyas_policy::Inference::new(&best.policy), features };
-        let fly = |pilot: &Pilot| {
-            let distill = &self.config.distill;
-            let mut env = self.config.env.untimed().make(distill.final_episodes, FINAL_SEED);
-            evaluate(env.as_mut(), pilot, Some(teacher), distill.eval_steps)
-        };
-        let (of_teacher, of_student) = (fly(teacher), fly(&best_pilot));
+        let (episodes, steps) = (self.config.distill.final_episodes, self.config.distill.eval_steps);
+        let of_teacher = self.crew.fly_teachers(episodes, FINAL_SEED, steps);
+        let of_student = self.crew.fly(&best_pilot, episodes, FINAL_SEED, steps);
         self.say("")?;
         self.say(&format!("Training completed! ({:.1} s)", self.clock.elapsed().as_secs_f64()))?;
         self.say(&format!("Best return: {:.2}", self.best))?;
         self.say(&format!("Final model saved to: {}", final_path.display()))?;
         self.say(&format!("Best model saved to: {}", best_path.display()))?;
         self.say("")?;
-        self.say(report::comparison(&[("teacher", &of_teacher), ("best student", &of_student)]).trim_end())?;
+        self.say(
+            report::comparison(&[(self.teacher_name(), &of_teacher), ("best student", &of_student)])
+                .trim_end(),
+        )?;
         self.say(report::LEGEND)?;
         let returns = [&of_student, &of_teacher].map(|it| it.summary().mean_return);
         self.say(&report::share_of_teacher(returns))?;
+        self.fly_registry(epochs, &best_pilot)?;
         let what_flies = setup::what_flies(&arguments.flight);
         self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {}", best_path.display()))?;
         Ok(ExitCode::SUCCESS)
@@ -393,9 +627,12 @@ impl<T: Flyable> Observer for Session<T> {
     fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Failure> {
         let rule = "=".repeat(60);
         let distill = &self.config.distill;
-        let pilot = if is_teacher_forced { "teacher" } else { "student" };
+        let pilot = if is_teacher_forced { self.teacher_name() } else { "student" };
+        let teachers = self.crew.teachers.len();
+        let vehicles = distill.teachers.vehicles_per_epoch.map_or(teachers, |it| it.min(teachers));
         self.say(&format!("\n{rule}\nEpoch {}/{}\n{rule}", epoch + 1, distill.n_epochs))?;
-        self.say(&format!("[INFO] Collecting {} episodes using {pilot}...", distill.num_episodes))
+        let episodes = u64::from(distill.num_episodes) * vehicles as u64;
+        self.say(&format!("[INFO] Collecting {episodes} episodes using {pilot}..."))
     }
 
     fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Failure> {
@@ -428,9 +665,16 @@ impl<T: Flyable> Observer for Session<T> {
         ] {
             self.events.scalar(tag, step, value as f32)?;
         }
+        if self.crew.teachers.len() > 1 {
+            self.log_fleet(report)?;
+        }
+        self.batches += report.losses.len() as u64;
         if let Some(evaluation) = &report.evaluation {
             self.say("[INFO] Evaluating student policy...")?;
             self.evaluated(evaluation, epoch, student)?;
+        }
+        if self.config.distill.flies_registry(epoch) {
+            self.fly_registry(epoch + 1, &student.pilot())?;
         }
         self.record(epoch + 1, student)?;
         let stops = self.interrupt.interrupted();

@@ -1,0 +1,306 @@
+//! Teachers and the vehicles that they fly.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use eyas_env::{Craft, VecEnv, VehicleFile, read_fleet};
+use eyas_formats::{LoadOptions, LoadedPolicy};
+use eyas_learn::distill::Teacher;
+use eyas_learn::{Evaluation, Pilot, evaluate};
+use rayon::prelude::*;
+
+use crate::command::train::BEST;
+use crate::failure::Failure;
+use crate::flyable::Flyable;
+use crate::setup::load_policy;
+
+/// Starts of the admission, which no training uses.
+const ADMISSION_SEED: u64 = 0xad31;
+/// The vehicle beside a teacher.
+pub(crate) const VEHICLE: &str = "vehicle.json";
+
+/// Teachers in the env that they teach in, each on a vehicle of its own if there is a fleet.
+pub(crate) struct Crew<T> {
+    /// The task, without a time limit that one could reach.
+    pub(crate) env: T,
+    /// The vehicle of each teacher; empty: all fly the task's.
+    pub(crate) fleet: Vec<Craft>,
+    pub(crate) teachers: Vec<Teacher>,
+}
+
+impl<T: Flyable> Crew<T> {
+    /// Episodes spread evenly over all vehicles.
+    pub(crate) fn envs(&self, episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+        envs_of(&self.env, &self.fleet, episodes, seed)
+    }
+
+    /// Flies a policy; a single teacher is asked for its action in every state.
+    pub(crate) fn fly(&self, pilot: &Pilot, episodes: usize, seed: u64, steps: u32) -> Evaluation {
+        let labeller = match self.teachers.as_slice() {
+            [teacher] => Some(&teacher.pilot),
+            _ => None,
+        };
+        evaluate(self.envs(episodes, seed).as_mut(), pilot, labeller, steps)
+    }
+
+    /// Flies every teacher on its own vehicle, about that many episodes in all.
+    pub(crate) fn fly_teachers(&self, episodes: usize, seed: u64, steps: u32) -> Evaluation {
+        if let [teacher] = self.teachers.as_slice() {
+            return self.fly(&teacher.pilot, episodes, seed, steps);
+        }
+        let each = episodes.div_ceil(self.teachers.len());
+        let flights: Vec<Evaluation> = (0..self.teachers.len())
+            .into_par_iter()
+            .map(|index| {
+                let mut env = envs_of_one(&self.env, &self.fleet, index, each, seed);
+                evaluate(env.as_mut(), &self.teachers[index].pilot, None, steps)
+            })
+            .collect();
+        let outcomes = flights.into_iter().flat_map(|it| it.outcomes).collect();
+        Evaluation { outcomes, is_labelled: false }
+    }
+}
+
+/// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.
+pub(crate) fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+    if fleet.is_empty() {
+        return env.make(episodes, seed);
+    }
+    let crafts: Vec<usize> = (0..episodes).map(|episode| episode % fleet.len()).collect();
+    env.make_fleet(fleet, &crafts, seed)
+}
+
+fn envs_of_one<T: Flyable>(
+    env: &T,
+    fleet: &[Craft],
+    index: usize,
+    episodes: usize,
+    seed: u64,
+) -> Box<dyn VecEnv> {
+    if fleet.is_empty() {
+        env.make(episodes, seed)
+    } else {
+        env.make_fleet(fleet, &vec![index; episodes], seed)
+    }
+}
+
+/// A teacher's file and what flies with it.
+pub(crate) struct Candidate {
+    /// What it is called in tables.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) loaded: LoadedPolicy,
+    pub(crate) craft: Option<Craft>,
+}
+
+/// Which teachers of a folder.
+pub(crate) struct Choice<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) ids: Option<&'a str>,
+    pub(crate) exclude: Option<&'a str>,
+}
+
+impl Choice<'_> {
+    /// Reads the teachers and vehicles of a folder `teacher_0000/best_model.pt`, `teacher_0000/vehicle.json`; where a
+    /// vehicle is missing, the row of `teacher_dynamics.csv` stands for it.
+    pub(crate) fn read(&self, options: &LoadOptions) -> Result<Vec<Candidate>, Failure> {
+        let known = numbered(self.folder)?;
+        let mut ids = match self.ids {
+            Some(text) => parse_ids("--teacher_ids", text)?,
+            None => known.iter().map(|(id, _)| *id).collect(),
+        };
+        let excluded = self.exclude.map(|text| parse_ids("--exclude_teacher_ids", text)).transpose()?;
+        for (flag, ids) in
+            [("--teacher_ids", &ids), ("--exclude_teacher_ids", &excluded.clone().unwrap_or_default())]
+        {
+            if let Some(id) = ids.iter().find(|id| known.binary_search_by_key(id, |(id, _)| id).is_err()) {
+                return Err(Failure::new(format!("`{flag}`: there is no teacher {id}"))
+                    .at(&self.folder.display())
+                    .hint(format!(
+                        "the folder has {} teachers, {} to {}",
+                        known.len(),
+                        known[0].0,
+                        known[known.len() - 1].0
+                    )));
+            }
+        }
+        let excluded = excluded.unwrap_or_default();
+        ids.retain(|id| !excluded.contains(id));
+        if ids.is_empty() {
+            return Err(Failure::new("no teacher is left").at(&self.folder.display()));
+        }
+        let table = self.folder.join("teacher_dynamics.csv");
+        let table = if table.is_file() { read_fleet(&table)? } else { Vec::new() };
+        ids.into_par_iter()
+            .map(|id| {
+                let place = known.binary_search_by_key(&id, |(id, _)| *id).expect("checked above");
+                let folder = &known[place].1;
+                let path = model_in(folder)?;
+                let vehicle = folder.join(VEHICLE);
+                let craft = if vehicle.is_file() {
+                    read_vehicle(&vehicle, &id.to_string())?
+                } else {
+                    let row = table.iter().find(|craft| craft.id.parse() == Ok(id)).cloned();
+                    row.ok_or_else(|| {
+                        Failure::new(format!("teacher {id} has no vehicle")).at(&folder.display()).hint(format!(
+                            "put its parameter file there as `{VEHICLE}`, or a row with id {id} into `teacher_dynamics.csv`"
+                        ))
+                    })?
+                };
+                let loaded = load_policy(&path, options)?;
+                Ok(Candidate { name: id.to_string(), path, loaded, craft: Some(craft) })
+            })
+            .collect()
+    }
+}
+
+/// Reads several checkpoints, each with the parameter file beside it if there is one.
+pub(crate) fn read_checkpoints(paths: &[PathBuf], options: &LoadOptions) -> Result<Vec<Candidate>, Failure> {
+    for (place, path) in paths.iter().enumerate() {
+        if paths[..place].contains(path) {
+            return Err(Failure::new("`--teacher_checkpoint` names a file twice").at(&path.display()));
+        }
+    }
+    let read = |(place, path): (usize, &PathBuf)| {
+        let vehicle = path.with_file_name(VEHICLE);
+        let name = place.to_string();
+        let craft = vehicle.is_file().then(|| read_vehicle(&vehicle, &name)).transpose()?;
+        Ok(Candidate { name, path: path.clone(), loaded: load_policy(path, options)?, craft })
+    };
+    paths.iter().enumerate().map(read).collect()
+}
+
+/// The numbered folders of a folder of teachers, by their numbers.
+fn numbered(folder: &Path) -> Result<Vec<(usize, PathBuf)>, Failure> {
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        Failure::new(format!("cannot read `--teacher_dir`: {error}")).at(&folder.display())
+    })?;
+    let mut known = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(id) = name.strip_prefix("teacher_").and_then(|digits| digits.parse().ok()) {
+            known.push((id, path));
+        }
+    }
+    known.sort();
+    if let Some(pair) = known.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(
+            Failure::new(format!("two folders are of teacher {}", pair[0].0)).at(&pair[1].1.display())
+        );
+    }
+    if known.is_empty() {
+        return Err(Failure::new("no teachers: expected folders `teacher_0000`, `teacher_0001`, …")
+            .at(&folder.display())
+            .hint("`eyas train --vehicles FLEET` makes such a folder"));
+    }
+    Ok(known)
+}
+
+/// `best_model.pt`, else the newest `model_*.pt`.
+fn model_in(folder: &Path) -> Result<PathBuf, Failure> {
+    let best = folder.join(BEST);
+    if best.is_file() {
+        return Ok(best);
+    }
+    let number = |path: &PathBuf| -> Option<u64> {
+        path.file_name()?.to_str()?.strip_prefix("model_")?.strip_suffix(".pt")?.parse().ok()
+    };
+    let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    files.filter(|path| number(path).is_some()).max_by_key(number).ok_or_else(|| {
+        Failure::new(format!("a teacher without a model: expected `{BEST}` or `model_*.pt`"))
+            .at(&folder.display())
+    })
+}
+
+fn read_vehicle(path: &Path, id: &str) -> Result<Craft, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read the vehicle: {error}")).at(&path.display()))?;
+    let file = VehicleFile::parse(&text).map_err(|error| Failure::new(error).at(&path.display()))?;
+    Ok(file.craft(id))
+}
+
+/// `0-99,120`.
+fn parse_ids(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
+    let bad = |part: &str| {
+        Failure::new(format!(
+            "`{flag} {text}`: `{part}` is no number and no range, expected such as 0-99,120"
+        ))
+    };
+    let mut ids = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = match (first.trim().parse(), last.trim().parse()) {
+            (Ok(first), Ok(last)) if first <= last => (first, last),
+            _ => return Err(bad(part)),
+        };
+        // More than any folder holds is a mistake, not a reason to fill the memory.
+        if last - first > 1_000_000 {
+            return Err(bad(part));
+        }
+        ids.extend(first..=last);
+    }
+    ids.sort_unstable();
+    if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Failure::new(format!("`{flag} {text}` names teacher {} twice", pair[0])));
+    }
+    Ok(ids)
+}
+
+/// How a teacher flew when it was admitted.
+pub(crate) struct Admission {
+    pub(crate) name: String,
+    pub(crate) evaluation: Evaluation,
+    pub(crate) offset: [f64; 3],
+}
+
+/// Flies every candidate on its own vehicle.
+pub(crate) fn admit<T: Flyable>(
+    env: &T,
+    candidates: &[Candidate],
+    fleet: &[Craft],
+    [episodes, steps]: [usize; 2],
+) -> Result<Vec<Admission>, Failure> {
+    candidates
+        .par_iter()
+        .enumerate()
+        .map(|(index, candidate)| {
+            let mut env = envs_of_one(env, fleet, index, episodes, ADMISSION_SEED);
+            let pilot = Pilot::new(&candidate.loaded.policy, env.spec())
+                .map_err(|error| Failure::new(error).at(&candidate.path.display()))?;
+            let evaluation = evaluate(env.as_mut(), &pilot, None, steps as u32);
+            let offset = evaluation.steady_state_offset();
+            Ok(Admission { name: candidate.name.clone(), evaluation, offset })
+        })
+        .collect()
+}
+
+/// A table of admissions: one line for each teacher. Lengths in m.
+pub(crate) fn admission_table(admissions: &[Admission], solved_return: f64) -> String {
+    let mut text = String::from(
+        "teacher,return_mean,return_std,episode_length_mean,share_terminated,offset_x,offset_y,offset_z,admitted\n",
+    );
+    for Admission { name, evaluation, offset: [x, y, z] } in admissions {
+        let it = evaluation.summary();
+        let admitted = it.mean_return >= solved_return;
+        let _ = writeln!(
+            text,
+            "{name},{},{},{},{},{x},{y},{z},{admitted}",
+            it.mean_return, it.std_return, it.mean_length, it.crash_rate
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_numbers_and_ranges() {
+        assert_eq!(parse_ids("--teacher_ids", "0-2, 7").unwrap(), [0, 1, 2, 7]);
+        for bad in ["", "1-", "3-1", "x", "1,1", "0-3,2", "0-99999999999"] {
+            assert!(parse_ids("--teacher_ids", bad).is_err(), "{bad}");
+        }
+    }
+}
