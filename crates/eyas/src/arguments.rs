@@ -369,6 +369,12 @@ pub(crate) struct Eval {
     /// Episodes to fly
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) episodes: usize,
+    /// Fly a fleet, its vehicles in turns: a folder of parameter files, a JSON of many or a CSV
+    #[arg(long, value_name = "PATH", conflicts_with = "vehicle")]
+    pub(crate) vehicles: Option<PathBuf>,
+    /// Write a table with one line for each vehicle, `.csv`
+    #[arg(long, value_name = "FILE", requires = "vehicles")]
+    pub(crate) per_vehicle: Option<PathBuf>,
     /// Longest episode, control steps [default: as the task measures policies]
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<u32>,

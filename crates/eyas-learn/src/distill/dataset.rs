@@ -88,11 +88,23 @@ impl Dataset {
             self.seen += 1;
         }
         let mut bytes: u64 = self.episodes.iter().map(Episode::bytes).sum();
-        while bytes > self.max_memory && self.episodes.len() > 1 {
-            let (largest, _) =
-                self.keys.iter().enumerate().max_by_key(|(_, key)| **key).expect("at least two episodes");
-            bytes -= self.episodes.remove(largest).bytes();
-            self.keys.remove(largest);
+        if bytes <= self.max_memory {
+            return;
         }
+        // From the largest key down, the later episode first where two are equal.
+        let mut order: Vec<usize> = (0..self.keys.len()).collect();
+        order.sort_unstable_by_key(|place| std::cmp::Reverse((self.keys[*place], *place)));
+        let mut stays = vec![true; self.keys.len()];
+        for place in order.into_iter().take(self.keys.len() - 1) {
+            if bytes <= self.max_memory {
+                break;
+            }
+            bytes -= self.episodes[place].bytes();
+            stays[place] = false;
+        }
+        let mut keep = stays.iter();
+        self.episodes.retain(|_| keep.next() == Some(&true));
+        let mut keep = stays.iter();
+        self.keys.retain(|_| keep.next() == Some(&true));
     }
 }

@@ -1,14 +1,17 @@
 //! `eyas eval`: a policy over many episodes.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
-use eyas_learn::{Pilot, evaluate};
+use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task, read_fleet};
+use eyas_formats::atomic;
+use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::{Layers, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Eval;
+use crate::crew::envs_of;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report;
@@ -55,10 +58,14 @@ fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
     for decision in &loaded.decisions {
         eprintln!("{decision}");
     }
-    let mut env = config.env.make(arguments.episodes, config.agent.seed);
+    let fleet = fleet_of::<T>(arguments)?;
+    let mut env = envs_of(&config.env, &fleet, arguments.episodes, config.agent.seed);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
     let evaluation = evaluate(env.as_mut(), &pilot, None, steps);
     let summary = evaluation.summary();
+    if let Some(path) = &arguments.per_vehicle {
+        atomic::write(path, table(&fleet, &evaluation).as_bytes())?;
+    }
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let json = serde_json::json!({
@@ -73,4 +80,49 @@ fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
         Some(minimum) if summary.mean_return < minimum => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// The vehicles of `--vehicles`, or none.
+fn fleet_of<T: Flyable>(arguments: &Eval) -> Result<Vec<Craft>, Failure> {
+    let Some(path) = &arguments.vehicles else { return Ok(Vec::new()) };
+    if !T::TAKES_VEHICLES {
+        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", T::ID))
+            .hint(format!("fly fleets in `{}`", eyas_env::RAPTOR_TASK)));
+    }
+    let fleet = read_fleet(path)?;
+    if arguments.episodes < fleet.len() {
+        return Err(Failure::new(format!(
+            "`--episodes {}` for {} vehicles, expected at least one for each",
+            arguments.episodes,
+            fleet.len()
+        )));
+    }
+    Ok(fleet)
+}
+
+/// One line for each vehicle of a fleet, whose episodes follow each other in turns.
+fn table(fleet: &[Craft], evaluation: &Evaluation) -> String {
+    let mut text = String::from(
+        "vehicle,episodes,return_mean,return_std,episode_length_mean,share_terminated,position_rmse_m,mass,thrust_to_weight,rotor_distance\n",
+    );
+    for (index, craft) in fleet.iter().enumerate() {
+        let outcomes = evaluation.outcomes.iter().skip(index).step_by(fleet.len()).copied().collect();
+        let own = Evaluation { outcomes, ..Evaluation::default() }.summary();
+        let it = &craft.dynamics;
+        let _ = writeln!(
+            text,
+            "{},{},{},{},{},{},{},{},{},{}",
+            craft.id,
+            own.episodes,
+            own.mean_return,
+            own.std_return,
+            own.mean_length,
+            own.crash_rate,
+            own.position_rmse,
+            it.mass,
+            it.thrust_to_weight(),
+            it.rotor_distance()
+        );
+    }
+    text
 }
