@@ -21,8 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Train a teacher from nothing
     Train(Train),
-    /// Distil a teacher into a student
-    Distill(Distill),
+    /// Distil teachers into a student
+    Distill(Box<Distill>),
     /// Fly a policy along a trajectory and write a tracking report
     Play(Play),
     /// Measure a policy over many episodes

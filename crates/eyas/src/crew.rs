@@ -241,8 +241,8 @@ fn parse_ids(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
         ids.extend(first..=last);
     }
     ids.sort_unstable();
-    if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Failure::new(format!("`{flag} {text}` names teacher {} twice", pair[0])));
+    if let Some([id, _]) = ids.array_windows().find(|[id, next]| id == next) {
+        return Err(Failure::new(format!("`{flag} {text}` names teacher {id} twice")));
     }
     Ok(ids)
 }

@@ -185,7 +185,9 @@ impl FacultyConfig {
         places.sort_by(|a, b| first(a).total_cmp(&first(b)));
         places.truncate(self.num_active_teachers.unwrap_or(places.len()));
         let mut active = vec![false; returns.len()];
-        places.into_iter().for_each(|place| active[place] = true);
+        for place in places {
+            active[place] = true;
+        }
         active
     }
 }

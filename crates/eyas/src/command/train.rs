@@ -35,7 +35,12 @@ const EVALUATION_EPISODES: usize = 512;
 
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
-    match find_task(&arguments.flight.task)?.id {
+    let task = find_task(&arguments.flight.task)?;
+    if arguments.fleet.vehicles.is_some() && task.id != RAPTOR_TASK {
+        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", task.id))
+            .hint(format!("train fleets in `{RAPTOR_TASK}`")));
+    }
+    match task.id {
         RAPTOR_TASK if arguments.fleet.vehicles.is_some() => fleet::run(arguments, &interrupt),
         RAPTOR_TASK => run_task::<RaptorConfig>(arguments, interrupt),
         _ => run_task::<PointConfig>(arguments, interrupt),

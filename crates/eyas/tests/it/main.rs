@@ -8,6 +8,7 @@ mod any_quadrotor;
 mod distils;
 mod explains_itself;
 mod films;
+mod fleets;
 mod flies;
 mod goes_on;
 mod inspects_every_layout;
