@@ -267,7 +267,7 @@ pub(crate) fn admit<T: Flyable>(
         .map(|(index, candidate)| {
             let mut env = envs_of_one(env, fleet, index, episodes, ADMISSION_SEED);
             let pilot = Pilot::new(&candidate.loaded.policy, env.spec())
-                .map_err(|error| Failure::new(error).at(&candidate.path.display()))?;
+                .map_err(|error| Failure::from(error).at(&candidate.path.display()))?;
             let evaluation = evaluate(env.as_mut(), &pilot, None, steps as u32);
             let offset = evaluation.steady_state_offset();
             Ok(Admission { name: candidate.name.clone(), evaluation, offset })

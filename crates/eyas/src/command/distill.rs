@@ -72,7 +72,7 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let pilots: Vec<Pilot> = candidates
         .iter()
         .map(|it| {
-            Pilot::new(&it.loaded.policy, &spec).map_err(|error| Failure::new(error).at(&it.path.display()))
+            Pilot::new(&it.loaded.policy, &spec).map_err(|error| Failure::from(error).at(&it.path.display()))
         })
         .collect::<Result<_, _>>()?;
     let label_stds = label_stds(&config, &candidates)?;
@@ -99,7 +99,7 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let teachers = pilots.into_iter().zip(label_stds);
     let teachers = teachers.map(|(pilot, label_std)| Teacher { label_std, ..Teacher::new(pilot) }).collect();
     let mut crew = Crew { env: config.env.untimed(), fleet: Vec::new(), teachers };
-    if let [candidate] = candidates.as_slice() {
+    if let [candidate @ Candidate { craft: None, .. }] = candidates.as_slice() {
         say(format!("[INFO] Loading teacher policy from: {}", candidate.path.display()))?;
         describe_teacher(&candidate.loaded)?;
         self_check(&crew.env, &candidate.loaded, &options, &candidate.path)?;
@@ -163,7 +163,7 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
 
 /// The teachers that the flags name. Many of them need a vehicle each where the task has vehicles.
 fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<Vec<Candidate>, Failure> {
-    let candidates = match &arguments.teacher_dir {
+    let mut candidates = match &arguments.teacher_dir {
         Some(folder) if T::TAKES_VEHICLES => {
             let (ids, exclude) = (arguments.teacher_ids.as_deref(), arguments.exclude_teacher_ids.as_deref());
             Choice { folder, ids, exclude }.read(options)?
@@ -174,6 +174,10 @@ fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<
         }
         None => read_checkpoints(&arguments.teacher_checkpoint, options)?,
     };
+    if let ([candidate], true) = (candidates.as_mut_slice(), arguments.flight.vehicle.is_some()) {
+        // The vehicle that is asked for by name.
+        candidate.craft = None;
+    }
     if T::TAKES_VEHICLES && candidates.len() > 1 {
         if let Some(it) = candidates.iter().find(|it| it.craft.is_none()) {
             return Err(Failure::new("a teacher of many has no vehicle")

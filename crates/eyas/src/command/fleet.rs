@@ -178,10 +178,10 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let inputs: Vec<&Path> = if vehicles.is_file() { vec![vehicles] } else { Vec::new() };
     write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
 
-    let todo: Vec<&(usize, Craft)> =
+    let left: Vec<&(usize, Craft)> =
         fleet.iter().filter(|(teacher, _)| read_result(&run, *teacher).is_none()).collect();
-    if todo.len() < fleet.len() {
-        say(format!("[INFO] {} of {} teachers are there already", fleet.len() - todo.len(), fleet.len()))?;
+    if left.len() < fleet.len() {
+        say(format!("[INFO] {} of {} teachers are there already", fleet.len() - left.len(), fleet.len()))?;
     }
     let job = Job {
         config: &config,
@@ -191,9 +191,9 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         bar: progress(arguments.flight.quiet, "teachers", fleet.len() as u64, "steps"),
         events: Mutex::new(EventWriter::create(run.path())?),
     };
-    job.bar.set((fleet.len() - todo.len()) as u64);
+    job.bar.set((fleet.len() - left.len()) as u64);
     // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.
-    todo.par_iter().with_max_len(1).try_for_each(|(teacher, craft)| job.train(*teacher, craft))?;
+    left.par_iter().with_max_len(1).try_for_each(|(teacher, craft)| job.train(*teacher, craft))?;
     let Job { bar, events, .. } = job;
     drop(bar);
     events.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).flush()?;

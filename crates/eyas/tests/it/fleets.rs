@@ -110,6 +110,20 @@ fn a_distillation_of_many_goes_on_with_the_same_bytes() {
 }
 
 #[test]
+fn checkpoints_bring_the_vehicles_beside_them() {
+    let it = Workspace::empty();
+    let path = |id: &str| shipped().join(format!("teacher_{id}/best_model.pt"));
+    let tiny = format!("distill {TASK} {TINY} distill.registry_interval=0 --student gru");
+    let one = || it.eyas(&tiny).arg("--teacher_checkpoint").arg(path("0003"));
+    assert!(one().succeed().contains("1 of 1 teachers on their own vehicles"));
+    assert!(one().and("--vehicle x500").succeed().contains("Teacher self-check"));
+    let two = || one().arg("--teacher_checkpoint").arg(path("0045"));
+    assert!(two().succeed().contains("2 of 2 teachers on their own vehicles"));
+    two().and("--vehicle x500").fail_with(&["each of many teachers has a vehicle of its own"]);
+    two().arg("--teacher_checkpoint").arg(path("0003")).fail_with(&["names a file twice"]);
+}
+
+#[test]
 fn the_original_constants_are_a_preset() {
     let it = Workspace::empty();
     distill(&it, "--teacher_ids 3,45 --preset raptor");
