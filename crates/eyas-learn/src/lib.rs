@@ -5,6 +5,8 @@ pub mod distill;
 mod evaluation;
 mod pilot;
 pub mod ppo;
+mod probe;
 
-pub use evaluation::{Evaluation, Outcome, SETTLE_STEPS, Summary, evaluate};
+pub use evaluation::{Evaluation, Moment, Outcome, SETTLE_STEPS, Summary, evaluate, evaluate_watched};
 pub use pilot::{Misfit, Pilot, each_block};
+pub use probe::{LinearProbe, Singular};

@@ -159,7 +159,7 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let config: Config<A> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
-    check(&layers, config.env.validate_training())?;
+    check(&layers, A::validate_task(&config.env))?;
     check(&layers, config.fleet.validate())?;
     let plan = layers.section::<Plan>("agent")?;
     let vehicles = arguments.fleet.vehicles.as_deref().expect("a fleet has vehicles");
