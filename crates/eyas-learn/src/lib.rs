@@ -1,5 +1,6 @@
 //! Rollouts, dataset, PPO, DAgger distillation and evaluation.
 
+mod analysis;
 pub mod apg;
 pub mod distill;
 mod evaluation;
@@ -7,6 +8,7 @@ mod pilot;
 pub mod ppo;
 mod probe;
 
+pub use analysis::{Quantity, final_states, quantities, vertical_speeds};
 pub use evaluation::{Evaluation, Moment, Outcome, SETTLE_STEPS, Summary, evaluate, evaluate_watched};
 pub use pilot::{Misfit, Pilot, each_block};
-pub use probe::{LinearProbe, Singular};
+pub use probe::{LinearProbe, Singular, score};

@@ -63,6 +63,17 @@ impl LinearProbe {
     }
 }
 
+/// How well predictions `[samples]` meet targets: coefficient of determination, not a number where all targets are
+/// the same, and mean squared error.
+#[must_use]
+pub fn score(predictions: &[f64], targets: &[f64]) -> [f64; 2] {
+    let count = targets.len() as f64;
+    let mean = targets.iter().sum::<f64>() / count;
+    let error = predictions.iter().zip(targets).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+    let spread = targets.iter().map(|it| (it - mean) * (it - mean)).sum::<f64>();
+    [if spread > 0.0 { 1.0 - error / spread } else { f64::NAN }, error / count]
+}
+
 /// Solves `A x = b` for a positive definite `A`, of which the lower triangle is read, in place, by Cholesky's
 /// decomposition.
 fn solve(matrix: &mut [f64], right: &mut [f64]) -> Result<(), Singular> {

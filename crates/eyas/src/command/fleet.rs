@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Train;
 use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
 use crate::failure::Failure;
-use crate::flyable::Flyable as _;
 use crate::learner::{ApgConfig, Recipe};
 use crate::report::say;
 use crate::setup::{check, progress, write_manifest};
