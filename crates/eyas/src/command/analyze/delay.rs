@@ -97,11 +97,16 @@ fn plot(ratios: &[f64], envs: &[RaptorConfig], columns: &[Vec<Cell>]) -> Vec<u8>
         .rev()
         .flat_map(|row| columns.iter().map(move |column| column[row].rms.unwrap_or(f64::NAN)))
         .collect();
-    Heatmap::new("Oscillation under a late velocity (–: no flight lasted)", &rows, &names, &values)
-        .x("delay of the linear velocity", "control steps")
-        .y("thrust-to-weight ratio", "")
-        .value("RMS of the vertical velocity", "m/s")
-        .png()
+    Heatmap::new(
+        "Oscillation under a late velocity (–: no flight reached its second half)",
+        &rows,
+        &names,
+        &values,
+    )
+    .x("delay of the linear velocity", "control steps")
+    .y("thrust-to-weight ratio", "")
+    .value("RMS of the vertical velocity", "m/s")
+    .png()
 }
 
 /// What each ratio comes to at the least and the largest delay, and up to which delay every flight lasts.

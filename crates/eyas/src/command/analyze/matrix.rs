@@ -51,11 +51,18 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let columns: Vec<&str> = fleet.iter().map(|it| it.id.as_str()).collect();
     let rows: Vec<&str> = teachers.iter().map(|it| it.name.as_str()).collect();
     let height = (24 * rows.len() + 220).clamp(500, 1300);
-    let map = Heatmap::new("Teachers on other vehicles", &rows, &columns, &returns.concat())
+    let values = returns.concat();
+    let mut map = Heatmap::new("Teachers on other vehicles", &rows, &columns, &values)
         .size(1200, height)
         .x("vehicle", "")
         .y("teacher", "")
         .value("mean return", "");
+    // A flight far away from its target is worth less than a crash; few of them would take most of the colours.
+    let crash = setting.env.reward.termination_penalty;
+    let [least, most] = [f64::min, f64::max].map(|pick| values.iter().copied().reduce(pick).unwrap_or(crash));
+    if least < crash && crash < most {
+        map = map.range(crash, most);
+    }
     write(&analysis.out, "matrix", &table(&rows, &columns, &returns), &map.png())?;
     say(best(&rows, &columns, &returns).trim_end())?;
     Ok(ExitCode::SUCCESS)
