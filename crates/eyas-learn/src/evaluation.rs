@@ -90,11 +90,19 @@ pub struct Moment<'a> {
 
 /// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
 /// action in every visited state.
+///
+/// # Panics
+///
+/// If the task does not observe a position error.
 pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, steps: u32) -> Evaluation {
     evaluate_watched(env, pilot, labeller, steps, |_, (): &mut ()| {}).0
 }
 
 /// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
+///
+/// # Panics
+///
+/// If the task does not observe a position error.
 pub fn evaluate_watched<N: Default + Send>(
     env: &mut dyn VecEnv,
     pilot: &Pilot,

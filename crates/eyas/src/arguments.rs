@@ -513,7 +513,7 @@ pub(crate) struct Probe {
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) episodes: usize,
     /// Ridge of the regression, as a share of the mean square of the memory's numbers
-    #[arg(long, default_value_t = 1e-6, value_name = "SHARE")]
+    #[arg(long, default_value_t = 1e-6, value_name = "SHARE", allow_negative_numbers = true)]
     pub(crate) ridge: f64,
     #[command(flatten)]
     pub(crate) analysis: Analysis,
