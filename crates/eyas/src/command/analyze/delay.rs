@@ -112,14 +112,7 @@ fn plot(ratios: &[f64], envs: &[RaptorConfig], columns: &[Vec<Cell>]) -> Vec<u8>
 /// What each ratio comes to at the least and the largest delay, and up to which delay every flight lasts.
 fn summary(ratios: &[f64], envs: &[RaptorConfig], columns: &[Vec<Cell>]) -> String {
     let delays: Vec<u32> = envs.iter().map(|env| env.observation_delay.linear_velocity).collect();
-    let [first, .., last] = &delays[..] else {
-        return format!("{:<16} {:>14}\n", "thrust/weight", format!("return at {}", delays[0]))
-            + &ratios
-                .iter()
-                .zip(&columns[0])
-                .map(|(ratio, cell)| format!("{ratio:<16} {:>14.1}\n", cell.mean_return))
-                .collect::<String>();
-    };
+    let (first, last) = (delays[0], delays[delays.len() - 1]);
     let mut text = format!(
         "{:<14} {:>14} {:>14} {:>22}\n",
         "thrust/weight",

@@ -84,7 +84,9 @@ impl<'a> Halves<'a> {
     fn new(fleet: &'a [Craft], states: &'a [Option<Vec<f64>>], seed: u64) -> Self {
         let order = Stream::new(seed, "analysis/split").permutation(fleet.len(), fleet.len() / 2, 0, 0);
         let mut is_train = vec![false; fleet.len()];
-        order.iter().for_each(|vehicle| is_train[*vehicle as usize] = true);
+        for vehicle in order {
+            is_train[vehicle as usize] = true;
+        }
         let mut halves = Self { train: Vec::new(), test: Vec::new() };
         for (index, state) in states.iter().enumerate() {
             let vehicle = index % fleet.len();
