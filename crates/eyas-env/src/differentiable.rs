@@ -195,4 +195,9 @@ pub trait DifferentiableTask {
 
     /// Action that keeps a vehicle at rest.
     fn hover_action(&self) -> Vec<f32>;
+
+    /// Checks for settings that the gradient does not go through; the message names key, value and range.
+    fn validate_gradient(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

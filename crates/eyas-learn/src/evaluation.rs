@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eyas_env::VecEnv;
+use eyas_env::{EnvBlock, VecEnv};
 use eyas_lanes::{BLOCK, Row};
 use eyas_policy::Scratch;
 use serde::Serialize;
@@ -76,15 +76,38 @@ struct Memory {
     label: Vec<Row>,
 }
 
+/// A moment of a block's flight, after a step.
+pub struct Moment<'a> {
+    /// The block.
+    pub block: &'a dyn EnvBlock,
+    /// The step, from 0.
+    pub step: u32,
+    /// Bits of the lanes that took it.
+    pub live: u32,
+    /// The policy's recurrent state, one row for each of its numbers.
+    pub recurrent: &'a [Row],
+}
+
 /// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
 /// action in every visited state.
 pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, steps: u32) -> Evaluation {
+    evaluate_watched(env, pilot, labeller, steps, |_, (): &mut ()| {}).0
+}
+
+/// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
+pub fn evaluate_watched<N: Default + Send>(
+    env: &mut dyn VecEnv,
+    pilot: &Pilot,
+    labeller: Option<&Pilot>,
+    steps: u32,
+    watch: impl Fn(&Moment, &mut N) + Sync,
+) -> (Evaluation, Vec<N>) {
     let num_envs = env.num_envs();
     let observations = env.spec().num_observations();
     let position_error = env.spec().features_of("position_error").unwrap_or(0..3);
-    let mut memories: Vec<Memory> = Vec::new();
-    memories.resize_with(num_envs.div_ceil(BLOCK), Memory::default);
-    each_block(env, &mut memories, |block, used, memory| {
+    let mut memories: Vec<(Memory, N)> = Vec::new();
+    memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
+    each_block(env, &mut memories, |block, used, (memory, notes)| {
         memory.observation.resize(observations, Row::ZERO);
         memory.action.resize(pilot.inference.num_actions(), Row::ZERO);
         memory.state.resize(pilot.inference.state_width(), Row::ZERO);
@@ -109,13 +132,15 @@ pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, s
             let outcome = block.step(&memory.action);
             let errors = (step >= SETTLE_STEPS.min(steps / 2)).then_some(&position_error);
             memory.record(live, errors, &outcome.reward, outcome.terminated);
+            watch(&Moment { block, step, live, recurrent: &memory.state }, notes);
         }
         for lane in 0..BLOCK {
             memory.outcomes[lane].is_moving_target = block.telemetry(lane).is_moving_target;
         }
     });
+    let (memories, notes): (Vec<Memory>, Vec<N>) = memories.into_iter().unzip();
     let outcomes = memories.iter().flat_map(|memory| memory.outcomes).take(num_envs).collect();
-    Evaluation { outcomes, is_labelled: labeller.is_some() }
+    (Evaluation { outcomes, is_labelled: labeller.is_some() }, notes)
 }
 
 impl Memory {

@@ -22,6 +22,18 @@ impl VehicleParameters {
         self.thrust(self.action_limit.max) / self.weight()
     }
 
+    /// The same vehicle with rotors as much stronger or weaker as gives it this ratio of full thrust to weight.
+    #[must_use]
+    pub fn with_thrust_to_weight(&self, ratio: f64) -> Self {
+        let factor = ratio / self.thrust_to_weight();
+        let mut scaled = self.clone();
+        scaled.rotor_thrust_coefficients = self.rotor_thrust_coefficients.map(|it| it.map(|c| c * factor));
+        if let Some(throttle) = scaled.hovering_throttle() {
+            scaled.hovering_throttle_relative = throttle;
+        }
+        scaled
+    }
+
     /// Torque of a rotor about x at full thrust over inertia, rad/s², as RLtools' sampler has it:
     /// `√2 |x₀| · (T_max / 4) · J_inv,xx`, with the inverse because files of six decimals resolve it better.
     #[must_use]

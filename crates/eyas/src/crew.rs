@@ -221,7 +221,7 @@ fn read_vehicle(path: &Path, id: &str) -> Result<Craft, Failure> {
 }
 
 /// `0-99,120`.
-fn parse_ids(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
+pub(crate) fn parse_ids(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
     let bad = |part: &str| {
         Failure::new(format!(
             "`{flag} {text}`: `{part}` is no number and no range, expected such as 0-99,120"
@@ -242,7 +242,7 @@ fn parse_ids(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
     }
     ids.sort_unstable();
     if let Some([id, _]) = ids.array_windows().find(|[id, next]| id == next) {
-        return Err(Failure::new(format!("`{flag} {text}` names teacher {id} twice")));
+        return Err(Failure::new(format!("`{flag} {text}` names {id} twice")));
     }
     Ok(ids)
 }

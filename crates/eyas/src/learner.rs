@@ -25,6 +25,9 @@ pub(crate) trait Recipe<T>: Clone + Default + Serialize + DeserializeOwned + Syn
     /// Checks ranges; the message names key, value and range.
     fn validate(&self) -> Result<(), String>;
 
+    /// Checks what it asks of a task.
+    fn validate_task(env: &T) -> Result<(), String>;
+
     /// The settings after so many attempts that failed: half the learning rate each time.
     fn more_carefully(&self, attempts: u32) -> Self;
 
@@ -49,6 +52,10 @@ impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
         self.validate()
     }
 
+    fn validate_task(env: &T) -> Result<(), String> {
+        env.validate_training()
+    }
+
     fn more_carefully(&self, attempts: u32) -> Self {
         let mut settings = self.clone();
         settings.algorithm.learning_rate *= 0.5_f64.powi(attempts as i32);
@@ -71,6 +78,11 @@ impl<T: Flyable> Recipe<T> for ApgConfig<T> {
 
     fn validate(&self) -> Result<(), String> {
         self.validate()
+    }
+
+    fn validate_task(env: &T) -> Result<(), String> {
+        env.validate_training()?;
+        env.validate_gradient()
     }
 
     fn more_carefully(&self, attempts: u32) -> Self {

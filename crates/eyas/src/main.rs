@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Act(it) => command::act::run(&it),
         Command::Inspect(it) => command::inspect::run(&it),
         Command::CheckDynamics(it) => command::check_dynamics::run(&it),
+        Command::Analyze(it) => command::analyze::run(&it),
         Command::Plot(it) => command::plot::run(&it),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),

@@ -130,7 +130,7 @@ pub(crate) fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
 }
 
 /// As in Isaac Lab, -1 asks for a random seed in 0..=10000.
-fn seed_of(seed: i64) -> Result<i64, Failure> {
+pub(crate) fn seed_of(seed: i64) -> Result<i64, Failure> {
     match seed {
         0.. => Ok(seed),
         -1 => {

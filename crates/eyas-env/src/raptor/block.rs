@@ -1,5 +1,6 @@
 //! Thirty-two episodes of the RAPTOR environment.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
@@ -144,14 +145,18 @@ pub struct RaptorBlock {
     reference: Langevin<Row>,
     /// 1 where the reference moves.
     moving: Row,
+    /// Velocities of as many last steps as the observation's is late, world frame, m/s; the oldest first.
+    past_velocities: VecDeque<[Row; 3]>,
 }
 
 impl RaptorBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32, lanes: &[&Craft; BLOCK]) -> Self {
         let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
         state.body.orientation[0] = Row::splat(1.0);
+        let delay = shared.config.observation_delay.linear_velocity as usize;
         Self {
             crafts: Crafts::new(&shared.config, lanes),
+            past_velocities: VecDeque::from(vec![[Row::ZERO; 3]; delay]),
             shared,
             ledger: Ledger::new(first_env),
             state,
@@ -223,6 +228,9 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn step(&mut self, action: &[Row]) -> Step {
+        if self.past_velocities.pop_front().is_some() {
+            self.past_velocities.push_back(self.state.body.velocity);
+        }
         let Outcome { reward, causes } = dispatch(Advance { block: self, action });
         let limit = self.shared.max_episode_length;
         self.ledger.advance(reward, &causes, limit)
@@ -253,12 +261,23 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, crafts: _, ledger, state, history, last_action, force, reference, moving } =
-            self;
+        let Self {
+            shared: _,
+            crafts: _,
+            ledger,
+            state,
+            history,
+            last_action,
+            force,
+            reference,
+            moving,
+            past_velocities,
+        } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
         visit_rows(reference.fields_mut(), visit);
         visit_rows(history.iter_mut().chain(last_action).chain(force).chain([moving]), visit);
+        visit_rows(past_velocities.iter_mut().flatten(), visit);
     }
 }
 
@@ -340,6 +359,11 @@ impl RaptorBlock {
             *speed = share.mul_add(range, vehicle.speed_min);
         }
         self.state.store_where(half, mask, &State { body, rotor_speed });
+        for past in &mut self.past_velocities {
+            for (row, velocity) in past.iter_mut().zip(body.velocity) {
+                row.store(half, L::select(mask, velocity, row.load(half)));
+            }
+        }
         self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
         let force_std = self.crafts.force_std.load::<L>(half);
         for (row, normal) in self.force.iter_mut().zip(push) {
@@ -379,7 +403,10 @@ impl Kernel for Observe<'_> {
         let Self { block, observation } = self;
         for half in 0..HALVES {
             let vehicle = block.vehicle::<L>(half);
-            let state = block.state.load::<L>(half);
+            let mut state = block.state.load::<L>(half);
+            if let Some(late) = block.past_velocities.front() {
+                state.body.velocity = load_vector(late, half);
+            }
             let reference = block.reference.load::<L>(half);
             let history = load_motors(&block.history, half);
             let mut rows = observation.iter_mut();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::craft::Craft;
 use super::vehicles;
-use crate::check::{at_least, not_negative, positive, share};
+use crate::check::{at_least, at_most, not_negative, positive, share};
 use crate::{SceneConfig, SimConfig};
 
 /// Configuration of the RAPTOR environment.
@@ -37,6 +37,8 @@ pub struct RaptorConfig {
     pub langevin: LangevinConfig,
     /// What pushes the vehicle.
     pub disturbances: DisturbancesConfig,
+    /// How late a policy sees what it sees.
+    pub observation_delay: ObservationDelayConfig,
     /// The vehicle.
     pub robot: VehicleParameters,
 }
@@ -128,6 +130,18 @@ pub struct RandomForce {
     pub std: f64,
 }
 
+/// How late a policy sees what it sees.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ObservationDelayConfig {
+    /// Of the linear velocity, control steps; before that much has been flown, the start's velocity is seen. At most
+    /// 64.
+    pub linear_velocity: u32,
+}
+
+/// Largest delay, control steps.
+const MAX_DELAY: f64 = 64.0;
+
 impl Default for InitConfig {
     fn default() -> Self {
         Self {
@@ -169,6 +183,7 @@ impl Default for RaptorConfig {
             prob_null_trajectory: 0.5,
             langevin: LangevinConfig { gamma: 1.0, omega: 2.0, sigma: 0.5, alpha: 0.01 },
             disturbances: DisturbancesConfig::default(),
+            observation_delay: ObservationDelayConfig::default(),
             robot: vehicles::crazyflie(),
         }
     }
@@ -274,6 +289,8 @@ impl RaptorConfig {
                 return Err(format!("`env.reward.{name}` = {value}, expected a finite number"));
             }
         }
+        let delay = f64::from(self.observation_delay.linear_velocity);
+        at_most(&[("observation_delay.linear_velocity", delay, MAX_DELAY)])?;
         at_least(&[("sim.substeps", f64::from(self.sim.substeps), 1.0)])?;
         self.scene.validate()?;
         self.sim.validate()?;

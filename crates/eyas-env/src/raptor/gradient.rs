@@ -155,6 +155,17 @@ impl DifferentiableTask for RaptorConfig {
         }
         vec![high as f32; 4]
     }
+
+    /// A record holds one state, an observation that is late another one's velocity.
+    fn validate_gradient(&self) -> Result<(), String> {
+        match self.observation_delay.linear_velocity {
+            0 => Ok(()),
+            delay => Err(format!(
+                "`env.observation_delay.linear_velocity` = {delay}, expected 0: the simulator's gradient does not go \
+                 through a late observation; `--algorithm ppo` trains with one"
+            )),
+        }
+    }
 }
 
 struct PullBackStep<'a> {

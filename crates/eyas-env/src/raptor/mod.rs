@@ -14,8 +14,8 @@ mod vehicles;
 
 pub use block::RaptorBlock;
 pub use config::{
-    DisturbancesConfig, InitConfig, Observation, Protocol, RandomForce, RaptorConfig, RewardConfig,
-    TerminationConfig,
+    DisturbancesConfig, InitConfig, Observation, ObservationDelayConfig, Protocol, RandomForce, RaptorConfig,
+    RewardConfig, TerminationConfig,
 };
 pub use craft::Craft;
 pub use env::RaptorEnv;

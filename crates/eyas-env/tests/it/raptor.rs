@@ -1,7 +1,8 @@
 //! The RAPTOR environment does what its documentation says.
 
 use eyas_env::{
-    Cause, DifferentiableTask as _, EnvBlock, InitConfig, Protocol, RaptorConfig, RaptorEnv, VecEnv, vehicles,
+    Cause, DifferentiableTask as _, EnvBlock, InitConfig, Observation, Protocol, RaptorConfig, RaptorEnv,
+    VecEnv, vehicles,
 };
 use eyas_lanes::{BLOCK, Row};
 
@@ -183,7 +184,8 @@ fn a_random_force_pushes_each_episode_its_own_way() {
 
 #[test]
 fn a_state_that_was_saved_goes_on_as_the_one_that_was_not() {
-    let config = RaptorConfig { protocol: Protocol::Eyas, ..RaptorConfig::default() };
+    let mut config = RaptorConfig { protocol: Protocol::Eyas, ..RaptorConfig::default() };
+    config.observation_delay.linear_velocity = 3;
     let fly = |block: &mut Box<dyn EnvBlock>, steps: u32| {
         for step in 0..steps {
             block.step(&[Row::splat(0.4 + 0.01 * step as f32); 4]);
@@ -206,4 +208,66 @@ fn a_state_that_was_saved_goes_on_as_the_one_that_was_not() {
     assert!(words.next().is_none());
     fly(&mut other.blocks()[0], 50);
     assert!(bits(&mut env.blocks()[0]) == bits(&mut other.blocks()[0]));
+}
+
+#[test]
+fn a_late_velocity_is_that_of_so_many_steps_before() {
+    for (delay, kind) in [
+        (0, Observation::TrackingError),
+        (1, Observation::TrackingError),
+        (5, Observation::Absolute),
+        (64, Observation::TrackingError),
+    ] {
+        let mut config = RaptorConfig { observation: kind, prob_null_trajectory: 0.0, ..without_limits() };
+        config.init.guidance = 0.0;
+        config.observation_delay.linear_velocity = delay;
+        config.validate().unwrap();
+        let mut env = started(&config, BLOCK, 21);
+        let features = env.spec().num_observations();
+        let block = &mut env.blocks()[0];
+        let mut seen = vec![Row::ZERO; features];
+        let mut velocities: Vec<Vec<[f32; 3]>> = vec![Vec::new(); BLOCK];
+        for step in 0..150 {
+            if step == 90 {
+                // Another episode begins in some lanes while the others fly on.
+                block.reset(0xff);
+                velocities[..8].iter_mut().for_each(Vec::clear);
+            }
+            block.observe(&mut seen);
+            for (lane, past) in velocities.iter_mut().enumerate() {
+                let now = block.telemetry(lane);
+                past.push(now.velocity);
+                let late = past[past.len().saturating_sub(delay as usize + 1)];
+                let error = |axis: usize| late[axis] - now.desired_velocity[axis];
+                let teacher = if kind == Observation::Absolute { 22 + 12 } else { 12 };
+                for axis in 0..3 {
+                    assert_eq!(
+                        seen[teacher + axis][lane],
+                        error(axis),
+                        "delay {delay}, step {step}, lane {lane}"
+                    );
+                    if kind == Observation::Absolute {
+                        assert_eq!(seen[12 + axis][lane], late[axis]);
+                    }
+                    assert_eq!(
+                        seen[teacher - 12 + axis][lane],
+                        now.position[axis] - now.desired_position[axis]
+                    );
+                }
+            }
+            block.step(&[0.1, 0.3, 0.2, 0.25].map(Row::splat));
+        }
+    }
+}
+
+#[test]
+fn a_delay_has_a_limit_and_no_gradient() {
+    let mut config = RaptorConfig::default();
+    assert_eq!(config.validate_gradient(), Ok(()));
+    config.observation_delay.linear_velocity = 65;
+    let message = config.validate().unwrap_err();
+    assert_eq!(message, "`env.observation_delay.linear_velocity` = 65, expected at most 64");
+    config.observation_delay.linear_velocity = 2;
+    config.validate().unwrap();
+    assert!(config.validate_gradient().unwrap_err().contains("expected 0"));
 }

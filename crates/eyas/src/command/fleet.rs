@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Train;
 use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
 use crate::failure::Failure;
-use crate::flyable::Flyable as _;
 use crate::learner::{ApgConfig, Recipe};
 use crate::report::say;
 use crate::setup::{check, progress, write_manifest};
@@ -159,7 +158,7 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let config: Config<A> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
-    check(&layers, config.env.validate_training())?;
+    check(&layers, A::validate_task(&config.env))?;
     check(&layers, config.fleet.validate())?;
     let plan = layers.section::<Plan>("agent")?;
     let vehicles = arguments.fleet.vehicles.as_deref().expect("a fleet has vehicles");

@@ -1,6 +1,7 @@
 //! One module for each subcommand.
 
 pub(crate) mod act;
+pub(crate) mod analyze;
 pub(crate) mod check_dynamics;
 pub(crate) mod distill;
 pub(crate) mod eval;

@@ -76,7 +76,7 @@ fn run_recipe<T: Flyable, A: Recipe<T>>(
     let config: Config<T, A> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
-    check(&layers, config.env.validate_training())?;
+    check(&layers, A::validate_task(&config.env))?;
     let plan = layers.section::<Plan>("agent")?;
     let learner = config.agent.start(&config.env, plan.seed)?;
     train(arguments, &layers, &config.env, &plan, learner, interrupt)

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 mod acts_as_the_library;
+mod analyses;
 mod any_quadrotor;
 mod distils;
 mod explains_itself;

@@ -1,0 +1,104 @@
+//! `eyas analyze`: what teachers can do on other vehicles, what a student remembers, what a delay costs.
+
+mod delay;
+mod matrix;
+mod probe;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use eyas_env::{Craft, DifferentiableTask, RaptorConfig, TaskConfig};
+use eyas_formats::atomic;
+use eyas_learn::Pilot;
+use eyas_run::config::Value;
+use eyas_run::{Layers, Origin};
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::{Analysed, Analysis, Analyze, AnalyzeCommand};
+use crate::failure::Failure;
+use crate::setup::{AgentConfig, check, load_policy, seed_of};
+
+pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        AnalyzeCommand::Matrix(it) => matrix::run(it),
+        AnalyzeCommand::Probe(it) => probe::run(it),
+        AnalyzeCommand::Delay(it) => delay::run(it),
+    }
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    env: RaptorConfig,
+    agent: AgentConfig,
+}
+
+/// What an analysis flies in.
+struct Setting {
+    env: RaptorConfig,
+    seed: u64,
+    /// Longest episode, control steps.
+    steps: u32,
+}
+
+impl Setting {
+    /// Layers as those of `eyas eval`: defaults, what the analysis sets, file, overrides, flags.
+    fn new(analysis: &Analysis, own: &[(&str, Value)], episodes: usize) -> Result<Self, Failure> {
+        let steps = analysis.steps.unwrap_or(<RaptorConfig as TaskConfig>::EVALUATION_STEPS);
+        if episodes == 0 || steps == 0 {
+            return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
+        }
+        let mut layers = Layers::new(&Config::default())?;
+        for (key, value) in own {
+            layers.set(key, value.clone(), Origin::Preset("analysis".into()))?;
+        }
+        if let Some(path) = &analysis.config {
+            layers.file(path)?;
+        }
+        layers.overrides(&analysis.overrides)?;
+        if let Some(seed) = analysis.seed {
+            layers.set("agent.seed", seed_of(seed)?, Origin::flag("--seed"))?;
+        }
+        // The task's own limit must not cut episodes short of the steps asked for.
+        let seconds = f64::from(steps + 2) * layers.section::<RaptorConfig>("env")?.control_period();
+        layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
+        let Config { env, agent } = layers.finish()?;
+        check(&layers, env.validate())?;
+        check(&layers, agent.validate())?;
+        Ok(Self { env, seed: agent.seed, steps })
+    }
+
+    /// Reads the policy and seats it.
+    fn pilot(&self, policy: &Analysed) -> Result<Pilot, Failure> {
+        let loaded = load_policy(&policy.checkpoint, &policy.teacher.load_options(policy.side))?;
+        for decision in &loaded.decisions {
+            eprintln!("{decision}");
+        }
+        Ok(Pilot::new(&loaded.policy, &DifferentiableTask::spec(&self.env))?)
+    }
+}
+
+/// Makes the directory, before anything flies.
+fn prepare(out: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(out)
+        .map_err(|error| Failure::new(format!("cannot make `--out`: {error}")).at(&out.display()))
+}
+
+/// Writes table and plot under the analysis' name.
+fn write(out: &Path, name: &str, table: &str, png: &[u8]) -> Result<(), Failure> {
+    for (extension, bytes) in [("csv", table.as_bytes()), ("png", png)] {
+        let path = out.join(format!("{name}.{extension}"));
+        atomic::write(&path, bytes).map_err(|error| Failure::from(error).at(&path.display()))?;
+        eprintln!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// Refuses vehicles whose names a table cannot hold.
+fn check_names(fleet: &[Craft]) -> Result<(), Failure> {
+    match fleet.iter().find(|it| it.id.contains([',', '"', '\n', '\r'])) {
+        Some(it) => Err(Failure::new(format!("vehicle `{}` cannot be the name of a column", it.id))
+            .hint("give it a name without commas, quotes and line breaks")),
+        None => Ok(()),
+    }
+}
