@@ -206,3 +206,15 @@ fn a_fleet_is_measured_vehicle_by_vehicle() {
     assert_eq!(table.lines().count(), 6);
     assert!(table.lines().nth(1).unwrap().split(',').nth(1) == Some("4"), "{table}");
 }
+
+#[test]
+fn the_shipped_student_flies_the_vehicles_of_the_shipped_teachers() {
+    let it = Workspace::empty();
+    // 681 over the fleet that they are from; 637 for the student that RAPTOR released.
+    it.eyas(&format!("eval {TASK} --episodes 320 --require_return 660 env.protocol=raptor"))
+        .arg("--checkpoint")
+        .arg(shipped().join("../../students/raptor.pt"))
+        .arg("--vehicles")
+        .arg(shipped().join("teacher_dynamics.csv"))
+        .succeed();
+}
