@@ -10,7 +10,7 @@ const TASK: &str = "--task Eyas-Raptor-v0";
 const SHORT: &str = "--max_iterations 20 agent.algorithm.window_steps=40 agent.eval_interval=10 fleet.eval_episodes=32 \
                      fleet.max_attempts=1 fleet.required_return=-1000 fleet.max_terminated=1 fleet.max_own_terminated=1 --quiet";
 /// A distillation of seconds.
-const TINY: &str = "--quiet --n_epochs 4 --num_episodes 4 --epoch_teacher_forcing 2 distill.batch_size=16 \
+const TINY: &str = "--quiet --n_epochs 4 distill.samples_per_epoch=20000 --num_episodes 4 --epoch_teacher_forcing 2 distill.batch_size=16 \
                     distill.eval_interval=2 distill.eval_episodes=32 distill.final_episodes=32 distill.teachers.admission_episodes=8 \
                     distill.registry_interval=2 distill.registry_episodes=4 distill.save_interval=2";
 
