@@ -90,11 +90,19 @@ pub struct Moment<'a> {
 
 /// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
 /// action in every visited state.
+///
+/// # Panics
+///
+/// If the task does not observe a position error.
 pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, steps: u32) -> Evaluation {
     evaluate_watched(env, pilot, labeller, steps, |_, (): &mut ()| {}).0
 }
 
 /// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
+///
+/// # Panics
+///
+/// If the task does not observe a position error.
 pub fn evaluate_watched<N: Default + Send>(
     env: &mut dyn VecEnv,
     pilot: &Pilot,
@@ -104,7 +112,7 @@ pub fn evaluate_watched<N: Default + Send>(
 ) -> (Evaluation, Vec<N>) {
     let num_envs = env.num_envs();
     let observations = env.spec().num_observations();
-    let position_error = env.spec().features_of("position_error").unwrap_or(0..3);
+    let position_error = env.spec().features_of("position_error").expect("every task observes it");
     let mut memories: Vec<(Memory, N)> = Vec::new();
     memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
     each_block(env, &mut memories, |block, used, (memory, notes)| {
@@ -167,6 +175,12 @@ impl Memory {
 }
 
 impl Evaluation {
+    /// Episodes that no teacher was asked about.
+    #[must_use]
+    pub fn unlabelled(outcomes: Vec<Outcome>) -> Self {
+        Self { outcomes, is_labelled: false }
+    }
+
     /// Statistics of the episodes that `keep` holds for.
     #[must_use]
     pub fn summary_of(&self, keep: impl Fn(&Outcome) -> bool) -> Summary {

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use eyas_formats::{LoadOptions, NormalizerChoice, OutputChoice, Side};
+use eyas_formats::{LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice, Side};
 use eyas_policy::Activation;
+
+use crate::failure::Failure;
+use crate::setup::load_explained;
 
 /// Train quadrotor teachers, distil them into one small student, fly it and ship it
 #[derive(Debug, Parser)]
@@ -244,6 +247,27 @@ impl TeacherOptions {
     }
 }
 
+/// A policy to fly.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct PolicyFile {
+    /// Checkpoint of the policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: PathBuf,
+    /// Which policy of a file that holds two: auto, student, teacher
+    #[arg(long, default_value = "auto")]
+    pub(crate) side: Side,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherOptions,
+}
+
+impl PolicyFile {
+    /// Reads it; says on stderr what the file left open.
+    pub(crate) fn load(&self) -> Result<LoadedPolicy, Failure> {
+        load_explained(&self.checkpoint, &self.teacher.load_options(self.side))
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
 #[expect(clippy::struct_excessive_bools, reason = "a flag and its negation each")]
@@ -339,14 +363,8 @@ pub(crate) struct Distill {
 pub(crate) struct Play {
     #[command(flatten)]
     pub(crate) flight: Flight,
-    /// Checkpoint of the policy to fly
-    #[arg(long, value_name = "FILE")]
-    pub(crate) checkpoint: PathBuf,
-    /// Which policy of a file that holds two: auto, student, teacher
-    #[arg(long, default_value = "auto")]
-    pub(crate) side: Side,
     #[command(flatten)]
-    pub(crate) teacher: TeacherOptions,
+    pub(crate) policy: PolicyFile,
     /// What to fly: hover, langevin or, on the point task, figure8 [default: the last the task has]
     #[arg(long, value_name = "NAME")]
     pub(crate) trajectory: Option<String>,
@@ -360,14 +378,8 @@ pub(crate) struct Play {
 pub(crate) struct Eval {
     #[command(flatten)]
     pub(crate) flight: Flight,
-    /// Checkpoint of the policy to measure
-    #[arg(long, value_name = "FILE")]
-    pub(crate) checkpoint: PathBuf,
-    /// Which policy of a file that holds two: auto, student, teacher
-    #[arg(long, default_value = "auto")]
-    pub(crate) side: Side,
     #[command(flatten)]
-    pub(crate) teacher: TeacherOptions,
+    pub(crate) policy: PolicyFile,
     /// Episodes to fly
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) episodes: usize,
@@ -463,20 +475,6 @@ pub(crate) struct Analysis {
     pub(crate) overrides: Vec<String>,
 }
 
-/// A policy to analyse.
-#[derive(Debug, Args)]
-#[command(rename_all = "snake_case")]
-pub(crate) struct Analysed {
-    /// Checkpoint of the policy
-    #[arg(long, value_name = "FILE")]
-    pub(crate) checkpoint: PathBuf,
-    /// Which policy of a file that holds two: auto, student, teacher
-    #[arg(long, default_value = "auto")]
-    pub(crate) side: Side,
-    #[command(flatten)]
-    pub(crate) teacher: TeacherOptions,
-}
-
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
 pub(crate) struct Matrix {
@@ -505,7 +503,7 @@ pub(crate) struct Matrix {
 #[command(rename_all = "snake_case")]
 pub(crate) struct Probe {
     #[command(flatten)]
-    pub(crate) policy: Analysed,
+    pub(crate) policy: PolicyFile,
     /// Fleet to fly: a folder of parameter files, a JSON of many or a CSV
     #[arg(long, value_name = "PATH")]
     pub(crate) vehicles: PathBuf,
@@ -523,7 +521,7 @@ pub(crate) struct Probe {
 #[command(rename_all = "snake_case")]
 pub(crate) struct Delay {
     #[command(flatten)]
-    pub(crate) policy: Analysed,
+    pub(crate) policy: PolicyFile,
     /// Ratios of full thrust to weight: a list, or LOW..HIGH:STEP
     #[arg(long, default_value = "1.25..5.75:0.25", value_name = "LIST", value_parser = ratios)]
     pub(crate) t2w: Ratios,

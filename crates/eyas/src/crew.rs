@@ -2,22 +2,32 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use eyas_env::{Craft, VecEnv, VehicleFile, read_fleet};
+use eyas_env::{Craft, EnvSpec, VecEnv, read_fleet};
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
-use eyas_learn::{Evaluation, Pilot, evaluate};
+use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
 use rayon::prelude::*;
 
 use crate::command::train::BEST;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
-use crate::setup::load_policy;
+use crate::setup::{load_policy, read_vehicle};
 
 /// Starts of the admission, which no training uses.
 const ADMISSION_SEED: u64 = 0xad31;
 /// The vehicle beside a teacher.
 pub(crate) const VEHICLE: &str = "vehicle.json";
+/// The table of the vehicles of a folder of teachers.
+pub(crate) const DYNAMICS: &str = "teacher_dynamics.csv";
+/// How the folder of a teacher is called, before its number.
+const FOLDER: &str = "teacher_";
+
+/// Folder of a teacher.
+pub(crate) fn folder(teacher: usize) -> String {
+    format!("{FOLDER}{teacher:04}")
+}
 
 /// Teachers in the env that they teach in, each on a vehicle of its own if there is a fleet.
 pub(crate) struct Crew<T> {
@@ -25,7 +35,7 @@ pub(crate) struct Crew<T> {
     pub(crate) env: T,
     /// The vehicle of each teacher; empty: all fly the task's.
     pub(crate) fleet: Vec<Craft>,
-    pub(crate) teachers: Vec<Teacher>,
+    pub(crate) teachers: Arc<[Teacher]>,
 }
 
 impl<T: Flyable> Crew<T> {
@@ -36,7 +46,7 @@ impl<T: Flyable> Crew<T> {
 
     /// Flies a policy; a single teacher is asked for its action in every state.
     pub(crate) fn fly(&self, pilot: &Pilot, episodes: usize, seed: u64, steps: u32) -> Evaluation {
-        let labeller = match self.teachers.as_slice() {
+        let labeller = match &*self.teachers {
             [teacher] => Some(&teacher.pilot),
             _ => None,
         };
@@ -45,19 +55,25 @@ impl<T: Flyable> Crew<T> {
 
     /// Flies every teacher on its own vehicle, about that many episodes in all.
     pub(crate) fn fly_teachers(&self, episodes: usize, seed: u64, steps: u32) -> Evaluation {
-        if let [teacher] = self.teachers.as_slice() {
+        if let [teacher] = &*self.teachers {
             return self.fly(&teacher.pilot, episodes, seed, steps);
         }
         let each = episodes.div_ceil(self.teachers.len());
-        let flights: Vec<Evaluation> = (0..self.teachers.len())
-            .into_par_iter()
-            .map(|index| {
-                let mut env = envs_of_one(&self.env, &self.fleet, index, each, seed);
-                evaluate(env.as_mut(), &self.teachers[index].pilot, None, steps)
-            })
-            .collect();
-        let outcomes = flights.into_iter().flat_map(|it| it.outcomes).collect();
-        Evaluation { outcomes, is_labelled: false }
+        let flights = self.fly_each(each, seed, steps);
+        Evaluation::unlabelled(flights.into_iter().flat_map(|it| it.outcomes).collect())
+    }
+
+    /// Flies every teacher on its own vehicle, so many episodes each, as an admission does.
+    pub(crate) fn fly_each(&self, episodes: usize, seed: u64, steps: u32) -> Vec<Evaluation> {
+        let fly = |(index, teacher): (usize, &Teacher)| {
+            let mut env = if self.fleet.is_empty() {
+                self.env.make(episodes, seed)
+            } else {
+                self.env.make_fleet(&self.fleet, &vec![index; episodes], seed)
+            };
+            evaluate(env.as_mut(), &teacher.pilot, None, steps)
+        };
+        self.teachers.par_iter().enumerate().map(fly).collect()
     }
 }
 
@@ -70,20 +86,6 @@ pub(crate) fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], episodes: usize, see
     env.make_fleet(fleet, &crafts, seed)
 }
 
-fn envs_of_one<T: Flyable>(
-    env: &T,
-    fleet: &[Craft],
-    index: usize,
-    episodes: usize,
-    seed: u64,
-) -> Box<dyn VecEnv> {
-    if fleet.is_empty() {
-        env.make(episodes, seed)
-    } else {
-        env.make_fleet(fleet, &vec![index; episodes], seed)
-    }
-}
-
 /// A teacher's file and what flies with it.
 pub(crate) struct Candidate {
     /// What it is called in tables.
@@ -91,6 +93,13 @@ pub(crate) struct Candidate {
     pub(crate) path: PathBuf,
     pub(crate) loaded: LoadedPolicy,
     pub(crate) craft: Option<Craft>,
+}
+
+impl Candidate {
+    /// Seats it.
+    pub(crate) fn pilot(&self, spec: &EnvSpec) -> Result<Pilot, Failure> {
+        Pilot::new(&self.loaded.policy, spec).map_err(|error| Failure::from(error).at(&self.path.display()))
+    }
 }
 
 /// Which teachers of a folder.
@@ -129,21 +138,25 @@ impl Choice<'_> {
         if ids.is_empty() {
             return Err(Failure::new("no teacher is left").at(&self.folder.display()));
         }
-        let table = self.folder.join("teacher_dynamics.csv");
-        let table = if table.is_file() { read_fleet(&table)? } else { Vec::new() };
+        let folder_of = |id: usize| {
+            let place = known.binary_search_by_key(&id, |(id, _)| *id).expect("checked above");
+            &known[place].1
+        };
+        let table = self.folder.join(DYNAMICS);
+        let is_needed = ids.iter().any(|id| !folder_of(*id).join(VEHICLE).is_file());
+        let table = if is_needed && table.is_file() { read_fleet(&table)? } else { Vec::new() };
         ids.into_par_iter()
             .map(|id| {
-                let place = known.binary_search_by_key(&id, |(id, _)| *id).expect("checked above");
-                let folder = &known[place].1;
+                let folder = folder_of(id);
                 let path = model_in(folder)?;
                 let vehicle = folder.join(VEHICLE);
                 let craft = if vehicle.is_file() {
-                    read_vehicle(&vehicle, &id.to_string())?
+                    read_vehicle(&vehicle)?.craft(id.to_string())
                 } else {
                     let row = table.iter().find(|craft| craft.id.parse() == Ok(id)).cloned();
                     row.ok_or_else(|| {
                         Failure::new(format!("teacher {id} has no vehicle")).at(&folder.display()).hint(format!(
-                            "put its parameter file there as `{VEHICLE}`, or a row with id {id} into `teacher_dynamics.csv`"
+                            "put its parameter file there as `{VEHICLE}`, or a row with id {id} into `{DYNAMICS}`"
                         ))
                     })?
                 };
@@ -164,7 +177,8 @@ pub(crate) fn read_checkpoints(paths: &[PathBuf], options: &LoadOptions) -> Resu
     let read = |(place, path): (usize, &PathBuf)| {
         let vehicle = path.with_file_name(VEHICLE);
         let name = place.to_string();
-        let craft = vehicle.is_file().then(|| read_vehicle(&vehicle, &name)).transpose()?;
+        let file = vehicle.is_file().then(|| read_vehicle(&vehicle)).transpose()?;
+        let craft = file.map(|it| it.craft(&name));
         Ok(Candidate { name, path: path.clone(), loaded: load_policy(path, options)?, craft })
     };
     paths.iter().enumerate().map(read).collect()
@@ -179,7 +193,7 @@ fn numbered(folder: &Path) -> Result<Vec<(usize, PathBuf)>, Failure> {
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if let Some(id) = name.strip_prefix("teacher_").and_then(|digits| digits.parse().ok()) {
+        if let Some(id) = name.strip_prefix(FOLDER).and_then(|digits| digits.parse().ok()) {
             known.push((id, path));
         }
     }
@@ -213,13 +227,6 @@ fn model_in(folder: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-fn read_vehicle(path: &Path, id: &str) -> Result<Craft, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("cannot read the vehicle: {error}")).at(&path.display()))?;
-    let file = VehicleFile::parse(&text).map_err(|error| Failure::new(error).at(&path.display()))?;
-    Ok(file.craft(id))
-}
-
 /// `0-99,120`.
 pub(crate) fn parse_ids(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
     let bad = |part: &str| {
@@ -248,31 +255,29 @@ pub(crate) fn parse_ids(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
 }
 
 /// How a teacher flew when it was admitted.
-pub(crate) struct Admission {
-    pub(crate) name: String,
-    pub(crate) evaluation: Evaluation,
+pub(crate) struct Admission<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) summary: Summary,
+    /// Where it comes to rest, m.
     pub(crate) offset: [f64; 3],
 }
 
-/// Flies every candidate on its own vehicle.
-pub(crate) fn admit<T: Flyable>(
-    env: &T,
-    candidates: &[Candidate],
-    fleet: &[Craft],
-    [episodes, steps]: [usize; 2],
-) -> Result<Vec<Admission>, Failure> {
-    candidates
-        .par_iter()
-        .enumerate()
-        .map(|(index, candidate)| {
-            let mut env = envs_of_one(env, fleet, index, episodes, ADMISSION_SEED);
-            let pilot = Pilot::new(&candidate.loaded.policy, env.spec())
-                .map_err(|error| Failure::from(error).at(&candidate.path.display()))?;
-            let evaluation = evaluate(env.as_mut(), &pilot, None, steps as u32);
-            let offset = evaluation.steady_state_offset();
-            Ok(Admission { name: candidate.name.clone(), evaluation, offset })
-        })
-        .collect()
+impl<'a> Admission<'a> {
+    /// Flies every candidate, seated in a crew in the same order, on its own vehicle.
+    pub(crate) fn of_all<T: Flyable>(
+        candidates: &'a [Candidate],
+        crew: &Crew<T>,
+        episodes: usize,
+        steps: u32,
+    ) -> Vec<Self> {
+        let flights = crew.fly_each(episodes, ADMISSION_SEED, steps);
+        let admission = |(candidate, it): (&'a Candidate, Evaluation)| Self {
+            name: &candidate.name,
+            summary: it.summary(),
+            offset: it.steady_state_offset(),
+        };
+        candidates.iter().zip(flights).map(admission).collect()
+    }
 }
 
 /// A table of admissions: one line for each teacher. Lengths in m.
@@ -280,8 +285,7 @@ pub(crate) fn admission_table(admissions: &[Admission], solved_return: f64) -> S
     let mut text = String::from(
         "teacher,return_mean,return_std,episode_length_mean,share_terminated,offset_x,offset_y,offset_z,admitted\n",
     );
-    for Admission { name, evaluation, offset: [x, y, z] } in admissions {
-        let it = evaluation.summary();
+    for Admission { name, summary: it, offset: [x, y, z] } in admissions {
         let admitted = it.mean_return >= solved_return;
         let _ = writeln!(
             text,

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use eyas_env::{VehicleFile, find_task, vehicles};
-use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
+use eyas_env::{TaskConfig, VehicleFile, find_task, vehicles};
+use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, atomic};
 use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
 use serde::{Deserialize, Serialize};
@@ -199,6 +199,28 @@ pub(crate) fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), 
 /// Reads a policy from a checkpoint.
 pub(crate) fn load_policy(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, Failure> {
     Ok(Checkpoint::read(path)?.policy(options)?)
+}
+
+/// Reads a policy; says on stderr what the file left open.
+pub(crate) fn load_explained(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, Failure> {
+    let loaded = load_policy(path, options)?;
+    for decision in &loaded.decisions {
+        eprintln!("{decision}");
+    }
+    Ok(loaded)
+}
+
+/// Lifts the task's own limit, which must not cut episodes short of the steps that were asked for.
+pub(crate) fn allow_steps<T: TaskConfig>(layers: &mut Layers, steps: u32) -> Result<(), Failure> {
+    let seconds = f64::from(steps + 2) * layers.section::<T>("env")?.control_period();
+    layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
+    Ok(())
+}
+
+/// Writes a file whole or not at all; an error names it.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    atomic::write(path, bytes)
+        .map_err(|error| Failure::new(format!("cannot write: {error}")).at(&path.display()))
 }
 
 /// A progress line, hidden with `--quiet`.

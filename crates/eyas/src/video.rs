@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use eyas_env::{EnvSpec, TaskConfig, vehicles};
-use eyas_formats::atomic;
 use eyas_learn::Pilot;
 use eyas_view::{Airframe, Caption, Film, Flight, Scene, View};
 
 use crate::arguments::Video;
 use crate::failure::Failure;
 use crate::report::say;
+use crate::setup::write_file;
 
 /// Starts of the recorded flights, which nothing else uses.
 const VIDEO_SEED: u64 = 0x071d_e05e;
@@ -304,7 +304,7 @@ fn write(film: &Film, folder: &Path, trigger: Trigger, number: u64, step: u64) -
     };
     let save = |name: String, bytes: &[u8]| {
         let path = folder.join(name);
-        atomic::write(&path, bytes).map_err(|error| Failure::from(error).at(&path.display()))
+        write_file(&path, bytes)
     };
     save(format!("{name}.mp4"), &film.encode()?)?;
     if trigger == Trigger::Episode {

@@ -142,16 +142,12 @@ impl DifferentiableTask for RaptorConfig {
     /// hovering throttle of another vehicle.
     fn hover_action(&self) -> Vec<f32> {
         let robot = &self.robot;
-        let weight = robot.mass * eyas_sim::norm(robot.gravity);
-        let thrust = |speed: f64| -> f64 {
-            robot.rotor_thrust_coefficients.iter().map(|[a, b, c]| a + speed * (b + speed * c)).sum()
-        };
         let (mut low, mut high) = (-1.0, 1.0);
         for _ in 0..40 {
             let middle = 0.5 * (low + high);
             let range = robot.action_limit.max - robot.action_limit.min;
             let speed = robot.action_limit.min + 0.5 * (middle + 1.0) * range;
-            if thrust(speed) < weight { low = middle } else { high = middle }
+            if robot.thrust(speed) < robot.weight() { low = middle } else { high = middle }
         }
         vec![high as f32; 4]
     }

@@ -144,24 +144,23 @@ impl<'a> File<'a> {
 
     /// Counts the cost of the next step.
     pub(super) fn spend(&self, work: usize) -> Result<(), Fault> {
-        match self.work.get().checked_sub(work) {
-            Some(left) => {
-                self.work.set(left);
-                Ok(())
-            }
-            None => damaged("its structures lead into each other without end"),
-        }
+        take(&self.work, work, "its structures lead into each other without end")
     }
 
     /// Counts bytes that are kept: a sound file holds each of them once.
     pub(super) fn keep(&self, bytes: usize) -> Result<(), Fault> {
-        match self.data.get().checked_sub(bytes) {
-            Some(left) => {
-                self.data.set(left);
-                Ok(())
-            }
-            None => damaged("its datasets take more bytes than the file has"),
+        take(&self.data, bytes, "its datasets take more bytes than the file has")
+    }
+}
+
+/// Takes from a bounded supply; only a damaged file uses it up.
+fn take(supply: &Cell<usize>, amount: usize, problem: &'static str) -> Result<(), Fault> {
+    match supply.get().checked_sub(amount) {
+        Some(left) => {
+            supply.set(left);
+            Ok(())
         }
+        None => damaged(problem),
     }
 }
 

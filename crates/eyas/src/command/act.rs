@@ -7,13 +7,10 @@ use eyas_policy::Inference;
 
 use crate::arguments::Act;
 use crate::failure::Failure;
-use crate::setup::load_policy;
+use crate::setup::load_explained;
 
 pub(crate) fn run(arguments: &Act) -> Result<ExitCode, Failure> {
-    let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
-    for decision in &loaded.decisions {
-        eprintln!("{decision}");
-    }
+    let loaded = load_explained(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
     let inference = Inference::new(&loaded.policy);
     let observations = npy::read(&arguments.observations)?;
     let shape = observations.shape().to_vec();

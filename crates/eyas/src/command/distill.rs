@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_formats::{AdamState, LoadOptions, Side, Value, atomic, student};
@@ -16,7 +17,7 @@ use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Distill;
-use crate::crew::{self, Candidate, Choice, Crew, read_checkpoints};
+use crate::crew::{self, Admission, Candidate, Choice, Crew, VEHICLE, read_checkpoints};
 use crate::dataset_file;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
@@ -69,17 +70,11 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let options = arguments.teacher.load_options(Side::Teacher);
     let candidates = candidates::<T>(arguments, &options)?;
     let spec = config.env.make(1, seed).spec().clone();
-    let pilots: Vec<Pilot> = candidates
-        .iter()
-        .map(|it| {
-            Pilot::new(&it.loaded.policy, &spec).map_err(|error| Failure::from(error).at(&it.path.display()))
-        })
-        .collect::<Result<_, _>>()?;
+    let pilots: Vec<Pilot> = candidates.iter().map(|it| it.pilot(&spec)).collect::<Result<_, _>>()?;
     let label_stds = label_stds(&config, &candidates)?;
     let group = spec.group(config.distill.student.group()).expect("every task has both groups").clone();
     let num_actions = spec.num_actions;
-    let has_registry = !config.env.registry(1, 0).is_empty();
-    if config.distill.registry_interval > 0 && !has_registry {
+    if config.distill.registry_interval > 0 && config.env.registry(1, 0).is_empty() {
         return Err(Failure::new(format!(
             "`distill.registry_interval`: task `{}` has no named vehicles",
             T::ID
@@ -156,7 +151,7 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
         Session { config, run, events, bar, interrupt, best, clock, videos, crew, tables, batches: 0 };
     session.record(epoch, &progress.student)?;
     let settings = session.config.distill.clone();
-    let teachers = session.crew.teachers.clone();
+    let teachers = Arc::clone(&session.crew.teachers);
     distill(&settings, &teachers, &mut arena, &mut progress, &mut session)?;
     session.finish(arguments, &progress)
 }
@@ -182,7 +177,7 @@ fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<
         if let Some(it) = candidates.iter().find(|it| it.craft.is_none()) {
             return Err(Failure::new("a teacher of many has no vehicle")
                 .at(&it.path.display())
-                .hint(format!("put its parameter file beside it as `{}`", crate::crew::VEHICLE)));
+                .hint(format!("put its parameter file beside it as `{VEHICLE}`")));
         }
         if arguments.flight.vehicle.is_some() {
             return Err(Failure::new("`--vehicle`: each of many teachers has a vehicle of its own")
@@ -215,11 +210,11 @@ fn admit<T: Flyable>(
     run: &RunDir,
 ) -> Result<(), Failure> {
     let settings = &config.distill.teachers;
-    let flight = [settings.admission_episodes, config.distill.eval_steps as usize];
-    let admissions = crew::admit(&crew.env, candidates, &crew.fleet, flight)?;
+    let (episodes, steps) = (settings.admission_episodes, config.distill.eval_steps);
+    let admissions = Admission::of_all(candidates, crew, episodes, steps);
     let table = crew::admission_table(&admissions, settings.solved_return);
     atomic::write(&run.file("teachers.csv"), table.as_bytes())?;
-    let returns: Vec<f64> = admissions.iter().map(|it| it.evaluation.summary().mean_return).collect();
+    let returns: Vec<f64> = admissions.iter().map(|it| it.summary.mean_return).collect();
     let weak: Vec<usize> = (0..returns.len()).filter(|it| returns[*it] < settings.solved_return).collect();
     for index in &weak {
         say(format!(
@@ -268,7 +263,7 @@ fn admit<T: Flyable>(
         candidates.len(),
         settings.admission_episodes,
         mean(&|it| returns[it]),
-        100.0 * mean(&|it| admissions[it].evaluation.summary().crash_rate),
+        100.0 * mean(&|it| admissions[it].summary.crash_rate),
         mean(&|it| admissions[it].offset.iter().map(|x| x * x).sum::<f64>().sqrt()),
     ))
 }

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task, read_fleet};
-use eyas_formats::atomic;
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::{Layers, Origin};
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use crate::crew::envs_of;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report;
-use crate::setup::{AgentConfig, check, layer, load_policy};
+use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,24 +46,19 @@ fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
     layers.set("env.scene.num_envs", arguments.episodes, Origin::flag("--episodes"))?;
-    // The task's own limit must not cut episodes short of the steps asked for.
-    let seconds = f64::from(steps + 2) * layers.section::<T>("env")?.control_period();
-    layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
+    allow_steps::<T>(&mut layers, steps)?;
     let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
 
-    let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
-    for decision in &loaded.decisions {
-        eprintln!("{decision}");
-    }
+    let loaded = arguments.policy.load()?;
     let fleet = fleet_of::<T>(arguments)?;
     let mut env = envs_of(&config.env, &fleet, arguments.episodes, config.agent.seed);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
     let evaluation = evaluate(env.as_mut(), &pilot, None, steps);
     let summary = evaluation.summary();
     if let Some(path) = &arguments.per_vehicle {
-        atomic::write(path, table(&fleet, &evaluation).as_bytes())?;
+        write_file(path, table(&fleet, &evaluation).as_bytes())?;
     }
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -107,7 +101,7 @@ fn table(fleet: &[Craft], evaluation: &Evaluation) -> String {
     );
     for (index, craft) in fleet.iter().enumerate() {
         let outcomes = evaluation.outcomes.iter().skip(index).step_by(fleet.len()).copied().collect();
-        let own = Evaluation { outcomes, ..Evaluation::default() }.summary();
+        let own = Evaluation::unlabelled(outcomes).summary();
         let it = &craft.dynamics;
         let _ = writeln!(
             text,

@@ -16,10 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
 use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
+use crate::crew::{DYNAMICS, VEHICLE, folder};
 use crate::failure::Failure;
 use crate::learner::{ApgConfig, Recipe};
 use crate::report::say;
 use crate::setup::{check, progress, write_manifest};
+
+/// What is known of a teacher, in its folder.
+const RESULT: &str = "result.json";
 
 /// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
 /// for vehicles of every size.
@@ -92,49 +96,44 @@ struct Config<A> {
     fleet: FleetConfig,
 }
 
-/// What is known of a trained teacher; beside its model as `result.json`, whose presence says that it is done.
+/// What is known of a trained teacher; beside its model as [`RESULT`], whose presence says that it is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct TeacherResult {
+struct TeacherResult {
     /// Number of the teacher, which names its folder.
-    pub(crate) teacher: usize,
+    teacher: usize,
     /// Vehicle it flies.
-    pub(crate) vehicle: String,
+    vehicle: String,
     /// Whether it met the bar.
-    pub(crate) accepted: bool,
+    accepted: bool,
     /// Seeds tried.
-    pub(crate) attempts: u32,
+    attempts: u32,
     /// Seed of the one kept.
-    pub(crate) seed: u64,
+    seed: u64,
     /// Updates after which it was kept.
-    pub(crate) iteration: u32,
+    iteration: u32,
     /// Time that all attempts took, s.
-    pub(crate) seconds: f64,
+    seconds: f64,
     /// Under the protocol of the C++ system.
-    pub(crate) raptor: Score,
+    raptor: Score,
     /// From the starts that it learned from.
-    pub(crate) own: Score,
+    own: Score,
 }
 
 /// How a teacher flies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Score {
+struct Score {
     /// Mean return.
-    pub(crate) mean_return: f64,
+    mean_return: f64,
     /// Mean length, control steps.
-    pub(crate) mean_length: f64,
+    mean_length: f64,
     /// Share of episodes that end in a termination.
-    pub(crate) terminated: f64,
+    terminated: f64,
 }
 
 impl From<Summary> for Score {
     fn from(it: Summary) -> Self {
         Self { mean_return: it.mean_return, mean_length: it.mean_length, terminated: it.crash_rate }
     }
-}
-
-/// Folder of a teacher.
-pub(crate) fn folder(teacher: usize) -> String {
-    format!("teacher_{teacher:04}")
 }
 
 pub(crate) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
@@ -223,7 +222,7 @@ fn crews(arguments: &Train, fleet: Vec<Craft>) -> Result<Vec<(usize, Craft)>, Fa
 }
 
 fn read_result(run: &RunDir, teacher: usize) -> Option<TeacherResult> {
-    let text = std::fs::read_to_string(run.path().join(folder(teacher)).join("result.json")).ok()?;
+    let text = std::fs::read_to_string(run.path().join(folder(teacher)).join(RESULT)).ok()?;
     serde_json::from_str(&text).ok()
 }
 
@@ -331,9 +330,9 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         let extra = Value::dict([("best_return", result.own.mean_return)]);
         let iteration = u64::from(best.iteration);
         rsl_rl::write_actor(&folder.join(BEST), &best.actor, &best.std, iteration, Some(&extra))?;
-        atomic::write(&folder.join("vehicle.json"), VehicleFile::from(craft).to_json().as_bytes())?;
+        atomic::write(&folder.join(VEHICLE), VehicleFile::from(craft).to_json().as_bytes())?;
         let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
-        Ok(atomic::write(&folder.join("result.json"), text.as_bytes())?)
+        Ok(atomic::write(&folder.join(RESULT), text.as_bytes())?)
     }
 
     fn announce(&self, result: &TeacherResult) -> Result<(), Failure> {
@@ -373,7 +372,7 @@ fn finish(run: &RunDir, fleet: &[(usize, Craft)], interrupt: &Interrupt) -> Resu
         }
     }
     let table = fleet_to_csv(&crafts).map_err(Failure::new)?;
-    atomic::write(&run.file("teacher_dynamics.csv"), table.as_bytes())?;
+    atomic::write(&run.file(DYNAMICS), table.as_bytes())?;
     done.sort_by(|a, b| {
         b.raptor.mean_return.total_cmp(&a.raptor.mean_return).then(a.teacher.cmp(&b.teacher))
     });

@@ -19,7 +19,7 @@ use crate::arguments::Play;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report::metres;
-use crate::setup::{self, AgentConfig, check, layer, load_policy};
+use crate::setup::{self, AgentConfig, check, layer};
 use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name, videos_of};
 
 /// Folder of all runs, as the original's.
@@ -45,10 +45,7 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
     let (config, trajectory) = configure::<T>(arguments)?;
     let film = Plan::of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: 1 })?;
-    let loaded = load_policy(&arguments.checkpoint, &arguments.teacher.load_options(arguments.side))?;
-    for decision in &loaded.decisions {
-        eprintln!("{decision}");
-    }
+    let loaded = arguments.policy.load()?;
     let mut env = config.env.make(config.env.num_envs(), config.agent.seed);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
     let bar = setup::progress(arguments.flight.quiet, "play", u64::from(arguments.max_steps), "steps");
@@ -56,11 +53,11 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     drop(bar);
 
     let run = RunDir::create_flight(ROOT, &config.agent.experiment_name, &config.agent.run_name)?;
-    let statistics = flight.statistics(&arguments.checkpoint, trajectory, config.env.control_period());
+    let statistics = flight.statistics(&arguments.policy.checkpoint, trajectory, config.env.control_period());
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
     flight.write_arrays(&run, config.env.control_period())?;
     if let Some(film) = &film {
-        let checkpoint = arguments.checkpoint.file_name().unwrap_or_default().to_string_lossy();
+        let checkpoint = arguments.policy.checkpoint.file_name().unwrap_or_default().to_string_lossy();
         let caption = Caption {
             title: checkpoint.into_owned(),
             subtitle: format!("{} · {}", vehicle_name(&config.env), trajectory),

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_formats::atomic;
 use eyas_view::Chart;
 
 use crate::arguments::{Columns, Heatmap, Lines, Picture, Plot, PlotCommand, Range};
 use crate::failure::Failure;
+use crate::setup::write_file;
 use crate::table::Table;
 
 pub(crate) fn run(arguments: &Plot) -> Result<ExitCode, Failure> {
@@ -231,7 +231,7 @@ fn target(picture: &Picture) -> Result<&Path, Failure> {
 }
 
 fn write(out: &Path, png: &[u8]) -> Result<ExitCode, Failure> {
-    atomic::write(out, png).map_err(|error| Failure::from(error).at(&out.display()))?;
+    write_file(out, png)?;
     Ok(ExitCode::SUCCESS)
 }
 

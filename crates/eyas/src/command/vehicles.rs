@@ -10,13 +10,12 @@ use eyas_env::{
     Craft, SamplerConfig, VehicleFile, fits_a_table, fleet_to_csv, fleet_to_json, sample_fleet, survey_fleet,
     vehicles,
 };
-use eyas_formats::atomic;
 use eyas_run::{Layers, Origin};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::arguments::{Vehicles, VehiclesCommand};
 use crate::failure::Failure;
-use crate::setup::read_vehicle;
+use crate::setup::{read_vehicle, write_file};
 
 pub(crate) fn run(arguments: &Vehicles) -> Result<ExitCode, Failure> {
     match &arguments.command {
@@ -225,11 +224,6 @@ fn write_directory(directory: &Path, fleet: &[Craft], force: bool) -> Result<(),
         write_file(&directory.join(format!("{}.json", craft.id)), text.as_bytes())?;
     }
     Ok(())
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    atomic::write(path, bytes)
-        .map_err(|error| Failure::new(format!("cannot write: {error}")).at(&path.display()))
 }
 
 fn count(vehicles: usize) -> String {

@@ -80,7 +80,7 @@ fn fly(env: &RaptorConfig, fleet: &[Craft], pilot: &Pilot, episodes: usize, sett
     let mut env = RaptorEnv::of_fleet(env, fleet, &crafts, setting.seed);
     let (evaluation, speeds) = vertical_speeds(&mut env, pilot, setting.steps);
     let cell = |(outcomes, speeds): (&[Outcome], &[(f64, u32)])| {
-        let own = Evaluation { outcomes: outcomes.to_vec(), ..Evaluation::default() }.summary();
+        let own = Evaluation::unlabelled(outcomes.to_vec()).summary();
         let (sum, count) = speeds.iter().fold((0.0, 0), |all, it| (all.0 + it.0, all.1 + it.1));
         let rms = (count > 0).then(|| (sum / f64::from(count)).sqrt());
         Cell { mean_return: own.mean_return, share_terminated: own.crash_rate, rms }

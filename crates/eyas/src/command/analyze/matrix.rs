@@ -41,9 +41,7 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
         .map(|pilot| {
             let mut env = RaptorEnv::of_fleet(&setting.env, &fleet, &crafts, setting.seed);
             let outcomes = evaluate(&mut env, pilot, None, setting.steps).outcomes;
-            let mean = |own: &[_]| {
-                Evaluation { outcomes: own.to_vec(), ..Evaluation::default() }.summary().mean_return
-            };
+            let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
             outcomes.chunks(*episodes).map(mean).collect()
         })
         .collect();
@@ -70,10 +68,7 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
 
 fn seats(setting: &Setting, teachers: &[Candidate]) -> Result<Vec<Pilot>, Failure> {
     let spec = DifferentiableTask::spec(&setting.env);
-    let seat = |it: &Candidate| {
-        Pilot::new(&it.loaded.policy, &spec).map_err(|error| Failure::from(error).at(&it.path.display()))
-    };
-    teachers.iter().map(seat).collect()
+    teachers.iter().map(|it| it.pilot(&spec)).collect()
 }
 
 fn table(rows: &[&str], columns: &[&str], returns: &[Vec<f64>]) -> String {

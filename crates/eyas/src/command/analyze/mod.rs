@@ -8,15 +8,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eyas_env::{Craft, DifferentiableTask, RaptorConfig, TaskConfig};
-use eyas_formats::atomic;
 use eyas_learn::Pilot;
 use eyas_run::config::Value;
 use eyas_run::{Layers, Origin};
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Analysed, Analysis, Analyze, AnalyzeCommand};
+use crate::arguments::{Analysis, Analyze, AnalyzeCommand, PolicyFile};
 use crate::failure::Failure;
-use crate::setup::{AgentConfig, check, load_policy, seed_of};
+use crate::setup::{AgentConfig, allow_steps, check, seed_of, write_file};
 
 pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
     match &arguments.command {
@@ -59,9 +58,7 @@ impl Setting {
         if let Some(seed) = analysis.seed {
             layers.set("agent.seed", seed_of(seed)?, Origin::flag("--seed"))?;
         }
-        // The task's own limit must not cut episodes short of the steps asked for.
-        let seconds = f64::from(steps + 2) * layers.section::<RaptorConfig>("env")?.control_period();
-        layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
+        allow_steps::<RaptorConfig>(&mut layers, steps)?;
         let Config { env, agent } = layers.finish()?;
         check(&layers, env.validate())?;
         check(&layers, agent.validate())?;
@@ -69,12 +66,8 @@ impl Setting {
     }
 
     /// Reads the policy and seats it.
-    fn pilot(&self, policy: &Analysed) -> Result<Pilot, Failure> {
-        let loaded = load_policy(&policy.checkpoint, &policy.teacher.load_options(policy.side))?;
-        for decision in &loaded.decisions {
-            eprintln!("{decision}");
-        }
-        Ok(Pilot::new(&loaded.policy, &DifferentiableTask::spec(&self.env))?)
+    fn pilot(&self, policy: &PolicyFile) -> Result<Pilot, Failure> {
+        Ok(Pilot::new(&policy.load()?.policy, &DifferentiableTask::spec(&self.env))?)
     }
 }
 
@@ -88,7 +81,7 @@ fn prepare(out: &Path) -> Result<(), Failure> {
 fn write(out: &Path, name: &str, table: &str, png: &[u8]) -> Result<(), Failure> {
     for (extension, bytes) in [("csv", table.as_bytes()), ("png", png)] {
         let path = out.join(format!("{name}.{extension}"));
-        atomic::write(&path, bytes).map_err(|error| Failure::from(error).at(&path.display()))?;
+        write_file(&path, bytes)?;
         eprintln!("{}", path.display());
     }
     Ok(())
