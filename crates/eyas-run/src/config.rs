@@ -29,6 +29,7 @@ mod layers;
 mod node;
 mod origin;
 mod serialize;
+mod sweep;
 mod value;
 mod yaml;
 
@@ -37,4 +38,5 @@ pub use grammar::{Action, Override};
 pub use keys::closest;
 pub use layers::{Layers, Setting};
 pub use origin::Origin;
+pub use sweep::{Sweep, jobs};
 pub use value::{Table, Value};

@@ -16,6 +16,8 @@ pub enum RunError {
     Pattern { pattern: String, source: Box<regex::Error> },
     #[error("no {what} in `{}` matches `{pattern}`", directory.display())]
     NoMatch { what: &'static str, directory: PathBuf, pattern: String, present: Vec<String> },
+    #[error("`{}` is there already, and not empty", path.display())]
+    Occupied { path: PathBuf },
     #[error("event file `{}` is damaged at byte {offset}: {reason}", path.display())]
     DamagedEvents { path: PathBuf, offset: u64, reason: &'static str },
     #[error("cannot listen for Ctrl-C")]
@@ -41,6 +43,9 @@ impl RunError {
             }
             Self::NoMatch { present, .. } if present.is_empty() => Some("there is nothing in it".into()),
             Self::NoMatch { present, .. } => Some(format!("it holds {}", abridged(present))),
+            Self::Occupied { .. } => {
+                Some("name a new folder, or go on with the run that it holds: `--resume`".into())
+            }
             Self::DamagedEvents { .. } => Some("the records before it are intact".into()),
             _ => None,
         }

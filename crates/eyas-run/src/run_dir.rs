@@ -74,6 +74,21 @@ impl RunDir {
         Ok(Self { path })
     }
 
+    /// Makes the directory of a run at a path of the user's own.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Occupied`] if it holds anything, [`RunError::Io`] if it cannot be made.
+    pub fn create_as(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        fs::create_dir_all(&path).map_err(RunError::io("create directory", &path))?;
+        let mut entries = fs::read_dir(&path).map_err(RunError::io("list", &path))?;
+        if entries.next().is_some() {
+            return Err(RunError::Occupied { path });
+        }
+        Ok(Self { path })
+    }
+
     /// The directory of a run that exists, to resume it.
     ///
     /// # Errors
@@ -178,7 +193,27 @@ pub fn find_resumable(
     checkpoint_regex: &str,
     prefix: &str,
 ) -> Result<Resumable, RunError> {
-    match find_run(root, run_regex, checkpoint_regex) {
+    or_beginning(find_run(root, run_regex, checkpoint_regex), prefix)
+}
+
+/// As [`find_resumable`], of a run whose directory is known.
+///
+/// # Errors
+///
+/// As [`find_run`].
+pub fn resumable_in(
+    run: impl AsRef<Path>,
+    checkpoint_regex: &str,
+    prefix: &str,
+) -> Result<Resumable, RunError> {
+    let run = run.as_ref();
+    let found = last_match(run, CHECKPOINT, checkpoint_regex, Path::is_file, Order::Padded);
+    or_beginning(found.map(|checkpoint| run.join(checkpoint)), prefix)
+}
+
+/// The run of a checkpoint that was found, or of none where none was written yet.
+fn or_beginning(found: Result<PathBuf, RunError>, prefix: &str) -> Result<Resumable, RunError> {
+    match found {
         Ok(checkpoint) => {
             let run = checkpoint.parent().unwrap_or(Path::new(".")).to_owned();
             Ok(Resumable { run, checkpoint: Some(checkpoint) })

@@ -169,6 +169,7 @@ impl Launcher {
 /// Which earlier run to go on from.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
+#[expect(clippy::struct_field_names, reason = "the names are the flags of the user's document")]
 pub(crate) struct Resume {
     /// Go on with an earlier run
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set)]
@@ -176,6 +177,22 @@ pub(crate) struct Resume {
     /// Regular expression for the folder of the run to go on with; the last match [default: .*]
     #[arg(long, value_name = "REGEX")]
     pub(crate) load_run: Option<String>,
+    /// Folder of the run itself, instead of a dated one below `logs`; with `--resume`, that of the run to go on with
+    #[arg(long, value_name = "DIR", conflicts_with = "load_run")]
+    pub(crate) run_dir: Option<PathBuf>,
+}
+
+/// Several runs of one command.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Multirun {
+    /// Run once for each value of overrides such as `seed=1,2`, `seed=range(5)` or `student.kind=choice(mlp,gru)`, and
+    /// for each combination of several; ends with a table and a plot
+    #[arg(long, short)]
+    pub(crate) multirun: bool,
+    /// Runs at once, which share the threads [default: one for each thread]
+    #[arg(long, value_name = "N", requires = "multirun")]
+    pub(crate) jobs: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -199,6 +216,8 @@ pub(crate) struct Train {
     pub(crate) fleet: Fleet,
     #[command(flatten)]
     pub(crate) resume: Resume,
+    #[command(flatten)]
+    pub(crate) multirun: Multirun,
     /// Regular expression for the checkpoint to go on from, or a path [default: model_.*.pt]
     #[arg(long, value_name = "REGEX|FILE")]
     pub(crate) checkpoint: Option<String>,
@@ -301,6 +320,9 @@ pub(crate) struct Distill {
     /// Which: hardest, easiest or regret, by the student's returns on their vehicles
     #[arg(long, value_name = "NAME")]
     pub(crate) active: Option<String>,
+    /// Vehicles that the best student flies besides at the end, and that `result.json` then tells of
+    #[arg(long, value_name = "FLEET")]
+    pub(crate) test_vehicles: Option<PathBuf>,
     /// Settings of `Eyas-Raptor-v0` to start from: eyas, or raptor for the C++ system's [default: eyas for many teachers]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
@@ -350,6 +372,8 @@ pub(crate) struct Distill {
     pub(crate) max_memory: Option<String>,
     #[command(flatten)]
     pub(crate) resume: Resume,
+    #[command(flatten)]
+    pub(crate) multirun: Multirun,
     /// Regular expression for the checkpoint to go on from [default: `checkpoint_epoch_.*.pt`]
     #[arg(long, value_name = "REGEX")]
     pub(crate) checkpoint: Option<String>,

@@ -77,6 +77,15 @@ impl<T: Flyable> Crew<T> {
     }
 }
 
+/// Reads the fleet that a flag names, for a task whose envs take vehicles.
+pub(crate) fn read_fleet_for<T: Flyable>(flag: &str, path: &Path) -> Result<Vec<Craft>, Failure> {
+    if !T::TAKES_VEHICLES {
+        return Err(Failure::new(format!("`{flag}`: task `{}` has a vehicle of its own", T::ID))
+            .hint(format!("fly fleets in `{}`", eyas_env::RAPTOR_TASK)));
+    }
+    Ok(read_fleet(path)?)
+}
+
 /// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.
 pub(crate) fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
     if fleet.is_empty() {

@@ -7,6 +7,8 @@ mod dataset_file;
 mod failure;
 mod flyable;
 mod learner;
+mod outcome;
+mod place;
 mod report;
 mod self_check;
 mod setup;
@@ -25,7 +27,10 @@ fn main() -> ExitCode {
     if let Err(failure) = setup::limit_threads(arguments.threads) {
         return failure.report();
     }
+    let threads = arguments.threads;
     let outcome = match arguments.command {
+        Command::Train(it) if it.multirun.multirun => command::multirun::run("train", &it, threads),
+        Command::Distill(it) if it.multirun.multirun => command::multirun::run("distill", &*it, threads),
         Command::Train(it) => command::train::run(&it),
         Command::Distill(it) => command::distill::run(&it),
         Command::Play(it) => command::play::run(&it),

@@ -139,6 +139,12 @@ impl Student {
         Pilot { inference: Inference::new(&self.stored().policy), features: self.features.clone() }
     }
 
+    /// Batches that it has learned from.
+    #[must_use]
+    pub fn num_updates(&self) -> u64 {
+        self.optimizer.step
+    }
+
     /// The student as it reads plain observations.
     #[must_use]
     pub fn stored(&self) -> Stored {

@@ -25,6 +25,8 @@ pub enum ConfigError {
     WrongType { key: String, found: Box<Value>, expected: String, origin: Origin },
     #[error("cannot add `{key}`: it is already {found}")]
     AlreadySet { key: String, found: Box<Value>, origin: Origin },
+    #[error("`{key}` is given twice: `{earlier}` and {origin}")]
+    GivenTwice { key: String, earlier: String, origin: Origin },
     #[error("cannot remove `{key}`: it is neither optional nor in a free-form table")]
     NotRemovable { key: String, origin: Origin },
     #[error("cannot remove `{key}`: it is {found}, not {expected}")]
@@ -59,6 +61,7 @@ impl ConfigError {
             | Self::AmbiguousKey { origin, .. }
             | Self::WrongType { origin, .. }
             | Self::AlreadySet { origin, .. }
+            | Self::GivenTwice { origin, .. }
             | Self::NotRemovable { origin, .. }
             | Self::RemovesOther { origin, .. }
             | Self::Invalid { origin, .. } => Some(origin.clone()),
@@ -81,6 +84,7 @@ impl ConfigError {
             }
             Self::WrongType { key, found, expected, .. } => type_hint(key, found, expected),
             Self::AlreadySet { key, .. } => Some(format!("to change it, write `{key}=…` or `++{key}=…`")),
+            Self::GivenTwice { .. } => Some("leave one of them out".into()),
             Self::Override { advice, .. } => advice.clone(),
             Self::Invalid { suggestion, .. } => {
                 suggestion.as_ref().map(|name| format!("did you mean `{name}`?"))

@@ -9,7 +9,8 @@
 //! scalar     a single token is null, a bool, an integer or a float; anything longer is a string
 //! ```
 //!
-//! Left out, with an error that says so: sweeps, functions, interpolations and config groups.
+//! Left out, with an error that says so: functions, interpolations and config groups. Sweeps are for several runs, see
+//! [`Sweep`](super::Sweep).
 //! Beyond Hydra: quoted table keys, and unquoted characters that Hydra's lexer does not know
 //! (`é`, `!`, `~`).
 
@@ -89,11 +90,7 @@ impl Override {
     ///
     /// [`ConfigError::Override`] if `text` is not of the grammar above.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::parse_parts(text).map_err(|Syntax { reason, advice }| ConfigError::Override {
-            text: text.to_owned(),
-            reason,
-            advice,
-        })
+        Self::parse_parts(text).map_err(|syntax| syntax.in_override(text))
     }
 
     fn parse_parts(text: &str) -> Result<Self, Syntax> {
@@ -133,11 +130,23 @@ impl FromStr for Value {
 
     /// Parses the right-hand side of an override.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        parse_value(text).map_err(|Syntax { reason, advice }| ConfigError::Override {
-            text: text.to_owned(),
-            reason,
-            advice,
-        })
+        parse_value(text).map_err(|syntax| syntax.in_override(text))
+    }
+}
+
+/// The texts of values with commas between them.
+pub(super) fn value_texts(text: &str) -> Result<Vec<String>, Syntax> {
+    let mut parser = Parser { text, position: 0, depth: 0 };
+    let mut texts = Vec::new();
+    loop {
+        let start = parser.position;
+        parser.value()?;
+        texts.push(text[start..parser.position].trim().to_owned());
+        match parser.peek() {
+            None => return Ok(texts),
+            Some(',') => parser.accept(','),
+            Some(c) => return Err(parser.unexpected(c)),
+        };
     }
 }
 
@@ -150,15 +159,15 @@ fn parse_value(text: &str) -> Result<Value, Syntax> {
     let value = parser.value()?;
     match parser.peek() {
         None => Ok(value),
-        Some(',') => Err(Syntax::new("a comma outside of brackets is a sweep, and eyas runs once")
-            .advise("write a list as `key=[a,b]`, or quote the text")),
+        Some(',') => Err(Syntax::new("a comma outside of brackets is a sweep, and this command runs once")
+            .advise("write a list as `key=[a,b]`, quote the text, or add `--multirun`")),
         Some('=') => Err(Syntax::new("a second `=`").advise("quote the value: \"key='a=b'\"")),
         Some(c) => Err(parser.unexpected(c)),
     }
 }
 
 /// What is wrong with an override, without its text.
-struct Syntax {
+pub(super) struct Syntax {
     reason: String,
     advice: Option<String>,
 }
@@ -167,11 +176,15 @@ impl Syntax {
     const FORM: &'static str = "overrides are `key=value`, `+key=value`, `++key=value` or `~key`, \
         for example `env.scene.num_envs=2048`; flags start with `--`";
 
-    fn new(reason: impl Into<String>) -> Self {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), advice: None }
     }
 
-    fn advise(self, advice: impl Into<String>) -> Self {
+    pub(super) fn in_override(self, text: &str) -> ConfigError {
+        ConfigError::Override { text: text.to_owned(), reason: self.reason, advice: self.advice }
+    }
+
+    pub(super) fn advise(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), ..self }
     }
 
@@ -371,8 +384,9 @@ impl<'t> Parser<'t> {
 
     fn token(&mut self, c: char) -> Result<Token, Syntax> {
         match c {
-            '(' => Err(Syntax::new("functions and sweeps are not supported")
-                .advise("write the value itself, or quote text that contains `(`")),
+            '(' => Err(Syntax::new("a function, and this command runs once").advise(
+                "write the value itself, quote text that contains `(`, or add `--multirun` for `choice` and `range`",
+            )),
             '$' if self.rest().starts_with("${") => {
                 Err(Syntax::new("interpolations `${…}` are not supported").advise("write the value itself"))
             }

@@ -99,7 +99,11 @@ impl Layers {
     }
 
     /// Sets one known key, for flags such as `--seed`.
-    #[expect(clippy::needless_pass_by_value, reason = "callers build the origin in place")]
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::GivenTwice`] if an override has given the key another value: neither of the two is meant to be
+    /// ignored.
     pub fn set(
         &mut self,
         key: &str,
@@ -107,7 +111,13 @@ impl Layers {
         origin: Origin,
     ) -> Result<&mut Self, ConfigError> {
         let key = self.resolve(key, &origin)?;
+        let before = self.node_mut(&key).clone();
         self.write(&key, value.into(), &origin)?;
+        if let (Origin::Flag(_), Origin::Override(earlier)) = (&origin, before.origin())
+            && self.node_mut(&key).to_value() != before.to_value()
+        {
+            return Err(ConfigError::GivenTwice { key, earlier: earlier.clone(), origin });
+        }
         Ok(self)
     }
 

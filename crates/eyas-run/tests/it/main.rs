@@ -10,4 +10,5 @@ mod override_grammar;
 mod python;
 mod run_directories;
 mod run_manifest;
+mod sweeps;
 mod yaml_text;

@@ -210,12 +210,12 @@ fn errors_say_what_is_wrong_and_what_to_write() {
     insta::assert_snapshot!(texts.map(report).concat(), @r#"
     cannot read override `foo`: it has no `=`
       hint: overrides are `key=value`, `+key=value`, `++key=value` or `~key`, for example `env.scene.num_envs=2048`; flags start with `--`
-    cannot read override `a=1,2`: a comma outside of brackets is a sweep, and eyas runs once
-      hint: write a list as `key=[a,b]`, or quote the text
+    cannot read override `a=1,2`: a comma outside of brackets is a sweep, and this command runs once
+      hint: write a list as `key=[a,b]`, quote the text, or add `--multirun`
     cannot read override `a=b=c`: a second `=`
       hint: quote the value: "key='a=b'"
-    cannot read override `a=int(3)`: functions and sweeps are not supported
-      hint: write the value itself, or quote text that contains `(`
+    cannot read override `a=int(3)`: a function, and this command runs once
+      hint: write the value itself, quote text that contains `(`, or add `--multirun` for `choice` and `range`
     cannot read override `a=${b}`: interpolations `${…}` are not supported
       hint: write the value itself
     cannot read override `a=[1`: the value ends where `,` or `]` is expected

@@ -1,29 +1,33 @@
 //! `eyas distill`: a teacher into a student.
 
+mod teachers;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
-use eyas_formats::{AdamState, LoadOptions, Side, Value, atomic, student};
+use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_formats::{AdamState, Value, student};
 use eyas_lanes::BLOCK;
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, OnWeakTeacher, Progress,
-    Stored, Student, Teacher, distill, new_student,
+    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Stored, Student,
+    distill, new_student,
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
-use eyas_run::run_dir::find_resumable;
+use eyas_run::run_dir::Resumable;
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
+use self::teachers::Teachers;
 use crate::arguments::Distill;
-use crate::crew::{self, Admission, Candidate, Choice, Crew, VEHICLE, read_checkpoints};
+use crate::crew::{self, Crew};
 use crate::dataset_file;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::outcome::Outcome;
+use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
-use crate::self_check::self_check;
-use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
+use crate::setup::{self, AgentConfig, check, layer, load_policy, write_file, write_manifest};
 use crate::tables::Tables;
 use crate::video::{Defaults, Plan, Videos};
 
@@ -58,20 +62,21 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let (config, layers, resumes) = configure::<T>(arguments)?;
     let film = Plan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Chase, num_envs: 1 })?;
     let seed = config.agent.seed;
-    let root = Path::new(ROOT).join(&config.agent.experiment_name);
+    let place = Place {
+        root: ROOT,
+        experiment: &config.agent.experiment_name,
+        run_name: &config.agent.run_name,
+        run_dir: arguments.resume.run_dir.as_deref(),
+    };
     let resumed = if resumes {
         let (run, checkpoint) = (&config.agent.load_run, &config.agent.load_checkpoint);
-        Some(find_resumable(&root, run, checkpoint, CHECKPOINT)?)
+        Some(place.find_checkpoint(run, checkpoint, CHECKPOINT)?)
     } else {
         None
     };
 
     // Everything that can be refused is refused before the run directory is made.
-    let options = arguments.teacher.load_options(Side::Teacher);
-    let candidates = candidates::<T>(arguments, &options)?;
     let spec = config.env.make(1, seed).spec().clone();
-    let pilots: Vec<Pilot> = candidates.iter().map(|it| it.pilot(&spec)).collect::<Result<_, _>>()?;
-    let label_stds = label_stds(&config, &candidates)?;
     let group = spec.group(config.distill.student.group()).expect("every task has both groups").clone();
     let num_actions = spec.num_actions;
     if config.distill.registry_interval > 0 && config.env.registry(1, 0).is_empty() {
@@ -81,26 +86,25 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
         ))
         .hint("leave it at 0"));
     }
+    let test_fleet = match &arguments.test_vehicles {
+        Some(path) => crew::read_fleet_for::<T>("--test_vehicles", path)?,
+        None => Vec::new(),
+    };
+    let Teachers { candidates, crew, admissions } = Teachers::new(arguments, &config, &spec)?;
 
     let run = match &resumed {
         Some(it) => RunDir::open(&it.run)?,
-        None => RunDir::create(ROOT, &config.agent.experiment_name, &config.agent.run_name)?,
+        None => place.make()?,
     };
     let directory = std::path::absolute(run.path())?;
     say(format!("[INFO] Logging distillation experiment in directory: {}", directory.display()))?;
     say(format!("[INFO] Creating environment: {}", arguments.flight.task))?;
-    let observation = pilots[0].features.len();
+    let observation = crew.teachers[0].pilot.features.len();
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
-    let teachers = pilots.into_iter().zip(label_stds);
-    let teachers = teachers.map(|(pilot, label_std)| Teacher { label_std, ..Teacher::new(pilot) }).collect();
-    let mut crew = Crew { env: config.env.untimed(), fleet: Vec::new(), teachers };
-    if let [candidate @ Candidate { craft: None, .. }] = candidates.as_slice() {
-        say(format!("[INFO] Loading teacher policy from: {}", candidate.path.display()))?;
-        describe_teacher(&candidate.loaded)?;
-        self_check(&crew.env, &candidate.loaded, &options, &candidate.path)?;
+    if let Some(table) = admissions {
+        write_file(&run.file("teachers.csv"), table.as_bytes())?;
     } else {
-        crew.fleet = candidates.iter().filter_map(|it| it.craft.clone()).collect();
-        admit(&mut crew, &candidates, &config, &run)?;
+        teachers::introduce(arguments, &candidates[0], &crew.env)?;
     }
 
     say("[INFO] Creating student policy")?;
@@ -111,18 +115,9 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
         group.features.len()
     ))?;
     let student = Student::new(fresh, group.features.clone(), seed)?;
-    let dataset = Dataset::new(config.distill.max_memory, seed);
-    let mut progress = Progress { student, dataset, epoch: 0 };
-    let mut best = f64::NEG_INFINITY;
-    if let Some(path) = resumed.as_ref().and_then(|it| it.checkpoint.as_ref()) {
-        let width = group.features.len() + num_actions;
-        best = restore(&mut progress, path, (!config.distill.on_policy).then_some(width))?;
-        say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
-    } else if resumed.is_some() {
-        say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
-    }
-    say(format!("[INFO] Logging to: {}", directory.display()))?;
     let width = group.features.len() + num_actions;
+    let (mut progress, best) = begin_or_go_on(student, &config, width, resumed.as_ref())?;
+    say(format!("[INFO] Logging to: {}", directory.display()))?;
     say(format!("[INFO] Dataset size: {} samples", dataset_capacity(&config, crew.teachers.len(), width)))?;
     say(format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
     for section in ["env", "agent", "distill"] {
@@ -147,125 +142,26 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     });
     let tables = Tables::open(&run, crew.teachers.len() > 1 || config.distill.registry_interval > 0, epoch)?;
     let clock = std::time::Instant::now();
-    let mut session =
-        Session { config, run, events, bar, interrupt, best, clock, videos, crew, tables, batches: 0 };
+    let batches = progress.student.num_updates();
+    let mut session = Session {
+        config,
+        run,
+        events,
+        bar,
+        interrupt,
+        best,
+        clock,
+        videos,
+        crew,
+        test_fleet,
+        tables,
+        batches,
+    };
     session.record(epoch, &progress.student)?;
     let settings = session.config.distill.clone();
     let teachers = Arc::clone(&session.crew.teachers);
     distill(&settings, &teachers, &mut arena, &mut progress, &mut session)?;
     session.finish(arguments, &progress)
-}
-
-/// The teachers that the flags name. Many of them need a vehicle each where the task has vehicles.
-fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<Vec<Candidate>, Failure> {
-    let mut candidates = match &arguments.teacher_dir {
-        Some(folder) if T::TAKES_VEHICLES => {
-            let (ids, exclude) = (arguments.teacher_ids.as_deref(), arguments.exclude_teacher_ids.as_deref());
-            Choice { folder, ids, exclude }.read(options)?
-        }
-        Some(_) => {
-            return Err(Failure::new(format!("`--teacher_dir`: task `{}` has one vehicle", T::ID))
-                .hint("name the teachers with `--teacher_checkpoint`, once each"));
-        }
-        None => read_checkpoints(&arguments.teacher_checkpoint, options)?,
-    };
-    if let ([candidate], true) = (candidates.as_mut_slice(), arguments.flight.vehicle.is_some()) {
-        // The vehicle that is asked for by name.
-        candidate.craft = None;
-    }
-    if T::TAKES_VEHICLES && candidates.len() > 1 {
-        if let Some(it) = candidates.iter().find(|it| it.craft.is_none()) {
-            return Err(Failure::new("a teacher of many has no vehicle")
-                .at(&it.path.display())
-                .hint(format!("put its parameter file beside it as `{VEHICLE}`")));
-        }
-        if arguments.flight.vehicle.is_some() {
-            return Err(Failure::new("`--vehicle`: each of many teachers has a vehicle of its own")
-                .hint("leave the flag out"));
-        }
-    }
-    Ok(candidates)
-}
-
-/// Deviation of each teacher's labels, if labels are samples.
-fn label_stds<T>(config: &Config<T>, candidates: &[Candidate]) -> Result<Vec<Option<Vec<f32>>>, Failure> {
-    if config.distill.teacher_deterministic {
-        return Ok(vec![None; candidates.len()]);
-    }
-    let std = |it: &Candidate| {
-        it.loaded.std.clone().map(Some).ok_or_else(|| {
-            Failure::new("`--no-teacher_deterministic`: the teacher's file holds no standard deviation")
-                .at(&it.path.display())
-                .hint("leave the flag out: labels are the teacher's mean actions")
-        })
-    };
-    candidates.iter().map(std).collect()
-}
-
-/// Flies every teacher on its own vehicle, and keeps those that are admitted and selected.
-fn admit<T: Flyable>(
-    crew: &mut Crew<T>,
-    candidates: &[Candidate],
-    config: &Config<T>,
-    run: &RunDir,
-) -> Result<(), Failure> {
-    let settings = &config.distill.teachers;
-    let (episodes, steps) = (settings.admission_episodes, config.distill.eval_steps);
-    let admissions = Admission::of_all(candidates, crew, episodes, steps);
-    let table = crew::admission_table(&admissions, settings.solved_return);
-    atomic::write(&run.file("teachers.csv"), table.as_bytes())?;
-    let returns: Vec<f64> = admissions.iter().map(|it| it.summary.mean_return).collect();
-    let weak: Vec<usize> = (0..returns.len()).filter(|it| returns[*it] < settings.solved_return).collect();
-    for index in &weak {
-        say(format!(
-            "[WARNING] Teacher {}: return {:.1} on its own vehicle, below {}",
-            candidates[*index].name, returns[*index], settings.solved_return
-        ))?;
-    }
-    if !weak.is_empty() && settings.on_weak_teacher == OnWeakTeacher::Stop {
-        let names: Vec<&str> = weak.iter().map(|it| candidates[*it].name.as_str()).collect();
-        return Err(Failure::new(format!(
-            "{} of {} teachers are not admitted: {}",
-            weak.len(),
-            returns.len(),
-            names.join(", ")
-        ))
-        .at(&run.file("teachers.csv").display())
-        .hint("`--on_weak_teacher skip` goes on without them, `distill.teachers.solved_return` is the bar"));
-    }
-    let admitted: Vec<usize> = (0..returns.len()).filter(|it| !weak.contains(it)).collect();
-    let of_admitted: Vec<f64> = admitted.iter().map(|it| returns[*it]).collect();
-    let chosen: Vec<usize> =
-        settings.select(&of_admitted, config.agent.seed).into_iter().map(|it| admitted[it]).collect();
-    if chosen.is_empty() {
-        return Err(Failure::new("no teacher is admitted").at(&run.file("teachers.csv").display()));
-    }
-    let offset = |index: usize| {
-        let none = [0.0; 3];
-        if settings.correct_position_offset { admissions[index].offset.map(|it| it as f32) } else { none }
-    };
-    crew.teachers = chosen
-        .iter()
-        .map(|index| Teacher {
-            position_offset: offset(*index),
-            mean_return: returns[*index],
-            ..crew.teachers[*index].clone()
-        })
-        .collect();
-    if !crew.fleet.is_empty() {
-        crew.fleet = chosen.iter().map(|index| crew.fleet[*index].clone()).collect();
-    }
-    let count = chosen.len() as f64;
-    let mean = |value: &dyn Fn(usize) -> f64| chosen.iter().map(|it| value(*it)).sum::<f64>() / count;
-    say(format!(
-        "[INFO] {} of {} teachers on their own vehicles, {} episodes each: return {:.1}, {:.2} % terminated, {:.4} m from the target at rest",
-        chosen.len(),
-        candidates.len(),
-        settings.admission_episodes,
-        mean(&|it| returns[it]),
-        100.0 * mean(&|it| admissions[it].summary.crash_rate),
-        mean(&|it| admissions[it].offset.iter().map(|x| x * x).sum::<f64>().sqrt()),
-    ))
 }
 
 fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool), Failure> {
@@ -361,20 +257,6 @@ fn parse_bytes(text: &str) -> Result<u64, Failure> {
     }
 }
 
-fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> {
-    let architecture = &loaded.policy.network.architecture;
-    say(format!(
-        "Teacher architecture: obs={}, actions={}, hidden={:?}",
-        architecture.inputs,
-        loaded.policy.num_actions(),
-        architecture.hidden
-    ))?;
-    for decision in &loaded.decisions {
-        say(format!("[INFO] Teacher {decision}"))?;
-    }
-    Ok(())
-}
-
 /// Control steps of each env, and episodes, that are flown before an epoch.
 fn flown_after<T: Flyable>(config: &Config<T>, epoch: u32) -> [u64; 2] {
     let episodes = u64::from(config.distill.num_episodes);
@@ -402,6 +284,26 @@ fn make_arena<T: Flyable>(config: &Config<T>, crew: &Crew<T>, features: std::ops
     let (evaluation, fleet, episodes) = (crew.env.clone(), crew.fleet.clone(), config.distill.eval_episodes);
     let make = Box::new(move || crew::envs_of(&evaluation, &fleet, episodes, EVALUATION_SEED));
     Arena::new(&config.distill, env, teachers, features, seed, make)
+}
+
+/// The start of a run, or where an earlier one stood; and its best return so far. A record of the dataset has `width`
+/// numbers.
+fn begin_or_go_on<T>(
+    student: Student,
+    config: &Config<T>,
+    width: usize,
+    resumed: Option<&Resumable>,
+) -> Result<(Progress, f64), Failure> {
+    let dataset = Dataset::new(config.distill.max_memory, config.agent.seed);
+    let mut progress = Progress { student, dataset, epoch: 0 };
+    let Some(Resumable { checkpoint, .. }) = resumed else { return Ok((progress, f64::NEG_INFINITY)) };
+    let Some(path) = checkpoint else {
+        say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
+        return Ok((progress, f64::NEG_INFINITY));
+    };
+    let best = restore(&mut progress, path, (!config.distill.on_policy).then_some(width))?;
+    say(format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+    Ok((progress, best))
 }
 
 /// Student, optimiser, epoch and, off-policy, the dataset of a checkpoint, whose records have `width` numbers;
@@ -443,8 +345,10 @@ struct Session<T> {
     clock: std::time::Instant,
     videos: Option<Videos<T>>,
     crew: Crew<T>,
+    /// Vehicles that the student is measured on at the end, if not on those of its teachers.
+    test_fleet: Vec<Craft>,
     tables: Tables,
-    /// Batches that this process has learned from.
+    /// Batches that the student has learned from.
     batches: u64,
 }
 
@@ -588,8 +492,7 @@ impl<T: Flyable> Session<T> {
         let epochs = self.config.distill.n_epochs;
         if progress.epoch < epochs {
             self.say(&format!("Interrupted after epoch {} of {epochs}", progress.epoch))?;
-            let name = self.run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-            self.say(&format!("Go on with: the same command and --resume --load_run {name}"))?;
+            self.say(&go_on_with(&self.run, arguments.resume.run_dir.as_deref()))?;
             return Ok(ExitCode::from(130));
         }
         let final_path = self.save("final_student.pt", epochs, &progress.student)?;
@@ -600,20 +503,24 @@ impl<T: Flyable> Session<T> {
         let (episodes, steps) = (self.config.distill.final_episodes, self.config.distill.eval_steps);
         let of_teacher = self.crew.fly_teachers(episodes, FINAL_SEED, steps);
         let of_student = self.crew.fly(&best_pilot, episodes, FINAL_SEED, steps);
+        let on_others = (!self.test_fleet.is_empty()).then(|| {
+            let mut env = crew::envs_of(&self.crew.env, &self.test_fleet, episodes, FINAL_SEED);
+            evaluate(env.as_mut(), &best_pilot, None, steps)
+        });
         self.say("")?;
         self.say(&format!("Training completed! ({:.1} s)", self.clock.elapsed().as_secs_f64()))?;
         self.say(&format!("Best return: {:.2}", self.best))?;
         self.say(&format!("Final model saved to: {}", final_path.display()))?;
         self.say(&format!("Best model saved to: {}", best_path.display()))?;
         self.say("")?;
-        self.say(
-            report::comparison(&[(self.teacher_name(), &of_teacher), ("best student", &of_student)])
-                .trim_end(),
-        )?;
+        let mut rows = vec![(self.teacher_name(), &of_teacher), ("best student", &of_student)];
+        rows.extend(on_others.iter().map(|it| ("on test vehicles", it)));
+        self.say(report::comparison(&rows).trim_end())?;
         self.say(report::LEGEND)?;
         let returns = [&of_student, &of_teacher].map(|it| it.summary().mean_return);
         self.say(&report::share_of_teacher(returns))?;
         self.fly_registry(epochs, &best_pilot)?;
+        Outcome::from(on_others.unwrap_or(of_student).summary()).write(&self.run)?;
         let what_flies = setup::what_flies(&arguments.flight);
         self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {}", best_path.display()))?;
         Ok(ExitCode::SUCCESS)

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task, read_fleet};
+use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::{Layers, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Eval;
-use crate::crew::envs_of;
+use crate::crew::{envs_of, read_fleet_for};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report;
@@ -79,11 +79,7 @@ fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
 /// The vehicles of `--vehicles`, or none.
 fn fleet_of<T: Flyable>(arguments: &Eval) -> Result<Vec<Craft>, Failure> {
     let Some(path) = &arguments.vehicles else { return Ok(Vec::new()) };
-    if !T::TAKES_VEHICLES {
-        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", T::ID))
-            .hint(format!("fly fleets in `{}`", eyas_env::RAPTOR_TASK)));
-    }
-    let fleet = read_fleet(path)?;
+    let fleet = read_fleet_for::<T>("--vehicles", path)?;
     if arguments.episodes < fleet.len() {
         return Err(Failure::new(format!(
             "`--episodes {}` for {} vehicles, expected at least one for each",

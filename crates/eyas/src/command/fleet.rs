@@ -9,7 +9,6 @@ use eyas_env::{Craft, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_c
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
-use eyas_run::run_dir::find_run_dir;
 use eyas_run::{EventWriter, Interrupt, Layers, Progress, RunDir};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -19,11 +18,10 @@ use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknow
 use crate::crew::{DYNAMICS, VEHICLE, folder};
 use crate::failure::Failure;
 use crate::learner::{ApgConfig, Recipe};
+use crate::outcome::{Outcome, RESULT};
+use crate::place::{Place, go_on_with};
 use crate::report::say;
 use crate::setup::{check, progress, write_manifest};
-
-/// What is known of a teacher, in its folder.
-const RESULT: &str = "result.json";
 
 /// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
 /// for vehicles of every size.
@@ -163,12 +161,13 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let vehicles = arguments.fleet.vehicles.as_deref().expect("a fleet has vehicles");
     let fleet = crews(arguments, read_fleet(vehicles)?)?;
 
-    let experiment = format!("{}_fleet", plan.experiment_name);
-    let run = if plan.resume {
-        RunDir::open(find_run_dir(Path::new(ROOT).join(&experiment), &plan.load_run)?)?
-    } else {
-        RunDir::create(ROOT, &experiment, &plan.run_name)?
+    let place = Place {
+        root: ROOT,
+        experiment: &format!("{}_fleet", plan.experiment_name),
+        run_name: &plan.run_name,
+        run_dir: arguments.resume.run_dir.as_deref(),
     };
+    let run = if plan.resume { RunDir::open(place.find(&plan.load_run)?)? } else { place.make()? };
     say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
     for section in ["env", "agent", "fleet"] {
         run.params_yaml(section, &layers.to_yaml(section)?)?;
@@ -195,7 +194,7 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let Job { bar, events, .. } = job;
     drop(bar);
     events.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).flush()?;
-    finish(&run, &fleet, interrupt)
+    finish(arguments, &run, &fleet, interrupt)
 }
 
 /// The numbered vehicles that this machine trains teachers for.
@@ -362,7 +361,12 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
 }
 
 /// Tables of all teachers that are there, and what they are worth.
-fn finish(run: &RunDir, fleet: &[(usize, Craft)], interrupt: &Interrupt) -> Result<ExitCode, Failure> {
+fn finish(
+    arguments: &Train,
+    run: &RunDir,
+    fleet: &[(usize, Craft)],
+    interrupt: &Interrupt,
+) -> Result<ExitCode, Failure> {
     let mut done: Vec<TeacherResult> = Vec::new();
     let mut crafts: Vec<Craft> = Vec::new();
     for (teacher, craft) in fleet {
@@ -393,11 +397,19 @@ fn finish(run: &RunDir, fleet: &[(usize, Craft)], interrupt: &Interrupt) -> Resu
         ))?;
     }
     say(format!("  {:.1} s of a core for each", mean(&|it| it.seconds)))?;
-    let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     if interrupt.interrupted() {
-        say(format!("Interrupted; go on with: the same command and --resume --load_run {name}"))?;
+        say(format!("Interrupted\n{}", go_on_with(run, arguments.resume.run_dir.as_deref())))?;
         return Ok(ExitCode::from(130));
     }
+    let of_all = |value: &dyn Fn(&Score) -> f64| mean(&|it| value(&it.raptor));
+    Outcome {
+        mean_return: of_all(&|it| it.mean_return),
+        mean_length: of_all(&|it| it.mean_length),
+        crash_rate: of_all(&|it| it.terminated),
+        position_rmse_m: None,
+        action_rmse: None,
+    }
+    .write(run)?;
     let directory = run.path().display();
     say(format!("Distil them: eyas distill --task Eyas-Raptor-v0 --teacher_dir {directory}"))?;
     let weak = done.iter().filter(|it| !it.accepted).count();

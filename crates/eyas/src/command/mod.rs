@@ -7,6 +7,7 @@ pub(crate) mod distill;
 pub(crate) mod eval;
 pub(crate) mod fleet;
 pub(crate) mod inspect;
+pub(crate) mod multirun;
 pub(crate) mod play;
 pub(crate) mod plot;
 pub(crate) mod task;

@@ -7,7 +7,7 @@ use eyas_env::{DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, find_
 use eyas_formats::{LoadOptions, Value};
 use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
 use eyas_policy::Policy;
-use eyas_run::run_dir::{Resumable, find_resumable};
+use eyas_run::run_dir::Resumable;
 use eyas_run::{EventWriter, Interrupt, Layers, Origin, Progress, RunDir};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ use crate::command::fleet;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::learner::{ApgConfig, Iteration, Learner, Recipe, envs_of, restore_envs};
+use crate::outcome::Outcome;
+use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
 use crate::setup::{check, layer, load_policy, progress, what_flies, write_manifest};
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
@@ -110,20 +112,25 @@ fn train<T: Flyable>(
         return Err(Failure::new("`--video_trigger episode`: training counts steps, not episodes")
             .hint("leave the flag out, or record episodes with `eyas play` or `eyas distill`"));
     }
-    let root = Path::new(ROOT).join(&plan.experiment_name);
-    let resumed = find_resumed(arguments, plan, &root)?;
+    let place = Place {
+        root: ROOT,
+        experiment: &plan.experiment_name,
+        run_name: &plan.run_name,
+        run_dir: arguments.resume.run_dir.as_deref(),
+    };
+    let resumed = find_resumed(arguments, plan, &place)?;
     let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_ref());
     let extra = checkpoint.map(|path| learner.restore(path)).transpose()?.flatten();
     let has_envs = restore_envs(learner.as_mut(), extra.as_ref());
     let (run, best_return) = match &resumed {
         // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
-        Some(it) if it.run.starts_with(&root) => {
+        Some(it) if place.holds(&it.run) => {
             let run = RunDir::open(&it.run)?;
             let best = extra.as_ref().and_then(|it| it.get(BEST_RETURN)).and_then(Value::as_f64);
             let best = best.filter(|_| run.file(BEST).exists());
             (run, best.unwrap_or(f64::NEG_INFINITY))
         }
-        _ => (RunDir::create(ROOT, &plan.experiment_name, &plan.run_name)?, f64::NEG_INFINITY),
+        _ => (place.make()?, f64::NEG_INFINITY),
     };
     say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
     if let Some(path) = checkpoint {
@@ -149,6 +156,7 @@ fn train<T: Flyable>(
         plan,
         env,
         what_flies: what_flies(&arguments.flight),
+        run_dir: arguments.resume.run_dir.as_deref(),
         best_return,
         best: None,
         interrupt,
@@ -189,7 +197,7 @@ pub(crate) fn configure<T: Flyable, A: Recipe<T>>(
 }
 
 /// What to go on from: `--checkpoint` as a path, or the newest checkpoint that matches when resuming.
-fn find_resumed(arguments: &Train, plan: &Plan, root: &Path) -> Result<Option<Resumable>, Failure> {
+fn find_resumed(arguments: &Train, plan: &Plan, place: &Place) -> Result<Option<Resumable>, Failure> {
     match arguments.checkpoint.as_deref().map(Path::new) {
         Some(path) if path.is_file() => {
             let run = path.parent().unwrap_or(Path::new(".")).to_owned();
@@ -197,7 +205,7 @@ fn find_resumed(arguments: &Train, plan: &Plan, root: &Path) -> Result<Option<Re
         }
         _ if plan.resume => {
             let pattern = arguments.checkpoint.as_ref().unwrap_or(&plan.load_checkpoint);
-            Ok(Some(find_resumable(root, &plan.load_run, pattern, CHECKPOINT)?))
+            Ok(Some(place.find_checkpoint(&plan.load_run, pattern, CHECKPOINT)?))
         }
         Some(path) => Err(Failure::new(format!("`--checkpoint {}` is not a file", path.display()))
             .hint("give a path, or `--resume` and a regular expression for the file's name")),
@@ -211,6 +219,8 @@ struct Session<'a, T> {
     env: &'a T,
     /// Flags that say again what is flown.
     what_flies: String,
+    /// Folder that the user named for the run.
+    run_dir: Option<&'a Path>,
     videos: Option<Videos<T>>,
     events: EventWriter,
     bar: Progress,
@@ -309,22 +319,22 @@ impl<T: Flyable> Session<'_, T> {
             let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
         }
-        let Self { run, bar, plan, best, seconds, videos, what_flies, .. } = self;
+        let Self { run, bar, plan, best, seconds, videos, what_flies, run_dir, .. } = self;
         drop(bar);
         if let Some(videos) = &videos {
             videos.finish()?;
         }
         if iteration < plan.max_iterations {
-            let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
             let path = run.file(format!("{CHECKPOINT}{iteration}.pt"));
             say(format!("Interrupted after iteration {iteration}; the checkpoint is {}", path.display()))?;
-            say(format!("Go on with: the same command and --resume --load_run {name}"))?;
+            say(go_on_with(&run, run_dir))?;
             return Ok(ExitCode::from(130));
         }
         say(format!("Training completed in {seconds:.1} s"))?;
         if let Some(evaluation) = &best {
             say(report::comparison(&[("best model", evaluation)]).trim_end())?;
             say(report::LEGEND)?;
+            Outcome::from(evaluation.summary()).write(&run)?;
         }
         let best = run.file(BEST);
         say(format!("Best model saved to: {}", best.display()))?;

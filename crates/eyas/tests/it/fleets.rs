@@ -75,6 +75,7 @@ fn many_teachers_make_one_student_that_does_not_depend_on_threads() {
         );
         let run = it.distillation("raptor");
         let stats = fs::read_to_string(run.join("test_stats.csv")).unwrap();
+        assert!(run.join("result.json").is_file());
         assert_eq!(stats.lines().next().unwrap().split(',').count(), 9);
         // Seven vehicles after the second and the fourth epoch, and the best student once more.
         assert_eq!(stats.lines().count(), 1 + 3 * 7, "{stats}");
@@ -142,14 +143,15 @@ fn weak_teachers_stop_a_run_or_are_left_out() {
     let it = Workspace::empty();
     let arguments = format!("distill {TASK} {TINY} --teacher_ids 3,45,54 distill.teachers.solved_return=740");
     for (more, parts) in [
-        ("", ["3 of 3 teachers are not admitted: 3, 45, 54", "teachers.csv", "--on_weak_teacher skip"]),
-        ("--on_weak_teacher skip", ["no teacher is admitted", "teachers.csv", ""]),
+        ("", ["3 of 3 teachers are not admitted: 3, 45, 54", "--on_weak_teacher skip"]),
+        ("--on_weak_teacher skip", ["no teacher is admitted", "solved_return"]),
     ] {
         let ended = it.eyas(&arguments).arg("--teacher_dir").arg(shipped()).and(more).run();
         assert_eq!(ended.code, Some(2));
         assert_in_order(&ended.stderr, &parts);
         assert!(ended.stdout.contains("[WARNING] Teacher 45: return "), "{}", ended.stdout);
     }
+    assert!(!it.path("logs").exists(), "a refused run leaves no folder");
 }
 
 #[test]

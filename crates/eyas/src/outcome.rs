@@ -1,0 +1,53 @@
+//! `result.json`: what a finished run reached. Its presence says that the run is done.
+
+use std::path::Path;
+
+use eyas_learn::Summary;
+use eyas_run::RunDir;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::setup::write_file;
+
+/// Name of the file in the folder of a run, and of a fleet's teacher.
+pub(crate) const RESULT: &str = "result.json";
+
+/// How the policy that a run kept flies. What was not measured is null.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    /// Mean return.
+    pub(crate) mean_return: f64,
+    /// Mean length, control steps.
+    pub(crate) mean_length: f64,
+    /// Share of episodes that ended before the time, in `[0, 1]`.
+    pub(crate) crash_rate: f64,
+    /// Root mean square of the position error, m.
+    pub(crate) position_rmse_m: Option<f64>,
+    /// Root mean square of the difference to the teacher's action.
+    pub(crate) action_rmse: Option<f64>,
+}
+
+impl From<Summary> for Outcome {
+    fn from(it: Summary) -> Self {
+        let measured = |value: f64| value.is_finite().then_some(value);
+        Self {
+            mean_return: it.mean_return,
+            mean_length: it.mean_length,
+            crash_rate: it.crash_rate,
+            position_rmse_m: measured(it.position_rmse),
+            action_rmse: measured(it.action_rmse),
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn write(&self, run: &RunDir) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(self).map_err(Failure::new)?;
+        write_file(&run.file(RESULT), (text + "\n").as_bytes())
+    }
+
+    /// That of the run in a folder, if it is done.
+    pub(crate) fn read(run: &Path) -> Option<Self> {
+        serde_json::from_str(&std::fs::read_to_string(run.join(RESULT)).ok()?).ok()
+    }
+}
