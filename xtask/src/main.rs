@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask check`, and `cargo xtask test`, which `.ci/run` calls.
 
 mod documents;
+mod instructions;
 mod layers;
 mod road;
 mod words;
@@ -55,6 +56,12 @@ const STEPS: &[Step] = &[
         run: road::check,
         is_slow: true,
     },
+    Step {
+        name: "instructions",
+        purpose: "the hottest kernels execute no more instructions than stated",
+        run: instructions::check,
+        is_slow: true,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -75,11 +82,11 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     let mut text =
-        "Usage: cargo xtask test    every step\n       cargo xtask check   every step but `road`\n       \
+        "Usage: cargo xtask test    every step\n       cargo xtask check   the quick steps\n       \
                     cargo xtask STEP    one step\n\nSteps:\n"
             .to_owned();
     for step in STEPS {
-        let _ = writeln!(text, "  {:<10} {}", step.name, step.purpose);
+        let _ = writeln!(text, "  {:<12} {}", step.name, step.purpose);
     }
     text
 }

@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use eyas_formats::{LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice, Side};
 use eyas_policy::Activation;
 
+use crate::command::bench::Against;
 use crate::failure::Failure;
 use crate::setup::load_explained;
 
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Analyze(Analyze),
     /// Draw columns of CSV files and curves of runs as PNG
     Plot(Plot),
+    /// Measure how fast this machine flies and learns, beside other programs
+    Bench(Bench),
     /// List and describe tasks
     Task(Task),
     /// List, describe, draw, convert and check vehicles
@@ -422,6 +425,36 @@ pub(crate) struct Eval {
     /// Exit with status 1 if the mean return is below this
     #[arg(long, value_name = "RETURN", allow_negative_numbers = true)]
     pub(crate) require_return: Option<f64>,
+}
+
+/// Rates are those of one thread unless `--threads` says otherwise.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Bench {
+    /// Measure these in turns with it, one thread each
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) against: Vec<Against>,
+    /// Which works, such as `gru_update,mlp_update` [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) work: Vec<String>,
+    /// Rounds; each asks this program, then every other
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) rounds: usize,
+    /// Time of each measurement, s
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    pub(crate) seconds: f64,
+    /// Instruction set to compute with: portable, AVX2 or AVX-512 [default: the widest that this machine has]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) isa: Option<String>,
+    /// Say what the works are, and measure nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Do each work so many times and print nothing: for profilers
+    #[arg(long, value_name = "N", conflicts_with_all = ["against", "list", "json"])]
+    pub(crate) times: Option<usize>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

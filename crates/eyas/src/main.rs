@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::CheckDynamics(it) => command::check_dynamics::run(&it),
         Command::Analyze(it) => command::analyze::run(&it),
         Command::Plot(it) => command::plot::run(&it),
+        Command::Bench(it) => command::bench::run(&it, threads),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),
     };

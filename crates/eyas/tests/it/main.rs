@@ -6,6 +6,8 @@
 mod acts_as_the_library;
 mod analyses;
 mod any_quadrotor;
+#[cfg(unix)]
+mod benches;
 mod distils;
 mod explains_itself;
 mod films;

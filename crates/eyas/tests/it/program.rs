@@ -99,6 +99,18 @@ impl Invocation {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Leaves out a variable of its environment.
+    pub(crate) fn env_remove(mut self, name: &str) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
     /// Runs to the end.
     pub(crate) fn run(mut self) -> Ended {
         let output = self.0.output().unwrap();

@@ -1,0 +1,69 @@
+//! The equations of motion alone, for many vehicles.
+
+use eyas_env::Craft;
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_sim::{Disturbance, State, VEHICLE_NUMBERS, Vehicle, step_lagged};
+
+/// Vehicles of a fleet in flight, each with its own parameters.
+pub(super) struct Swarm {
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    start: State<Row>,
+    /// Where the last flight ended.
+    end: State<Row>,
+}
+
+impl Swarm {
+    /// All at rest, rotors at 70 % of their range.
+    pub(super) fn new(fleet: &[Craft]) -> Self {
+        let block = |crafts: &[Craft]| {
+            let mut vehicle = Box::new([Row::ZERO; VEHICLE_NUMBERS]);
+            let mut start = State::from_fields([Row::ZERO; 17]);
+            start.body.orientation[0] = Row::splat(1.0);
+            for (lane, craft) in crafts.iter().enumerate() {
+                for (row, number) in vehicle.iter_mut().zip(Vehicle::new(&craft.dynamics).numbers()) {
+                    row[lane] = number as f32;
+                }
+                let limit = &craft.dynamics.action_limit;
+                for speed in &mut start.rotor_speed {
+                    speed[lane] = (limit.min + 0.7 * (limit.max - limit.min)) as f32;
+                }
+            }
+            Block { vehicle, end: start, start }
+        };
+        Self { blocks: fleet.chunks(BLOCK).map(block).collect() }
+    }
+
+    /// Flies all of them from the start for some steps of 10 ms with constant set-points; returns the steps flown.
+    pub(super) fn fly(&mut self, steps: u32) -> usize {
+        dispatch(Fly { blocks: &mut self.blocks, steps });
+        self.blocks.len() * BLOCK * steps as usize
+    }
+}
+
+struct Fly<'a> {
+    blocks: &'a mut [Block],
+    steps: u32,
+}
+
+impl Kernel for Fly<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for block in self.blocks {
+            for half in 0..HALVES {
+                let vehicle = Vehicle::<L>::from_numbers(&block.vehicle.each_ref().map(|row| row.load(half)));
+                let set_point = block.start.rotor_speed.each_ref().map(|row| row.load(half));
+                let mut state = block.start.load(half);
+                for _ in 0..self.steps {
+                    state = step_lagged(&vehicle, &state, &set_point, &Disturbance::none(), 0.01, 1);
+                }
+                block.end.store(half, &state);
+            }
+        }
+    }
+}
