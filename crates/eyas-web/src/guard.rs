@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn other_names_and_other_sites_are_refused() {
-        for host in ["evil.example", "evil.example:7878", "127.0.0.1.evil.example", "", "localhost.evil.example"] {
+        for host in
+            ["evil.example", "evil.example:7878", "127.0.0.1.evil.example", "", "localhost.evil.example"]
+        {
             assert!(is_refused(host, None), "{host}");
         }
         for origin in [

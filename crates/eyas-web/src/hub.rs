@@ -93,7 +93,8 @@ impl Hub {
     /// What is new to a viewer, which is taken to know it from then on.
     pub(crate) fn tell(&self, told: &mut Told) -> News {
         let state = self.state();
-        let mut documents: Vec<_> = state.documents.values().filter(|(stamp, _)| *stamp > told.stamp).collect();
+        let mut documents: Vec<_> =
+            state.documents.values().filter(|(stamp, _)| *stamp > told.stamp).collect();
         documents.sort_by_key(|(stamp, _)| *stamp);
         let documents = documents.into_iter().map(|(_, json)| Arc::clone(json)).collect();
         told.stamp = state.stamp;

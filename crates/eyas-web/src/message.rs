@@ -100,8 +100,7 @@ pub enum Request {
 impl Request {
     /// Reads a message of a viewer of `scene`; what it cannot ask for is an error in words.
     pub(crate) fn parse(text: &str, scene: &Scene) -> Result<Self, String> {
-        let request: Self =
-            serde_json::from_str(text).map_err(|error| format!("not understood: {error}"))?;
+        let request: Self = serde_json::from_str(text).map_err(|error| format!("not understood: {error}"))?;
         request.check(scene)?;
         Ok(request)
     }
@@ -159,10 +158,23 @@ pub struct HeatMap {
 pub(crate) enum Document<'a> {
     Scene(&'a Scene),
     Settings(&'a Settings),
-    Text { name: &'a str, text: &'a str },
-    Table { name: &'a str, #[serde(flatten)] table: &'a Table },
-    HeatMap { name: &'a str, #[serde(flatten)] map: &'a HeatMap },
-    Error { message: &'a str },
+    Text {
+        name: &'a str,
+        text: &'a str,
+    },
+    Table {
+        name: &'a str,
+        #[serde(flatten)]
+        table: &'a Table,
+    },
+    HeatMap {
+        name: &'a str,
+        #[serde(flatten)]
+        map: &'a HeatMap,
+    },
+    Error {
+        message: &'a str,
+    },
 }
 
 impl Document<'_> {

@@ -12,11 +12,7 @@ pub(crate) struct Asset {
 
 /// All files of the page.
 pub(crate) const ASSETS: &[Asset] = &[
-    Asset {
-        path: "/",
-        kind: "text/html; charset=utf-8",
-        bytes: include_bytes!("../ui/dist/index.html"),
-    },
+    Asset { path: "/", kind: "text/html; charset=utf-8", bytes: include_bytes!("../ui/dist/index.html") },
     Asset {
         path: "/index.js",
         kind: "text/javascript; charset=utf-8",

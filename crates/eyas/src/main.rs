@@ -6,7 +6,9 @@ mod crew;
 mod dataset_file;
 mod failure;
 mod flyable;
+mod journal;
 mod learner;
+mod live;
 mod report;
 mod self_check;
 mod setup;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Plot(it) => command::plot::run(&it),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),
+        Command::View(it) => command::view::run(&it),
     };
     outcome.unwrap_or_else(failure::Failure::report)
 }

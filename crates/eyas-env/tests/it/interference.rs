@@ -1,6 +1,6 @@
 //! Interference moves vehicles as mechanics says, and only then.
 
-use eyas_env::{EnvBlock, Interference, PointConfig, RaptorConfig, TaskConfig, VecEnv};
+use eyas_env::{EnvBlock, Interference, PointConfig, RaptorConfig, TaskConfig};
 use eyas_lanes::Row;
 
 const SEED: u64 = 5;

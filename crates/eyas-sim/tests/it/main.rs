@@ -3,3 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "tests say what failed by panicking")]
 
 mod adjoint;
+mod conservation;
+mod vehicles;

@@ -13,7 +13,7 @@ use eyas_learn::distill::{
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::run_dir::find_resumable;
-use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
+use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Distill;
@@ -21,6 +21,8 @@ use crate::crew::{self, Admission, Candidate, Choice, Crew, VEHICLE, read_checkp
 use crate::dataset_file;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::journal::Journal;
+use crate::live::Spectacle;
 use crate::report::{self, say};
 use crate::self_check::self_check;
 use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
@@ -135,20 +137,24 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let epochs = u64::from(config.distill.n_epochs);
     let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
     bar.set(u64::from(progress.epoch));
-    let events = EventWriter::create(run.path())?;
+    let live = arguments
+        .web
+        .web
+        .map(|address| Spectacle::open(address, "distill", "epoch", &shown_env(&config, &crew)));
+    let journal = Journal::start(&run, live.transpose()?)?;
+    journal.show_config(&layers, &["env", "agent", "distill"])?;
     let epoch = progress.epoch;
     let videos = film.map(|plan| {
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
-        // Of a fleet the first vehicle is shown.
-        let env = crew.fleet.first().map_or_else(|| config.env.clone(), |craft| config.env.with_craft(craft));
+        let env = shown_env(&config, &crew);
         let teacher = crew.teachers[0].pilot.clone();
         Videos::new(plan, run.videos("distillation"), &env, first).beside("teacher", teacher)
     });
     let tables = Tables::open(&run, crew.teachers.len() > 1 || config.distill.registry_interval > 0, epoch)?;
     let clock = std::time::Instant::now();
     let mut session =
-        Session { config, run, events, bar, interrupt, best, clock, videos, crew, tables, batches: 0 };
+        Session { config, run, journal, bar, interrupt, best, clock, videos, crew, tables, batches: 0 };
     session.record(epoch, &progress.student)?;
     let settings = session.config.distill.clone();
     let teachers = Arc::clone(&session.crew.teachers);
@@ -375,6 +381,11 @@ fn describe_teacher(loaded: &eyas_formats::LoadedPolicy) -> Result<(), Failure> 
     Ok(())
 }
 
+/// What videos and the live view show: of a fleet the first vehicle.
+fn shown_env<T: Flyable>(config: &Config<T>, crew: &Crew<T>) -> T {
+    crew.fleet.first().map_or_else(|| config.env.clone(), |craft| config.env.with_craft(craft))
+}
+
 /// Control steps of each env, and episodes, that are flown before an epoch.
 fn flown_after<T: Flyable>(config: &Config<T>, epoch: u32) -> [u64; 2] {
     let episodes = u64::from(config.distill.num_episodes);
@@ -436,7 +447,7 @@ fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result
 struct Session<T> {
     config: Config<T>,
     run: RunDir,
-    events: EventWriter,
+    journal: Journal,
     bar: eyas_run::Progress,
     interrupt: Interrupt,
     best: f64,
@@ -449,8 +460,9 @@ struct Session<T> {
 }
 
 impl<T: Flyable> Session<T> {
-    /// Records student and teacher if a video is due before an epoch.
+    /// Shows the student to whoever looks; records it and the teacher if a video is due before an epoch.
     fn record(&mut self, epoch: u32, student: &Student) -> Result<(), Failure> {
+        self.journal.policy(|| Ok(student.pilot()))?;
         let Some(videos) = &mut self.videos else { return Ok(()) };
         let [steps, episodes] = flown_after(&self.config, epoch);
         videos.at(steps, episodes, "student", || Ok(student.pilot()))
@@ -478,7 +490,7 @@ impl<T: Flyable> Session<T> {
                     .into_iter()
                     .zip(numbers)
             {
-                self.events.scalar(&format!("test/{name}/{tag}"), u64::from(epoch), value as f32)?;
+                self.journal.scalar(&format!("test/{name}/{tag}"), u64::from(epoch), value as f32)?;
             }
             let selection = &distill.teachers.selection;
             self.tables.test(
@@ -494,12 +506,13 @@ impl<T: Flyable> Session<T> {
                 it.mean_length,
                 100.0 * it.crash_rate
             );
-            self.bar.println(line)?;
+            self.say(&line)?;
         }
         Ok(())
     }
 
     fn say(&self, line: &str) -> Result<(), Failure> {
+        self.journal.line(line);
         Ok(self.bar.println(line)?)
     }
 
@@ -535,11 +548,12 @@ impl<T: Flyable> Session<T> {
             ("evaluation/episode_length/mean", collected.mean_length),
             ("evaluation/share_terminated", collected.crash_rate),
         ] {
-            self.events.scalar(tag, step, value as f32)?;
+            self.journal.scalar(tag, step, value as f32)?;
         }
         for (batch, loss) in report.losses.iter().enumerate() {
-            self.events.scalar("loss", self.batches + batch as u64, *loss as f32)?;
+            self.journal.scalar("loss", self.batches + batch as u64, *loss as f32)?;
         }
+        self.journal.returns(report.epoch, &collected.returns);
         self.tables.epoch(report, self.clock.elapsed().as_secs_f64())
     }
 
@@ -555,7 +569,7 @@ impl<T: Flyable> Session<T> {
             ("evaluation/action_rmse", summary.action_rmse),
         ] {
             if value.is_finite() {
-                self.events.scalar(tag, step, value as f32)?;
+                self.journal.scalar(tag, step, value as f32)?;
             }
         }
         self.say(&format!(
@@ -581,7 +595,7 @@ impl<T: Flyable> Session<T> {
     }
 
     fn finish(mut self, arguments: &Distill, progress: &Progress) -> Result<ExitCode, Failure> {
-        self.events.flush()?;
+        self.journal.flush()?;
         if let Some(videos) = &self.videos {
             videos.finish()?;
         }
@@ -662,7 +676,7 @@ impl<T: Flyable> Observer for Session<T> {
             ("perf/training_s", report.seconds[1]),
             ("perf/evaluation_s", report.seconds[2]),
         ] {
-            self.events.scalar(tag, step, value as f32)?;
+            self.journal.scalar(tag, step, value as f32)?;
         }
         if self.crew.teachers.len() > 1 {
             self.log_fleet(report)?;
@@ -678,7 +692,7 @@ impl<T: Flyable> Observer for Session<T> {
         self.record(epoch + 1, student)?;
         let stops = self.interrupt.interrupted();
         if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
-            self.events.flush()?;
+            self.journal.flush()?;
             let is_off_policy = !self.config.distill.on_policy;
             if is_off_policy {
                 dataset_file::write(self.run.path(), dataset, epoch + 1)?;
