@@ -13,9 +13,9 @@ import {
 } from "three";
 import { mergeGeometries } from "three/addons/utils/BufferGeometryUtils.js";
 
-// Okabe and Ito's orange and blue, which colour-blind eyes tell apart: front and rear.
-const FRONT = new Color("#e69f00");
-const REAR = new Color("#0072b2");
+// Vermilion in front and blue behind, which colour-blind eyes tell apart, on light and on dark ground.
+const FRONT = new Color("#d55e00");
+const REAR = new Color("#2b8cd6");
 const FRAME = new Color("#6b7683");
 
 function colored(geometry, color) {

@@ -1,8 +1,10 @@
-// Vehicles in 3-D: one instanced mesh for all, one for their targets, a trail behind the one that is watched.
+// Vehicles in 3-D: one instanced mesh for all, one for their targets and one for their shadows, straight below; a trail
+// behind the one that is watched.
 
 import {
   BufferAttribute,
   BufferGeometry,
+  CircleGeometry,
   Color,
   DirectionalLight,
   GridHelper,
@@ -26,6 +28,7 @@ import { FLOATS } from "./poses.js";
 const GROUND = -1;
 const TRAIL_POINTS = 400;
 const TARGET = "#009e73";
+const SHADE = "#000000";
 
 export class FlightView {
   /** Throws where the browser has no WebGL. */
@@ -57,15 +60,18 @@ export class FlightView {
     this.reach = reach;
     this.count = vehicle.num_envs;
     this.columns = Math.ceil(Math.sqrt(this.count));
-    for (const mesh of [this.bodies, this.targets]) {
-      if (mesh) this.scene.remove(mesh);
-      mesh?.dispose();
-      mesh?.geometry.dispose();
+    for (const mesh of this.meshes ?? []) {
+      this.scene.remove(mesh);
+      mesh.dispose();
+      mesh.geometry.dispose();
     }
     this.bodies = new InstancedMesh(geometry, new MeshLambertMaterial({ vertexColors: true }), this.count);
     const marker = new OctahedronGeometry(0.22 * reach);
     this.targets = new InstancedMesh(marker, new MeshBasicMaterial({ color: TARGET }), this.count);
-    for (const mesh of [this.bodies, this.targets]) {
+    const shade = new MeshBasicMaterial({ color: SHADE, transparent: true, opacity: 0.22, depthWrite: false });
+    this.shades = new InstancedMesh(new CircleGeometry(0.8 * reach, 16), shade, this.count);
+    this.meshes = [this.bodies, this.targets, this.shades];
+    for (const mesh of this.meshes) {
       mesh.frustumCulled = false;
       mesh.count = 0;
       this.scene.add(mesh);
@@ -93,7 +99,7 @@ export class FlightView {
   /** Puts all vehicles into the picture. */
   overview() {
     const half = 0.5 * this.options.spacing * (this.columns - 1);
-    this.orbit.frame(new Vector3(0, 0, -0.2), 1.2 + 1.15 * half);
+    this.orbit.frame(new Vector3(0, 0, -0.3), 1.1 + 0.95 * half);
   }
 
   setPoses(poses) {
@@ -199,7 +205,7 @@ export class FlightView {
     const before = isPair ? this.previous.floats : after;
     const share = isPair ? Math.min(1, (now - this.arrival) / Math.max(1, this.interval)) : 1;
     const count = Math.min(this.count, this.latest.count);
-    const [bodies, targets] = [this.bodies.instanceMatrix.array, this.targets.instanceMatrix.array];
+    const [bodies, targets, shades] = this.meshes.map((mesh) => mesh.instanceMatrix.array);
     for (let vehicle = 0; vehicle < count; vehicle++) {
       const at = FLOATS * vehicle;
       // A new episode is a jump, which nothing lies between.
@@ -210,12 +216,13 @@ export class FlightView {
       const [x, y, z] = [homeX + mix(0), homeY + mix(1), mix(2)];
       compose(bodies, 16 * vehicle, x, y, z, before, after, at + 3, s, this.options.size);
       scaleAt(targets, 16 * vehicle, homeX + mix(7), homeY + mix(8), mix(9), this.options.size);
+      scaleAt(shades, 16 * vehicle, x, y, GROUND + 0.005, this.options.size);
       if (vehicle === this.options.watched) {
         this.extendTrail(x, y, z);
         if (this.options.follows) this.orbit.target.set(x, y, z);
       }
     }
-    for (const mesh of [this.bodies, this.targets]) {
+    for (const mesh of this.meshes) {
       mesh.count = count;
       mesh.instanceMatrix.needsUpdate = true;
     }

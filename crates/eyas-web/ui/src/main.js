@@ -72,7 +72,7 @@ function setScene(scene) {
   view.setVehicle(scene.vehicle);
   displayControls(view, scene.vehicle);
   byId("legend").textContent =
-    `${scene.vehicle.name}. Grid 1 m; orange rotors in front, blue behind; green: where to be.`;
+    `${scene.vehicle.name}. Grid 1 m; orange rotors in front, blue behind; green: where they should be.`;
 }
 
 function setError(text) {

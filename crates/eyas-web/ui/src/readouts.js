@@ -2,9 +2,10 @@
 
 import { byId, element } from "./dom.js";
 import { positionError } from "./poses.js";
-import { digits } from "./units.js";
 
 const INTERVAL_MS = 250;
+
+const centimetres = (metres) => `${(100 * metres).toFixed(2)} cm`;
 
 export class Readouts {
   constructor() {
@@ -24,10 +25,10 @@ export class Readouts {
       ["Vehicles", String(poses.count)],
       ["Episodes", String(poses.episodes)],
       ["Crashes", String(poses.crashes)],
-      ["Mean position error", `${digits((100 * sum) / Math.max(1, poses.count))} cm`],
+      ["Mean position error", centimetres(sum / Math.max(1, poses.count))],
     ];
     if (poses.count > 1 && watched < poses.count) {
-      rows.push([`Error of env ${watched}`, `${digits(100 * positionError(poses, watched))} cm`]);
+      rows.push([`Error of env ${watched}`, centimetres(positionError(poses, watched))]);
     }
     if (view) rows.push(["Frames", `${view.frameRate.toFixed(0)} /s`]);
     this.list.replaceChildren(

@@ -88,8 +88,8 @@ fn controls(period_s: f64, motors: &[String; 4]) -> Vec<Control> {
     };
     let period_ms = 1000.0 * period_s;
     let mut controls = vec![
-        control(FORCE, "Wind force", "% of weight", [0.0, 100.0, 1.0, 0.0]),
-        control(DIRECTION, "Wind and push to", "° from x", [0.0, 360.0, 5.0, 0.0]),
+        control(FORCE, "Wind ÷ weight", "%", [0.0, 100.0, 1.0, 0.0]),
+        control(DIRECTION, "Wind direction", "°", [0.0, 360.0, 5.0, 0.0]),
         control(MASS, "Mass", "×", [0.5, 2.0, 0.05, 1.0]),
         control(DELAY, "Action delay", "ms", [0.0, MOST_DELAY * period_ms, period_ms, 0.0]),
     ];
