@@ -57,9 +57,9 @@ impl Journal {
     }
 
     /// Shows the returns of an epoch with each of many teachers.
-    pub(crate) fn returns(&mut self, epoch: u32, returns: &[f64]) {
+    pub(crate) fn returns(&mut self, epoch: u32, teachers: &[String], returns: &[f64]) {
         if let Some(live) = &mut self.live {
-            live.returns(epoch, returns);
+            live.returns(epoch, teachers, returns);
         }
     }
 }

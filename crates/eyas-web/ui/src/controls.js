@@ -64,7 +64,7 @@ export class FlightControls {
     }
     const buttons = element("div", { className: "buttons" });
     if (can_push) {
-      buttons.append(element("button", { type: "button", onclick: () => send({ type: "push" }) }, "Push along the wind"));
+      buttons.append(element("button", { type: "button", onclick: () => send({ type: "push" }) }, "Push downwind"));
     }
     if (controls.length > 0) {
       const undo = () => {

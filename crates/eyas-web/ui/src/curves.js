@@ -2,14 +2,14 @@
 
 import uPlot from "uplot";
 import { byId, element, onThemeChange, oncePerFrame, themeColor } from "./dom.js";
-import { SECTION_NAMES, digits, quantityOf, sectionOf } from "./units.js";
+import { SECTION_NAMES, digits, quantityOf, sectionOf, stepsOf } from "./units.js";
 
 const HEIGHT = 210;
 
 class Chart {
   constructor(tag, stepUnit) {
     this.tag = tag;
-    this.stepUnit = tag.endsWith("/time") ? "time (s)" : stepUnit;
+    this.stepUnit = stepsOf(tag, stepUnit);
     this.data = [[], []];
     this.latest = element("output");
     this.plot = element("div", { className: "plot", role: "img" });
@@ -126,7 +126,7 @@ export class Curves {
     if (unit === "" || unit === this.stepUnit) return;
     this.stepUnit = unit;
     for (const chart of this.charts.values()) {
-      if (!chart.tag.endsWith("/time")) chart.stepUnit = unit;
+      chart.stepUnit = stepsOf(chart.tag, unit);
       chart.repaint();
     }
   }

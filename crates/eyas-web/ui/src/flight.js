@@ -99,7 +99,10 @@ export class FlightView {
   /** Puts all vehicles into the picture. */
   overview() {
     const half = 0.5 * this.options.spacing * (this.columns - 1);
-    this.orbit.frame(new Vector3(0, 0, -0.3), 1.1 + 0.95 * half);
+    // What is near looks larger, so the middle of the picture lies before the middle of the field.
+    const near = 0.3 * half;
+    const { azimuth } = this.orbit;
+    this.orbit.frame(new Vector3(near * Math.cos(azimuth), near * Math.sin(azimuth), -0.3), 1.2 + half);
   }
 
   setPoses(poses) {

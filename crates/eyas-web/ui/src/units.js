@@ -16,6 +16,12 @@ const UNITS = [
 /** Label of the y axis of a tag. */
 export const quantityOf = (tag) => UNITS.find(([pattern]) => pattern.test(tag))?.[1] ?? "value";
 
+/** Label of the x axis of a tag where the steps of most curves count `unit`. */
+export function stepsOf(tag, unit) {
+  if (tag.endsWith("/time")) return "time (s)";
+  return tag === "loss" ? "batch" : unit;
+}
+
 const SECTIONS = [
   ["Return", /return|mean_reward/i],
   ["Loss", /loss|cost$/i],

@@ -130,7 +130,7 @@ async function disturbs(page, other) {
     await page.keyboard.press("Tab");
     reached.add(await page.evaluate(() => document.activeElement.name || document.activeElement.textContent));
   }
-  for (const name of [...names, "trajectory", "policy", "Push along the wind"]) assert.ok(reached.has(name), `Tab does not reach ${name}`);
+  for (const name of [...names, "trajectory", "policy", "Push downwind"]) assert.ok(reached.has(name), `Tab does not reach ${name}`);
   for (const name of ["force", "mass", "delay", "loss_0"]) {
     const moved = page.locator(`#controls input[name=${name}]`);
     const before = await moved.inputValue();
@@ -140,7 +140,7 @@ async function disturbs(page, other) {
     assert.notEqual(value, before);
     await until(`another viewer sees ${name}`, async () => (await other.locator(`#controls input[name=${name}]`).inputValue()) === value);
   }
-  await page.getByRole("button", { name: "Push along the wind" }).click();
+  await page.getByRole("button", { name: "Push downwind" }).click();
   await page.getByRole("button", { name: "Undisturbed" }).click();
   await until("another viewer sees calm", async () => (await other.locator("#controls input[name=mass]").inputValue()) === "1");
   const trajectory = page.locator("#controls select[name=trajectory]");

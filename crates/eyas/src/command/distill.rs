@@ -553,7 +553,7 @@ impl<T: Flyable> Session<T> {
         for (batch, loss) in report.losses.iter().enumerate() {
             self.journal.scalar("loss", self.batches + batch as u64, *loss as f32)?;
         }
-        self.journal.returns(report.epoch, &collected.returns);
+        self.journal.returns(report.epoch, &self.crew.names(), &collected.returns);
         self.tables.epoch(report, self.clock.elapsed().as_secs_f64())
     }
 

@@ -19,8 +19,10 @@ use crate::live::{self, RunFiles, Stage};
 const BEST: [&str; 2] = ["best_student.pt", "best_model.pt"];
 /// Starts of the flights.
 const SEED: u64 = 42;
-/// From one look at the files to the next.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// From one look at whether to end to the next.
+const NAP: Duration = Duration::from_millis(50);
+/// Naps from one look at the files to the next: a second.
+const NAPS: u32 = 20;
 
 /// The part of a run's configuration that a flight needs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -45,9 +47,14 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
         // Looking at files must not hold up the flight.
         let (shown, stop) = (feed.clone(), interrupt.clone());
         scope.spawn(move || {
-            while !stop.interrupted() {
-                std::thread::sleep(INTERVAL);
-                files.show(&shown);
+            for nap in 1.. {
+                if stop.interrupted() {
+                    break;
+                }
+                std::thread::sleep(NAP);
+                if nap % NAPS == 0 {
+                    files.show(&shown);
+                }
             }
         });
         let outcome = match &flight {
@@ -68,7 +75,7 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
 fn show_numbers(feed: &Feed, activity: String, interrupt: &Interrupt) {
     feed.scene(Scene { activity, step_unit: "step".into(), ..Scene::default() });
     while !interrupt.interrupted() {
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(NAP);
     }
 }
 

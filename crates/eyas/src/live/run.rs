@@ -86,10 +86,10 @@ impl Spectacle {
         Ok(())
     }
 
-    /// Adds what was flown in an epoch with each of many teachers; not a number where none flew.
-    pub(crate) fn returns(&mut self, epoch: u32, returns: &[f64]) {
+    /// Adds what was flown in an epoch with each of many teachers, by their names; not a number where none flew.
+    pub(crate) fn returns(&mut self, epoch: u32, teachers: &[String], returns: &[f64]) {
         let map = &mut self.returns;
-        map.rows = (0..returns.len()).map(|it| it.to_string()).collect();
+        map.rows = teachers.to_vec();
         map.values.resize_with(returns.len(), Vec::new);
         map.columns.push(epoch.to_string());
         let most = (MOST_CELLS / returns.len().max(1)).clamp(1, MOST_EPOCHS);
