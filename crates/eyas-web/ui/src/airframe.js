@@ -5,10 +5,10 @@ import {
   BufferAttribute,
   Color,
   ConeGeometry,
-  CylinderGeometry,
   Matrix4,
+  PlaneGeometry,
   Quaternion,
-  TorusGeometry,
+  RingGeometry,
   Vector3,
 } from "three";
 import { mergeGeometries } from "three/addons/utils/BufferGeometryUtils.js";
@@ -33,7 +33,7 @@ function placed(geometry, axis, point) {
   return geometry.applyMatrix4(new Matrix4().compose(point, turn, new Vector3(1, 1, 1)));
 }
 
-/** One mesh, and the radius of a sphere around it, m. */
+/** One mesh of some 400 vertices, so that a thousand are no work, and the radius of a sphere around it, m. */
 export function makeAirframe({ rotor_positions, rotor_axes }) {
   const hubs = rotor_positions.map((it) => new Vector3(...it));
   const axes = rotor_axes.map((it) => new Vector3(...it).normalize());
@@ -42,10 +42,10 @@ export function makeAirframe({ rotor_positions, rotor_axes }) {
   const radius = Math.min(arm, Math.max(0.2 * arm, 0.44 * Math.min(...pairs)));
   const ahead = [...hubs].sort((a, b) => b.x - a.x).slice(0, 2);
   const parts = [
-    colored(new BoxGeometry(0.62 * arm, 0.42 * arm, 0.22 * arm).toNonIndexed(), FRAME),
+    colored(new BoxGeometry(0.62 * arm, 0.42 * arm, 0.22 * arm), FRAME),
     colored(
       placed(
-        new ConeGeometry(0.14 * arm, 0.34 * arm, 8).rotateX(Math.PI / 2).toNonIndexed(),
+        new ConeGeometry(0.14 * arm, 0.34 * arm, 6).rotateX(Math.PI / 2),
         new Vector3(1, 0, 0),
         new Vector3(0.45 * arm, 0, 0),
       ),
@@ -55,16 +55,16 @@ export function makeAirframe({ rotor_positions, rotor_axes }) {
   hubs.forEach((hub, rotor) => {
     const length = hub.length();
     if (length > 1e-6) {
-      const bar = new BoxGeometry(0.09 * arm, 0.09 * arm, length).toNonIndexed();
+      const bar = new BoxGeometry(0.09 * arm, 0.09 * arm, length);
       parts.push(colored(placed(bar, hub.clone().normalize(), hub.clone().multiplyScalar(0.5)), FRAME));
     }
     const color = ahead.includes(hub) ? FRONT : REAR;
-    const motor = new CylinderGeometry(0.1 * arm, 0.12 * arm, 0.26 * arm, 8).rotateX(Math.PI / 2);
-    parts.push(colored(placed(motor.toNonIndexed(), axes[rotor], hub), FRAME));
+    const motor = new BoxGeometry(0.18 * arm, 0.18 * arm, 0.26 * arm);
+    parts.push(colored(placed(motor, axes[rotor], hub), FRAME));
     const above = hub.clone().addScaledVector(axes[rotor], 0.16 * arm);
-    const ring = new TorusGeometry(0.93 * radius, 0.07 * radius, 4, 20).toNonIndexed();
+    const ring = new RingGeometry(0.86 * radius, radius, 18);
     parts.push(colored(placed(ring, axes[rotor], above), color));
-    const blade = new BoxGeometry(1.8 * radius, 0.16 * radius, 0.03 * radius).toNonIndexed();
+    const blade = new PlaneGeometry(1.75 * radius, 0.16 * radius);
     parts.push(colored(placed(blade, axes[rotor], above), color));
   });
   const reach = Math.max(...hubs.map((hub) => hub.length())) + radius;

@@ -7,6 +7,7 @@ import {
   CircleGeometry,
   Color,
   DirectionalLight,
+  DoubleSide,
   GridHelper,
   HemisphereLight,
   InstancedMesh,
@@ -65,7 +66,7 @@ export class FlightView {
       mesh.dispose();
       mesh.geometry.dispose();
     }
-    this.bodies = new InstancedMesh(geometry, new MeshLambertMaterial({ vertexColors: true }), this.count);
+    this.bodies = new InstancedMesh(geometry, new MeshLambertMaterial({ vertexColors: true, side: DoubleSide }), this.count);
     const marker = new OctahedronGeometry(0.22 * reach);
     this.targets = new InstancedMesh(marker, new MeshBasicMaterial({ color: TARGET }), this.count);
     const shade = new MeshBasicMaterial({ color: SHADE, transparent: true, opacity: 0.22, depthWrite: false });

@@ -13,6 +13,7 @@ mod fleets;
 mod flies;
 mod goes_on;
 mod inspects_every_layout;
+mod live;
 mod plots;
 mod program;
 mod python_reads_it;
