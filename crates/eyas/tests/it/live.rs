@@ -117,7 +117,8 @@ fn being_watched_changes_no_student_and_no_model() {
     assert!(student("") == student("--web 0"), "the live view changed the students");
     let model = |arguments: &str| {
         let workspace = Workspace::empty();
-        let settings = "--max_iterations 3 --num_envs 32 --experiment_name it agent.algorithm.window_steps=20";
+        let settings =
+            "--max_iterations 3 --num_envs 32 --experiment_name it agent.algorithm.window_steps=20";
         workspace.eyas(&format!("train {TASK} {settings} {arguments}")).succeed();
         fs::read(workspace.runs("rsl_rl", "it")[0].join("model_3.pt")).unwrap()
     };
@@ -128,16 +129,23 @@ fn being_watched_changes_no_student_and_no_model() {
 fn what_cannot_be_shown_is_refused_by_name() {
     let workspace = Workspace::with_teacher();
     let play = format!("play {TASK} --checkpoint teacher/model_best.pt");
-    workspace.eyas(&format!("{play} --web 0 --video")).fail_with(&["`--video`: a live flight is not recorded"]);
+    workspace
+        .eyas(&format!("{play} --web 0 --video"))
+        .fail_with(&["`--video`: a live flight is not recorded"]);
     let ended = workspace.eyas(&format!("{play} --web nowhere.example:80")).run();
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("expected an address and a port, such as 127.0.0.1:7878"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("expected an address and a port, such as 127.0.0.1:7878"),
+        "{}",
+        ended.stderr
+    );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     workspace
         .eyas(&format!("{play} --web {address}"))
         .fail_with(&[&format!("cannot listen at {address}"), "hint: another program may"]);
-    workspace.eyas("view teacher").fail_with(&["not the folder of a run", "--> teacher"]);
+    fs::create_dir(workspace.path("empty")).unwrap();
+    workspace.eyas("view empty").fail_with(&["not the folder of a run", "--> empty"]);
     workspace.eyas("view nothing").fail_with(&["cannot open run directory `nothing`"]);
 }
 
@@ -169,10 +177,9 @@ fn a_run_is_watched_while_it_goes_on() {
     }
     let workspace = Workspace::with_teacher();
     // Longer than the page is looked at: it is interrupted.
-    let live = Live::start(
-        &workspace,
-        &format!("distill {TASK} --teacher_checkpoint teacher/model_best.pt {TINY} --n_epochs 100000 --web 0"),
-    );
+    let endless = TINY.replace("--n_epochs 4", "--n_epochs 100000");
+    let teacher = "--teacher_checkpoint teacher/model_best.pt";
+    let live = Live::start(&workspace, &format!("distill {TASK} {teacher} {endless} --web 0"));
     use_page(&live.url, "run");
     assert_eq!(live.interrupt(), Some(130));
 }
