@@ -22,7 +22,7 @@ use crate::dataset_file;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::journal::Journal;
-use crate::live::Spectacle;
+use crate::live::{self, Spectacle};
 use crate::report::{self, say};
 use crate::self_check::self_check;
 use crate::setup::{self, AgentConfig, check, layer, load_policy, write_manifest};
@@ -84,6 +84,7 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
         .hint("leave it at 0"));
     }
 
+    let view = live::open_for_run(arguments.web.web)?;
     let run = match &resumed {
         Some(it) => RunDir::open(&it.run)?,
         None => RunDir::create(ROOT, &config.agent.experiment_name, &config.agent.run_name)?,
@@ -137,11 +138,10 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let epochs = u64::from(config.distill.n_epochs);
     let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
     bar.set(u64::from(progress.epoch));
-    let live = arguments
-        .web
-        .web
-        .map(|address| Spectacle::open(address, "distill", "epoch", &shown_env(&config, &crew)));
-    let journal = Journal::start(&run, live.transpose()?)?;
+    let live = view
+        .map(|view| Spectacle::start(view, "distill", "epoch", &shown_env(&config, &crew)))
+        .transpose()?;
+    let journal = Journal::start(&run, live)?;
     journal.show_config(&layers, &["env", "agent", "distill"])?;
     let epoch = progress.epoch;
     let videos = film.map(|plan| {

@@ -91,6 +91,7 @@ fn fly_live<T: Flyable>(
         );
     }
     let (layers, trajectory) = layers_of::<T>(arguments, arguments.trajectory.as_deref())?;
+    live::check_num_envs(layers.section::<T>("env")?.num_envs())?;
     let along = |name: &'static str| Ok((name, configure::<T>(arguments, Some(name))?.0.env));
     let stage = Stage {
         activity: "play".into(),

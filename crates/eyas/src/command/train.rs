@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::journal::Journal;
 use crate::learner::{ApgConfig, Iteration, Learner, Recipe, envs_of, restore_envs};
-use crate::live::Spectacle;
+use crate::live::{self, Spectacle};
 use crate::report::{self, say};
 use crate::setup::{check, layer, load_policy, progress, what_flies, write_manifest};
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
@@ -117,6 +117,7 @@ fn train<T: Flyable>(
     let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_ref());
     let extra = checkpoint.map(|path| learner.restore(path)).transpose()?.flatten();
     let has_envs = restore_envs(learner.as_mut(), extra.as_ref());
+    let view = live::open_for_run(arguments.web.web)?;
     let (run, best_return) = match &resumed {
         // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
         Some(it) if it.run.starts_with(&root) => {
@@ -140,8 +141,7 @@ fn train<T: Flyable>(
     run.params_yaml("agent", &layers.to_yaml("agent")?)?;
     let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
     write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
-    let spectacle =
-        arguments.web.web.map(|address| Spectacle::open(address, "train", "iteration", env)).transpose()?;
+    let spectacle = view.map(|view| Spectacle::start(view, "train", "iteration", env)).transpose()?;
     let mut session = Session {
         bar: progress(arguments.flight.quiet, "train", u64::from(plan.max_iterations), "steps"),
         journal: Journal::start(&run, spectacle)?,

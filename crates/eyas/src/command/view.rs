@@ -35,9 +35,7 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
     let run = RunDir::open(&arguments.run)?;
     let mut files = RunFiles::of(run.path())?;
-    if arguments.num_envs == 0 {
-        return Err(Failure::new("`--num_envs` is 0, expected at least 1"));
-    }
+    live::check_num_envs(arguments.num_envs)?;
     let flight = Flight::of(&run, arguments.num_envs)?;
     let (view, requests) = live::open(arguments.web)?;
     let feed = view.feed();

@@ -20,6 +20,9 @@ pub(crate) use files::RunFiles;
 pub(crate) use play::{Stage, play};
 pub(crate) use run::Spectacle;
 
+/// Most vehicles that fly in a live view: 20 MB of poses a second.
+const MOST_ENVS: usize = 10_000;
+
 /// Opens the live view at an address and says where it is.
 pub(crate) fn open(address: SocketAddr) -> Result<(LiveView, Receiver<Request>), Failure> {
     let (view, requests) = LiveView::start(address).map_err(|error| {
@@ -31,6 +34,20 @@ pub(crate) fn open(address: SocketAddr) -> Result<(LiveView, Receiver<Request>),
         say("[WARNING] Whoever reaches this machine can see the live view and use its controls")?;
     }
     Ok((view, requests))
+}
+
+/// Opens the live view of a run, from which nothing can be asked, if there shall be one.
+pub(crate) fn open_for_run(address: Option<SocketAddr>) -> Result<Option<LiveView>, Failure> {
+    Ok(address.map(open).transpose()?.map(|(view, _)| view))
+}
+
+/// Refuses more envs than a page shows.
+pub(crate) fn check_num_envs(num_envs: usize) -> Result<(), Failure> {
+    if (1..=MOST_ENVS).contains(&num_envs) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{num_envs} envs in a live view, expected 1 to {MOST_ENVS}"))
+        .hint("give `--num_envs` another number"))
 }
 
 /// A scene of a task's vehicle, without controls.

@@ -1,6 +1,5 @@
 //! The live view of a run that learns.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,7 +11,7 @@ use eyas_web::{Feed, HeatMap, LiveView};
 
 use super::flyer::Flyer;
 use super::play::Pace;
-use super::{open, scene};
+use super::scene;
 use crate::failure::Failure;
 
 /// Envs of the shown flights: half a block, of which a single thread flies thousands of steps a second.
@@ -48,14 +47,13 @@ struct Policy {
 }
 
 impl Spectacle {
-    /// Opens the live view of what a run does in a task.
-    pub(crate) fn open<T: TaskConfig>(
-        address: SocketAddr,
+    /// Shows in a live view what a run does in a task.
+    pub(crate) fn start<T: TaskConfig>(
+        view: LiveView,
         activity: &str,
         step_unit: &str,
         env: &T,
     ) -> Result<Self, Failure> {
-        let (view, _) = open(address)?;
         let feed = view.feed();
         feed.scene(scene(activity, step_unit, env, NUM_ENVS));
         let policy = Arc::new(Policy::default());

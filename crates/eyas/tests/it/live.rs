@@ -144,6 +144,11 @@ fn what_cannot_be_shown_is_refused_by_name() {
     workspace
         .eyas(&format!("{play} --web {address}"))
         .fail_with(&[&format!("cannot listen at {address}"), "hint: another program may"]);
+    let many = "20000 envs in a live view, expected 1 to 10000";
+    workspace.eyas(&format!("{play} --web 0 --num_envs 20000")).fail_with(&[many]);
+    // Refused before the run's folder is made.
+    workspace.distill(&format!("{TINY} --web {address}")).fail_with(&["cannot listen"]);
+    assert!(!workspace.path("logs").exists());
     fs::create_dir(workspace.path("empty")).unwrap();
     workspace.eyas("view empty").fail_with(&["not the folder of a run", "--> empty"]);
     workspace.eyas("view nothing").fail_with(&["cannot open run directory `nothing`"]);
