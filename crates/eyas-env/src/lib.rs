@@ -3,6 +3,7 @@
 mod check;
 mod differentiable;
 mod episode;
+mod interference;
 mod point;
 mod raptor;
 mod registry;
@@ -14,6 +15,7 @@ mod vec_env;
 
 pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
 pub use episode::{Cause, Ended, MAX_TERMS};
+pub use interference::Interference;
 pub use point::{
     PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
     TrajectoryType,

@@ -2,7 +2,7 @@
 
 use eyas_lanes::{BLOCK, Row};
 
-use crate::{Ended, EnvSpec};
+use crate::{Ended, EnvSpec, Interference};
 
 /// Outcome of one control step of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,6 +64,10 @@ pub trait EnvBlock: Send {
 
     /// Moves the clock of each env, so that episodes that start together do not end together.
     fn set_age(&mut self, lane: usize, steps: u32);
+
+    /// Changes the vehicles from the next step on, through resets, until called again. It is an input as actions are:
+    /// no part of the state, and unknown to gradients.
+    fn interfere(&mut self, interference: Interference);
 
     /// Shows `visit` the bits of every number that later steps depend on, in a fixed order, and goes on with what
     /// it leaves there: one method saves a state and puts it back, so the two cannot disagree.

@@ -188,6 +188,28 @@ impl<R: Real> Vehicle<R> {
         (force, torque)
     }
 
+    /// The same vehicle with its mass and its moment of inertia multiplied by `mass_factor`, and thrust and reaction
+    /// torque of each rotor by its `efficiency`.
+    #[inline(always)]
+    #[must_use]
+    pub fn altered(&self, mass_factor: R, efficiency: &[R; 4]) -> Self {
+        let inverse = R::one() / mass_factor;
+        let times = |matrix: &[Vector<R>; 3], factor: R| {
+            [scale(factor, matrix[0]), scale(factor, matrix[1]), scale(factor, matrix[2])]
+        };
+        let mut rotors = self.rotors;
+        for (rotor, efficiency) in rotors.iter_mut().zip(efficiency) {
+            rotor.thrust = scale(*efficiency, rotor.thrust);
+        }
+        Self {
+            rotors,
+            mass_inverse: self.mass_inverse * inverse,
+            inertia: times(&self.inertia, mass_factor),
+            inertia_inverse: times(&self.inertia_inverse, inverse),
+            ..*self
+        }
+    }
+
     /// The vehicle of all its numbers in the order of [`Vehicle::numbers`].
     #[inline(always)]
     pub fn from_numbers(numbers: &[R; VEHICLE_NUMBERS]) -> Self {

@@ -1,5 +1,6 @@
 //! Subcommands and flags.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Task(Task),
     /// List, describe, draw, convert and check vehicles
     Vehicles(Vehicles),
+    /// Show a run in the browser: its curves, tables and configuration, and its best policy in flight
+    View(View),
 }
 
 /// What every command that flies takes.
@@ -127,6 +130,39 @@ pub(crate) struct Video {
     pub(crate) video_max_share: f64,
 }
 
+/// The live view.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Web {
+    /// Show what happens in the browser, served at this address; results do not depend on it [default address:
+    /// 127.0.0.1:7878; port 0 takes a free one]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS, value_parser = address)]
+    pub(crate) web: Option<SocketAddr>,
+}
+
+/// Where the live view is served, if not said otherwise.
+const ADDRESS: &str = "127.0.0.1:7878";
+
+/// `192.168.1.5:80`, `localhost:80`, `192.168.1.5`, `80`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let default: SocketAddr = ADDRESS.parse().expect("an address and a port");
+    let (host, port) = match text.strip_prefix("localhost") {
+        Some(rest) => ("127.0.0.1", rest.strip_prefix(':')),
+        None => ("", None),
+    };
+    let of_localhost = (!host.is_empty()).then(|| match port {
+        Some(port) => format!("{host}:{port}").parse().ok(),
+        None if text == "localhost" => Some(default),
+        None => None,
+    });
+    of_localhost
+        .flatten()
+        .or_else(|| text.parse().ok())
+        .or_else(|| text.parse().ok().map(|host: IpAddr| SocketAddr::new(host, default.port())))
+        .or_else(|| text.parse().ok().map(|port: u16| SocketAddr::new(default.ip(), port)))
+        .ok_or_else(|| "expected an address and a port, such as 127.0.0.1:7878".into())
+}
+
 /// Flags of Isaac Lab's `AppLauncher`. Known so that commands written for it get an answer: what there is no
 /// app for is refused by name.
 #[derive(Debug, Args)]
@@ -191,7 +227,7 @@ pub(crate) struct Resume {
 pub(crate) struct Multirun {
     /// Run once for each value of overrides such as `seed=1,2`, `seed=range(5)` or `student.kind=choice(mlp,gru)`, and
     /// for each combination of several; ends with a table and a plot
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "web")]
     pub(crate) multirun: bool,
     /// Runs at once, which share the threads [default: one for each thread]
     #[arg(long, value_name = "N", requires = "multirun")]
@@ -203,6 +239,8 @@ pub(crate) struct Multirun {
 pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) flight: Flight,
+    #[command(flatten)]
+    pub(crate) web: Web,
     /// Iterations in all
     #[arg(long, value_name = "N")]
     pub(crate) max_iterations: Option<u32>,
@@ -286,7 +324,12 @@ pub(crate) struct PolicyFile {
 impl PolicyFile {
     /// Reads it; says on stderr what the file left open.
     pub(crate) fn load(&self) -> Result<LoadedPolicy, Failure> {
-        load_explained(&self.checkpoint, &self.teacher.load_options(self.side))
+        load_explained(&self.checkpoint, &self.load_options())
+    }
+
+    /// How to read it.
+    pub(crate) fn load_options(&self) -> LoadOptions {
+        self.teacher.load_options(self.side)
     }
 }
 
@@ -296,6 +339,8 @@ impl PolicyFile {
 pub(crate) struct Distill {
     #[command(flatten)]
     pub(crate) flight: Flight,
+    #[command(flatten)]
+    pub(crate) web: Web,
     /// Checkpoint of the teacher; several times: many teachers, each with its vehicle beside it as `vehicle.json`
     #[arg(long, value_name = "FILE", required_unless_present = "teacher_dir")]
     pub(crate) teacher_checkpoint: Vec<PathBuf>,
@@ -392,11 +437,13 @@ pub(crate) struct Play {
     pub(crate) flight: Flight,
     #[command(flatten)]
     pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) web: Web,
     /// What to fly: hover, langevin or, on the point task, figure8 [default: the last the task has]
     #[arg(long, value_name = "NAME")]
     pub(crate) trajectory: Option<String>,
     /// Control steps to fly
-    #[arg(long, default_value_t = 3000, value_name = "N")]
+    #[arg(long, default_value_t = 3000, value_name = "N", conflicts_with = "web")]
     pub(crate) max_steps: u32,
 }
 
@@ -835,4 +882,39 @@ pub(crate) enum VehiclesCommand {
         /// A directory of parameter files, one parameter file, a list (.json, .json.gz) or a table (.csv)
         path: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct View {
+    /// Folder of a run of `eyas train` or `eyas distill`, finished or going on
+    #[arg(value_name = "RUN_DIR")]
+    pub(crate) run: PathBuf,
+    /// Address to serve the page at; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = ADDRESS, value_parser = address)]
+    pub(crate) web: SocketAddr,
+    /// Envs in which the best policy flies side by side
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub(crate) num_envs: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_in_whole_and_in_part() {
+        for (text, expected) in [
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("localhost:0", "127.0.0.1:0"),
+            ("localhost", "127.0.0.1:7878"),
+            ("8000", "127.0.0.1:8000"),
+            ("::1", "[::1]:7878"),
+        ] {
+            assert_eq!(address(text).unwrap().to_string(), expected, "{text}");
+        }
+        for bad in ["", "env.x=1", "localhost:", "localhosts", "127.0.0.1:99999", "example.org:80"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
 }

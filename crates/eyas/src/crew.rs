@@ -39,6 +39,12 @@ pub(crate) struct Crew<T> {
 }
 
 impl<T: Flyable> Crew<T> {
+    /// What each teacher is called: as its vehicle, or by its place.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |place: usize| self.fleet.get(place).map_or_else(|| place.to_string(), |it| it.id.clone());
+        (0..self.teachers.len()).map(name).collect()
+    }
+
     /// Episodes spread evenly over all vehicles.
     pub(crate) fn envs(&self, episodes: usize, seed: u64) -> Box<dyn VecEnv> {
         envs_of(&self.env, &self.fleet, episodes, seed)

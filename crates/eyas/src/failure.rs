@@ -1,7 +1,7 @@
 //! How a command fails: one message, its causes, where, and what to do.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 use std::process::ExitCode;
 
 /// A failed command.
@@ -45,6 +45,13 @@ impl Failure {
         }
         eprint!("{text}");
         ExitCode::from(2)
+    }
+}
+
+impl Display for Failure {
+    /// The message alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
     }
 }
 

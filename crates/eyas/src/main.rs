@@ -6,7 +6,9 @@ mod crew;
 mod dataset_file;
 mod failure;
 mod flyable;
+mod journal;
 mod learner;
+mod live;
 mod outcome;
 mod place;
 mod report;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Bench(it) => command::bench::run(&it, threads),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),
+        Command::View(it) => command::view::run(&it),
     };
     outcome.unwrap_or_else(failure::Failure::report)
 }

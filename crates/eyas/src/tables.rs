@@ -13,6 +13,8 @@ use crate::failure::Failure;
 /// `test_stats.csv` with RAPTOR's columns, and `epochs.csv` with the course of a fleet's distillation.
 pub(crate) struct Tables {
     files: Option<[File; 2]>,
+    /// Wall time of the epochs that an earlier process learned in, s.
+    earlier_s: f64,
 }
 
 const TEST_STATS: &str = "epoch,global_batch,model,teacher_selection,return_mean,return_std,episode_length_mean,episode_length_std,share_terminated\n";
@@ -32,7 +34,8 @@ impl Tables {
         } else {
             None
         };
-        Ok(Self { files })
+        let earlier_s = if is_wanted { last_wall_time(&run.file("epochs.csv")) } else { 0.0 };
+        Ok(Self { files, earlier_s })
     }
 
     /// A flight of a named vehicle after an epoch: mean and deviation of return and of length, share terminated.
@@ -52,7 +55,7 @@ impl Tables {
         Ok(writeln!(file, "{line}")?)
     }
 
-    /// An epoch, `seconds` after the process began to learn.
+    /// An epoch, `seconds` after this process began to learn.
     pub(crate) fn epoch(&mut self, report: &EpochReport, seconds: f64) -> Result<(), Failure> {
         let Some([_, file]) = &mut self.files else { return Ok(()) };
         let EpochReport { epoch, is_teacher_forced, collected, losses, .. } = report;
@@ -63,7 +66,8 @@ impl Tables {
         );
         Ok(writeln!(
             file,
-            "{epoch},{seconds:.2},{},{},{},{},{},{},{collecting:.3},{fitting:.3},{evaluating:.3},{evaluation}",
+            "{epoch},{:.2},{},{},{},{},{},{},{collecting:.3},{fitting:.3},{evaluating:.3},{evaluation}",
+            self.earlier_s + seconds,
             u8::from(*is_teacher_forced),
             collected.mean_return,
             collected.mean_length,
@@ -72,6 +76,12 @@ impl Tables {
             losses.len(),
         )?)
     }
+}
+
+/// The second number of the last line; 0 if there is none.
+fn last_wall_time(path: &Path) -> f64 {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().last().and_then(|line| line.split(',').nth(1)?.parse().ok()).unwrap_or(0.0)
 }
 
 /// The lines after the first whose first number is below `epoch`.

@@ -11,7 +11,7 @@ use eyas_sim::{
 use super::config::{PointConfig, TrajectoryType};
 use crate::episode::Ledger;
 use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite};
-use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows};
+use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
 pub(super) const PARTS: &[Part] = &[
@@ -95,6 +95,7 @@ pub struct PointBlock {
     max_speed: Row,
     /// 1 where the target moves.
     moving: Row,
+    interference: Option<Interference>,
 }
 
 impl PointBlock {
@@ -110,6 +111,7 @@ impl PointBlock {
             target: Langevin { raw_position: rest, raw_velocity: rest, position: rest, velocity: rest },
             max_speed: Row::ZERO,
             moving: Row::ZERO,
+            interference: None,
         }
     }
 }
@@ -164,8 +166,12 @@ impl EnvBlock for PointBlock {
         self.ledger.age[lane] = steps;
     }
 
+    fn interfere(&mut self, interference: Interference) {
+        self.interference = interference.effective();
+    }
+
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, ledger, state, set_point, target, max_speed, moving } = self;
+        let Self { shared: _, ledger, state, set_point, target, max_speed, moving, interference: _ } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
         visit_rows(target.fields_mut(), visit);
@@ -322,7 +328,10 @@ impl PointBlock {
         let config = &shared.config;
         let mask = L::mask(live);
         let target = self.advance_target::<L>(half, config);
-        let vehicle = shared.vehicle.to_lanes::<L>();
+        let (mut vehicle, mut disturbance) = (shared.vehicle.to_lanes::<L>(), Disturbance::none());
+        if let Some(interference) = &self.interference {
+            interference.apply(&mut vehicle, &mut disturbance);
+        }
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let range = vehicle.speed_max - vehicle.speed_min;
@@ -338,9 +347,9 @@ impl PointBlock {
             row.store(half, L::select(mask, set_point, row.load(half)));
         }
         let wrench = vehicle.wrench(&state.rotor_speed);
-        let still = Disturbance::none();
         for _ in 0..config.decimation {
-            state.body = step_held(&vehicle, &state.body, wrench, &still, config.sim.dt, config.sim.substeps);
+            let (dt, substeps) = (config.sim.dt, config.sim.substeps);
+            state.body = step_held(&vehicle, &state.body, wrench, &disturbance, dt, substeps);
         }
         self.state.store_where(half, mask, &state);
 

@@ -11,7 +11,7 @@ use super::craft::Craft;
 use super::rules;
 use crate::episode::Ledger;
 use crate::rows::{load_vector, not_a_number_to_zero, not_finite};
-use crate::{Ended, EnvBlock, Frame, Part, Step, Telemetry, visit_rows};
+use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 const ROTATION_MATRIX: Part = Part {
     name: "rotation_matrix",
@@ -147,6 +147,7 @@ pub struct RaptorBlock {
     moving: Row,
     /// Velocities of as many last steps as the observation's is late, world frame, m/s; the oldest first.
     past_velocities: VecDeque<[Row; 3]>,
+    interference: Option<Interference>,
 }
 
 impl RaptorBlock {
@@ -165,6 +166,7 @@ impl RaptorBlock {
             force: [Row::ZERO; 3],
             reference: Langevin::default(),
             moving: Row::ZERO,
+            interference: None,
         }
     }
 
@@ -256,6 +258,10 @@ impl EnvBlock for RaptorBlock {
         self.ledger.age[lane] = steps;
     }
 
+    fn interfere(&mut self, interference: Interference) {
+        self.interference = interference.effective();
+    }
+
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         let Self {
             shared: _,
@@ -268,6 +274,7 @@ impl EnvBlock for RaptorBlock {
             reference,
             moving,
             past_velocities,
+            interference: _,
         } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
@@ -470,8 +477,10 @@ impl RaptorBlock {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
-        let vehicle = self.vehicle::<L>(half);
-        let disturbance = self.disturbance::<L>(half);
+        let (mut vehicle, mut disturbance) = (self.vehicle::<L>(half), self.disturbance::<L>(half));
+        if let Some(interference) = &self.interference {
+            interference.apply(&mut vehicle, &mut disturbance);
+        }
         let state = self.state.load::<L>(half);
         let reference = self.reference.load::<L>(half);
         let action = load_motors::<L>(action, half);

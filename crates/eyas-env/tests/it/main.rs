@@ -9,6 +9,7 @@
     reason = "tests say what failed by panicking"
 )]
 
+mod interference;
 mod point;
 mod raptor;
 mod replay;

@@ -1,6 +1,8 @@
 //! Laws of mechanics.
 
-use eyas_sim::{Body, Disturbance, State, Vector, matrix_from_quaternion, norm, step_held, step_lagged, sub};
+use eyas_sim::{
+    Body, Disturbance, State, Vector, Vehicle, matrix_from_quaternion, norm, step_held, step_lagged, sub,
+};
 
 use crate::vehicles::{asymmetric, body};
 
@@ -65,4 +67,19 @@ fn rotors_approach_their_set_point_exponentially_and_stay_in_range() {
         let expected = set_point[rotor] + (start[rotor] - set_point[rotor]) * f64::exp(-0.1 / time_constant);
         assert!((state.rotor_speed[rotor] - expected).abs() < 1e-5, "rotor {rotor}");
     }
+}
+
+#[test]
+fn a_heavier_vehicle_with_stronger_rotors_moves_alike() {
+    let (vehicle, speeds) = (asymmetric(), [0.4, 0.5, 0.6, 0.7]);
+    let heavier = vehicle.altered(3.0, &[3.0; 4]);
+    let fly = |vehicle: &Vehicle<f64>| {
+        step_held(vehicle, &body(5), vehicle.wrench(&speeds), &Disturbance::none(), 0.1, 10)
+    };
+    let (own, other) = (fly(&vehicle), fly(&heavier));
+    // Both are some hundred operations in double precision away from the same numbers.
+    assert!(norm(sub(own.velocity, other.velocity)) < 1e-12);
+    assert!(norm(sub(own.angular_velocity, other.angular_velocity)) < 1e-10);
+    let heavy = fly(&vehicle.altered(3.0, &[1.0; 4]));
+    assert!(norm(sub(own.velocity, heavy.velocity)) > 1e-3);
 }

@@ -48,17 +48,3 @@ pub(crate) fn body(place: u32) -> Body<f64> {
         angular_velocity: [5.0 * k, 5.0 * l, 5.0 * m],
     }
 }
-
-/// The 13 numbers of a body.
-pub(crate) fn numbers(body: &Body<f64>) -> [f64; 13] {
-    let [a, b, c] = body.position;
-    let [d, e, f, g] = body.orientation;
-    let [h, i, j] = body.velocity;
-    let [k, l, m] = body.angular_velocity;
-    [a, b, c, d, e, f, g, h, i, j, k, l, m]
-}
-
-/// The body of 13 numbers.
-pub(crate) fn from_numbers([a, b, c, d, e, f, g, h, i, j, k, l, m]: [f64; 13]) -> Body<f64> {
-    Body { position: [a, b, c], orientation: [d, e, f, g], velocity: [h, i, j], angular_velocity: [k, l, m] }
-}

@@ -15,7 +15,7 @@ use eyas_learn::distill::{
 };
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::run_dir::Resumable;
-use eyas_run::{EventWriter, Interrupt, Layers, Origin, RunDir};
+use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use self::teachers::Teachers;
@@ -24,6 +24,8 @@ use crate::crew::{self, Crew};
 use crate::dataset_file;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::journal::Journal;
+use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
@@ -79,19 +81,13 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let spec = config.env.make(1, seed).spec().clone();
     let group = spec.group(config.distill.student.group()).expect("every task has both groups").clone();
     let num_actions = spec.num_actions;
-    if config.distill.registry_interval > 0 && config.env.registry(1, 0).is_empty() {
-        return Err(Failure::new(format!(
-            "`distill.registry_interval`: task `{}` has no named vehicles",
-            T::ID
-        ))
-        .hint("leave it at 0"));
-    }
     let test_fleet = match &arguments.test_vehicles {
         Some(path) => crew::read_fleet_for::<T>("--test_vehicles", path)?,
         None => Vec::new(),
     };
     let Teachers { candidates, crew, admissions } = Teachers::new(arguments, &config, &spec)?;
 
+    let view = live::open_for_run(arguments.web.web)?;
     let run = match &resumed {
         Some(it) => RunDir::open(&it.run)?,
         None => place.make()?,
@@ -130,13 +126,16 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let epochs = u64::from(config.distill.n_epochs);
     let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
     bar.set(u64::from(progress.epoch));
-    let events = EventWriter::create(run.path())?;
+    let live = view
+        .map(|view| Spectacle::start(view, "distill", "epoch", &shown_env(&config, &crew)))
+        .transpose()?;
+    let journal = Journal::start(&run, live)?;
+    journal.show_config(&layers, &["env", "agent", "distill"])?;
     let epoch = progress.epoch;
     let videos = film.map(|plan| {
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
-        // Of a fleet the first vehicle is shown.
-        let env = crew.fleet.first().map_or_else(|| config.env.clone(), |craft| config.env.with_craft(craft));
+        let env = shown_env(&config, &crew);
         let teacher = crew.teachers[0].pilot.clone();
         Videos::new(plan, run.videos("distillation"), &env, first).beside("teacher", teacher)
     });
@@ -146,7 +145,7 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let mut session = Session {
         config,
         run,
-        events,
+        journal,
         bar,
         interrupt,
         best,
@@ -238,6 +237,13 @@ fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
     check(&layers, config.distill.validate())?;
+    if config.distill.registry_interval > 0 && config.env.registry(1, 0).is_empty() {
+        return Err(Failure::new(format!(
+            "`distill.registry_interval`: task `{}` has no named vehicles",
+            T::ID
+        ))
+        .hint("leave it at 0"));
+    }
     Ok((config, layers, resumes))
 }
 
@@ -255,6 +261,11 @@ fn parse_bytes(text: &str) -> Result<u64, Failure> {
         Some(bytes) if bytes > 0 => Ok(bytes),
         _ => Err(Failure::new(format!("`--max_memory {text}`: expected a size such as 512M or 2G"))),
     }
+}
+
+/// What videos and the live view show: of a fleet the first vehicle.
+fn shown_env<T: Flyable>(config: &Config<T>, crew: &Crew<T>) -> T {
+    crew.fleet.first().map_or_else(|| config.env.clone(), |craft| config.env.with_craft(craft))
 }
 
 /// Control steps of each env, and episodes, that are flown before an epoch.
@@ -338,7 +349,7 @@ fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result
 struct Session<T> {
     config: Config<T>,
     run: RunDir,
-    events: EventWriter,
+    journal: Journal,
     bar: eyas_run::Progress,
     interrupt: Interrupt,
     best: f64,
@@ -353,8 +364,9 @@ struct Session<T> {
 }
 
 impl<T: Flyable> Session<T> {
-    /// Records student and teacher if a video is due before an epoch.
+    /// Shows the student to whoever looks; records it and the teacher if a video is due before an epoch.
     fn record(&mut self, epoch: u32, student: &Student) -> Result<(), Failure> {
+        self.journal.policy(|| Ok(student.pilot()))?;
         let Some(videos) = &mut self.videos else { return Ok(()) };
         let [steps, episodes] = flown_after(&self.config, epoch);
         videos.at(steps, episodes, "student", || Ok(student.pilot()))
@@ -382,7 +394,7 @@ impl<T: Flyable> Session<T> {
                     .into_iter()
                     .zip(numbers)
             {
-                self.events.scalar(&format!("test/{name}/{tag}"), u64::from(epoch), value as f32)?;
+                self.journal.scalar(&format!("test/{name}/{tag}"), u64::from(epoch), value as f32)?;
             }
             let selection = &distill.teachers.selection;
             self.tables.test(
@@ -398,12 +410,13 @@ impl<T: Flyable> Session<T> {
                 it.mean_length,
                 100.0 * it.crash_rate
             );
-            self.bar.println(line)?;
+            self.say(&line)?;
         }
         Ok(())
     }
 
     fn say(&self, line: &str) -> Result<(), Failure> {
+        self.journal.line(line);
         Ok(self.bar.println(line)?)
     }
 
@@ -439,11 +452,12 @@ impl<T: Flyable> Session<T> {
             ("evaluation/episode_length/mean", collected.mean_length),
             ("evaluation/share_terminated", collected.crash_rate),
         ] {
-            self.events.scalar(tag, step, value as f32)?;
+            self.journal.scalar(tag, step, value as f32)?;
         }
         for (batch, loss) in report.losses.iter().enumerate() {
-            self.events.scalar("loss", self.batches + batch as u64, *loss as f32)?;
+            self.journal.scalar("loss", self.batches + batch as u64, *loss as f32)?;
         }
+        self.journal.returns(report.epoch, &self.crew.names(), &collected.returns);
         self.tables.epoch(report, self.clock.elapsed().as_secs_f64())
     }
 
@@ -459,7 +473,7 @@ impl<T: Flyable> Session<T> {
             ("evaluation/action_rmse", summary.action_rmse),
         ] {
             if value.is_finite() {
-                self.events.scalar(tag, step, value as f32)?;
+                self.journal.scalar(tag, step, value as f32)?;
             }
         }
         self.say(&format!(
@@ -485,7 +499,7 @@ impl<T: Flyable> Session<T> {
     }
 
     fn finish(mut self, arguments: &Distill, progress: &Progress) -> Result<ExitCode, Failure> {
-        self.events.flush()?;
+        self.journal.flush()?;
         if let Some(videos) = &self.videos {
             videos.finish()?;
         }
@@ -569,7 +583,7 @@ impl<T: Flyable> Observer for Session<T> {
             ("perf/training_s", report.seconds[1]),
             ("perf/evaluation_s", report.seconds[2]),
         ] {
-            self.events.scalar(tag, step, value as f32)?;
+            self.journal.scalar(tag, step, value as f32)?;
         }
         if self.crew.teachers.len() > 1 {
             self.log_fleet(report)?;
@@ -585,7 +599,7 @@ impl<T: Flyable> Observer for Session<T> {
         self.record(epoch + 1, student)?;
         let stops = self.interrupt.interrupted();
         if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
-            self.events.flush()?;
+            self.journal.flush()?;
             let is_off_policy = !self.config.distill.on_policy;
             if is_off_policy {
                 dataset_file::write(self.run.path(), dataset, epoch + 1)?;

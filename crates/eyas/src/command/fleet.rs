@@ -150,6 +150,10 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         return Err(Failure::new("`--video` and `--checkpoint` are for the training of one teacher")
             .hint("leave the flag out; `eyas play` records a teacher of the fleet"));
     }
+    if arguments.web.web.is_some() {
+        return Err(Failure::new("`--web` is for the training of one teacher")
+            .hint("leave the flag out; `eyas view RUN_DIR` shows the tables of a fleet's run"));
+    }
     let mut layers = Layers::new(&Config::<A>::default())?;
     configure::<RaptorConfig, A>(arguments, &mut layers)?;
     let config: Config<A> = layers.finish()?;

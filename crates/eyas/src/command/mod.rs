@@ -14,3 +14,4 @@ pub(crate) mod plot;
 pub(crate) mod task;
 pub(crate) mod train;
 pub(crate) mod vehicles;
+pub(crate) mod view;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Play;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::live::{self, Stage};
 use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer};
 use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name, videos_of};
@@ -43,7 +45,10 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
 
 fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
-    let (config, trajectory) = configure::<T>(arguments)?;
+    if let Some(address) = arguments.web.web {
+        return fly_live::<T>(arguments, address, &interrupt);
+    }
+    let (config, trajectory) = configure::<T>(arguments, arguments.trajectory.as_deref())?;
     let film = Plan::of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: 1 })?;
     let loaded = arguments.policy.load()?;
     let mut env = config.env.make(config.env.num_envs(), config.agent.seed);
@@ -74,13 +79,64 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure<T: Flyable>(arguments: &Play) -> Result<(Config<T>, &'static str), Failure> {
+/// Flies in real time for whoever looks, along every trajectory that the task has.
+fn fly_live<T: Flyable>(
+    arguments: &Play,
+    address: SocketAddr,
+    interrupt: &Interrupt,
+) -> Result<ExitCode, Failure> {
+    if arguments.flight.video.video {
+        return Err(
+            Failure::new("`--video`: a live flight is not recorded").hint("leave out `--web` or `--video`")
+        );
+    }
+    let (layers, trajectory) = layers_of::<T>(arguments, arguments.trajectory.as_deref())?;
+    live::check_num_envs(layers.section::<T>("env")?.num_envs())?;
+    let along = |name: &'static str| Ok((name, configure::<T>(arguments, Some(name))?.0.env));
+    let stage = Stage {
+        activity: "play".into(),
+        step_unit: String::new(),
+        trajectories: T::trajectories()
+            .into_iter()
+            .map(|(name, _)| along(name))
+            .collect::<Result<_, Failure>>()?,
+        trajectory,
+        checkpoint: arguments.policy.checkpoint.clone(),
+        options: arguments.policy.load_options(),
+        seed: layers.section::<AgentConfig>("agent")?.seed,
+    };
+    // What the file leaves open is said once, before the flight.
+    arguments.policy.load()?;
+    let (view, requests) = live::open(address)?;
+    for section in ["env", "agent"] {
+        view.feed().text(&format!("{section}.yaml"), &layers.to_yaml(section)?);
+    }
+    live::play(&stage, &view.feed(), &requests, interrupt)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configure<T: Flyable>(
+    arguments: &Play,
+    trajectory: Option<&str>,
+) -> Result<(Config<T>, &'static str), Failure> {
+    let (layers, trajectory) = layers_of::<T>(arguments, trajectory)?;
+    let config: Config<T> = layers.finish()?;
+    check(&layers, config.env.validate())?;
+    check(&layers, config.agent.validate())?;
+    Ok((config, trajectory))
+}
+
+/// The configuration along a trajectory, by default the last that the task has.
+fn layers_of<T: Flyable>(
+    arguments: &Play,
+    trajectory: Option<&str>,
+) -> Result<(Layers, &'static str), Failure> {
     let mut layers = Layers::new(&Config::<T>::default())?;
     let mut trajectories = T::trajectories();
-    if let Some(asked) = &arguments.trajectory {
+    if let Some(asked) = trajectory {
         let names: Vec<&str> = trajectories.iter().map(|(name, _)| *name).collect();
         let message = format!("`--trajectory {asked}`: unknown, task `{}` flies {}", T::ID, names.join(", "));
-        trajectories.retain(|(name, _)| name == asked);
+        trajectories.retain(|(name, _)| *name == asked);
         if trajectories.is_empty() {
             return Err(Failure::new(message));
         }
@@ -97,10 +153,7 @@ fn configure<T: Flyable>(arguments: &Play) -> Result<(Config<T>, &'static str), 
     if arguments.max_steps == 0 {
         return Err(Failure::new("`--max_steps` is 0, expected at least 1"));
     }
-    let config: Config<T> = layers.finish()?;
-    check(&layers, config.env.validate())?;
-    check(&layers, config.agent.validate())?;
-    Ok((config, trajectory))
+    Ok((layers, trajectory))
 }
 
 /// Everything that was flown, `[step][env]`; not a number after an episode has ended.

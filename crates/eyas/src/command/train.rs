@@ -8,14 +8,16 @@ use eyas_formats::{LoadOptions, Value};
 use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
-use eyas_run::{EventWriter, Interrupt, Layers, Origin, Progress, RunDir};
+use eyas_run::{Interrupt, Layers, Origin, Progress, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
 use crate::command::fleet;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::journal::Journal;
 use crate::learner::{ApgConfig, Iteration, Learner, Recipe, envs_of, restore_envs};
+use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
@@ -122,6 +124,7 @@ fn train<T: Flyable>(
     let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_ref());
     let extra = checkpoint.map(|path| learner.restore(path)).transpose()?.flatten();
     let has_envs = restore_envs(learner.as_mut(), extra.as_ref());
+    let view = live::open_for_run(arguments.web.web)?;
     let (run, best_return) = match &resumed {
         // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
         Some(it) if place.holds(&it.run) => {
@@ -145,9 +148,10 @@ fn train<T: Flyable>(
     run.params_yaml("agent", &layers.to_yaml("agent")?)?;
     let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
     write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
+    let spectacle = view.map(|view| Spectacle::start(view, "train", "iteration", env)).transpose()?;
     let mut session = Session {
         bar: progress(arguments.flight.quiet, "train", u64::from(plan.max_iterations), "steps"),
-        events: EventWriter::create(run.path())?,
+        journal: Journal::start(&run, spectacle)?,
         videos: film.map(|film| {
             let first = u64::from(learner.iteration());
             Videos::new(film, run.videos("train"), env, first)
@@ -163,6 +167,8 @@ fn train<T: Flyable>(
         env_steps: 0,
         seconds: 0.0,
     };
+    session.journal.show_config(layers, &["env", "agent"])?;
+    session.show(learner.as_ref())?;
     session.film(learner.as_ref(), 0)?;
     while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
         let iteration = learner.iterate();
@@ -222,7 +228,7 @@ struct Session<'a, T> {
     /// Folder that the user named for the run.
     run_dir: Option<&'a Path>,
     videos: Option<Videos<T>>,
-    events: EventWriter,
+    journal: Journal,
     bar: Progress,
     interrupt: Interrupt,
     /// Of the model kept; negative infinity before the first evaluation.
@@ -234,6 +240,12 @@ struct Session<'a, T> {
 }
 
 impl<T: Flyable> Session<'_, T> {
+    /// Lets the policy of the moment fly in the live view, if there is one.
+    fn show(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
+        let spec = DifferentiableTask::spec(self.env);
+        self.journal.policy(|| Ok(Pilot::new(learner.actor(), &spec)?))
+    }
+
     /// Records the policy if a video is due after an iteration that flew `env_steps` steps in all.
     fn film(&mut self, learner: &dyn Learner, env_steps: u64) -> Result<(), Failure> {
         let Some(videos) = &mut self.videos else { return Ok(()) };
@@ -246,15 +258,16 @@ impl<T: Flyable> Session<'_, T> {
     fn record(&mut self, learner: &mut dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
         self.env_steps += iteration.env_steps;
         self.seconds += iteration.seconds;
+        self.show(learner)?;
         self.film(learner, iteration.env_steps)?;
         let index = learner.iteration();
         self.bar.set(u64::from(index));
         self.bar.count(iteration.env_steps);
         for (tag, value) in &iteration.scalars {
-            self.events.scalar(tag, u64::from(index), *value as f32)?;
+            self.journal.scalar(tag, u64::from(index), *value as f32)?;
             if tag.starts_with("Train/") {
                 // rsl_rl repeats these over seconds instead of iterations.
-                self.events.scalar(&format!("{tag}/time"), self.seconds as u64, *value as f32)?;
+                self.journal.scalar(&format!("{tag}/time"), self.seconds as u64, *value as f32)?;
             }
         }
         let is_last = index == self.plan.max_iterations;
@@ -290,11 +303,11 @@ impl<T: Flyable> Session<'_, T> {
             ("evaluation/moving_crash_rate", moving.crash_rate),
         ] {
             if value.is_finite() {
-                self.events.scalar(tag, u64::from(index), value as f32)?;
+                self.journal.scalar(tag, u64::from(index), value as f32)?;
             }
         }
-        self.events.flush()?;
-        self.bar.println(format!(
+        self.journal.flush()?;
+        let line = format!(
             "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
             self.plan.max_iterations,
             self.seconds,
@@ -304,7 +317,9 @@ impl<T: Flyable> Session<'_, T> {
             100.0 * hover.crash_rate,
             report::metres(moving.position_rmse),
             100.0 * moving.crash_rate,
-        ))?;
+        );
+        self.journal.line(&line);
+        self.bar.println(line)?;
         if all.mean_return > self.best_return {
             (self.best_return, self.best) = (all.mean_return, Some(evaluation));
             let extra = Value::dict([(BEST_RETURN, self.best_return)]);
@@ -314,7 +329,7 @@ impl<T: Flyable> Session<'_, T> {
     }
 
     fn finish(mut self, iteration: u32) -> Result<ExitCode, Failure> {
-        self.events.flush()?;
+        self.journal.flush()?;
         if self.best.is_none() && iteration >= self.plan.max_iterations {
             let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);

@@ -15,6 +15,7 @@ mod fleets;
 mod flies;
 mod goes_on;
 mod inspects_every_layout;
+mod live;
 mod multiruns;
 mod plots;
 mod program;

@@ -1,0 +1,54 @@
+// Tables, heat maps and texts, each in the panel it belongs to; the newest of a name stands.
+
+import { byId, element } from "./dom.js";
+import { HeatMap } from "./heatmap.js";
+
+const MOST_ROWS = 200;
+
+export class Documents {
+  constructor() {
+    this.panels = { table: byId("panel-tables"), heat_map: byId("panel-tables"), text: byId("panel-config") };
+    this.shown = new Map();
+  }
+
+  reset() {
+    for (const { node } of this.shown.values()) node.remove();
+    this.shown.clear();
+  }
+
+  show(message) {
+    const key = `${message.type} ${message.name}`;
+    const known = this.shown.get(key);
+    if (message.type === "heat_map") {
+      const map = known?.map ?? new HeatMap(message.name);
+      if (!known) this.add(message, key, map.figure, { map });
+      map.set(message);
+      return;
+    }
+    const content = message.type === "table" ? table(message) : element("pre", { tabIndex: 0 }, message.text);
+    content.setAttribute("aria-label", message.name);
+    if (known) {
+      known.content.replaceWith(content);
+      known.content = content;
+      return;
+    }
+    const details = element("details", { open: message.type === "text" }, element("summary", {}, message.name), content);
+    this.add(message, key, details, { content });
+  }
+
+  add(message, key, node, rest) {
+    const panel = this.panels[message.type];
+    panel.querySelector(".empty")?.remove();
+    if (message.type === "heat_map") panel.prepend(node);
+    else panel.append(node);
+    this.shown.set(key, { node, ...rest });
+  }
+}
+
+function table({ columns, rows }) {
+  const cells = (kind, values) => element("tr", {}, ...values.map((it) => element(kind, {}, it)));
+  const body = element("tbody", {}, ...rows.slice(-MOST_ROWS).map((row) => cells("td", row)));
+  const made = element("div", { className: "scroll", tabIndex: 0, role: "region" }, element("table", {}, element("thead", {}, cells("th", columns)), body));
+  if (rows.length > MOST_ROWS) made.append(element("p", {}, `The last ${MOST_ROWS} of ${rows.length} rows.`));
+  return made;
+}
