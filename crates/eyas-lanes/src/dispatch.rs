@@ -118,7 +118,7 @@ pub fn dispatch_on<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
 #[inline]
 unsafe fn enter<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     match isa {
-        Isa::Portable => kernel.run::<Portable>(),
+        Isa::Portable => portable(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the caller's promise.
         Isa::Avx2 => unsafe { avx2(kernel) },
@@ -130,14 +130,22 @@ unsafe fn enter<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     }
 }
 
+/// One function for each kernel: never inlined, so that each has the registers to itself.
+#[inline(never)]
+pub(crate) fn portable<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Portable>()
+}
+
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-fn avx2<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<crate::lanes::x86::Avx2>()
 }
 
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-fn avx512<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) fn avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<crate::lanes::x86::Avx512>()
 }

@@ -6,7 +6,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::Real;
+use crate::{Kernel, Real};
 
 /// Number of virtual lanes on every target.
 pub const LANES: usize = 16;
@@ -15,6 +15,11 @@ pub const LANES: usize = 16;
 pub trait Lanes: Real + Sized {
     /// Vectors of sixteen that fit into the registers of the instruction set.
     const REGISTERS: usize;
+
+    /// Runs a kernel on these lanes as a function of its own.
+    ///
+    /// Inlined into one function, several register tiles compete for its registers and are spilled.
+    fn call<K: Kernel>(kernel: K) -> K::Output;
 
     /// From memory.
     fn from_array(values: &[f32; LANES]) -> Self;
@@ -175,6 +180,10 @@ impl Lanes for Portable {
     const REGISTERS: usize = 8;
 
     #[inline(always)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        crate::dispatch::portable(kernel)
+    }
+    #[inline(always)]
     fn from_array(values: &[f32; LANES]) -> Self {
         Self(*values)
     }
@@ -304,6 +313,10 @@ pub(crate) mod x86 {
     impl Lanes for Avx512 {
         const REGISTERS: usize = 32;
 
+        #[inline(always)]
+        fn call<K: Kernel>(kernel: K) -> K::Output {
+            unsafe { crate::dispatch::avx512(kernel) }
+        }
         #[inline(always)]
         fn from_array(values: &[f32; LANES]) -> Self {
             Self(unsafe { _mm512_loadu_ps(values.as_ptr()) })
@@ -467,6 +480,10 @@ pub(crate) mod x86 {
     impl Lanes for Avx2 {
         const REGISTERS: usize = 8;
 
+        #[inline(always)]
+        fn call<K: Kernel>(kernel: K) -> K::Output {
+            unsafe { crate::dispatch::avx2(kernel) }
+        }
         #[inline(always)]
         fn from_array(values: &[f32; LANES]) -> Self {
             unsafe { Self(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))) }

@@ -16,10 +16,12 @@ pub(crate) struct Dense {
     activate_last: bool,
 }
 
-/// What the forward pass leaves for the backward pass: the output of each layer, block after block.
+/// What the forward pass leaves for the backward pass, and its working memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tape {
+    /// The output of each layer, block after block.
     outputs: Vec<Vec<Row>>,
+    /// Gradient of each hidden layer's output, for the blocks that are gone through together.
     gradients: Vec<Vec<Row>>,
     transposed: Vec<Row>,
 }
@@ -55,14 +57,11 @@ impl Dense {
         }
     }
 
-    /// Makes room for the outputs of that many blocks, whatever the rows were used for before.
-    #[inline(always)]
-    pub(crate) fn prepare(&self, blocks: usize, outputs: &mut Vec<Vec<Row>>) {
-        outputs.resize_with(self.layers.len(), Vec::new);
-        for (layer, rows) in self.layers.iter().zip(outputs) {
-            if rows.len() != blocks * layer.outputs {
-                rows.resize(blocks * layer.outputs, Row::ZERO);
-            }
+    /// Makes room for the outputs of that many blocks, whatever the tape was used for before.
+    pub(crate) fn prepare(&self, blocks: usize, tape: &mut Tape) {
+        tape.outputs.resize_with(self.layers.len(), Vec::new);
+        for (layer, rows) in self.layers.iter().zip(&mut tape.outputs) {
+            rows.resize(blocks * layer.outputs, Row::ZERO);
         }
     }
 
@@ -70,52 +69,35 @@ impl Dense {
         self.activate_last || layer + 1 < self.layers.len()
     }
 
-    /// Runs all blocks of `input`; the output is [`Tape::output`].
-    pub(crate) fn forward(&self, input: &[Row], tape: &mut Tape) {
-        let Some(first) = self.layers.first() else { return };
-        let blocks = input.len() / first.inputs;
-        self.prepare(blocks, &mut tape.outputs);
-        dispatch(Forward { dense: self, input, outputs: &mut tape.outputs });
-    }
-
-    #[inline(always)]
-    pub(crate) fn forward_lanes<L: Lanes>(&self, input: &[Row], outputs: &mut [Vec<Row>]) {
-        for index in 0..self.layers.len() {
-            let (before, rest) = outputs.split_at_mut(index);
-            let input = before.last().map_or(input, |rows| rows.as_slice());
-            self.forward[index].apply::<L>(input, &mut rest[0]);
-            if self.is_activated(index) {
-                elementwise::activate::<L>(self.activation, &mut rest[0]);
-            }
+    /// Runs the blocks of `input`, of which the first is block `first` of the tape; the output is
+    /// [`Tape::output`].
+    pub(crate) fn forward(&self, input: &[Row], first: usize, tape: &mut Tape) {
+        if !self.is_empty() {
+            dispatch(Forward { dense: self, input, first, outputs: &mut tape.outputs });
         }
     }
 
-    /// Adds the gradient of the parameters, and writes that of the input if asked.
-    ///
-    /// [`Tape::output_gradient`] holds the gradient of the output.
+    /// Goes back through the blocks of `input`, of which the first is block `first` of the tape, given the
+    /// gradient of their output, which is overwritten. Adds the gradient of the parameters, and writes
+    /// that of the input if asked.
     pub(crate) fn backward(
         &self,
         input: &[Row],
+        first: usize,
         tape: &mut Tape,
+        output_gradient: &mut [Row],
         input_gradient: Option<&mut [Row]>,
         gradient: &mut [f32],
     ) {
-        for (rows, outputs) in tape.gradients.iter_mut().zip(&tape.outputs) {
-            rows.resize(outputs.len(), Row::ZERO);
+        if !self.is_empty() {
+            dispatch(Backward { dense: self, input, first, tape, output_gradient, input_gradient, gradient });
         }
-        let mut input_gradient = input_gradient;
-        let Tape { outputs, gradients, transposed } = tape;
-        for (index, layer) in self.layers.iter().enumerate().rev() {
-            let (before, rest) = gradients.split_at_mut(index);
-            let x = if index == 0 { input } else { &outputs[index - 1] };
-            let activation = if self.is_activated(index) { self.activation } else { Activation::Identity };
-            let dy = &mut rest[0];
-            dispatch(Slope { activation, outputs: &outputs[index], gradient: dy });
-            add_layer_gradient(layer, dy, x, transposed, gradient);
-            if let Some(y) = before.last_mut().map(Vec::as_mut_slice).or_else(|| input_gradient.take()) {
-                dispatch(Apply { packed: &self.backward[index], x: dy, y });
-            }
-        }
+    }
+
+    /// Blocks of an input.
+    #[inline(always)]
+    fn num_blocks(&self, input: &[Row]) -> usize {
+        input.len() / self.layers[0].inputs
     }
 }
 
@@ -124,20 +106,12 @@ impl Tape {
     pub(crate) fn output(&self) -> &[Row] {
         self.outputs.last().expect("a forward pass has run")
     }
-
-    /// Output and room for its gradient, side by side.
-    pub(crate) fn output_and_gradient(&mut self) -> (&[Row], &mut [Row]) {
-        self.gradients.resize(self.outputs.len(), Vec::new());
-        let outputs = self.outputs.last().expect("a forward pass has run");
-        let gradients = self.gradients.last_mut().expect("as many as outputs");
-        gradients.resize(outputs.len(), Row::ZERO);
-        (outputs, gradients)
-    }
 }
 
 struct Forward<'a> {
     dense: &'a Dense,
     input: &'a [Row],
+    first: usize,
     outputs: &'a mut [Vec<Row>],
 }
 
@@ -146,59 +120,71 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        self.dense.forward_lanes::<L>(self.input, self.outputs);
+        let Self { dense, input, first, outputs } = self;
+        let blocks = dense.num_blocks(input);
+        for (index, layer) in dense.layers.iter().enumerate() {
+            let (before, rest) = outputs.split_at_mut(index);
+            let x = before
+                .last()
+                .map_or(input, |rows| &rows[first * layer.inputs..(first + blocks) * layer.inputs]);
+            let y = &mut rest[0][first * layer.outputs..(first + blocks) * layer.outputs];
+            dense.forward[index].apply::<L>(x, y);
+            if dense.is_activated(index) {
+                elementwise::activate::<L>(dense.activation, y);
+            }
+        }
     }
 }
 
-/// Multiplies a gradient by the slope of an activation.
-struct Slope<'a> {
-    activation: Activation,
-    outputs: &'a [Row],
-    gradient: &'a mut [Row],
+struct Backward<'a> {
+    dense: &'a Dense,
+    input: &'a [Row],
+    first: usize,
+    tape: &'a mut Tape,
+    output_gradient: &'a mut [Row],
+    input_gradient: Option<&'a mut [Row]>,
+    gradient: &'a mut [f32],
 }
 
-impl Kernel for Slope<'_> {
+impl Kernel for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        elementwise::activate_backward::<L>(self.activation, self.outputs, self.gradient);
-    }
-}
-
-/// A packed matrix times every block.
-pub(crate) struct Apply<'a> {
-    pub(crate) packed: &'a Packed,
-    pub(crate) x: &'a [Row],
-    pub(crate) y: &'a mut [Row],
-}
-
-impl Kernel for Apply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        self.packed.apply::<L>(self.x, self.y);
+        let Self { dense, input, first, tape, output_gradient, mut input_gradient, gradient } = self;
+        let Tape { outputs, gradients, transposed } = tape;
+        let blocks = dense.num_blocks(input);
+        let last = dense.layers.len() - 1;
+        gradients.resize_with(last, Vec::new);
+        for (rows, layer) in gradients.iter_mut().zip(&dense.layers) {
+            rows.resize(blocks * layer.outputs, Row::ZERO);
+        }
+        let part = |rows: usize| first * rows..(first + blocks) * rows;
+        for (index, layer) in dense.layers.iter().enumerate().rev() {
+            let (before, rest) = gradients.split_at_mut(index);
+            let dy: &mut [Row] = rest.first_mut().map_or(&mut *output_gradient, Vec::as_mut_slice);
+            if dense.is_activated(index) {
+                let y = &outputs[index][part(layer.outputs)];
+                elementwise::activate_backward::<L>(dense.activation, y, dy);
+            }
+            let x = if index == 0 { input } else { &outputs[index - 1][part(layer.inputs)] };
+            LayerGradient { layer, dy, x, transposed, gradient }.run::<L>();
+            let dx = before.last_mut().map(Vec::as_mut_slice).or_else(|| input_gradient.take());
+            if let Some(dx) = dx {
+                dense.backward[index].apply::<L>(dy, dx);
+            }
+        }
     }
 }
 
 /// Adds the gradient of a layer's weight and bias, given its inputs and the gradient of its outputs.
-pub(crate) fn add_layer_gradient(
-    layer: &Linear,
-    dy: &[Row],
-    x: &[Row],
-    transposed: &mut Vec<Row>,
-    gradient: &mut [f32],
-) {
-    dispatch(LayerGradient { layer, dy, x, transposed, gradient });
-}
-
-struct LayerGradient<'a> {
-    layer: &'a Linear,
-    dy: &'a [Row],
-    x: &'a [Row],
-    transposed: &'a mut Vec<Row>,
-    gradient: &'a mut [f32],
+pub(crate) struct LayerGradient<'a> {
+    pub(crate) layer: &'a Linear,
+    pub(crate) dy: &'a [Row],
+    pub(crate) x: &'a [Row],
+    /// Working memory.
+    pub(crate) transposed: &'a mut Vec<Row>,
+    pub(crate) gradient: &'a mut [f32],
 }
 
 impl Kernel for LayerGradient<'_> {
@@ -207,7 +193,9 @@ impl Kernel for LayerGradient<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { layer, dy, x, transposed, gradient } = self;
-        transpose_blocks::<L>(x, layer.inputs, transposed);
+        let rows = transposed_rows(layer.inputs);
+        transposed.resize(x.len() / layer.inputs * rows, Row::ZERO);
+        L::call(TransposeBlocks { x, features: layer.inputs, transposed });
         let weight = &mut gradient[layer.weight.clone()];
         kernel::add_weight_gradient::<L>(dy, layer.outputs, transposed, layer.inputs, weight);
         kernel::add_bias_gradient::<L>(dy, layer.outputs, &mut gradient[layer.bias.clone()]);
@@ -215,11 +203,21 @@ impl Kernel for LayerGradient<'_> {
 }
 
 /// Makes every block of `x` sample-major.
-#[inline(always)]
-fn transpose_blocks<L: Lanes>(x: &[Row], features: usize, transposed: &mut Vec<Row>) {
-    let rows = transposed_rows(features);
-    transposed.resize(x.len() / features * rows, Row::ZERO);
-    for (x, transposed) in x.chunks_exact(features).zip(transposed.chunks_exact_mut(rows)) {
-        transpose::<L>(x, transposed);
+struct TransposeBlocks<'a> {
+    x: &'a [Row],
+    features: usize,
+    transposed: &'a mut [Row],
+}
+
+impl Kernel for TransposeBlocks<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let rows = transposed_rows(self.features);
+        for (x, transposed) in self.x.chunks_exact(self.features).zip(self.transposed.chunks_exact_mut(rows))
+        {
+            transpose::<L>(x, transposed);
+        }
     }
 }

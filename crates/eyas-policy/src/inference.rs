@@ -4,7 +4,7 @@ use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
 
 use crate::dense::{Dense, Tape};
 use crate::kernel::Packed;
-use crate::{Activation, Cell, Core, Network, Output, Policy, elementwise};
+use crate::{Activation, Cell, Core, Network, Output, Policy, elementwise, gru};
 
 /// A policy with its weights packed, ready to fly.
 ///
@@ -123,14 +123,16 @@ impl Inference {
             features = input;
         }
         if !self.encoder.is_empty() {
-            self.encoder.forward(features, encoder);
+            self.encoder.prepare(1, encoder);
+            self.encoder.forward(features, 0, encoder);
             features = encoder.output();
         }
         if let Some(core) = self.core {
             dispatch(Advance { inference: self, core, features, state, gates, layer });
             features = layer;
         }
-        self.head.forward(features, head);
+        self.head.prepare(1, head);
+        self.head.forward(features, 0, head);
         dispatch(Squash { output: self.output, raw: head.output(), action });
     }
 }
@@ -260,20 +262,13 @@ impl Kernel for Squash<'_> {
     }
 }
 
-/// `h ← (1 − z) ⊙ n + z ⊙ h` from gate pre-activations stacked `r, z, n`.
 #[inline(always)]
 fn gru_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row]) {
-    let width = hidden.len();
     for (unit, h) in hidden.iter_mut().enumerate() {
         for half in 0..HALVES {
-            let gate = |g: usize| {
-                (from_input[g * width + unit].load::<L>(half), from_state[g * width + unit].load::<L>(half))
-            };
-            let (reset, update, (new_input, new_state)) = (gate(0), gate(1), gate(2));
-            let reset = (reset.0 + reset.1).sigmoid();
-            let update = (update.0 + update.1).sigmoid();
-            let new = reset.mul_add(new_state, new_input).tanh();
-            h.store(half, update.mul_add(h.load::<L>(half) - new, new));
+            let sums = |rows| gru::load_gates(rows, unit, half);
+            let (_, state) = gru::step::<L>(sums(from_input), sums(from_state), h.load(half));
+            h.store(half, state);
         }
     }
 }

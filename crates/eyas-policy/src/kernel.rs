@@ -3,12 +3,14 @@
 //! Activations of a block are feature-major: one [`Row`] of 32 vehicles for each feature. A layer is then
 //! a product of a small weight matrix with a wide one, whose register tiles need one broadcast of a
 //! weight for two vectors of vehicles. Sums run over the inner index in ascending order on every
-//! instruction set, so results are the same bytes on each.
+//! instruction set, whatever the shape of its tiles, so results are the same bytes on each.
 
-use eyas_lanes::{BLOCK, HALVES, LANES, Lanes, Row, transposed_rows};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, transposed_rows};
 
-/// Rows of a weight matrix that are packed side by side.
-const TILE: usize = 8;
+/// Rows of a weight matrix that are packed side by side: one tile of an instruction set with 32 registers,
+/// two of one with 16. Two vectors of 6 rows keep twelve sums under way, which covers the latency of a
+/// multiply-add (4 cycles, two a cycle) and leaves registers for their factors.
+const TILE: usize = 12;
 
 /// A weight matrix in the order the tiles read it, with its bias.
 #[derive(Clone, Debug, Default)]
@@ -16,21 +18,23 @@ pub(crate) struct Packed {
     rows: usize,
     columns: usize,
     /// `[⌈rows / TILE⌉][columns][TILE]`, missing rows zero.
-    weights: Vec<f32>,
+    weights: Vec<[f32; TILE]>,
     /// Padded to whole tiles.
-    bias: Vec<f32>,
+    bias: Vec<[f32; TILE]>,
 }
 
 impl Packed {
     /// Packs a row-major `[rows, columns]` matrix.
     pub(crate) fn pack(&mut self, rows: usize, columns: usize, weight: &[f32], bias: &[f32]) {
         self.resize(rows, columns);
-        self.bias[..rows].copy_from_slice(bias);
-        let tiles = self.weights.chunks_exact_mut(columns * TILE);
-        for (tile, source) in tiles.zip(weight.chunks(columns * TILE)) {
-            for (row, values) in source.chunks_exact(columns).enumerate() {
-                for (column, value) in values.iter().enumerate() {
-                    tile[column * TILE + row] = *value;
+        self.bias.as_flattened_mut()[..rows].copy_from_slice(bias);
+        for (tile, source) in self.weights.chunks_exact_mut(columns).zip(weight.chunks(columns * TILE)) {
+            // Rows that are missing repeat the first here, and are not stored by the products.
+            let row = |index: usize| source.chunks_exact(columns).nth(index).unwrap_or(&source[..columns]);
+            let sources: [&[f32]; TILE] = std::array::from_fn(row);
+            for (column, target) in tile.iter_mut().enumerate() {
+                for (value, source) in target.iter_mut().zip(sources) {
+                    *value = source[column];
                 }
             }
         }
@@ -39,11 +43,13 @@ impl Packed {
     /// Packs the transpose of a row-major `[columns, rows]` matrix, without bias.
     pub(crate) fn pack_transposed(&mut self, rows: usize, columns: usize, weight: &[f32]) {
         self.resize(rows, columns);
-        for (index, tile) in self.weights.chunks_exact_mut(columns * TILE).enumerate() {
-            let first = index * TILE;
-            let length = TILE.min(rows - first);
-            for (target, source) in tile.chunks_exact_mut(TILE).zip(weight.chunks_exact(rows)) {
-                target[..length].copy_from_slice(&source[first..first + length]);
+        for (index, tile) in self.weights.chunks_exact_mut(columns).enumerate() {
+            for (target, source) in tile.iter_mut().zip(weight.chunks_exact(rows)) {
+                let source = &source[index * TILE..];
+                match source.first_chunk() {
+                    Some(whole) => *target = *whole,
+                    None => target[..source.len()].copy_from_slice(source),
+                }
             }
         }
     }
@@ -54,8 +60,8 @@ impl Packed {
             *self = Self {
                 rows,
                 columns,
-                weights: vec![0.0; tiles * columns * TILE],
-                bias: vec![0.0; tiles * TILE],
+                weights: vec![[0.0; TILE]; tiles * columns],
+                bias: vec![[0.0; TILE]; tiles],
             };
         }
     }
@@ -63,30 +69,72 @@ impl Packed {
     /// `y = W x + b` for each block in `x`.
     #[inline(always)]
     pub(crate) fn apply<L: Lanes>(&self, x: &[Row], y: &mut [Row]) {
-        debug_assert_eq!(x.len() / self.columns, y.len() / self.rows, "as many blocks in as out");
-        for (x, y) in x.chunks_exact(self.columns).zip(y.chunks_exact_mut(self.rows)) {
-            let tiles = self.weights.chunks_exact(self.columns * TILE).zip(self.bias.chunks_exact(TILE));
-            for ((weights, bias), out) in tiles.zip(y.chunks_mut(TILE)) {
-                if L::REGISTERS >= 32 {
-                    tile::<L, 8, 2>(weights, bias, x, 0, 0, out);
-                } else {
-                    for half in 0..HALVES {
-                        tile::<L, 4, 1>(weights, bias, x, 0, half, out);
-                        if out.len() > 4 {
-                            tile::<L, 4, 1>(weights, bias, x, 4, half, out);
-                        }
-                    }
+        L::call(Product { packed: self, x, y });
+    }
+}
+
+struct Product<'a> {
+    packed: &'a Packed,
+    x: &'a [Row],
+    y: &'a mut [Row],
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Packed { rows, columns, weights, bias } = self.packed;
+        debug_assert_eq!(self.x.len() / columns, self.y.len() / rows, "as many blocks in as out");
+        for (x, y) in self.x.chunks_exact(*columns).zip(self.y.chunks_exact_mut(*rows)) {
+            // One half after the other: a half of 256 features fills half of the first-level cache.
+            for half in (0..HALVES).step_by(if L::REGISTERS >= 32 { 2 } else { 1 }) {
+                let tiles = weights.chunks_exact(*columns).zip(bias);
+                for ((weights, bias), out) in tiles.zip(y.chunks_mut(TILE)) {
+                    tiles_of_panel::<L>(weights, bias, x, half, out);
                 }
             }
         }
     }
 }
 
+/// Up to [`TILE`] rows, in as few tiles as they need.
+#[inline(always)]
+fn tiles_of_panel<L: Lanes>(
+    weights: &[[f32; TILE]],
+    bias: &[f32; TILE],
+    x: &[Row],
+    half: usize,
+    out: &mut [Row],
+) {
+    if L::REGISTERS >= 32 {
+        match out.len() {
+            0..=4 => tile::<L, 4, 2>(weights, bias, x, 0, half, out),
+            5..=8 => tile::<L, 8, 2>(weights, bias, x, 0, half, out),
+            _ => tile::<L, 12, 2>(weights, bias, x, 0, half, out),
+        }
+        return;
+    }
+    let mut first = 0;
+    while first < out.len() {
+        first += match out.len() - first {
+            0..=4 | 7..=8 => {
+                tile::<L, 4, 1>(weights, bias, x, first, half, out);
+                4
+            }
+            _ => {
+                tile::<L, 6, 1>(weights, bias, x, first, half, out);
+                6
+            }
+        };
+    }
+}
+
 /// Rows `first ..` of one packed tile times `H` vectors of vehicles.
 #[inline(always)]
 fn tile<L: Lanes, const R: usize, const H: usize>(
-    weights: &[f32],
-    bias: &[f32],
+    weights: &[[f32; TILE]],
+    bias: &[f32; TILE],
     x: &[Row],
     first: usize,
     half: usize,
@@ -96,21 +144,24 @@ fn tile<L: Lanes, const R: usize, const H: usize>(
     for (row, sum) in sum.iter_mut().enumerate() {
         *sum = [L::splat(bias[first + row]); H];
     }
-    for (weights, x) in weights.as_chunks::<TILE>().0.iter().zip(x) {
+    for (weights, x) in weights.iter().zip(x) {
+        let weights: &[f32; R] = weights[first..].first_chunk().expect("a tile lies within its panel");
         let mut lanes = [L::splat(0.0); H];
         for (h, lanes) in lanes.iter_mut().enumerate() {
             *lanes = x.load(half + h);
         }
         for row in 0..R {
-            let weight = L::splat(weights[first + row]);
+            let weight = L::splat(weights[row]);
             for h in 0..H {
                 sum[row][h] = lanes[h].mul_add(weight, sum[row][h]);
             }
         }
     }
-    for (out, sum) in out[first..].iter_mut().zip(&sum) {
-        for (h, lanes) in sum.iter().enumerate() {
-            out.store(half + h, *lanes);
+    for (row, sum) in sum.into_iter().enumerate() {
+        if let Some(out) = out.get_mut(first + row) {
+            for (h, lanes) in sum.into_iter().enumerate() {
+                out.store(half + h, lanes);
+            }
         }
     }
 }
@@ -126,90 +177,102 @@ pub(crate) fn add_weight_gradient<L: Lanes>(
     inputs: usize,
     gradient: &mut [f32],
 ) {
-    for (pair, first_column) in (0..inputs).step_by(BLOCK).enumerate() {
-        let wide = inputs - first_column > LANES;
-        let mut row = 0;
-        while row < outputs {
-            let place = Place { outputs, inputs, row, pair, half: 0 };
-            row += if L::REGISTERS >= 32 && outputs - row >= 8 {
-                if wide {
-                    outer::<L, 8, 2>(dy, x, place, gradient);
-                } else {
-                    outer::<L, 8, 1>(dy, x, place, gradient);
-                }
-                8
-            } else if outputs - row >= 4 {
-                outer::<L, 4, 1>(dy, x, place, gradient);
-                if wide {
-                    outer::<L, 4, 1>(dy, x, Place { half: 1, ..place }, gradient);
-                }
-                4
-            } else {
-                outer::<L, 1, 1>(dy, x, place, gradient);
-                if wide {
-                    outer::<L, 1, 1>(dy, x, Place { half: 1, ..place }, gradient);
-                }
-                1
-            };
-        }
-    }
+    L::call(WeightGradient { dy, outputs, x, inputs, gradient });
 }
 
-/// Which tile of a weight gradient: its first row, and which half of which 32 columns.
-#[derive(Clone, Copy)]
-struct Place {
+struct WeightGradient<'a> {
+    dy: &'a [Row],
     outputs: usize,
+    x: &'a [Row],
     inputs: usize,
-    row: usize,
-    pair: usize,
-    half: usize,
+    gradient: &'a mut [f32],
 }
 
-#[inline(always)]
-fn outer<L: Lanes, const R: usize, const H: usize>(
-    dy: &[Row],
-    x: &[Row],
-    place: Place,
-    gradient: &mut [f32],
-) {
-    let mut sum = [[L::splat(0.0); H]; R];
-    let blocks = dy.chunks_exact(place.outputs).zip(x.chunks_exact(transposed_rows(place.inputs)));
-    for (dy, x) in blocks {
-        let dy: &[Row; R] = dy[place.row..].first_chunk().expect("the tile lies within the outputs");
-        let x: &[Row; BLOCK] = x[place.pair * BLOCK..].first_chunk().expect("transposed blocks are whole");
-        for sample in 0..BLOCK {
-            let mut lanes = [L::splat(0.0); H];
-            for (h, lanes) in lanes.iter_mut().enumerate() {
-                *lanes = x[sample].load(place.half + h);
-            }
-            for row in 0..R {
-                let factor = L::splat(dy[row].0[sample]);
-                for h in 0..H {
-                    sum[row][h] = lanes[h].mul_add(factor, sum[row][h]);
-                }
+impl Kernel for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) {
+        for first_column in (0..self.inputs).step_by(LANES) {
+            let mut row = 0;
+            while row < self.outputs {
+                row += match self.outputs - row {
+                    12.. if L::REGISTERS >= 32 => self.outer::<L, 12>(row, first_column),
+                    6.. => self.outer::<L, 6>(row, first_column),
+                    4.. => self.outer::<L, 4>(row, first_column),
+                    _ => self.outer::<L, 1>(row, first_column),
+                };
             }
         }
     }
-    let first_column = place.pair * BLOCK + place.half * LANES;
-    for (row, sum) in sum.iter().enumerate() {
-        let start = (place.row + row) * place.inputs;
-        let target = &mut gradient[start + first_column..start + place.inputs];
-        for (target, lanes) in target.chunks_mut(LANES).zip(sum) {
-            for (target, value) in target.iter_mut().zip(lanes.to_array()) {
-                *target += value;
+}
+
+impl WeightGradient<'_> {
+    /// The tile of `R` outputs and sixteen inputs; returns `R`.
+    #[inline(always)]
+    fn outer<L: Lanes, const R: usize>(&mut self, row: usize, first_column: usize) -> usize {
+        let (pair, half) = (first_column / BLOCK, first_column % BLOCK / LANES);
+        let mut sum = [L::splat(0.0); R];
+        let blocks =
+            self.dy.chunks_exact(self.outputs).zip(self.x.chunks_exact(transposed_rows(self.inputs)));
+        for (dy, x) in blocks {
+            let dy: &[Row; R] = dy[row..].first_chunk().expect("the tile lies within the outputs");
+            let x: &[Row; BLOCK] = x[pair * BLOCK..].first_chunk().expect("transposed blocks are whole");
+            for sample in 0..BLOCK {
+                let lanes = x[sample].load::<L>(half);
+                for row in 0..R {
+                    sum[row] = lanes.mul_add(L::splat(dy[row].0[sample]), sum[row]);
+                }
             }
         }
+        for (index, sum) in sum.into_iter().enumerate() {
+            let start = (row + index) * self.inputs;
+            let target = &mut self.gradient[start + first_column..start + self.inputs];
+            if let Some(target) = target.first_chunk_mut() {
+                *target = (L::from_array(target) + sum).to_array();
+            } else {
+                for (target, value) in target.iter_mut().zip(sum.to_array()) {
+                    *target += value;
+                }
+            }
+        }
+        R
     }
 }
 
 /// `gradient[o] += Σ_samples dy[o]` over all blocks.
 #[inline(always)]
 pub(crate) fn add_bias_gradient<L: Lanes>(dy: &[Row], outputs: usize, gradient: &mut [f32]) {
-    for (output, target) in gradient.iter_mut().enumerate() {
-        let mut sum = L::splat(0.0);
-        for block in dy.chunks_exact(outputs) {
-            sum = sum + (block[output].load::<L>(0) + block[output].load(1));
+    L::call(BiasGradient { dy, outputs, gradient });
+}
+
+struct BiasGradient<'a> {
+    dy: &'a [Row],
+    outputs: usize,
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for BiasGradient<'_> {
+    type Output = ();
+
+    /// Sixteen outputs at once: their vectors of partial sums are transposed and summed, which takes fewer
+    /// operations than a horizontal sum of each.
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (index, target) in self.gradient.chunks_mut(LANES).enumerate() {
+            let mut partial = [L::splat(0.0); LANES];
+            for block in self.dy.chunks_exact(self.outputs) {
+                for (sum, row) in partial.iter_mut().zip(&block[index * LANES..]) {
+                    *sum = *sum + (row.load::<L>(0) + row.load(1));
+                }
+            }
+            let mut sum = L::splat(0.0);
+            for lanes in L::transpose(partial) {
+                sum = sum + lanes;
+            }
+            for (target, value) in target.iter_mut().zip(sum.to_array()) {
+                *target += value;
+            }
         }
-        *target += sum.to_array().iter().sum::<f32>();
     }
 }

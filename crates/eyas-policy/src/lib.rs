@@ -5,6 +5,7 @@ mod adam;
 mod architecture;
 mod dense;
 mod elementwise;
+mod gru;
 mod inference;
 mod init;
 mod kernel;

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
 
+use crate::dense::LayerGradient;
 use crate::kernel::Packed;
-use crate::{Activation, Architecture, Linear, Normalizer, Untrainable, dense, elementwise};
+use crate::{Activation, Architecture, Linear, Normalizer, Untrainable, elementwise};
 
 /// Weights of a feed-forward network packed for both directions, behind an observation normaliser.
 ///
@@ -108,7 +109,7 @@ impl Unroll {
         for (index, layer) in self.layers.iter().enumerate() {
             let x = &tape.activations[index][start * layer.inputs..end * layer.inputs];
             let dy = &tape.derivatives[index][start * layer.outputs..end * layer.outputs];
-            dense::add_layer_gradient(layer, dy, x, &mut tape.transposed, gradient);
+            dispatch(LayerGradient { layer, dy, x, transposed: &mut tape.transposed, gradient });
         }
     }
 }
