@@ -107,27 +107,27 @@ impl Ledger {
     /// Counts a step of the episodes that were live, of which those in `causes`, one mask for each
     /// terminating condition of [`Cause::NAMES`], and those that reach `limit` control steps end.
     pub(crate) fn advance(&mut self, reward: Row, causes: &[u32; 6], limit: u32) -> Step {
-        let mut step = Step { reward, ..Step::default() };
-        let frozen = self.ended;
-        for lane in (0..BLOCK).filter(|lane| frozen >> lane & 1 == 0) {
-            self.clock[lane] += 1;
-            self.age[lane] += 1;
-            self.length[lane] += 1;
-            let mut cause = Cause::default();
-            for (bit, mask) in causes.iter().enumerate() {
-                cause.bits |= ((mask >> lane & 1) as u8) << bit;
-            }
-            if self.age[lane] >= limit {
-                cause.bits |= Cause::TIME_OUT;
-            }
-            if cause.bits != 0 {
-                self.cause[lane] = cause;
-                self.ended |= 1 << lane;
-                step.terminated |= u32::from(cause.is_terminated()) << lane;
-                step.truncated |= u32::from(cause.bits & Cause::TIME_OUT != 0) << lane;
-            }
+        let live = !self.ended;
+        let mut late = 0;
+        for lane in 0..BLOCK {
+            let counts = live >> lane & 1;
+            self.clock[lane] += counts;
+            self.age[lane] += counts;
+            self.length[lane] += counts;
+            late |= u32::from(self.age[lane] >= limit) << lane;
         }
-        step
+        let truncated = late & live;
+        let terminated = causes.iter().fold(0, |lanes, cause| lanes | cause) & live;
+        let ends = terminated | truncated;
+        for lane in (0..BLOCK).filter(|lane| ends >> lane & 1 == 1) {
+            let mut bits = (Cause::TIME_OUT) * ((truncated >> lane & 1) as u8);
+            for (bit, mask) in causes.iter().enumerate() {
+                bits |= ((mask >> lane & 1) as u8) << bit;
+            }
+            self.cause[lane] = Cause { bits };
+        }
+        self.ended |= ends;
+        Step { reward, terminated, truncated }
     }
 
     /// The episode of a lane so far, which flies at `final_speed` m/s.

@@ -72,6 +72,20 @@ impl IndexMut<usize> for Row {
     }
 }
 
+/// Asks for rows that will soon be read, so that they are near the processor by then. Results do not depend on it.
+#[inline(always)]
+#[allow(unsafe_code, reason = "a hint of the instruction set")]
+pub fn prefetch(rows: &[Row]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in rows.iter().flat_map(|row| row.0.chunks_exact(LANES)) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has the instruction, and it reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = rows;
+}
+
 /// Turns a feature-major block into a sample-major one: `[⌈features / 32⌉][32 samples]` rows of 32 features.
 #[inline(always)]
 pub fn transpose<L: Lanes>(features: &[Row], samples: &mut [Row]) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch, prefetch};
 
 use crate::dense::LayerGradient;
 use crate::kernel::Packed;
@@ -238,6 +238,10 @@ impl Kernel for BackThroughTime<'_> {
         d_input.resize(times * 3 * width, Row::ZERO);
         d_state.resize(times * 3 * width, Row::ZERO);
         for time in (0..times).rev() {
+            // The tape of a long flight is far away, and hardware does not foresee a walk back.
+            let earlier = (first + time).saturating_sub(1);
+            prefetch(&tape.gates[earlier * 4 * width..][..4 * width]);
+            prefetch(&tape.hidden[earlier * width..][..width]);
             let d_state = &mut d_state[time * 3 * width..][..3 * width];
             L::call(StepBack {
                 gates: &tape.gates[(first + time) * 4 * width..][..4 * width],

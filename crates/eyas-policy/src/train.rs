@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eyas_lanes::Row;
+use eyas_lanes::{Row, prefetch};
 
 use crate::dense::{Dense, Tape};
 use crate::gru::{Gru, GruTape};
@@ -116,6 +116,8 @@ impl Trainer {
             let (first, blocks) = (chunk.start, chunk.len());
             let input_part = rows(input, &chunk, inputs);
             let features = self.features(input, &chunk, encoder);
+            prefetch(input_part);
+            prefetch(features);
             feature_gradient.resize(features.len(), Row::ZERO);
             let to_features = (!self.encoder.is_empty()).then_some(&mut feature_gradient[..]);
             let dy = &mut output_gradient[first * outputs..(first + blocks) * outputs];
