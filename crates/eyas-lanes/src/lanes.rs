@@ -6,7 +6,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::{Kernel, Real};
+use crate::{Kernel, Real, Row};
 
 /// Number of virtual lanes on every target.
 pub const LANES: usize = 16;
@@ -40,6 +40,18 @@ pub trait Lanes: Real + Sized {
 
     /// Transposes a 16 × 16 matrix given by its rows.
     fn transpose(rows: [Self; LANES]) -> [Self; LANES];
+
+    /// Transposes vector `from` of at most sixteen rows into vector `to` of sixteen rows.
+    #[inline(always)]
+    fn transpose_rows(rows: &[Row], from: usize, columns: &mut [Row], to: usize) {
+        let mut vectors = [Self::splat(0.0); LANES];
+        for (vector, row) in vectors.iter_mut().zip(rows) {
+            *vector = row.load(from);
+        }
+        for (column, values) in columns.iter_mut().zip(Self::transpose(vectors)) {
+            column.store(to, values);
+        }
+    }
 
     /// `eˣ`, relative error below 2.5e-7 for x in `[-87, 88]`, clamped outside.
     #[inline(always)]
@@ -551,10 +563,9 @@ pub(crate) mod x86 {
                 high[row] = rows[8 + row].0;
                 high[8 + row] = rows[8 + row].1;
             }
-            for half in [0, 8] {
-                unsafe {
-                    transpose8(&mut low[half..half + 8]);
-                    transpose8(&mut high[half..half + 8]);
+            for blocks in [&mut low, &mut high] {
+                for block in blocks.as_chunks_mut().0 {
+                    unsafe { transpose8(block) };
                 }
             }
             let mut columns = rows;
@@ -563,13 +574,37 @@ pub(crate) mod x86 {
             }
             columns
         }
+        /// In blocks of 8 × 8, each of which fits into the registers.
+        #[inline(always)]
+        fn transpose_rows(rows: &[Row], from: usize, columns: &mut [Row], to: usize) {
+            for (block_row, rows) in rows.chunks(8).enumerate() {
+                for (block_column, columns) in columns.chunks_exact_mut(8).enumerate() {
+                    let place = from * LANES + 8 * block_column;
+                    let mut block = [unsafe { _mm256_setzero_ps() }; 8];
+                    if let Some(rows) = rows.first_chunk::<8>() {
+                        for (vector, row) in block.iter_mut().zip(rows) {
+                            *vector = unsafe { _mm256_loadu_ps(row.0[place..place + 8].as_ptr()) };
+                        }
+                    } else {
+                        for (vector, row) in block.iter_mut().zip(rows) {
+                            *vector = unsafe { _mm256_loadu_ps(row.0[place..place + 8].as_ptr()) };
+                        }
+                    }
+                    unsafe { transpose8(&mut block) };
+                    let place = to * LANES + 8 * block_row;
+                    for (column, vector) in columns.iter_mut().zip(block) {
+                        unsafe { _mm256_storeu_ps(column.0[place..place + 8].as_mut_ptr(), vector) };
+                    }
+                }
+            }
+        }
     }
 
     /// # Safety
     ///
     /// The machine has AVX2.
     #[inline(always)]
-    unsafe fn transpose8(rows: &mut [__m256]) {
+    unsafe fn transpose8(rows: &mut [__m256; 8]) {
         unsafe {
             let mut blocks = [_mm256_setzero_ps(); 8];
             for group in 0..2 {

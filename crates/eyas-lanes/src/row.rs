@@ -87,18 +87,14 @@ pub fn prefetch(rows: &[Row]) {
 }
 
 /// Turns a feature-major block into a sample-major one: `[⌈features / 32⌉][32 samples]` rows of 32 features.
+///
+/// What stands past the last feature of a row is unspecified.
 #[inline(always)]
 pub fn transpose<L: Lanes>(features: &[Row], samples: &mut [Row]) {
     for (features, samples) in features.chunks(BLOCK).zip(samples.chunks_exact_mut(BLOCK)) {
         for (half, features) in features.chunks(LANES).enumerate() {
-            for sample_half in 0..HALVES {
-                let mut rows = [L::splat(0.0); LANES];
-                for (row, feature) in rows.iter_mut().zip(features) {
-                    *row = feature.load(sample_half);
-                }
-                for (sample, values) in L::transpose(rows).into_iter().enumerate() {
-                    samples[sample_half * LANES + sample].store(half, values);
-                }
+            for (sample_half, samples) in samples.chunks_exact_mut(LANES).enumerate() {
+                L::transpose_rows(features, sample_half, samples, half);
             }
         }
     }

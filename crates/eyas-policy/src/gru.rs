@@ -177,6 +177,9 @@ impl Kernel for ThroughTime<'_> {
         let [from_input, from_state] = &mut tape.sums;
         for (time, x) in input.chunks_exact(gru.input.inputs).enumerate() {
             let time = first + time;
+            if let Some(next) = tape.gates.get((time + 1) * 4 * width..(time + 2) * 4 * width) {
+                prefetch(next);
+            }
             let (before, after) = tape.hidden.split_at_mut((time + 1) * width);
             let (before, after) = (&before[time * width..], &mut after[..width]);
             gru.from_input.apply::<L>(x, from_input);

@@ -46,7 +46,7 @@ pub struct Pass {
 ///
 /// Few enough that what a 16-wide GRU passes from layer to layer stays near the processor, enough to spread
 /// the cost of adding a tile of weight gradients to its sum.
-const CHUNK: usize = 8;
+const CHUNK: usize = 4;
 
 impl Trainer {
     /// Prepares a network of this shape; call [`refresh`](Self::refresh) before the first pass.

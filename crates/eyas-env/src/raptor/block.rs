@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
+use eyas_lanes::{BLOCK, Draws, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, norm, scale};
 
 use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
@@ -301,10 +301,15 @@ impl Kernel for Reset<'_> {
     }
 }
 
-/// Uniform in `[−1, 1)`.
+/// Three numbers uniform in `[−1, 1)`.
 #[inline(always)]
-fn signed<L: Lanes>(words: &[u32; LANES]) -> L {
-    uniforms::<L>(words).mul_add(L::splat(2.0), L::splat(-1.0))
+fn signed_vector<L: Lanes>(words: &Draws) -> Vector<L> {
+    // Loops, not closures: those that the compiler does not inline are compiled for no instruction set.
+    let mut vector = [L::splat(0.0); 3];
+    for (value, words) in vector.iter_mut().zip(words) {
+        *value = uniforms::<L>(words).mul_add(L::splat(2.0), L::splat(-1.0));
+    }
+    vector
 }
 
 impl RaptorBlock {
@@ -332,10 +337,10 @@ impl RaptorBlock {
         let max_rate = L::constant(config.init.max_angular_velocity);
         let angle = uniforms::<L>(&place[3]) * max_angle;
         let mut body = Body {
-            position: [0, 1, 2].map(|it| max_position * signed::<L>(&place[it])),
+            position: scale(max_position, signed_vector(&place)),
             orientation: about_axis([axis[0], axis[1], axis[2]], angle),
-            velocity: [0, 1, 2].map(|it| max_velocity * signed::<L>(&linear[it])),
-            angular_velocity: [0, 1, 2].map(|it| max_rate * signed::<L>(&angular[it])),
+            velocity: scale(max_velocity, signed_vector(&linear)),
+            angular_velocity: scale(max_rate, signed_vector(&angular)),
         };
         let is_guided = uniforms::<L>(&kind[0]).less(L::constant(config.init.guidance));
         let guided = State { body: Body::at_rest(), rotor_speed: [L::splat(0.0); 4] };
@@ -477,11 +482,13 @@ impl RaptorBlock {
         let last_action = load_motors(&self.last_action, half);
         let running = rules::running_reward(&config.reward, &state.body, &reference, &action, &last_action);
         let next = rules::step(config, &vehicle, &state, &action, &disturbance);
-        let moved = self.moved_reference(half, &reference);
 
         self.state.store_where(half, mask, &next);
-        let moving = L::bits(L::splat(0.5).less(self.moving.load(half)));
-        self.reference.store_where(half, L::mask(live & moving), &moved);
+        let moving = live & L::bits(L::splat(0.5).less(self.moving.load(half)));
+        if moving != 0 {
+            let moved = self.moved_reference(half, &reference);
+            self.reference.store_where(half, L::mask(moving), &moved);
+        }
         for motor in 0..4 {
             for row in [&mut self.history[motor], &mut self.last_action[motor]] {
                 row.store(half, L::select(mask, action[motor], row.load(half)));
