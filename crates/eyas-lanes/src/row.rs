@@ -6,7 +6,7 @@ use crate::{LANES, Lanes};
 
 /// Vehicles in a block: what one pass through observation, network and physics handles at a time.
 ///
-/// Two vectors of lanes, because a register tile of 8 outputs × 2 vectors keeps the multiply-add units
+/// Two vectors of lanes, because a register tile of 12 outputs × 2 vectors keeps the multiply-add units
 /// busy while the activations of a 64-wide layer (8 KiB) stay in the first-level cache.
 pub const BLOCK: usize = HALVES * LANES;
 
