@@ -32,7 +32,9 @@ fn gru_rollout(bencher: Bencher, num_envs: usize) {
             block.reset(ended);
             while ended != 0 {
                 let lane = ended.trailing_zeros() as usize;
-                state.iter_mut().for_each(|row| row[lane] = 0.0);
+                for row in state.iter_mut() {
+                    row[lane] = 0.0;
+                }
                 ended &= ended - 1;
             }
         }

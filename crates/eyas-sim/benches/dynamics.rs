@@ -60,11 +60,7 @@ impl Kernel for Step<'_> {
     fn run<L: Lanes>(self) {
         let Block { vehicle, state } = self.0;
         for half in 0..HALVES {
-            let mut numbers = [L::splat(0.0); VEHICLE_NUMBERS];
-            for (number, row) in numbers.iter_mut().zip(vehicle.iter()) {
-                *number = row.load(half);
-            }
-            let vehicle = Vehicle::from_numbers(&numbers);
+            let vehicle = Vehicle::load(vehicle, half);
             let before = state.load::<L>(half);
             let set_point = [L::splat(14_475.0); 4];
             let after = step_lagged(&vehicle, &before, &set_point, &Disturbance::none(), 0.01, 1);

@@ -1,6 +1,6 @@
 //! Physical parameters of a vehicle.
 
-use eyas_lanes::Real;
+use eyas_lanes::{Lanes, Real, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::Vector;
@@ -191,24 +191,78 @@ impl<R: Real> Vehicle<R> {
     /// The vehicle of all its numbers in the order of [`Vehicle::numbers`].
     #[inline(always)]
     pub fn from_numbers(numbers: &[R; VEHICLE_NUMBERS]) -> Self {
-        let vector = |start: usize| [numbers[start], numbers[start + 1], numbers[start + 2]];
-        let matrix = |start: usize| [vector(start), vector(start + 3), vector(start + 6)];
-        let rotor = |start: usize| Rotor {
-            force: vector(start),
-            torque: vector(start + 3),
-            thrust: vector(start + 6),
-            rising_rate: numbers[start + 9],
-            falling_rate: numbers[start + 10],
-        };
+        Self::of(numbers)
+    }
+
+    #[inline(always)]
+    fn of(numbers: &impl Numbers<R>) -> Self {
         Self {
-            rotors: [rotor(0), rotor(11), rotor(22), rotor(33)],
-            mass_inverse: numbers[44],
-            gravity: vector(45),
-            inertia: matrix(48),
-            inertia_inverse: matrix(57),
-            speed_min: numbers[66],
-            speed_max: numbers[67],
+            rotors: [rotor(numbers, 0), rotor(numbers, 11), rotor(numbers, 22), rotor(numbers, 33)],
+            mass_inverse: numbers.get(44),
+            gravity: vector(numbers, 45),
+            inertia: matrix(numbers, 48),
+            inertia_inverse: matrix(numbers, 57),
+            speed_min: numbers.get(66),
+            speed_max: numbers.get(67),
         }
+    }
+}
+
+impl<L: Lanes> Vehicle<L> {
+    /// The vehicles of one vector of lanes of a block, whose [`Vehicle::numbers`] stand in rows.
+    ///
+    /// Without a copy of the numbers in between: there are more than registers, and each is best read from its
+    /// row where it is used.
+    #[inline(always)]
+    pub fn load(rows: &[Row; VEHICLE_NUMBERS], half: usize) -> Self {
+        Self::of(&Loaded { rows, half })
+    }
+}
+
+/// Where the numbers of a vehicle come from. A trait with inlined methods, not closures, so that they are
+/// compiled for the instruction set at hand.
+trait Numbers<R> {
+    fn get(&self, index: usize) -> R;
+}
+
+impl<R: Copy> Numbers<R> for [R; VEHICLE_NUMBERS] {
+    #[inline(always)]
+    fn get(&self, index: usize) -> R {
+        self[index]
+    }
+}
+
+/// One vector of lanes of rows.
+struct Loaded<'a> {
+    rows: &'a [Row; VEHICLE_NUMBERS],
+    half: usize,
+}
+
+impl<L: Lanes> Numbers<L> for Loaded<'_> {
+    #[inline(always)]
+    fn get(&self, index: usize) -> L {
+        self.rows[index].load(self.half)
+    }
+}
+
+#[inline(always)]
+fn vector<R: Real>(numbers: &impl Numbers<R>, start: usize) -> Vector<R> {
+    [numbers.get(start), numbers.get(start + 1), numbers.get(start + 2)]
+}
+
+#[inline(always)]
+fn matrix<R: Real>(numbers: &impl Numbers<R>, start: usize) -> [Vector<R>; 3] {
+    [vector(numbers, start), vector(numbers, start + 3), vector(numbers, start + 6)]
+}
+
+#[inline(always)]
+fn rotor<R: Real>(numbers: &impl Numbers<R>, start: usize) -> Rotor<R> {
+    Rotor {
+        force: vector(numbers, start),
+        torque: vector(numbers, start + 3),
+        thrust: vector(numbers, start + 6),
+        rising_rate: numbers.get(start + 9),
+        falling_rate: numbers.get(start + 10),
     }
 }
 

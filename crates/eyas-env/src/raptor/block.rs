@@ -195,11 +195,7 @@ impl RaptorBlock {
     /// The vehicles of one vector of lanes.
     #[inline(always)]
     pub(super) fn vehicle<L: Lanes>(&self, half: usize) -> Vehicle<L> {
-        let mut numbers = [L::splat(0.0); VEHICLE_NUMBERS];
-        for (number, row) in numbers.iter_mut().zip(self.crafts.vehicle.iter()) {
-            *number = row.load(half);
-        }
-        Vehicle::from_numbers(&numbers)
+        Vehicle::load(&self.crafts.vehicle, half)
     }
 
     /// What pushes the vehicles of one vector of lanes.
