@@ -1,7 +1,7 @@
 //! Hand-written backward passes agree with finite differences of the `f64` oracle.
 
 use eyas_lanes::{BLOCK, Isa, Row, force_isa};
-use eyas_policy::{Activation, Architecture, Cell, Core, Pass, Trainer, Untrainable};
+use eyas_policy::{Activation, Architecture, Cell, Core, Inference, Pass, Scratch, Trainer, Untrainable};
 
 use crate::oracle;
 
@@ -87,6 +87,45 @@ fn gradients_through_time_are_those_of_finite_differences() {
     check(&wide, 9);
     wide.encoder.clear();
     check(&wide, 9);
+}
+
+#[test]
+fn the_gradient_of_many_blocks_is_the_sum_of_those_of_each() {
+    // Widths of whole tiles, of each kind of remainder, and more blocks than go through the layers at once.
+    for hidden in [[12, 6], [16, 48], [23, 9], [5, 31]] {
+        let architecture = Architecture::mlp(22, &hidden, 4, Activation::Elu);
+        let (network, _) = oracle::network(architecture.clone(), 7);
+        let (input, weights) = (oracle::rows(11 * 22, 5), oracle::rows(11 * 4, 6));
+        let whole = gradient(&architecture, &network.parameters, &input, &weights);
+        let mut sum = vec![0.0_f64; whole.len()];
+        for (input, weights) in input.chunks_exact(22).zip(weights.chunks_exact(4)) {
+            let part = gradient(&architecture, &network.parameters, input, weights);
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += f64::from(part));
+        }
+        let scale = sum.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        for (ours, expected) in whole.iter().zip(sum) {
+            // 352 samples in f32: each sum is off by less than 352 half units in the last place of the largest.
+            assert!((f64::from(*ours) - expected).abs() < 352.0 * 6e-8 * scale, "{ours} against {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_training_pass_flies_what_inference_flies() {
+    let architecture = Architecture::gru_student(22, 16, 4);
+    let (network, _) = oracle::network(architecture.clone(), 8);
+    let input = oracle::rows(13 * 22, 7);
+    let mut trainer = Trainer::new(&architecture).unwrap();
+    trainer.refresh(&network.parameters);
+    let mut pass = Pass::default();
+    trainer.forward(&input, &mut pass);
+    let inference = Inference::of_network(&network);
+    let (mut state, mut action) = (vec![Row::ZERO; 16], vec![Row::ZERO; 4]);
+    let mut scratch = Scratch::default();
+    for (observation, output) in input.chunks_exact(22).zip(pass.output().chunks_exact(4)) {
+        inference.act(observation, &mut state, &mut scratch, &mut action);
+        assert!(action == output, "the same formulas in the same order");
+    }
 }
 
 #[test]
