@@ -328,7 +328,7 @@ def main():
     arguments.add_argument("--compile", action="store_true", help="run the physics through torch.compile")
     compiled = arguments.parse_args().compile
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints goes to standard error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a library prints
     name = f"PyTorch {torch.__version__.split('+')[0]}"
     try:
         version = importlib.metadata.version("rsl-rl-lib")

@@ -106,14 +106,14 @@ pub(super) struct Row {
 fn measure(work: &Work, rounds: usize, seconds: f64, peers: &mut [Peer]) -> Result<Row, Failure> {
     let mut run = (work.prepare)();
     let mut others: Vec<Option<Vec<f64>>> =
-        peers.iter().map(|peer| peer.knows(work.name).then(Vec::new)).collect();
+        peers.iter().map(|peer| peer.knows(work.beside).then(Vec::new)).collect();
     run();
     let mut own = Vec::new();
     for _ in 0..rounds {
         own.push(rate(run.as_mut(), seconds));
         for (peer, rates) in peers.iter_mut().zip(&mut others) {
             if let Some(rates) = rates {
-                rates.push(peer.measure(work.name, seconds)?);
+                rates.push(peer.measure(work.beside, seconds)?);
             }
         }
     }

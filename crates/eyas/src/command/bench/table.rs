@@ -93,7 +93,7 @@ impl Row {
 
 /// The two columns of a peer.
 fn pair(rate: &str, ratio: &str) -> String {
-    format!("{rate:>12}{ratio:>20}")
+    format!("{rate:>12}{ratio:>22}")
 }
 
 fn median(numbers: &[f64]) -> f64 {

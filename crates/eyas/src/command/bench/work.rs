@@ -29,6 +29,8 @@ pub(super) type Repeat = Box<dyn FnMut() -> f64>;
 /// Something that can be done over and over.
 pub(super) struct Work {
     pub(super) name: &'static str,
+    /// The work of other programs that it is compared with: most often their own of that name.
+    pub(super) beside: &'static str,
     /// What is counted, plural.
     pub(super) unit: &'static str,
     /// What it is, for `--help` and the reader of the table.
@@ -61,12 +63,26 @@ pub(super) fn all() -> Vec<Work> {
         work("gru_rollout", "env steps", "the same flown by the GRU student 22-16-16-4", None, gru_rollout),
         work("mlp_inference_64", "rows", "26-64-64-64-4 alone", Some(small), || mlp_inference(64)),
         work("mlp_inference_256", "rows", "26-256-256-256-4 alone", Some(large), || mlp_inference(256)),
-        work("mlp_rollout_64", "env steps", "Eyas-Raptor-v0 flown by 26-64-64-64-4", Some(small), || {
-            mlp_rollout(64)
-        }),
-        work("mlp_rollout_256", "env steps", "Eyas-Raptor-v0 flown by 26-256-256-256-4", Some(large), || {
-            mlp_rollout(256)
-        }),
+        Work {
+            beside: "mlp_inference_64",
+            ..work(
+                "mlp_rollout_64",
+                "env steps",
+                "Eyas-Raptor-v0 flown by 26-64-64-64-4; others: the network alone",
+                Some(small),
+                || mlp_rollout(64),
+            )
+        },
+        Work {
+            beside: "mlp_inference_256",
+            ..work(
+                "mlp_rollout_256",
+                "env steps",
+                "Eyas-Raptor-v0 flown by 26-256-256-256-4; others: the network alone",
+                Some(large),
+                || mlp_rollout(256),
+            )
+        },
         work(
             "gru_update",
             "sequences",
@@ -113,7 +129,7 @@ fn work(
     flops: Option<f64>,
     prepare: fn() -> Repeat,
 ) -> Work {
-    Work { name, unit, about, flops, prepare }
+    Work { name, beside: name, unit, about, flops, prepare }
 }
 
 /// Two for each weight.
