@@ -1,6 +1,7 @@
 //! The hottest kernels execute no more instructions than stated: time varies with the machine and with what else runs on
 //! it, a count under `valgrind --tool=callgrind` does not.
 
+use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -49,13 +50,8 @@ pub(crate) fn check(root: &Path) -> Outcome {
 fn count(root: &Path, work: &str, times: u64) -> Result<u64, String> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    command.arg(root.join("target/release/eyas")).args([
-        "bench",
-        "--work",
-        work,
-        "--times",
-        &times.to_string(),
-    ]);
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |it| root.join(it));
+    command.arg(target.join("release/eyas")).args(["bench", "--work", work, "--times", &times.to_string()]);
     let output = command.output().map_err(|error| format!("  cannot start {command:?}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
     let collected = text.lines().find_map(|line| line.split("Collected : ").nth(1)?.trim().parse().ok());
