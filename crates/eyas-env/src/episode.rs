@@ -1,6 +1,6 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, Row};
+use eyas_lanes::{BLOCK, Row, lanes_of};
 
 use crate::{Step, visit_rows, visit_words};
 
@@ -88,7 +88,7 @@ impl Ledger {
 
     /// Opens the next episode wherever a bit of `mask` is set.
     pub(crate) fn reset(&mut self, mask: u32) {
-        for lane in (0..BLOCK).filter(|lane| mask >> lane & 1 == 1) {
+        for lane in lanes_of(mask) {
             self.episode[lane] = self.episode[lane].wrapping_add(1);
             self.clock[lane] = 0;
             self.age[lane] = 0;
@@ -119,7 +119,7 @@ impl Ledger {
         let truncated = late & live;
         let terminated = causes.iter().fold(0, |lanes, cause| lanes | cause) & live;
         let ends = terminated | truncated;
-        for lane in (0..BLOCK).filter(|lane| ends >> lane & 1 == 1) {
+        for lane in lanes_of(ends) {
             let mut bits = (Cause::TIME_OUT) * ((truncated >> lane & 1) as u8);
             for (bit, mask) in causes.iter().enumerate() {
                 bits |= ((mask >> lane & 1) as u8) << bit;

@@ -17,4 +17,4 @@ pub use dispatch::{Isa, Kernel, dispatch, dispatch_on, force_isa};
 pub use float::Real;
 pub use lanes::{LANES, Lanes, Portable};
 pub use random::{Draws, Stream, normals, uniforms};
-pub use row::{BLOCK, HALVES, Row, prefetch, transpose, transposed_rows};
+pub use row::{BLOCK, HALVES, Row, lanes_of, prefetch, transpose, transposed_rows};

@@ -72,6 +72,12 @@ impl IndexMut<usize> for Row {
     }
 }
 
+/// The vehicles of a block whose bits are set.
+#[inline(always)]
+pub fn lanes_of(bits: u32) -> impl Iterator<Item = usize> {
+    (0..BLOCK).filter(move |lane| bits >> lane & 1 == 1)
+}
+
 /// Asks for rows that will soon be read, so that they are near the processor by then. Results do not depend on it.
 #[inline(always)]
 #[allow(unsafe_code, reason = "a hint of the instruction set")]

@@ -28,15 +28,9 @@ fn gru_rollout(bencher: Bencher, num_envs: usize) {
             block.observe(&mut observation);
             student.act(&observation[..22], state, &mut scratch, &mut action);
             let step = block.step(&action);
-            let mut ended = step.terminated | step.truncated;
+            let ended = step.terminated | step.truncated;
             block.reset(ended);
-            while ended != 0 {
-                let lane = ended.trailing_zeros() as usize;
-                for row in state.iter_mut() {
-                    row[lane] = 0.0;
-                }
-                ended &= ended - 1;
-            }
+            Inference::forget(state, ended);
         }
     });
 }

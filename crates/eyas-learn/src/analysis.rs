@@ -1,7 +1,7 @@
 //! What analyses note of a flight, and what they look for.
 
 use eyas_env::{Craft, VecEnv};
-use eyas_lanes::{BLOCK, Row};
+use eyas_lanes::{BLOCK, Row, lanes_of};
 
 use crate::evaluation::{Evaluation, evaluate_watched};
 use crate::pilot::Pilot;
@@ -50,7 +50,7 @@ pub fn vertical_speeds(env: &mut dyn VecEnv, pilot: &Pilot, steps: u32) -> (Eval
             if moment.step < steps / 2 {
                 return;
             }
-            for lane in (0..BLOCK).filter(|lane| moment.live >> lane & 1 == 1) {
+            for lane in lanes_of(moment.live) {
                 let speed = f64::from(moment.block.telemetry(lane).velocity[2]);
                 // The velocity of an episode that ends may be no number.
                 if speed.is_finite() {

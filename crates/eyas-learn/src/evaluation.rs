@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use eyas_env::{EnvBlock, VecEnv};
-use eyas_lanes::{BLOCK, Row};
+use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_policy::Scratch;
 use serde::Serialize;
 
@@ -154,7 +154,7 @@ pub fn evaluate_watched<N: Default + Send>(
 impl Memory {
     /// Counts a step of the lanes that were live; `errors` are the features of a position error that counts.
     fn record(&mut self, live: u32, errors: Option<&Range<usize>>, reward: &Row, terminated: u32) {
-        for lane in (0..BLOCK).filter(|lane| live >> lane & 1 == 1) {
+        for lane in lanes_of(live) {
             let outcome = &mut self.outcomes[lane];
             outcome.episode_return += reward[lane];
             outcome.length += 1;

@@ -1,6 +1,6 @@
 //! Flying a policy: one block of vehicles at a time.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch, lanes_of};
 
 use crate::dense::{Dense, Tape};
 use crate::kernel::Packed;
@@ -101,6 +101,15 @@ impl Inference {
     #[must_use]
     pub fn state_width(&self) -> usize {
         self.state_width
+    }
+
+    /// Puts a recurrent state back to the start of an episode in the lanes of a block whose bits are set.
+    pub fn forget(state: &mut [Row], bits: u32) {
+        for row in state {
+            for lane in lanes_of(bits) {
+                row[lane] = 0.0;
+            }
+        }
     }
 
     /// Maps observations `[num_observations]` to actions `[num_actions]` for a block of vehicles and

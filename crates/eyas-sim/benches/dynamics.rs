@@ -37,13 +37,9 @@ struct Block {
 
 impl Block {
     fn new(first: usize) -> Self {
-        let mut vehicle = Box::new([Row::ZERO; VEHICLE_NUMBERS]);
-        for lane in 0..BLOCK {
-            let share = ((first + lane) % 97) as f64 * 0.01;
-            for (row, number) in vehicle.iter_mut().zip(Vehicle::new(&crazyflie(share)).numbers()) {
-                row[lane] = number as f32;
-            }
-        }
+        let share = |lane: usize| ((first + lane) % 97) as f64 * 0.01;
+        let vehicles: Vec<VehicleParameters> = (0..BLOCK).map(|lane| crazyflie(share(lane))).collect();
+        let vehicle = Vehicle::rows(&vehicles);
         let mut state = State::from_fields([Row::ZERO; 17]);
         state.body.orientation[0] = Row::splat(1.0);
         state.body.angular_velocity[0] = Row::splat(0.5);

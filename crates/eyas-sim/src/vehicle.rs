@@ -230,6 +230,22 @@ impl<R: Real> Vehicle<R> {
     }
 }
 
+impl Vehicle<Row> {
+    /// [`Vehicle::numbers`] of the vehicles of a block, a row for each number, as [`Vehicle::load`] reads them. Lanes
+    /// past the last vehicle are 0.
+    pub fn rows<'a>(
+        vehicles: impl IntoIterator<Item = &'a VehicleParameters>,
+    ) -> Box<[Row; VEHICLE_NUMBERS]> {
+        let mut rows = Box::new([Row::ZERO; VEHICLE_NUMBERS]);
+        for (lane, parameters) in vehicles.into_iter().enumerate() {
+            for (row, number) in rows.iter_mut().zip(Vehicle::new(parameters).numbers()) {
+                row[lane] = number as f32;
+            }
+        }
+        rows
+    }
+}
+
 impl<L: Lanes> Vehicle<L> {
     /// The vehicles of one vector of lanes of a block, whose [`Vehicle::numbers`] stand in rows.
     ///

@@ -120,13 +120,11 @@ impl Flight {
                     flight.push(Moment::new(&block.telemetry(lane), command, *episode, *step, has_crashed));
                     if block.ended() >> lane & 1 == 1 {
                         (*episode, *step) = (*episode + 1, 0);
-                        for row in &mut state {
-                            row[lane] = 0.0;
-                        }
                     }
                 }
                 let ended = block.ended();
                 if ended != 0 {
+                    Inference::forget(&mut state, ended);
                     block.reset(ended);
                 }
             }

@@ -31,8 +31,12 @@ fn main() -> ExitCode {
     }
     let threads = arguments.threads;
     let outcome = match arguments.command {
-        Command::Train(it) if it.multirun.multirun => command::multirun::run("train", &it, threads),
-        Command::Distill(it) if it.multirun.multirun => command::multirun::run("distill", &*it, threads),
+        Command::Train(it) if it.multirun.multirun => {
+            command::multirun::run("train", &it.flight, &it.resume, &it.multirun, threads)
+        }
+        Command::Distill(it) if it.multirun.multirun => {
+            command::multirun::run("distill", &it.flight, &it.resume, &it.multirun, threads)
+        }
         Command::Train(it) => command::train::run(&it),
         Command::Distill(it) => command::distill::run(&it),
         Command::Play(it) => command::play::run(&it),

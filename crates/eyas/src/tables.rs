@@ -23,19 +23,18 @@ const EPOCHS: &str = "epoch,wall_time_s,teacher_forced,return_mean,episode_lengt
 impl Tables {
     /// Opens both if `is_wanted`, and cuts off what an earlier process wrote of `epoch` and later ones.
     pub(crate) fn open(run: &RunDir, is_wanted: bool, epoch: u32) -> Result<Self, Failure> {
-        let open = |name: &str, head: &str, first: u32| -> Result<File, Failure> {
+        let open = |name: &str, head: &str, first: u32| -> Result<(File, String), Failure> {
             let path = run.file(name);
             let kept = kept_lines(&path, first).unwrap_or_default();
             eyas_formats::atomic::write(&path, format!("{head}{kept}").as_bytes())?;
-            Ok(OpenOptions::new().append(true).open(&path)?)
+            Ok((OpenOptions::new().append(true).open(&path)?, kept))
         };
-        let files = if is_wanted {
-            Some([open("test_stats.csv", TEST_STATS, epoch + 1)?, open("epochs.csv", EPOCHS, epoch)?])
-        } else {
-            None
-        };
-        let earlier_s = if is_wanted { last_wall_time(&run.file("epochs.csv")) } else { 0.0 };
-        Ok(Self { files, earlier_s })
+        if !is_wanted {
+            return Ok(Self { files: None, earlier_s: 0.0 });
+        }
+        let (test_stats, _) = open("test_stats.csv", TEST_STATS, epoch + 1)?;
+        let (epochs, kept) = open("epochs.csv", EPOCHS, epoch)?;
+        Ok(Self { files: Some([test_stats, epochs]), earlier_s: last_wall_time(&kept) })
     }
 
     /// A flight of a named vehicle after an epoch: mean and deviation of return and of length, share terminated.
@@ -79,9 +78,8 @@ impl Tables {
 }
 
 /// The second number of the last line; 0 if there is none.
-fn last_wall_time(path: &Path) -> f64 {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().last().and_then(|line| line.split(',').nth(1)?.parse().ok()).unwrap_or(0.0)
+fn last_wall_time(epochs: &str) -> f64 {
+    epochs.lines().last().and_then(|line| line.split(',').nth(1)?.parse().ok()).unwrap_or(0.0)
 }
 
 /// The lines after the first whose first number is below `epoch`.

@@ -112,16 +112,12 @@ impl Crafts {
     /// The vehicles of the lanes of a block.
     fn new(config: &RaptorConfig, lanes: &[&Craft; BLOCK]) -> Self {
         let mut crafts = Self {
-            vehicle: Box::new([Row::ZERO; VEHICLE_NUMBERS]),
+            vehicle: Vehicle::rows(lanes.iter().map(|craft| &craft.dynamics)),
             max_start_position: Row::ZERO,
             position_threshold: Row::ZERO,
             force_std: Row::ZERO,
         };
         for (lane, craft) in lanes.iter().enumerate() {
-            let numbers = Vehicle::new(&craft.dynamics).numbers();
-            for (row, number) in crafts.vehicle.iter_mut().zip(numbers) {
-                row[lane] = number as f32;
-            }
             crafts.max_start_position[lane] = config.max_start_position(craft) as f32;
             crafts.position_threshold[lane] = config.position_threshold(craft) as f32;
             crafts.force_std[lane] = craft.random_force_std as f32;

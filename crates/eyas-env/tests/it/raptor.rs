@@ -4,7 +4,7 @@ use eyas_env::{
     Cause, DifferentiableTask as _, EnvBlock, InitConfig, Observation, Protocol, RaptorConfig, RaptorEnv,
     VecEnv, vehicles,
 };
-use eyas_lanes::{BLOCK, Row};
+use eyas_lanes::{BLOCK, Row, lanes_of};
 
 /// Starts at the origin, level and not moving, under a reference that rests.
 fn at_rest() -> RaptorConfig {
@@ -108,7 +108,7 @@ fn a_termination_costs_a_hundred_and_nothing_else() {
     for step in 0.. {
         assert!(step < 60, "nobody fell");
         let outcome = block.step(&[Row::splat(-1.0); 4]);
-        for lane in (0..BLOCK).filter(|lane| outcome.terminated >> lane & 1 == 1) {
+        for lane in lanes_of(outcome.terminated) {
             assert_eq!(outcome.reward[lane], -100.0);
             let ended = block.episode(lane);
             assert_eq!(ended.cause.bits, 1 << 1, "died_lin_vel");

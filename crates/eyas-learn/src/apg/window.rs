@@ -1,7 +1,7 @@
 //! Flying a window of control steps, and going back through it.
 
 use eyas_env::{Derivative, DifferentiableBlock, EnvSpec, Surrogate, Symmetry};
-use eyas_lanes::{BLOCK, Row, Stream};
+use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::{Unroll, UnrollTape};
 
 use super::config::ApgConfig;
@@ -105,7 +105,7 @@ impl<S: Surrogate> Flight<'_, S> {
             }
             if done != 0 {
                 block.reset(done);
-                for lane in (0..BLOCK).filter(|lane| done >> lane & 1 == 1) {
+                for lane in lanes_of(done) {
                     memory.age[lane] = 0;
                 }
             }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use eyas_env::{EnvBlock, VecEnv};
-use eyas_lanes::{BLOCK, Row, Stream};
-use eyas_policy::Scratch;
+use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
+use eyas_policy::{Inference, Scratch};
 
 use super::config::DistillConfig;
 use super::dataset::Episode;
@@ -218,19 +218,19 @@ impl Memory {
             teacher.inference.act(observed, teacher_state, teacher_scratch, &mut self.label);
             labels.finish(block.first_env(), step, &mut self.label);
             let outcome = block.step(&self.action);
-            for lane in lanes(flying) {
+            for lane in lanes_of(flying) {
                 let episode = &mut self.open[lane];
                 let record = self.observation[features.clone()].iter().chain(&self.label);
                 episode.push(record.map(|row| row[lane]), position_offset);
                 episode.episode_return += outcome.reward[lane];
             }
-            let late = lanes(flying)
+            let late = lanes_of(flying)
                 .filter(|lane| {
                     self.open[*lane].records.len() >= episode_steps as usize * (width + self.label.len())
                 })
                 .fold(0, |bits, lane| bits | 1_u32 << lane);
             let ended = flying & (outcome.terminated | outcome.truncated | late);
-            for lane in lanes(ended) {
+            for lane in lanes_of(ended) {
                 let mut episode = std::mem::take(&mut self.open[lane]);
                 episode.width = width + self.label.len();
                 episode.crashed = outcome.terminated >> lane & 1 == 1;
@@ -239,18 +239,14 @@ impl Memory {
                 if left[lane] == 0 {
                     flying &= !(1 << lane);
                 }
-                for row in self.state.iter_mut().chain(&mut self.teacher_state) {
-                    row[lane] = 0.0;
-                }
+            }
+            for state in [&mut self.state, &mut self.teacher_state] {
+                Inference::forget(state, ended);
             }
             block.reset(ended & flying);
             step += 1;
         }
     }
-}
-
-fn lanes(bits: u32) -> impl Iterator<Item = usize> {
-    (0..BLOCK).filter(move |lane| bits >> lane & 1 == 1)
 }
 
 impl Labels<'_> {

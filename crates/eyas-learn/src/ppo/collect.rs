@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use eyas_env::{Cause, Ended, EnvBlock, Symmetry, VecEnv};
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of, normals};
 use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
 use super::config::RunnerConfig;
@@ -243,7 +243,7 @@ impl Flight<'_> {
                 }
             }
             memory.dones[step] = done;
-            for lane in (0..BLOCK).filter(|lane| done & used & 1 << lane != 0) {
+            for lane in lanes_of(done & used) {
                 memory.ended.push(block.episode(lane));
             }
             if done != 0 {

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use eyas_env::{EnvBlock, Interference, VecEnv};
-use eyas_lanes::{BLOCK, Row};
+use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_learn::{Pilot, each_block};
-use eyas_policy::Scratch;
+use eyas_policy::{Inference, Scratch};
 use eyas_web::{Poses, VehiclePose};
 
 /// Envs that fly one policy; an episode that ends is followed by another.
@@ -122,9 +122,7 @@ impl Memory {
         self.fresh = ended;
         if ended != 0 {
             block.reset(ended);
-            for lane in lanes_of(ended) {
-                self.state.iter_mut().for_each(|row| row[lane] = 0.0);
-            }
+            Inference::forget(&mut self.state, ended);
         }
     }
 
@@ -147,10 +145,6 @@ impl Memory {
             self.late.push_front(self.late[0].clone());
         }
     }
-}
-
-fn lanes_of(mask: u32) -> impl Iterator<Item = usize> {
-    (0..BLOCK).filter(move |lane| mask >> lane & 1 == 1)
 }
 
 #[cfg(test)]

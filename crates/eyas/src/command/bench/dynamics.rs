@@ -20,19 +20,15 @@ impl Swarm {
     /// All at rest, rotors at 70 % of their range.
     pub(super) fn new(fleet: &[Craft]) -> Self {
         let block = |crafts: &[Craft]| {
-            let mut vehicle = Box::new([Row::ZERO; VEHICLE_NUMBERS]);
             let mut start = State::from_fields([Row::ZERO; 17]);
             start.body.orientation[0] = Row::splat(1.0);
             for (lane, craft) in crafts.iter().enumerate() {
-                for (row, number) in vehicle.iter_mut().zip(Vehicle::new(&craft.dynamics).numbers()) {
-                    row[lane] = number as f32;
-                }
                 let limit = &craft.dynamics.action_limit;
                 for speed in &mut start.rotor_speed {
                     speed[lane] = (limit.min + 0.7 * (limit.max - limit.min)) as f32;
                 }
             }
-            Block { vehicle, end: start, start }
+            Block { vehicle: Vehicle::rows(crafts.iter().map(|it| &it.dynamics)), end: start, start }
         };
         Self { blocks: fleet.chunks(BLOCK).map(block).collect() }
     }
@@ -56,7 +52,7 @@ impl Kernel for Fly<'_> {
     fn run<L: Lanes>(self) {
         for block in self.blocks {
             for half in 0..HALVES {
-                let vehicle = Vehicle::<L>::from_numbers(&block.vehicle.each_ref().map(|row| row.load(half)));
+                let vehicle = Vehicle::<L>::load(&block.vehicle, half);
                 let set_point = block.start.rotor_speed.each_ref().map(|row| row.load(half));
                 let mut state = block.start.load(half);
                 for _ in 0..self.steps {

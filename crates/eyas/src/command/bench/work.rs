@@ -219,11 +219,7 @@ fn fly(mut env: impl VecEnv + 'static, features: Range<usize>, network: Option<N
                 let ended = step.terminated | step.truncated;
                 if ended != 0 {
                     block.reset(ended);
-                    for row in &mut memory.state {
-                        for lane in (0..BLOCK).filter(|lane| ended >> lane & 1 == 1) {
-                            row[lane] = 0.0;
-                        }
-                    }
+                    Inference::forget(&mut memory.state, ended);
                 }
             }
         });

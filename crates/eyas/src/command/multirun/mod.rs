@@ -13,7 +13,7 @@ use eyas_run::config::{Sweep, jobs};
 use eyas_run::{Interrupt, Progress, RunDir};
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Distill, Flight, Multirun, Resume, Train};
+use crate::arguments::{Flight, Multirun, Resume};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
@@ -28,37 +28,6 @@ const JOBS: &str = "multirun.json";
 const POLL: Duration = Duration::from_millis(50);
 /// How long jobs get to write a checkpoint after Ctrl-C. One that takes longer is killed; it goes on from an older one.
 const GRACE: Duration = Duration::from_secs(20);
-
-/// A command that can run many times.
-pub(crate) trait Repeatable {
-    fn flight(&self) -> &Flight;
-    fn multirun(&self) -> &Multirun;
-    fn resume(&self) -> &Resume;
-}
-
-impl Repeatable for Train {
-    fn flight(&self) -> &Flight {
-        &self.flight
-    }
-    fn multirun(&self) -> &Multirun {
-        &self.multirun
-    }
-    fn resume(&self) -> &Resume {
-        &self.resume
-    }
-}
-
-impl Repeatable for Distill {
-    fn flight(&self) -> &Flight {
-        &self.flight
-    }
-    fn multirun(&self) -> &Multirun {
-        &self.multirun
-    }
-    fn resume(&self) -> &Resume {
-        &self.resume
-    }
-}
 
 /// One run.
 struct Job {
@@ -81,14 +50,16 @@ enum State {
 
 pub(crate) fn run(
     kind: &str,
-    arguments: &impl Repeatable,
+    flight: &Flight,
+    resume: &Resume,
+    multirun: &Multirun,
     threads: Option<usize>,
 ) -> Result<ExitCode, Failure> {
-    let (flight, run_dir) = (arguments.flight(), arguments.resume().run_dir.as_deref());
+    let run_dir = resume.run_dir.as_deref();
     let sweeps = flight.overrides.iter().map(|it| Sweep::parse(it)).collect::<Result<Vec<_>, _>>()?;
     let jobs = jobs(&sweeps);
     let threads = threads.unwrap_or_else(rayon::current_num_threads);
-    let at_once = arguments.multirun().jobs.unwrap_or(threads).min(jobs.len());
+    let at_once = multirun.jobs.unwrap_or(threads).min(jobs.len());
     if at_once == 0 {
         return Err(Failure::new("`--jobs` is 0, expected at least 1"));
     }
@@ -99,7 +70,7 @@ pub(crate) fn run(
         run_name: flight.run_name.as_deref().unwrap_or_default(),
         run_dir,
     };
-    let run = open(&place, arguments.resume(), &jobs)?;
+    let run = open(&place, resume, &jobs)?;
     say(format!(
         "[INFO] Multirun of {} jobs, {at_once} at once, in directory: {}",
         jobs.len(),
