@@ -22,19 +22,17 @@ impl Default for Interference {
 }
 
 impl Interference {
-    /// Itself, or nothing where it changes nothing: flights then have the same bits as without it.
-    pub(crate) fn effective(self) -> Option<Self> {
-        (self != Self::default()).then_some(self)
+    /// A vehicle with other mass and weaker rotors; the same bits where they are as ever.
+    pub(crate) fn altered<R: Real>(&self, vehicle: &Vehicle<R>) -> Vehicle<R> {
+        vehicle.altered(R::constant(self.mass_factor), &self.rotor_efficiency.map(R::constant))
     }
 
-    /// Changes a vehicle and what pushes it.
+    /// What pushes a vehicle, besides what does anyway.
     #[inline(always)]
-    pub(crate) fn apply<R: Real>(&self, vehicle: &mut Vehicle<R>, disturbance: &mut Disturbance<R>) {
-        let c = R::constant;
-        let [a, b, d, e] = self.rotor_efficiency;
-        *vehicle = vehicle.altered(c(self.mass_factor), &[c(a), c(b), c(d), c(e)]);
+    pub(crate) fn pushed<R: Real>(&self, mut disturbance: Disturbance<R>) -> Disturbance<R> {
         for (sum, force) in disturbance.force_world.iter_mut().zip(self.force_world) {
-            *sum = *sum + c(force);
+            *sum = *sum + R::constant(force);
         }
+        disturbance
     }
 }

@@ -140,6 +140,7 @@ pub(crate) fn portable<K: Kernel>(kernel: K) -> K::Output {
 #[inline(never)]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
 pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    aligned_stack();
     kernel.run::<crate::lanes::x86::Avx2>()
 }
 
@@ -147,5 +148,19 @@ pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Output {
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
 pub(crate) fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    aligned_stack();
     kernel.run::<crate::lanes::x86::Avx512>()
+}
+
+/// Makes the compiler align the frame of the function that this is inlined into to cache lines.
+///
+/// Vectors that do not fit into registers go to the stack, which is aligned to 16 bytes only, and the compiler does not
+/// know in time that it will put vectors there: every second one would lie across two cache lines.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn aligned_stack() {
+    #[repr(align(64))]
+    struct CacheLine(#[expect(dead_code, reason = "only its alignment matters")] u8);
+    let mut line = CacheLine(0);
+    std::hint::black_box(&mut line);
 }

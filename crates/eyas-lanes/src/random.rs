@@ -125,18 +125,33 @@ pub fn normals<L: Lanes>(words: &Draws) -> [L; 4] {
     out
 }
 
+/// Ten rounds on words that lie in the lower halves of 64 bits throughout: a vector unit multiplies those as they are,
+/// and what gathers in the upper halves is never read.
 #[inline(always)]
 fn philox<const N: usize>(counter: &mut [[u32; N]; 4], mut key: [u32; 2]) {
+    const WORD: u64 = u32::MAX as u64;
+    let mut wide = [[0_u64; N]; 4];
+    for (wide, words) in wide.iter_mut().zip(counter.iter()) {
+        for (wide, word) in wide.iter_mut().zip(words) {
+            *wide = u64::from(*word);
+        }
+    }
     for _ in 0..10 {
+        let [left, right] = [u64::from(key[0]), u64::from(key[1])];
         for lane in 0..N {
-            let first = 0xd251_1f53_u64 * u64::from(counter[0][lane]);
-            let second = 0xcd9e_8d57_u64 * u64::from(counter[2][lane]);
-            counter[0][lane] = (second >> 32) as u32 ^ counter[1][lane] ^ key[0];
-            counter[1][lane] = second as u32;
-            counter[2][lane] = (first >> 32) as u32 ^ counter[3][lane] ^ key[1];
-            counter[3][lane] = first as u32;
+            let first = 0xd251_1f53 * (wide[0][lane] & WORD);
+            let second = 0xcd9e_8d57 * (wide[2][lane] & WORD);
+            wide[0][lane] = (second >> 32) ^ wide[1][lane] ^ left;
+            wide[1][lane] = second;
+            wide[2][lane] = (first >> 32) ^ wide[3][lane] ^ right;
+            wide[3][lane] = first;
         }
         key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
+    }
+    for (words, wide) in counter.iter_mut().zip(&wide) {
+        for (word, wide) in words.iter_mut().zip(wide) {
+            *word = *wide as u32;
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl Kernel for Step<'_> {
     fn run<L: Lanes>(self) {
         let Block { vehicle, state } = self.0;
         for half in 0..HALVES {
-            let vehicle = Vehicle::load(vehicle, half);
+            let vehicle = Vehicle::<L, true>::load(vehicle, half);
             let before = state.load::<L>(half);
             let set_point = [L::splat(14_475.0); 4];
             let after = step_lagged(&vehicle, &before, &set_point, &Disturbance::none(), 0.01, 1);

@@ -7,16 +7,16 @@
 
 use eyas_lanes::Real;
 
-use crate::dynamics::{Held, Integrable, Lagged, STATE_LIMIT, System, integrate};
-use crate::rotation::quaternion_rate;
-use crate::vector::{add, cross, dot, scale, scale_add, sub, transform};
+use crate::dynamics::{Course, Held, Lagged, STATE_LIMIT, System, advanced, integrate};
+use crate::rotation::product_with_imaginary;
+use crate::vector::{add, cross, cross_add, dot, scale, scale_add};
 use crate::{Body, Disturbance, SpeedLag, State, Vector, Vehicle};
 
 /// A step of [`step_held`](crate::step_held), to be differentiated.
 #[derive(Clone, Copy, Debug)]
-pub struct HeldStep<'a, R> {
+pub struct HeldStep<'a, R, const ALIGNED: bool> {
     /// The vehicle.
-    pub vehicle: &'a Vehicle<R>,
+    pub vehicle: &'a Vehicle<R, ALIGNED>,
     /// Its state before the step.
     pub body: &'a Body<R>,
     /// Body force in N and torque in N m, constant over the step.
@@ -40,7 +40,7 @@ pub struct HeldDerivative<R> {
     pub torque: Vector<R>,
 }
 
-impl<R: Real> HeldStep<'_, R> {
+impl<R: Real, const ALIGNED: bool> HeldStep<'_, R, ALIGNED> {
     /// Pulls the derivative of a cost with respect to the body after the step back to what went into it.
     ///
     /// The bodies between several substeps are flown again, so the time grows with the square of their
@@ -57,9 +57,9 @@ impl<R: Real> HeldStep<'_, R> {
 
 /// A step of [`step_lagged`](crate::step_lagged), to be differentiated.
 #[derive(Clone, Copy, Debug)]
-pub struct LaggedStep<'a, R> {
+pub struct LaggedStep<'a, R, const ALIGNED: bool> {
     /// The vehicle.
-    pub vehicle: &'a Vehicle<R>,
+    pub vehicle: &'a Vehicle<R, ALIGNED>,
     /// Its state before the step.
     pub state: &'a State<R>,
     /// Rotor speeds that are commanded, in the unit of the vehicle's action limit.
@@ -72,7 +72,7 @@ pub struct LaggedStep<'a, R> {
     pub substeps: u32,
 }
 
-impl<R: Real> LaggedStep<'_, R> {
+impl<R: Real, const ALIGNED: bool> LaggedStep<'_, R, ALIGNED> {
     /// Pulls the derivative of a cost with respect to the state after the step back to the state before and
     /// the set-points. Numbers that the step clipped pass nothing on.
     ///
@@ -94,12 +94,13 @@ trait Differentiable<R: Real>: System<R> {
     /// Derivatives with respect to what is constant over a step.
     type Inputs;
 
-    /// Given the derivative with respect to the rate, the one with respect to the state; those with respect
-    /// to the inputs are added up.
-    fn pull_back_rate(
+    /// Given the derivative with respect to the end of a step, the one with respect to its start; those with respect to
+    /// the inputs are added up.
+    fn pull_back_course(
         &self,
-        state: &Self::State,
-        rate: &Self::State,
+        course: &Course<Self::State>,
+        after: &Self::State,
+        dt: R,
         inputs: &mut Self::Inputs,
     ) -> Self::State;
 
@@ -120,65 +121,181 @@ fn pull_back_integral<R: Real, S: Differentiable<R>>(
     let length = R::constant(dt / f64::from(substeps));
     let mut derivative = *after;
     for substep in (0..substeps).rev() {
-        let state = integrate(system, start, length, substep);
-        derivative = pull_back_rk4(system, &state, length, &derivative, inputs);
+        let course = system.course(&integrate(system, start, length, substep), length);
+        let end = system.pull_back_settle(&course.end, &derivative);
+        derivative = system.pull_back_course(&course, &end, length, inputs);
     }
     derivative
 }
 
-/// Back through one Runge–Kutta step and what settles it.
-#[inline(always)]
-fn pull_back_rk4<R: Real, S: Differentiable<R>>(
-    system: &S,
-    state: &S::State,
-    dt: R,
-    after: &S::State,
-    inputs: &mut S::Inputs,
-) -> S::State {
-    let half = R::constant(0.5) * dt;
-    let (sixth, third_share) = (R::constant(1.0 / 6.0) * dt, R::constant(1.0 / 3.0) * dt);
-    let first = system.rate(state);
-    let second_stage = state.advanced(half, &first);
-    let second = system.rate(&second_stage);
-    let third_stage = state.advanced(half, &second);
-    let third = system.rate(&third_stage);
-    let fourth_stage = state.advanced(dt, &third);
-    let fourth = system.rate(&fourth_stage);
-    let end = state
-        .advanced(sixth, &first)
-        .advanced(third_share, &second)
-        .advanced(third_share, &third)
-        .advanced(sixth, &fourth);
-
-    let after = system.pull_back_settle(&end, after);
-    let outer = S::State::zero().advanced(sixth, &after);
-    let inner = S::State::zero().advanced(third_share, &after);
-    let of_fourth = system.pull_back_rate(&fourth_stage, &outer, inputs);
-    let of_third = system.pull_back_rate(&third_stage, &inner.advanced(dt, &of_fourth), inputs);
-    let of_second = system.pull_back_rate(&second_stage, &inner.advanced(half, &of_third), inputs);
-    let of_first = system.pull_back_rate(state, &outer.advanced(half, &of_second), inputs);
-    let one = R::one();
-    after
-        .advanced(one, &of_fourth)
-        .advanced(one, &of_third)
-        .advanced(one, &of_second)
-        .advanced(one, &of_first)
+/// One part of the equations of motion, to be gone back through.
+trait PartBack<R, const N: usize> {
+    /// Adds to the derivative with respect to the numbers at a stage what their rate there passes on, given the derivative
+    /// with respect to that rate.
+    fn pull_back(&mut self, stage: usize, rate: &[R; N], values: [R; N]) -> [R; N];
 }
 
-impl<R: Real> Differentiable<R> for Held<'_, R> {
+/// Back through the Runge–Kutta step of one part, given derivatives with respect to its end and, by what it drives, with
+/// respect to its stages.
+#[inline(always)]
+fn pull_back_rk4<R: Real, const N: usize>(
+    part: &mut impl PartBack<R, N>,
+    end: [R; N],
+    stages: &[[R; N]; 4],
+    dt: R,
+) -> [R; N] {
+    let half = R::constant(0.5) * dt;
+    let (sixth, third_share) = (R::constant(1.0 / 6.0) * dt, R::constant(1.0 / 3.0) * dt);
+    let (outer, inner) = (scaled(sixth, &end), scaled(third_share, &end));
+    let one = R::one();
+    let fourth = part.pull_back(3, &outer, stages[3]);
+    let third = part.pull_back(2, &advanced(inner, dt, &fourth), stages[2]);
+    let sum = advanced(advanced(end, one, &fourth), one, &third);
+    let second = part.pull_back(1, &advanced(inner, half, &third), stages[1]);
+    let first = part.pull_back(0, &advanced(outer, half, &second), stages[0]);
+    advanced(advanced(sum, one, &second), one, &first)
+}
+
+/// `factor · values`.
+#[inline(always)]
+fn scaled<R: Real, const N: usize>(factor: R, values: &[R; N]) -> [R; N] {
+    let mut scaled = *values;
+    for value in &mut scaled {
+        *value = factor * *value;
+    }
+    scaled
+}
+
+/// Of (M7).
+struct SpeedsBack<'a, R> {
+    lag_rate: [R; 4],
+    set_point: &'a mut [R; 4],
+}
+
+impl<R: Real> PartBack<R, 4> for SpeedsBack<'_, R> {
+    #[inline(always)]
+    fn pull_back(&mut self, _stage: usize, rate: &[R; 4], mut speeds: [R; 4]) -> [R; 4] {
+        for rotor in 0..4 {
+            let passed = self.lag_rate[rotor] * rate[rotor];
+            speeds[rotor] = speeds[rotor] - passed;
+            self.set_point[rotor] = self.set_point[rotor] + passed;
+        }
+        speeds
+    }
+}
+
+/// Of (M6): with `ν = J⁻ᵀ λ`, `∂ω = Jᵀ (ω × ν) + ν × J ω` and `∂τ = ν`.
+struct SpinBack<'a, R, const ALIGNED: bool> {
+    vehicle: &'a Vehicle<R, ALIGNED>,
+    stages: [Vector<R>; 4],
+    /// With respect to the torque of each stage.
+    torque: [Vector<R>; 4],
+}
+
+impl<R: Real, const ALIGNED: bool> PartBack<R, 3> for SpinBack<'_, R, ALIGNED> {
+    #[inline(always)]
+    fn pull_back(&mut self, stage: usize, rate: &Vector<R>, of_omega: Vector<R>) -> Vector<R> {
+        let (vehicle, omega) = (self.vehicle, self.stages[stage]);
+        let torque = vehicle.about_axes_transposed(&vehicle.inertia_inverse, *rate);
+        self.torque[stage] = torque;
+        let momentum = vehicle.about_axes(&vehicle.inertia, omega);
+        let of_momentum = vehicle.about_axes_transposed(&vehicle.inertia, cross(omega, torque));
+        add(of_omega, cross_add(torque, momentum, of_momentum))
+    }
+}
+
+/// Of (M4) without its ½: `∂q = λ ⊗ (0, −ω)` and `∂ω = Im(q* ⊗ λ)`.
+struct AttitudeBack<R> {
+    stages: [[R; 4]; 4],
+    omega: [Vector<R>; 4],
+    /// With respect to the angular velocity of each stage.
+    of_omega: [Vector<R>; 4],
+}
+
+impl<R: Real> PartBack<R, 4> for AttitudeBack<R> {
+    #[inline(always)]
+    fn pull_back(&mut self, stage: usize, rate: &[R; 4], of_orientation: [R; 4]) -> [R; 4] {
+        let [p, q, r] = self.omega[stage];
+        self.of_omega[stage] = imaginary_product(self.stages[stage], *rate);
+        advanced(of_orientation, R::one(), &product_with_imaginary(*rate, [-p, -q, -r]))
+    }
+}
+
+/// Of the velocity of (M3), which its own acceleration does not depend on.
+struct VelocityBack<R> {
+    /// With respect to the acceleration of each stage.
+    acceleration: [Vector<R>; 4],
+}
+
+impl<R: Real> PartBack<R, 3> for VelocityBack<R> {
+    #[inline(always)]
+    fn pull_back(&mut self, stage: usize, rate: &Vector<R>, of_velocity: Vector<R>) -> Vector<R> {
+        self.acceleration[stage] = *rate;
+        of_velocity
+    }
+}
+
+/// Derivatives with respect to what goes into a step of a body.
+struct BodyDerivative<R> {
+    start: Body<R>,
+    /// With respect to the wrench of each stage.
+    force: [Vector<R>; 4],
+    torque: [Vector<R>; 4],
+}
+
+/// Back through [`body_course`](crate::dynamics::body_course), part by part from the last that it takes.
+#[inline(always)]
+fn pull_back_body<R: Real, const ALIGNED: bool>(
+    vehicle: &Vehicle<R, ALIGNED>,
+    stages: &[Body<R>; 4],
+    force: &[Vector<R>; 4],
+    end: &Body<R>,
+    dt: R,
+) -> BodyDerivative<R> {
+    let zeros = [[R::zero(); 3]; 4];
+    let outer = scale(R::constant(1.0 / 6.0) * dt, end.position);
+    let inner = scale(R::constant(1.0 / 3.0) * dt, end.position);
+    let mut back = VelocityBack { acceleration: zeros };
+    let velocity = pull_back_rk4(&mut back, end.velocity, &[outer, inner, inner, outer], dt);
+
+    let (mut of_orientation, mut of_force) = ([[R::zero(); 4]; 4], zeros);
+    for stage in 0..4 {
+        (of_orientation[stage], of_force[stage]) =
+            vehicle.pull_back_accelerated(stages[stage].orientation, force[stage], back.acceleration[stage]);
+    }
+    let each =
+        |it: fn(&Body<R>) -> Vector<R>| [it(&stages[0]), it(&stages[1]), it(&stages[2]), it(&stages[3])];
+    let omega = each(|body| body.angular_velocity);
+    let [a, b, c, d] = stages;
+    let orientations = [a.orientation, b.orientation, c.orientation, d.orientation];
+    let mut back = AttitudeBack { stages: orientations, omega, of_omega: zeros };
+    let half = R::constant(0.5) * dt;
+    let orientation = pull_back_rk4(&mut back, end.orientation, &of_orientation, half);
+
+    let of_omega = back.of_omega;
+    let mut back = SpinBack { vehicle, stages: omega, torque: zeros };
+    let angular_velocity = pull_back_rk4(&mut back, end.angular_velocity, &of_omega, dt);
+    let start = Body { position: end.position, orientation, velocity, angular_velocity };
+    BodyDerivative { start, force: of_force, torque: back.torque }
+}
+
+impl<R: Real, const ALIGNED: bool> Differentiable<R> for Held<'_, R, ALIGNED> {
     type Inputs = (Vector<R>, Vector<R>);
 
     #[inline(always)]
-    fn pull_back_rate(
+    fn pull_back_course(
         &self,
-        body: &Body<R>,
-        rate: &Body<R>,
+        course: &Course<Body<R>>,
+        end: &Body<R>,
+        dt: R,
         (force, torque): &mut (Vector<R>, Vector<R>),
     ) -> Body<R> {
-        let (body, of_force, of_torque) = pull_back_body_rate(self.vehicle, body, self.wrench.0, rate);
-        *force = add(*force, of_force);
-        *torque = add(*torque, of_torque);
-        body
+        let of = pull_back_body(self.vehicle, &course.stages, &[self.wrench.0; 4], end, dt);
+        for stage in (0..4).rev() {
+            *force = add(*force, of.force[stage]);
+            *torque = add(*torque, of.torque[stage]);
+        }
+        of.start
     }
 
     #[inline(always)]
@@ -187,28 +304,37 @@ impl<R: Real> Differentiable<R> for Held<'_, R> {
     }
 }
 
-impl<R: Real> Differentiable<R> for Lagged<'_, R> {
+impl<R: Real, const ALIGNED: bool> Differentiable<R> for Lagged<'_, R, ALIGNED> {
     type Inputs = [R; 4];
 
-    /// Of (M7), and of the body under the wrench of the stage's own rotor speeds.
+    /// Of (M7), and of the body under the wrench of each stage's own rotor speeds.
     #[inline(always)]
-    fn pull_back_rate(&self, state: &State<R>, rate: &State<R>, set_point: &mut [R; 4]) -> State<R> {
-        let (force, _) = self.vehicle.wrench(&state.rotor_speed);
-        let (body, of_force, of_torque) = pull_back_body_rate(self.vehicle, &state.body, force, &rate.body);
-        let mut rotor_speed = self.vehicle.pull_back_wrench(&state.rotor_speed, of_force, of_torque);
-        for (index, lag) in self.lag_rates(&state.rotor_speed).into_iter().enumerate() {
-            let passed = lag * rate.rotor_speed[index];
-            rotor_speed[index] = rotor_speed[index] - passed;
-            set_point[index] = set_point[index] + passed;
+    fn pull_back_course(
+        &self,
+        course: &Course<State<R>>,
+        end: &State<R>,
+        dt: R,
+        set_point: &mut [R; 4],
+    ) -> State<R> {
+        let vehicle = self.vehicle;
+        let [a, b, c, d] = &course.stages;
+        let bodies = [a.body, b.body, c.body, d.body];
+        let force = |stage: &State<R>| vehicle.wrench(&stage.rotor_speed).0;
+        let of = pull_back_body(vehicle, &bodies, &[force(a), force(b), force(c), force(d)], &end.body, dt);
+        let mut of_speeds = [[R::zero(); 4]; 4];
+        for stage in 0..4 {
+            let speeds = &course.stages[stage].rotor_speed;
+            of_speeds[stage] = vehicle.pull_back_wrench(speeds, of.force[stage], of.torque[stage]);
         }
-        State { body, rotor_speed }
+        let mut back = SpeedsBack { lag_rate: self.lag_rates(&a.rotor_speed), set_point };
+        State { body: of.start, rotor_speed: pull_back_rk4(&mut back, end.rotor_speed, &of_speeds, dt) }
     }
 
     #[inline(always)]
     fn pull_back_settle(&self, before: &State<R>, after: &State<R>) -> State<R> {
         let (limit, zero) = (R::constant(STATE_LIMIT), R::zero());
         let mut derivative = *after;
-        for (value, before) in derivative.fields_mut().into_iter().zip(before.fields()) {
+        for (value, before) in derivative.body.clipped_mut().into_iter().zip({ before.body }.clipped_mut()) {
             *value = R::select(limit.less(before.abs()), zero, *value);
         }
         let Vehicle { speed_min, speed_max, .. } = *self.vehicle;
@@ -222,60 +348,13 @@ impl<R: Real> Differentiable<R> for Lagged<'_, R> {
     }
 }
 
-/// Of (M3)–(M6): given the derivative with respect to the rate, those with respect to body, force and torque.
-/// With `u` the imaginary part of q, `t = 2 u × F`, and `μ = λ_v / m`, `ν = J⁻ᵀ λ_ω`, `s = w μ + μ × u`:
-///
-/// ```text
-/// ∂v = λ_p               ∂q = ½ λ_q ⊗ (0, −ω) + (μ·t, t × μ + 2 F × s)
-/// ∂F = μ + 2 s × u       ∂ω = ½ Im(q* ⊗ λ_q) − (J ω) × ν − Jᵀ (ν × ω)        ∂τ = ν
-/// ```
+/// `Im(q* ⊗ λ)`.
 #[inline(always)]
-fn pull_back_body_rate<R: Real>(
-    vehicle: &Vehicle<R>,
-    body: &Body<R>,
-    force: Vector<R>,
-    rate: &Body<R>,
-) -> (Body<R>, Vector<R>, Vector<R>) {
-    let two = R::constant(2.0);
-    let [w, x, y, z] = body.orientation;
-    let imaginary = [x, y, z];
-
-    let push = scale(vehicle.mass_inverse, rate.velocity);
-    let t = scale(two, cross(imaginary, force));
-    let s = scale_add(w, push, cross(push, imaginary));
-    let of_force = scale_add(two, cross(s, imaginary), push);
-    let tilt = scale_add(two, cross(force, s), cross(t, push));
-
-    let omega = body.angular_velocity;
-    let of_torque = transform_transposed(&vehicle.inertia_inverse, rate.angular_velocity);
-    let gyroscopic = add(
-        cross(transform(&vehicle.inertia, omega), of_torque),
-        transform_transposed(&vehicle.inertia, cross(of_torque, omega)),
-    );
-
-    let from_rate = quaternion_rate(rate.orientation, [-omega[0], -omega[1], -omega[2]]);
-    let body = Body {
-        position: [R::zero(); 3],
-        orientation: [
-            from_rate[0] + dot(push, t),
-            from_rate[1] + tilt[0],
-            from_rate[2] + tilt[1],
-            from_rate[3] + tilt[2],
-        ],
-        velocity: rate.position,
-        angular_velocity: sub(half_imaginary_product(body.orientation, rate.orientation), gyroscopic),
-    };
-    (body, of_force, of_torque)
-}
-
-/// `½ Im(q* ⊗ λ)`.
-#[inline(always)]
-fn half_imaginary_product<R: Real>([w, x, y, z]: [R; 4], [a, b, c, d]: [R; 4]) -> Vector<R> {
-    let half = R::constant(0.5);
+fn imaginary_product<R: Real>([w, x, y, z]: [R; 4], [a, b, c, d]: [R; 4]) -> Vector<R> {
     [
-        half * w.mul_add(b, z.mul_add(c, -(x.mul_add(a, y * d)))),
-        half * w.mul_add(c, x.mul_add(d, -(y.mul_add(a, z * b)))),
-        half * w.mul_add(d, y.mul_add(b, -(z.mul_add(a, x * c)))),
+        w.mul_add(b, z.mul_add(c, -(x.mul_add(a, y * d)))),
+        w.mul_add(c, x.mul_add(d, -(y.mul_add(a, z * b)))),
+        w.mul_add(d, y.mul_add(b, -(z.mul_add(a, x * c)))),
     ]
 }
 
@@ -299,7 +378,51 @@ fn pull_back_normalized<R: Real>([w, x, y, z]: [R; 4], [a, b, c, d]: [R; 4]) -> 
     ]
 }
 
-impl<R: Real> Vehicle<R> {
+impl<R: Real, const ALIGNED: bool> Vehicle<R, ALIGNED> {
+    /// Of [`accelerated`](Self::accelerated): derivatives with respect to the orientation and the body force, given that
+    /// with respect to the acceleration, λ. With `x = F / m`, `u` the imaginary part of q, `t = 2 u × x` and
+    /// `s = w λ + λ × u`:
+    ///
+    /// ```text
+    /// ∂q = (λ·t, t × λ + 2 x × s)        ∂F = (λ + 2 s × u) / m
+    /// ```
+    #[inline(always)]
+    fn pull_back_accelerated(
+        &self,
+        [w, x, y, z]: [R; 4],
+        force: Vector<R>,
+        push: Vector<R>,
+    ) -> ([R; 4], Vector<R>) {
+        let (zero, two, imaginary) = (R::zero(), R::constant(2.0), [x, y, z]);
+        if ALIGNED {
+            let double = two * (self.mass_inverse * force[2]);
+            let (t_x, t_y) = (double * y, -(double * x));
+            let s_x = w.mul_add(push[0], push[1].mul_add(z, -(push[2] * y)));
+            let s_y = w.mul_add(push[1], push[2].mul_add(x, -(push[0] * z)));
+            let of_orientation = [
+                push[1].mul_add(t_y, push[0] * t_x),
+                (-double).mul_add(s_y, t_y * push[2]),
+                double.mul_add(s_x, -(t_x * push[2])),
+                t_x.mul_add(push[1], -(t_y * push[0])),
+            ];
+            let along = two.mul_add(s_x.mul_add(y, -(s_y * x)), push[2]);
+            (of_orientation, [zero, zero, self.mass_inverse * along])
+        } else {
+            let force = scale(self.mass_inverse, force);
+            let t = cross(imaginary, scale(two, force));
+            let s = scale_add(w, push, cross(push, imaginary));
+            let [a, b, c] = scale_add(two, cross(force, s), cross(t, push));
+            let of_force = scale_add(two, cross(s, imaginary), push);
+            ([dot(push, t), a, b, c], scale(self.mass_inverse, of_force))
+        }
+    }
+
+    /// A vector times the transposed moment of inertia or its inverse.
+    #[inline(always)]
+    fn about_axes_transposed(&self, matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
+        if ALIGNED { self.about_axes(matrix, v) } else { transform_transposed(matrix, v) }
+    }
+
     /// Derivative of a cost with respect to rotor speeds, given those with respect to the body force and
     /// torque of [`wrench`](Self::wrench): `(c1 + 2 c2 ω) (d·∂F + (r × d + c e)·∂τ)`.
     #[inline(always)]
@@ -308,7 +431,8 @@ impl<R: Real> Vehicle<R> {
         for (index, rotor) in self.rotors.iter().enumerate() {
             let [_, c1, c2] = rotor.thrust;
             let slope = (c2 + c2).mul_add(rotor_speed[index], c1);
-            derivative[index] = slope * (dot(rotor.force, force) + dot(rotor.torque, torque));
+            let of_force = if ALIGNED { force[2] } else { dot(rotor.force, force) };
+            derivative[index] = slope * (of_force + dot(rotor.torque, torque));
         }
         derivative
     }

@@ -3,18 +3,29 @@
 use eyas_lanes::{Lanes, Real};
 
 use crate::Vector;
-use crate::vector::{add, cross, scale_add};
+use crate::vector::{add, cross, cross_add, scale, scale_add};
 
-/// (M5) `v_world = v + w t + u × t` with `t = 2 u × v` and `u` the imaginary part.
+/// (M5) `b + R(q) x = b + x + w t + u × t` with `t = 2 u × x` and `u` the imaginary part.
 ///
 /// Not normalised, as in the stages of RLtools' integrator: the other textbook form differs by up to
 /// 2e-3 where a stage's quaternion is off the unit sphere at high spin.
 #[inline(always)]
-pub(crate) fn rotate<R: Real>(quaternion: [R; 4], v: Vector<R>) -> Vector<R> {
+pub(crate) fn rotate_add<R: Real>(quaternion: [R; 4], v: Vector<R>, base: Vector<R>) -> Vector<R> {
     let [w, x, y, z] = quaternion;
-    let imaginary = [x, y, z];
-    let t = cross([x + x, y + y, z + z], v);
-    add(scale_add(w, t, v), cross(imaginary, t))
+    let t = cross([x, y, z], scale(R::constant(2.0), v));
+    cross_add([x, y, z], t, scale_add(w, t, add(v, base)))
+}
+
+/// [`rotate_add`] of `(0, 0, length)`, number for number.
+#[inline(always)]
+pub(crate) fn rotate_z_add<R: Real>([w, x, y, z]: [R; 4], length: R, base: Vector<R>) -> Vector<R> {
+    let double = length + length;
+    let (t_x, t_y) = (double * y, -(double * x));
+    [
+        (-z).mul_add(t_y, w.mul_add(t_x, base[0])),
+        z.mul_add(t_x, w.mul_add(t_y, base[1])),
+        x.mul_add(t_y, (-y).mul_add(t_x, length + base[2])),
+    ]
 }
 
 /// The rotation matrix from body to world, row-major, of a unit quaternion.
@@ -51,11 +62,9 @@ pub fn quaternion_from_euler_turns<L: Lanes>(roll: L, pitch: L, yaw: L) -> [L; 4
     ]
 }
 
-/// (M4) `q̇ = ½ q ⊗ (0, ω)` with ω in the body frame.
+/// `q ⊗ (0, ω)` with ω in the body frame, which is `2 q̇` of (M4).
 #[inline(always)]
-pub(crate) fn quaternion_rate<R: Real>([w, x, y, z]: [R; 4], omega: Vector<R>) -> [R; 4] {
-    let half = R::constant(0.5);
-    let [p, q, r] = [half * omega[0], half * omega[1], half * omega[2]];
+pub(crate) fn product_with_imaginary<R: Real>([w, x, y, z]: [R; 4], [p, q, r]: Vector<R>) -> [R; 4] {
     [
         -(x.mul_add(p, y.mul_add(q, z * r))),
         w.mul_add(p, y.mul_add(r, -(z * q))),

@@ -40,6 +40,16 @@ impl<R: Real> Body<R> {
     }
 }
 
+impl<R> Body<R> {
+    /// The numbers that `l2f` clips: position and velocities.
+    #[inline(always)]
+    pub(crate) fn clipped_mut(&mut self) -> [&mut R; 9] {
+        let Self { position: [a, b, c], velocity: [d, e, f], angular_velocity: [g, h, i], orientation: _ } =
+            self;
+        [a, b, c, d, e, f, g, h, i]
+    }
+}
+
 impl<R> State<R> {
     /// The 17 numbers in the order of the fields.
     #[inline(always)]

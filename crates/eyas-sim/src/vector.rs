@@ -45,6 +45,16 @@ pub fn cross<R: Real>(a: Vector<R>, b: Vector<R>) -> Vector<R> {
     ]
 }
 
+/// `a × b + c`.
+#[inline(always)]
+pub(crate) fn cross_add<R: Real>(a: Vector<R>, b: Vector<R>, c: Vector<R>) -> Vector<R> {
+    [
+        a[1].mul_add(b[2], (-a[2]).mul_add(b[1], c[0])),
+        a[2].mul_add(b[0], (-a[0]).mul_add(b[2], c[1])),
+        a[0].mul_add(b[1], (-a[1]).mul_add(b[0], c[2])),
+    ]
+}
+
 /// `‖a‖`.
 #[inline(always)]
 pub fn norm<R: Real>(a: Vector<R>) -> R {

@@ -4,7 +4,8 @@ use eyas_lanes::{Lanes, Real, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::Vector;
-use crate::vector::{add, cross, dot, scale, scale_add};
+use crate::rotation::{rotate_add, rotate_z_add};
+use crate::vector::{add, cross, dot, scale, scale_add, transform};
 
 /// Mass, inertia and rotors of a quadrotor, with the field names of RLtools' parameter files.
 ///
@@ -152,8 +153,11 @@ pub struct Rotor<R> {
 pub type RotorSet<R> = [Rotor<R>; 4];
 
 /// Parameters of a vehicle as the dynamics need them.
+///
+/// `ALIGNED` promises [`is_aligned`](Vehicle::is_aligned), and the dynamics leave out what is multiplied by zero: a third
+/// of all operations. Results are the same numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct Vehicle<R> {
+pub struct Vehicle<R, const ALIGNED: bool = false> {
     /// The rotors.
     pub rotors: RotorSet<R>,
     /// 1 / mass, 1/kg.
@@ -173,19 +177,54 @@ pub struct Vehicle<R> {
 /// Numbers in a [`Vehicle`].
 pub const VEHICLE_NUMBERS: usize = 4 * 11 + 24;
 
-impl<R: Real> Vehicle<R> {
+impl<R: Real, const ALIGNED: bool> Vehicle<R, ALIGNED> {
     /// Thrust of each rotor summed to a body wrench: (M1) `f = c0 + c1 ω + c2 ω²`,
     /// (M2) `F = Σ f d`, `τ = Σ f (r × d + c e)`.
     #[inline(always)]
     pub fn wrench(&self, rotor_speed: &[R; 4]) -> (Vector<R>, Vector<R>) {
-        let (mut force, mut torque) = ([R::zero(); 3], [R::zero(); 3]);
+        self.wrench_over(rotor_speed, [R::zero(); 3])
+    }
+
+    /// [`wrench`](Self::wrench) and a torque that acts already.
+    #[inline(always)]
+    pub(crate) fn wrench_over(&self, rotor_speed: &[R; 4], torque: Vector<R>) -> (Vector<R>, Vector<R>) {
+        let (mut force, mut torque) = ([R::zero(); 3], torque);
         for (rotor, speed) in self.rotors.iter().zip(rotor_speed) {
             let [c0, c1, c2] = rotor.thrust;
             let thrust = c2.mul_add(*speed, c1).mul_add(*speed, c0);
-            force = scale_add(thrust, rotor.force, force);
+            if ALIGNED {
+                force[2] = force[2] + thrust;
+            } else {
+                force = scale_add(thrust, rotor.force, force);
+            }
             torque = scale_add(thrust, rotor.torque, torque);
         }
         (force, torque)
+    }
+
+    /// (M3): what a body force adds to an acceleration of the world frame.
+    #[inline(always)]
+    pub(crate) fn accelerated(
+        &self,
+        orientation: [R; 4],
+        force: Vector<R>,
+        acceleration: Vector<R>,
+    ) -> Vector<R> {
+        if ALIGNED {
+            rotate_z_add(orientation, self.mass_inverse * force[2], acceleration)
+        } else {
+            rotate_add(orientation, scale(self.mass_inverse, force), acceleration)
+        }
+    }
+
+    /// A vector times the moment of inertia or its inverse.
+    #[inline(always)]
+    pub(crate) fn about_axes(&self, matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
+        if ALIGNED {
+            [matrix[0][0] * v[0], matrix[1][1] * v[1], matrix[2][2] * v[2]]
+        } else {
+            transform(matrix, v)
+        }
     }
 
     /// The same vehicle with its mass and its moment of inertia multiplied by `mass_factor`, and thrust and reaction
@@ -210,10 +249,27 @@ impl<R: Real> Vehicle<R> {
         }
     }
 
-    /// The vehicle of all its numbers in the order of [`Vehicle::numbers`].
+    /// The vehicle of all its numbers in the order of [`Vehicle::numbers`]; what it promises is the caller's word.
     #[inline(always)]
     pub fn from_numbers(numbers: &[R; VEHICLE_NUMBERS]) -> Self {
         Self::of(numbers)
+    }
+
+    /// All numbers: each rotor's, then mass, gravity, inertia, its inverse and the speed range.
+    #[must_use]
+    pub fn numbers(&self) -> [R; VEHICLE_NUMBERS] {
+        let rotors = self.rotors.iter().flat_map(|rotor| {
+            let vectors = [rotor.force, rotor.torque, rotor.thrust];
+            vectors.into_iter().flatten().chain([rotor.rising_rate, rotor.falling_rate])
+        });
+        let rest = [self.mass_inverse].into_iter().chain(self.gravity);
+        let matrices = self.inertia.into_iter().chain(self.inertia_inverse).flatten();
+        let mut numbers = [R::zero(); VEHICLE_NUMBERS];
+        let values = rotors.chain(rest).chain(matrices).chain([self.speed_min, self.speed_max]);
+        for (number, value) in numbers.iter_mut().zip(values) {
+            *number = value;
+        }
+        numbers
     }
 
     #[inline(always)]
@@ -246,7 +302,7 @@ impl Vehicle<Row> {
     }
 }
 
-impl<L: Lanes> Vehicle<L> {
+impl<L: Lanes, const ALIGNED: bool> Vehicle<L, ALIGNED> {
     /// The vehicles of one vector of lanes of a block, whose [`Vehicle::numbers`] stand in rows.
     ///
     /// Without a copy of the numbers in between: there are more than registers, and each is best read from its
@@ -331,26 +387,21 @@ impl Vehicle<f64> {
         }
     }
 
-    /// All numbers: each rotor's, then mass, gravity, inertia, its inverse and the speed range.
+    /// Whether every rotor pushes along the body's z axis with a direction of length 1, and the axes of the body are
+    /// those of its moment of inertia.
     #[must_use]
-    pub fn numbers(&self) -> [f64; VEHICLE_NUMBERS] {
-        let rotors = self.rotors.iter().flat_map(|rotor| {
-            let vectors = [rotor.force, rotor.torque, rotor.thrust];
-            vectors.into_iter().flatten().chain([rotor.rising_rate, rotor.falling_rate])
-        });
-        let rest = [self.mass_inverse].into_iter().chain(self.gravity);
-        let matrices = self.inertia.into_iter().chain(self.inertia_inverse).flatten();
-        let mut numbers = [0.0; VEHICLE_NUMBERS];
-        let values = rotors.chain(rest).chain(matrices).chain([self.speed_min, self.speed_max]);
-        for (number, value) in numbers.iter_mut().zip(values) {
-            *number = value;
-        }
-        numbers
+    pub fn is_aligned(&self) -> bool {
+        let along_axes = |m: &[Vector<f64>; 3]| {
+            (0..3).all(|row| (0..3).all(|column| row == column || m[row][column] == 0.0))
+        };
+        self.rotors.iter().all(|rotor| rotor.force == [0.0, 0.0, 1.0])
+            && along_axes(&self.inertia)
+            && along_axes(&self.inertia_inverse)
     }
 
     /// The same parameters in every lane.
     #[inline(always)]
-    pub fn to_lanes<R: Real>(&self) -> Vehicle<R> {
+    pub fn to_lanes<R: Real, const ALIGNED: bool>(&self) -> Vehicle<R, ALIGNED> {
         let c = R::constant;
         let vector = |v: Vector<f64>| [c(v[0]), c(v[1]), c(v[2])];
         let matrix = |m: &[Vector<f64>; 3]| [vector(m[0]), vector(m[1]), vector(m[2])];

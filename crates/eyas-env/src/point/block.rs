@@ -66,6 +66,8 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_sm
 pub(super) struct Shared {
     config: PointConfig,
     vehicle: Vehicle<f64>,
+    /// Whether it is [aligned](Vehicle::is_aligned).
+    aligned: bool,
     lag: SpeedLag,
     max_episode_length: u32,
     start: Stream,
@@ -75,6 +77,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &PointConfig, seed: u64) -> Self {
         Self {
+            aligned: Vehicle::new(&config.robot).is_aligned(),
             vehicle: Vehicle::new(&config.robot),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
@@ -95,7 +98,9 @@ pub struct PointBlock {
     max_speed: Row,
     /// 1 where the target moves.
     moving: Row,
-    interference: Option<Interference>,
+    /// As it flies, under the interference.
+    vehicle: Vehicle<f64>,
+    interference: Interference,
 }
 
 impl PointBlock {
@@ -104,6 +109,7 @@ impl PointBlock {
         state.body.orientation[0] = Row::splat(1.0);
         let rest = [Row::ZERO; 3];
         Self {
+            vehicle: shared.vehicle,
             shared,
             ledger: Ledger::new(first_env),
             state,
@@ -111,7 +117,7 @@ impl PointBlock {
             target: Langevin { raw_position: rest, raw_velocity: rest, position: rest, velocity: rest },
             max_speed: Row::ZERO,
             moving: Row::ZERO,
-            interference: None,
+            interference: Interference::default(),
         }
     }
 }
@@ -135,7 +141,11 @@ impl EnvBlock for PointBlock {
     }
 
     fn step(&mut self, action: &[Row]) -> Step {
-        let Outcome { reward, causes } = dispatch(Advance { block: self, action });
+        let Outcome { reward, causes } = if self.shared.is_aligned() {
+            dispatch(Advance::<true> { block: self, action })
+        } else {
+            dispatch(Advance::<false> { block: self, action })
+        };
         // Isaac Lab's `episode_length_buf >= max_episode_length - 1`; never in play mode.
         let is_timed = self.shared.config.train_or_play;
         let limit = if is_timed { self.shared.max_episode_length - 1 } else { u32::MAX };
@@ -167,11 +177,22 @@ impl EnvBlock for PointBlock {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        self.interference = interference.effective();
+        self.vehicle = interference.altered(&self.shared.vehicle);
+        self.interference = interference;
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, ledger, state, set_point, target, max_speed, moving, interference: _ } = self;
+        let Self {
+            shared: _,
+            ledger,
+            state,
+            set_point,
+            target,
+            max_speed,
+            moving,
+            vehicle: _,
+            interference: _,
+        } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
         visit_rows(target.fields_mut(), visit);
@@ -292,7 +313,7 @@ impl Kernel for Observe<'_> {
     }
 }
 
-struct Advance<'a> {
+struct Advance<'a, const ALIGNED: bool> {
     block: &'a mut PointBlock,
     action: &'a [Row],
 }
@@ -303,7 +324,7 @@ struct Outcome {
     causes: [u32; 6],
 }
 
-impl Kernel for Advance<'_> {
+impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
     type Output = Outcome;
 
     #[inline(always)]
@@ -313,7 +334,7 @@ impl Kernel for Advance<'_> {
         for half in 0..HALVES {
             let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
             if live != 0 {
-                block.step_lanes::<L>(half, live, action, &mut outcome);
+                block.step_lanes::<L, ALIGNED>(half, live, action, &mut outcome);
             }
         }
         outcome
@@ -323,15 +344,19 @@ impl Kernel for Advance<'_> {
 impl PointBlock {
     /// Target, motors, physics, terminations and reward of one vector of lanes, in Isaac Lab's order.
     #[inline(always)]
-    fn step_lanes<L: Lanes>(&mut self, half: usize, live: u32, action: &[Row], outcome: &mut Outcome) {
+    fn step_lanes<L: Lanes, const ALIGNED: bool>(
+        &mut self,
+        half: usize,
+        live: u32,
+        action: &[Row],
+        outcome: &mut Outcome,
+    ) {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
         let target = self.advance_target::<L>(half, config);
-        let (mut vehicle, mut disturbance) = (shared.vehicle.to_lanes::<L>(), Disturbance::none());
-        if let Some(interference) = &self.interference {
-            interference.apply(&mut vehicle, &mut disturbance);
-        }
+        let vehicle = self.vehicle.to_lanes::<L, ALIGNED>();
+        let disturbance = self.interference.pushed(Disturbance::none());
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let range = vehicle.speed_max - vehicle.speed_min;
@@ -439,6 +464,10 @@ impl Shared {
 
     pub(super) fn vehicle(&self) -> &Vehicle<f64> {
         &self.vehicle
+    }
+
+    pub(super) fn is_aligned(&self) -> bool {
+        self.aligned
     }
 
     pub(super) fn lag(&self) -> SpeedLag {

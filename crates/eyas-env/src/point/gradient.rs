@@ -114,7 +114,12 @@ impl DifferentiableBlock for PointBlock {
         derivative: &mut Derivative,
         action: &mut [Row],
     ) -> Row {
-        dispatch(PullBackStep { shared: self.shared(), surrogate, record, derivative, action })
+        let shared = self.shared();
+        if shared.is_aligned() {
+            dispatch(PullBackStep::<true> { shared, surrogate, record, derivative, action })
+        } else {
+            dispatch(PullBackStep::<false> { shared, surrogate, record, derivative, action })
+        }
     }
 
     fn pull_back_observation(&self, record: &PointRecord, observation: &[Row], derivative: &mut Derivative) {
@@ -149,7 +154,7 @@ impl DifferentiableTask for PointConfig {
     }
 }
 
-struct PullBackStep<'a> {
+struct PullBackStep<'a, const ALIGNED: bool> {
     shared: &'a Shared,
     surrogate: &'a PointSurrogate,
     record: &'a PointRecord,
@@ -157,7 +162,7 @@ struct PullBackStep<'a> {
     action: &'a mut [Row],
 }
 
-impl Kernel for PullBackStep<'_> {
+impl<const ALIGNED: bool> Kernel for PullBackStep<'_, ALIGNED> {
     type Output = Row;
 
     #[inline(always)]
@@ -170,12 +175,12 @@ impl Kernel for PullBackStep<'_> {
     }
 }
 
-impl PullBackStep<'_> {
+impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     /// Costs and slopes, then back through physics, rotors and set-points.
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let config = self.shared.config();
-        let vehicle = self.shared.vehicle().to_lanes::<L>();
+        let vehicle = self.shared.vehicle().to_lanes::<L, ALIGNED>();
         let lag = self.shared.lag();
         let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
         let before = self.record.before.load::<L>(half);

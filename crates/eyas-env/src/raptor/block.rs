@@ -101,8 +101,12 @@ impl Shared {
 
 /// The vehicle of each lane and what its size implies.
 struct Crafts {
-    /// [`Vehicle::numbers`] of each lane.
+    /// [`Vehicle::numbers`] of each lane, as the vehicles are.
+    own: Box<[Row; VEHICLE_NUMBERS]>,
+    /// The same as they fly, under an interference.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    /// Whether each of them is [aligned](Vehicle::is_aligned).
+    aligned: bool,
     max_start_position: Row,
     position_threshold: Row,
     force_std: Row,
@@ -111,8 +115,11 @@ struct Crafts {
 impl Crafts {
     /// The vehicles of the lanes of a block.
     fn new(config: &RaptorConfig, lanes: &[&Craft; BLOCK]) -> Self {
+        let own = Vehicle::rows(lanes.iter().map(|craft| &craft.dynamics));
         let mut crafts = Self {
-            vehicle: Vehicle::rows(lanes.iter().map(|craft| &craft.dynamics)),
+            vehicle: own.clone(),
+            own,
+            aligned: lanes.iter().all(|craft| Vehicle::new(&craft.dynamics).is_aligned()),
             max_start_position: Row::ZERO,
             position_threshold: Row::ZERO,
             force_std: Row::ZERO,
@@ -123,6 +130,17 @@ impl Crafts {
             crafts.force_std[lane] = craft.random_force_std as f32;
         }
         crafts
+    }
+
+    /// Changes mass and rotors of all vehicles from what they are.
+    fn interfere(&mut self, interference: &Interference) {
+        for lane in 0..BLOCK {
+            let own = Vehicle::<f32>::from_numbers(&self.own.map(|row| row[lane]));
+            let altered = interference.altered(&own).numbers();
+            for (row, number) in self.vehicle.iter_mut().zip(altered) {
+                row[lane] = number;
+            }
+        }
     }
 }
 
@@ -143,7 +161,7 @@ pub struct RaptorBlock {
     moving: Row,
     /// Velocities of as many last steps as the observation's is late, world frame, m/s; the oldest first.
     past_velocities: VecDeque<[Row; 3]>,
-    interference: Option<Interference>,
+    interference: Interference,
 }
 
 impl RaptorBlock {
@@ -162,7 +180,7 @@ impl RaptorBlock {
             force: [Row::ZERO; 3],
             reference: Langevin::default(),
             moving: Row::ZERO,
-            interference: None,
+            interference: Interference::default(),
         }
     }
 
@@ -190,9 +208,14 @@ impl RaptorBlock {
         &self.crafts.position_threshold
     }
 
+    /// Whether the vehicles may be taken as aligned.
+    pub(super) fn is_aligned(&self) -> bool {
+        self.crafts.aligned
+    }
+
     /// The vehicles of one vector of lanes.
     #[inline(always)]
-    pub(super) fn vehicle<L: Lanes>(&self, half: usize) -> Vehicle<L> {
+    pub(super) fn vehicle<L: Lanes, const ALIGNED: bool>(&self, half: usize) -> Vehicle<L, ALIGNED> {
         Vehicle::load(&self.crafts.vehicle, half)
     }
 
@@ -225,7 +248,11 @@ impl EnvBlock for RaptorBlock {
         if self.past_velocities.pop_front().is_some() {
             self.past_velocities.push_back(self.state.body.velocity);
         }
-        let Outcome { reward, causes } = dispatch(Advance { block: self, action });
+        let Outcome { reward, causes } = if self.is_aligned() {
+            dispatch(Advance::<true> { block: self, action })
+        } else {
+            dispatch(Advance::<false> { block: self, action })
+        };
         let limit = self.shared.max_episode_length;
         self.ledger.advance(reward, &causes, limit)
     }
@@ -255,7 +282,8 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        self.interference = interference.effective();
+        self.interference = interference;
+        self.crafts.interfere(&interference);
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
@@ -352,7 +380,7 @@ impl RaptorBlock {
         }
         body = state.body;
 
-        let vehicle = self.vehicle::<L>(half);
+        let vehicle = self.vehicle::<L, false>(half);
         let range = vehicle.speed_max - vehicle.speed_min;
         // Relative speeds lie in [−1, 1].
         let lowest = L::constant(0.5 * (config.init.min_rpm + 1.0));
@@ -406,7 +434,7 @@ impl Kernel for Observe<'_> {
     fn run<L: Lanes>(self) {
         let Self { block, observation } = self;
         for half in 0..HALVES {
-            let vehicle = block.vehicle::<L>(half);
+            let vehicle = block.vehicle::<L, false>(half);
             let mut state = block.state.load::<L>(half);
             if let Some(late) = block.past_velocities.front() {
                 state.body.velocity = load_vector(late, half);
@@ -434,7 +462,7 @@ pub(super) fn load_motors<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
     [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
 }
 
-struct Advance<'a> {
+struct Advance<'a, const ALIGNED: bool> {
     block: &'a mut RaptorBlock,
     action: &'a [Row],
 }
@@ -445,7 +473,7 @@ struct Outcome {
     causes: [u32; 6],
 }
 
-impl Kernel for Advance<'_> {
+impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
     type Output = Outcome;
 
     #[inline(always)]
@@ -455,7 +483,7 @@ impl Kernel for Advance<'_> {
         for half in 0..HALVES {
             let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
             if live != 0 {
-                block.step_lanes::<L>(half, live, action, &mut outcome);
+                block.step_lanes::<L, ALIGNED>(half, live, action, &mut outcome);
             }
         }
         outcome
@@ -469,14 +497,18 @@ impl RaptorBlock {
     /// Physics, reference, terminations and reward of one vector of lanes, in RLtools' order: the reward is
     /// that of the state before the step.
     #[inline(always)]
-    fn step_lanes<L: Lanes>(&mut self, half: usize, live: u32, action: &[Row], outcome: &mut Outcome) {
+    fn step_lanes<L: Lanes, const ALIGNED: bool>(
+        &mut self,
+        half: usize,
+        live: u32,
+        action: &[Row],
+        outcome: &mut Outcome,
+    ) {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
-        let (mut vehicle, mut disturbance) = (self.vehicle::<L>(half), self.disturbance::<L>(half));
-        if let Some(interference) = &self.interference {
-            interference.apply(&mut vehicle, &mut disturbance);
-        }
+        let vehicle = self.vehicle::<L, ALIGNED>(half);
+        let disturbance = self.interference.pushed(self.disturbance::<L>(half));
         let state = self.state.load::<L>(half);
         let reference = self.reference.load::<L>(half);
         let action = load_motors::<L>(action, half);

@@ -104,7 +104,11 @@ impl DifferentiableBlock for RaptorBlock {
         derivative: &mut Derivative,
         action: &mut [Row],
     ) -> Row {
-        dispatch(PullBackStep { block: self, surrogate, record, derivative, action })
+        if self.is_aligned() {
+            dispatch(PullBackStep::<true> { block: self, surrogate, record, derivative, action })
+        } else {
+            dispatch(PullBackStep::<false> { block: self, surrogate, record, derivative, action })
+        }
     }
 
     fn pull_back_observation(&self, record: &RaptorRecord, observation: &[Row], derivative: &mut Derivative) {
@@ -164,7 +168,7 @@ impl DifferentiableTask for RaptorConfig {
     }
 }
 
-struct PullBackStep<'a> {
+struct PullBackStep<'a, const ALIGNED: bool> {
     block: &'a RaptorBlock,
     surrogate: &'a RaptorSurrogate,
     record: &'a RaptorRecord,
@@ -172,7 +176,7 @@ struct PullBackStep<'a> {
     action: &'a mut [Row],
 }
 
-impl Kernel for PullBackStep<'_> {
+impl<const ALIGNED: bool> Kernel for PullBackStep<'_, ALIGNED> {
     type Output = Row;
 
     #[inline(always)]
@@ -185,14 +189,14 @@ impl Kernel for PullBackStep<'_> {
     }
 }
 
-impl PullBackStep<'_> {
+impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let Self { block, surrogate, record, derivative, action: of_action } = self;
         let moment = Moment {
             config: block.config(),
             surrogate,
-            vehicle: &block.vehicle::<L>(half),
+            vehicle: &block.vehicle::<L, ALIGNED>(half),
             before: record.before.load(half),
             last_action: load_motors(&record.last_action, half),
             action: load_motors(&record.action, half),
@@ -213,10 +217,10 @@ impl PullBackStep<'_> {
 }
 
 /// One control step as going back through it knows it.
-struct Moment<'a, R> {
+struct Moment<'a, R, const ALIGNED: bool> {
     config: &'a RaptorConfig,
     surrogate: &'a RaptorSurrogate,
-    vehicle: &'a Vehicle<R>,
+    vehicle: &'a Vehicle<R, ALIGNED>,
     before: State<R>,
     last_action: [R; 4],
     action: [R; 4],
@@ -234,7 +238,7 @@ struct Pulled<R> {
     action: [R; 4],
 }
 
-impl<R: Real> Moment<'_, R> {
+impl<R: Real, const ALIGNED: bool> Moment<'_, R, ALIGNED> {
     /// Costs and slopes, then back through physics, rotors and set-points; `carried` is the derivative with
     /// respect to the action as later costs and observations know it.
     #[inline(always)]
@@ -329,7 +333,8 @@ impl Kernel for PullBackObservation<'_> {
             }
             let mut state = derivative.state.load(half);
             let mut command = load_motors(&derivative.command, half);
-            pull_back_observation(&block.vehicle(half), &before, &of_observation, &mut state, &mut command);
+            let vehicle = block.vehicle::<L, false>(half);
+            pull_back_observation(&vehicle, &before, &of_observation, &mut state, &mut command);
             derivative.state.store(half, &state);
             for (row, value) in derivative.command.iter_mut().zip(command) {
                 row.store(half, value);

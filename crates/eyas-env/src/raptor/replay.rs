@@ -252,7 +252,8 @@ impl Replay {
         let rounding = f64::from(f32::EPSILON);
         let mut angular = 0.0_f64;
         for input in inputs {
-            let vehicle = Vehicle::from_numbers(input.first_chunk().expect("inputs start with the vehicle"));
+            let vehicle =
+                Vehicle::<f64>::from_numbers(input.first_chunk().expect("inputs start with the vehicle"));
             for axis in 0..3 {
                 let torque: f64 = vehicle
                     .rotors

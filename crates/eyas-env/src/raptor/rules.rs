@@ -46,7 +46,10 @@ pub(super) fn relative_speed<R: Real>(vehicle: &Vehicle<R>, speed: R) -> R {
 
 /// Rotor speeds that an action asks for; outside `[-1, 1]` it asks for no more.
 #[inline(always)]
-pub(super) fn set_points<R: Real>(vehicle: &Vehicle<R>, action: &[R; 4]) -> [R; 4] {
+pub(super) fn set_points<R: Real, const ALIGNED: bool>(
+    vehicle: &Vehicle<R, ALIGNED>,
+    action: &[R; 4],
+) -> [R; 4] {
     let half_range = half_range(vehicle);
     let mut set_points = [R::zero(); 4];
     for (set_point, action) in set_points.iter_mut().zip(action) {
@@ -58,15 +61,15 @@ pub(super) fn set_points<R: Real>(vehicle: &Vehicle<R>, action: &[R; 4]) -> [R; 
 
 /// Rotor speed for each unit of action.
 #[inline(always)]
-pub(super) fn half_range<R: Real>(vehicle: &Vehicle<R>) -> R {
+pub(super) fn half_range<R: Real, const ALIGNED: bool>(vehicle: &Vehicle<R, ALIGNED>) -> R {
     R::constant(0.5) * (vehicle.speed_max - vehicle.speed_min)
 }
 
 /// Holds an action for one control step.
 #[inline(always)]
-pub(super) fn step<R: Real>(
+pub(super) fn step<R: Real, const ALIGNED: bool>(
     config: &RaptorConfig,
-    vehicle: &Vehicle<R>,
+    vehicle: &Vehicle<R, ALIGNED>,
     state: &State<R>,
     action: &[R; 4],
     disturbance: &Disturbance<R>,

@@ -332,7 +332,7 @@ impl Kernel for OnLanes {
                 values[lane] = value as f32;
             }
         }
-        let vehicle = vehicle(0).to_lanes::<L>();
+        let vehicle = vehicle(0).to_lanes::<L, false>();
         let still = disturbance();
         let disturbance = Disturbance {
             force_world: still.force_world.map(L::constant),
