@@ -334,7 +334,7 @@ impl<R: Real, const ALIGNED: bool> Differentiable<R> for Lagged<'_, R, ALIGNED> 
     fn pull_back_settle(&self, before: &State<R>, after: &State<R>) -> State<R> {
         let (limit, zero) = (R::constant(STATE_LIMIT), R::zero());
         let mut derivative = *after;
-        for (value, before) in derivative.body.clipped_mut().into_iter().zip({ before.body }.clipped_mut()) {
+        for (value, before) in derivative.body.clipped_mut().into_iter().zip(before.body.clipped()) {
             *value = R::select(limit.less(before.abs()), zero, *value);
         }
         let Vehicle { speed_min, speed_max, .. } = *self.vehicle;

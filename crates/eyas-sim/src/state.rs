@@ -48,6 +48,13 @@ impl<R> Body<R> {
             self;
         [a, b, c, d, e, f, g, h, i]
     }
+
+    /// Those numbers in the same order.
+    #[inline(always)]
+    pub(crate) fn clipped(&self) -> [&R; 9] {
+        let Self { position: p, velocity: v, angular_velocity: w, orientation: _ } = self;
+        [&p[0], &p[1], &p[2], &v[0], &v[1], &v[2], &w[0], &w[1], &w[2]]
+    }
 }
 
 impl<R> State<R> {

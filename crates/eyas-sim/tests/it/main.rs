@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "tests say what failed by panicking")]
 
 mod adjoint;
+mod aligned;
 mod conservation;
 mod vehicles;

@@ -7,6 +7,8 @@ use eyas_sim::{Disturbance, State, VEHICLE_NUMBERS, Vehicle, step_lagged};
 /// Vehicles of a fleet in flight, each with its own parameters.
 pub(super) struct Swarm {
     blocks: Vec<Block>,
+    /// Whether every vehicle is [aligned](Vehicle::is_aligned).
+    aligned: bool,
 }
 
 struct Block {
@@ -30,29 +32,37 @@ impl Swarm {
             }
             Block { vehicle: Vehicle::rows(crafts.iter().map(|it| &it.dynamics)), end: start, start }
         };
-        Self { blocks: fleet.chunks(BLOCK).map(block).collect() }
+        Self {
+            blocks: fleet.chunks(BLOCK).map(block).collect(),
+            aligned: fleet.iter().all(|it| Vehicle::new(&it.dynamics).is_aligned()),
+        }
     }
 
     /// Flies all of them from the start for some steps of 10 ms with constant set-points; returns the steps flown.
     pub(super) fn fly(&mut self, steps: u32) -> usize {
-        dispatch(Fly { blocks: &mut self.blocks, steps });
+        let blocks = &mut self.blocks;
+        if self.aligned {
+            dispatch(Fly::<true> { blocks, steps });
+        } else {
+            dispatch(Fly::<false> { blocks, steps });
+        }
         self.blocks.len() * BLOCK * steps as usize
     }
 }
 
-struct Fly<'a> {
+struct Fly<'a, const ALIGNED: bool> {
     blocks: &'a mut [Block],
     steps: u32,
 }
 
-impl Kernel for Fly<'_> {
+impl<const ALIGNED: bool> Kernel for Fly<'_, ALIGNED> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for block in self.blocks {
             for half in 0..HALVES {
-                let vehicle = Vehicle::<L>::load(&block.vehicle, half);
+                let vehicle = Vehicle::<L, ALIGNED>::load(&block.vehicle, half);
                 let set_point = block.start.rotor_speed.each_ref().map(|row| row.load(half));
                 let mut state = block.start.load(half);
                 for _ in 0..self.steps {
