@@ -122,12 +122,25 @@ pub(crate) struct Video {
     /// Camera: chase, fixed, orbit or top [default: chase for play and distill, fixed for train]
     #[arg(long, value_name = "NAME", requires = "video")]
     pub(crate) video_view: Option<String>,
-    /// Envs shown side by side [default: 1; 4 for train]
+    /// Width and height of a video, px [default: 1280x720]
+    #[arg(long, value_name = "WIDTHxHEIGHT", requires = "video", value_parser = pixels)]
+    pub(crate) video_size: Option<(usize, usize)>,
+    /// File: mp4 (H.264), or png: an animated PNG that loops, for pages that show pictures only [default: mp4]
+    #[arg(long, value_name = "NAME", requires = "video")]
+    pub(crate) video_format: Option<String>,
+    /// Envs shown side by side [default: 1, or all of `--vehicles`; 4 for train]
     #[arg(long, value_name = "N", requires = "video")]
     pub(crate) video_envs: Option<usize>,
     /// Largest share of a training's time that recording takes; videos beyond it are left out, but not the first
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, requires = "video")]
     pub(crate) video_max_share: f64,
+}
+
+/// A size in px, such as `1280x720`.
+fn pixels(text: &str) -> Result<(usize, usize), String> {
+    text.split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+        .ok_or_else(|| "expected a width and a height in px, such as 1280x720".into())
 }
 
 /// The live view.
@@ -439,6 +452,15 @@ pub(crate) struct Play {
     pub(crate) policy: PolicyFile,
     #[command(flatten)]
     pub(crate) web: Web,
+    /// Vehicles to fly side by side, all from the same start: names of `eyas vehicles list`, parameter files or fleets
+    #[arg(
+        long,
+        value_name = "NAME|PATH,…",
+        value_delimiter = ',',
+        num_args = 1,
+        conflicts_with_all = ["vehicle", "num_envs", "web"]
+    )]
+    pub(crate) vehicles: Vec<PathBuf>,
     /// What to fly: hover, langevin or, on the point task, figure8 [default: the last the task has]
     #[arg(long, value_name = "NAME")]
     pub(crate) trajectory: Option<String>,
@@ -800,10 +822,8 @@ fn reference(text: &str) -> Result<(f64, String), String> {
 }
 
 fn size(text: &str) -> Result<(usize, usize), String> {
-    let parts =
-        text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    match parts {
-        Some((width @ 400..=8000, height @ 300..=8000)) => Ok((width, height)),
+    match pixels(text) {
+        Ok((width @ 400..=8000, height @ 300..=8000)) => Ok((width, height)),
         _ => Err("expected 400x300 to 8000x8000".into()),
     }
 }
