@@ -69,7 +69,14 @@ pub(crate) fn encode(
 
 /// The pixels that differ from those shown, which become the new ones.
 fn changes(pixels: &[u8], shown: &mut [u8]) -> Vec<u8> {
-    let change = |(new, old): (&u8, &mut u8)| if *new == *old { UNCHANGED } else { *old = *new; *new };
+    let change = |(new, old): (&u8, &mut u8)| {
+        if *new == *old {
+            UNCHANGED
+        } else {
+            *old = *new;
+            *new
+        }
+    };
     pixels.iter().zip(shown).map(change).collect()
 }
 

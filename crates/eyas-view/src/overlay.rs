@@ -30,7 +30,7 @@ const MOTORS: [f32; 2] = [184.0, 142.0];
 const COMPACT_MOTORS: [f32; 3] = [10.0, 92.0, 56.0];
 const SMALL_MOTORS: [f32; 3] = [6.0, 64.0, 42.0];
 /// Least width of the card of a labelled memory, px.
-const MEMORY_LABEL: f32 = 184.0;
+const MEMORY_LABEL: f32 = 236.0;
 const CARD_OPACITY: f32 = 0.80;
 
 /// Everything but the legend.
@@ -230,9 +230,9 @@ pub(crate) fn memory(frame: &mut Frame, numbers: &[f32]) {
     if is_labelled {
         let shown = CELLS * ROWS;
         let label = if numbers.len() > shown {
-            format!("memory, {shown} of {}, −1 to 1", numbers.len())
+            format!("hidden state, {shown} of {}, −1 to 1", numbers.len())
         } else {
-            "memory, −1 to 1".into()
+            "hidden state, −1 to 1".into()
         };
         text::write(frame, &label, Size::Small, [left + pad, top + 8.0], palette::FAINT_INK);
     }

@@ -153,6 +153,15 @@ pub(crate) struct Web {
     pub(crate) web: Option<SocketAddr>,
 }
 
+/// The dashboard of a long run.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Terminal {
+    /// Show curves, times, teachers and log in the terminal while it runs; results do not depend on it
+    #[arg(long, conflicts_with = "multirun")]
+    pub(crate) tui: bool,
+}
+
 /// Where the live view is served, if not said otherwise.
 const ADDRESS: &str = "127.0.0.1:7878";
 
@@ -254,6 +263,8 @@ pub(crate) struct Train {
     pub(crate) flight: Flight,
     #[command(flatten)]
     pub(crate) web: Web,
+    #[command(flatten)]
+    pub(crate) terminal: Terminal,
     /// Iterations in all
     #[arg(long, value_name = "N")]
     pub(crate) max_iterations: Option<u32>,
@@ -354,6 +365,8 @@ pub(crate) struct Distill {
     pub(crate) flight: Flight,
     #[command(flatten)]
     pub(crate) web: Web,
+    #[command(flatten)]
+    pub(crate) terminal: Terminal,
     /// Checkpoint of the teacher; several times: many teachers, each with its vehicle beside it as `vehicle.json`
     #[arg(long, value_name = "FILE", required_unless_present = "teacher_dir")]
     pub(crate) teacher_checkpoint: Vec<PathBuf>,

@@ -52,7 +52,10 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
         return fly_live::<T>(arguments, address, &interrupt);
     }
     let (config, trajectory) = configure::<T>(arguments, arguments.trajectory.as_deref())?;
-    let film = Plan::of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: arguments.vehicles.len().max(1) })?;
+    let film = Plan::of(
+        &arguments.flight.video,
+        Defaults { view: View::Chase, num_envs: arguments.vehicles.len().max(1) },
+    )?;
     let loaded = arguments.policy.load()?;
     let fleet = fleet_of::<T>(&arguments.vehicles)?;
     let mut envs = envs_of(&config.env, &fleet, config.agent.seed);
@@ -189,8 +192,11 @@ fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
         }
         if !path.exists() {
             let names: Vec<&str> = vehicles().iter().map(|it| it.name).collect();
-            return Err(Failure::new(format!("`--vehicles {}`: neither a vehicle nor a file", path.display()))
-                .hint(format!("give a parameter file, a fleet, or one of {}", names.join(", "))));
+            return Err(Failure::new(format!(
+                "`--vehicles {}`: neither a vehicle nor a file",
+                path.display()
+            ))
+            .hint(format!("give a parameter file, a fleet, or one of {}", names.join(", "))));
         }
         let mut crafts = read_fleet(path)?;
         // The vehicle beside a teacher is called as the teacher's folder.
@@ -279,12 +285,7 @@ impl Recorder {
             for Flying { block, used, first, state } in &mut crowd {
                 let before = block.ended();
                 block.observe(&mut observation);
-                inference.act(
-                    &observation[pilot.features.clone()],
-                    state,
-                    &mut scratch,
-                    &mut action,
-                );
+                inference.act(&observation[pilot.features.clone()], state, &mut scratch, &mut action);
                 let outcome = block.step(&action);
                 for (place, lane) in lanes_of(*used).enumerate() {
                     let env = *first + place;

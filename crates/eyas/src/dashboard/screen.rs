@@ -1,0 +1,54 @@
+//! The terminal, which is left as it was found on every way out.
+
+use std::io;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eyas_run::Interrupt;
+use ratatui::DefaultTerminal;
+use ratatui::Frame;
+
+/// Whether the terminal is ours now: it is given back once, by whoever comes first.
+static IS_OPEN: AtomicBool = AtomicBool::new(false);
+
+/// A terminal in raw mode, on its second page.
+pub(super) struct Screen {
+    terminal: DefaultTerminal,
+}
+
+impl Screen {
+    /// Takes over the terminal; a panic, the second request to stop and the end of this give it back.
+    pub(super) fn open(interrupt: &Interrupt) -> io::Result<Self> {
+        interrupt.before_exit(give_back);
+        IS_OPEN.store(true, Ordering::SeqCst);
+        let terminal = ratatui::try_init().inspect_err(|_| give_back())?;
+        // The one that was just installed would leave the second page even after the dashboard has ended.
+        drop(panic::take_hook());
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            give_back();
+            print(info);
+        }));
+        Ok(Self { terminal })
+    }
+
+    /// Draws, as long as the terminal is ours.
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        if IS_OPEN.load(Ordering::SeqCst) {
+            self.terminal.draw(draw)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn give_back() {
+    if IS_OPEN.swap(false, Ordering::SeqCst) {
+        ratatui::restore();
+    }
+}
