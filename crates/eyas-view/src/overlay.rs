@@ -261,18 +261,21 @@ fn crash(frame: &mut Frame) {
 
 /// What the lines are, and how large the grid is.
 pub(crate) fn legend(frame: &mut Frame, grid_m: f32, magnification: f32, [edge, right]: [f32; 2]) {
-    if frame.width < THUMBNAIL_WIDTH {
-        return;
-    }
+    let is_thumbnail = frame.width < THUMBNAIL_WIDTH;
     let is_miniature = frame.width < MINIATURE_WIDTH;
     let mut notes = Vec::new();
     if !is_miniature {
         notes.push((Some(palette::FLOWN), "flown".to_owned()));
         notes.push((Some(palette::REFERENCE), "target".to_owned()));
     }
-    notes.push((None, format!("grid {grid_m} m")));
+    if !is_thumbnail {
+        notes.push((None, format!("grid {grid_m} m")));
+    }
     if magnification > 1.05 {
         notes.push((None, format!("vehicle ×{magnification:.1}")));
+    }
+    if notes.is_empty() {
+        return;
     }
     let widths: Vec<f32> = notes
         .iter()
@@ -280,7 +283,9 @@ pub(crate) fn legend(frame: &mut Frame, grid_m: f32, magnification: f32, [edge, 
         .collect();
     let width = widths.iter().sum::<f32>() + 18.0 * (notes.len() - 1) as f32 + 28.0;
     let height = if is_miniature { 26.0 } else { 30.0 };
-    let top = frame.height as f32 - (frame.width as f32 - edge) - height;
+    // A thumbnail's error stands below.
+    let below = if is_thumbnail { height + 4.0 } else { 0.0 };
+    let top = frame.height as f32 - (frame.width as f32 - edge) - height - below;
     let mut pen = right - width;
     card(frame, [pen, top, width, height]);
     pen += 14.0;

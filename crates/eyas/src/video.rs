@@ -382,9 +382,9 @@ pub(crate) fn vehicle_name<T: TaskConfig>(env: &T) -> String {
     format!("{}, {}", named.or(own).unwrap_or("quadrotor"), mass(vehicle.mass))
 }
 
-/// A mass for people: grams below ten kilograms.
+/// A mass for people: grams below a kilogram.
 pub(crate) fn mass(kilograms: f64) -> String {
-    if kilograms < 9.9995 { format!("{:.0} g", 1000.0 * kilograms) } else { format!("{kilograms:.1} kg") }
+    if kilograms < 0.9995 { format!("{:.0} g", 1000.0 * kilograms) } else { format!("{kilograms:.2} kg") }
 }
 
 /// Initials of the motors: `FL` for `front left`.

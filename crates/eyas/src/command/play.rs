@@ -19,7 +19,7 @@ use eyas_view::{Airframe, Caption, Flight, Moment, View};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;
-use crate::crew::VEHICLE;
+use crate::crew::{FOLDER, VEHICLE};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, Stage};
@@ -199,9 +199,10 @@ fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
             .hint(format!("give a parameter file, a fleet, or one of {}", names.join(", "))));
         }
         let mut crafts = read_fleet(path)?;
-        // The vehicle beside a teacher is called as the teacher's folder.
-        if let (Some(folder), true) = (path.parent().and_then(Path::file_name), path.ends_with(VEHICLE)) {
-            crafts.iter_mut().for_each(|craft| craft.id = folder.to_string_lossy().into_owned());
+        // The vehicle beside a teacher has the teacher's number.
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        if let (Some(number), true) = (folder.strip_prefix(FOLDER), path.ends_with(VEHICLE)) {
+            crafts.iter_mut().for_each(|craft| craft.id = format!("vehicle {number}"));
         }
         fleet.extend(crafts);
     }

@@ -12,11 +12,11 @@ use ratatui::widgets::{
 
 use super::story::Story;
 
-/// One panel: its title, whether it is logarithmic, and the tags that it shows if a run has them.
+/// One panel: its title, whether it is logarithmic, and the tags that it shows if a run has them, each with its name.
 struct Panel {
     title: &'static str,
     is_logarithmic: bool,
-    tags: &'static [&'static str],
+    tags: &'static [[&'static str; 2]],
 }
 
 /// Curves that say how a run goes, whatever learns.
@@ -24,17 +24,26 @@ const PANELS: [Panel; 3] = [
     Panel {
         title: "return",
         is_logarithmic: false,
-        tags: &["evaluation/mean_return", "data_collection/mean_return", "Train/mean_reward", "fleet/return"],
+        tags: &[
+            ["evaluation/mean_return", "evaluated"],
+            ["data_collection/mean_return", "collected"],
+            ["Train/mean_reward", "train"],
+            ["fleet/return", "of teacher"],
+        ],
     },
     Panel {
         title: "loss",
         is_logarithmic: true,
-        tags: &["training/loss", "Loss/cost", "Loss/value_function"],
+        tags: &[["training/loss", ""], ["Loss/cost", "cost"], ["Loss/value_function", "value"]],
     },
     Panel {
         title: "crash rate",
         is_logarithmic: false,
-        tags: &["evaluation/crash_rate", "data_collection/crash_rate", "fleet/terminated"],
+        tags: &[
+            ["evaluation/crash_rate", "evaluated"],
+            ["data_collection/crash_rate", "collected"],
+            ["fleet/terminated", "of teacher"],
+        ],
     },
 ];
 /// Colours of the curves of a panel, which colour-blind eyes tell apart in most palettes of terminals.
@@ -106,15 +115,14 @@ fn framed<'a>(title: impl Into<Line<'a>>) -> Block<'a> {
 }
 
 fn draw_panel(frame: &mut Frame, area: Rect, story: &Story, panel: &Panel) {
-    let known = panel.tags.iter().filter_map(|tag| story.curves.get_key_value(*tag)).take(COLORS.len());
+    let known = panel.tags.iter().filter_map(|[tag, name]| Some((name, story.curves.get(*tag)?)));
     let drawn = |value: f64| if panel.is_logarithmic { libm::log10(value) } else { value };
     let mut title = vec![Span::styled(format!(" {} ", panel.title), STRONG)];
     let mut lines: Vec<Vec<(f64, f64)>> = Vec::new();
-    for ((tag, curve), color) in known.zip(COLORS) {
+    for ((name, curve), color) in known.zip(COLORS) {
         let points = curve.points().map(|(step, value)| (step, drawn(value)));
         lines.push(points.filter(|(_, value)| value.is_finite()).collect());
         if let Some((_, last)) = curve.points().last() {
-            let name = tag.split('/').next().unwrap_or_default();
             title.push(Span::styled(format!("{name} {} ", number(last)), Style::new().fg(color)));
         }
     }
@@ -125,9 +133,7 @@ fn draw_panel(frame: &mut Frame, area: Rect, story: &Story, panel: &Panel) {
         return;
     };
     let value = |at: f64| number(if panel.is_logarithmic { libm::exp10(at) } else { at });
-    let labels = |[low, high]: [f64; 2], label: &dyn Fn(f64) -> String| {
-        [low, 0.5 * (low + high), high].map(|at| Span::styled(label(at), FAINT))
-    };
+    let label = |text: String| Span::styled(text, FAINT);
     let datasets = lines
         .iter()
         .zip(COLORS)
@@ -142,8 +148,13 @@ fn draw_panel(frame: &mut Frame, area: Rect, story: &Story, panel: &Panel) {
     let chart = Chart::new(datasets)
         .block(block)
         .legend_position(None)
-        .x_axis(Axis::default().bounds(x).labels(labels(x, &|at| format!("{at:.0}"))).style(FAINT))
-        .y_axis(Axis::default().bounds(y).labels(labels(y, &value)).style(FAINT));
+        .x_axis(Axis::default().bounds(x).labels(x.map(|at| label(format!("{at:.0}")))).style(FAINT))
+        .y_axis(
+            Axis::default()
+                .bounds(y)
+                .labels([y[0], 0.5 * (y[0] + y[1]), y[1]].map(|at| label(value(at))))
+                .style(FAINT),
+        );
     frame.render_widget(chart, area);
 }
 
@@ -209,7 +220,8 @@ fn draw_phases(frame: &mut Frame, area: Rect, story: &Story, elapsed_s: f64) {
 
 fn draw_log(frame: &mut Frame, area: Rect, story: &Story) {
     let shown = usize::from(area.height.saturating_sub(2));
-    let lines = story.lines.iter().filter(|line| !line.is_empty());
+    // Rules part the lines of a page; here they are in the way.
+    let lines = story.lines.iter().filter(|line| !line.trim_start_matches('=').is_empty());
     let skipped = lines.clone().count().saturating_sub(shown);
     let lines: Vec<Line> = lines.skip(skipped).map(|line| Line::raw(line.as_str())).collect();
     frame.render_widget(Paragraph::new(lines).block(framed(" log ")), area);

@@ -52,9 +52,8 @@ fn a_dashboard_changes_no_student_and_ends_with_the_table() {
     let (picture, after) = said.rsplit_once(GIVEN_BACK).expect("the terminal was given back");
     assert!(picture.contains("eyas distill") && picture.contains("crash rate"), "{picture}");
     assert!(after.contains("Training completed!") && after.contains("best student, all"), "{after}");
-    let student = |workspace: &Workspace| {
-        fs::read(workspace.distillation("it").join("final_student.pt")).unwrap()
-    };
+    let student =
+        |workspace: &Workspace| fs::read(workspace.distillation("it").join("final_student.pt")).unwrap();
     assert!(student(&plain) == student(&shown), "the dashboard changed the student");
 }
 
@@ -64,7 +63,8 @@ fn q_writes_a_checkpoint_and_stops() {
         return;
     }
     let workspace = Workspace::empty();
-    let settings = "--max_iterations 100000 --num_envs 32 --experiment_name it agent.algorithm.window_steps=20";
+    let settings =
+        "--max_iterations 100000 --num_envs 32 --experiment_name it agent.algorithm.window_steps=20";
     let (code, said) = in_a_terminal(&workspace, &format!("train {TASK} {settings} --tui"), "q");
     assert_eq!(code, Some(130), "{said}");
     let (_, after) = said.rsplit_once(GIVEN_BACK).expect("the terminal was given back");

@@ -98,13 +98,14 @@ fn many_vehicles_fly_side_by_side_from_the_same_start() {
     let workspace = Workspace::with_teacher();
     let play = "play --task Eyas-Raptor-v0 --experiment_name it --quiet --trajectory hover --max_steps 20";
     let student = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/students/raptor.pt");
-    let teacher = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/teachers/raptor/teacher_0045/vehicle.json");
+    let teacher =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/teachers/raptor/teacher_0045/vehicle.json");
     let said = workspace
         .eyas(&format!("{play} --checkpoint {student} --vehicles crazyflie,x500,{teacher}"))
         .and("env.init.guidance=0 env.init.max_position=0.4")
         .and("--video --video_format png --video_size 480x160 --video_view fixed --video_length 20")
         .succeed();
-    assert_in_order(&said, &["   crazyflie ", "        x500 ", "teacher_0045 "]);
+    assert_in_order(&said, &["   crazyflie ", "        x500 ", "vehicle 0045 "]);
     let run = workspace.runs("rsl_rl", "it").remove(0);
     assert_eq!(files(&run.join("videos/play")), ["rl-video-step-0.png"]);
     let bytes = fs::read(run.join("videos/play/rl-video-step-0.png")).unwrap();
@@ -117,9 +118,11 @@ fn many_vehicles_fly_side_by_side_from_the_same_start() {
             assert!((data[3 * vehicle + axis] - data[axis]).abs() < 0.005, "{:?}", &data[..9]);
         }
     }
-    workspace
-        .eyas(&format!("{play} --checkpoint {student} --vehicles crazyfly"))
-        .fail_with(&["`--vehicles crazyfly`: neither a vehicle nor a file", "hint: ", "crazyflie"]);
+    workspace.eyas(&format!("{play} --checkpoint {student} --vehicles crazyfly")).fail_with(&[
+        "`--vehicles crazyfly`: neither a vehicle nor a file",
+        "hint: ",
+        "crazyflie",
+    ]);
     workspace
         .eyas(&format!("play {TASK} --checkpoint teacher/model_best.pt --vehicles x500"))
         .fail_with(&["`--vehicles`: task `Isaac-Quadcopter-Point-Ctrl-v0` has a vehicle of its own"]);

@@ -250,7 +250,8 @@ fn a_fleet_is_watched_while_it_is_trained() {
     let workspace = Workspace::empty();
     // More vehicles than are trained while the page is looked at, each accepted after a moment.
     workspace.eyas("vehicles sample --num 1000 --seed 5 --out fleet").succeed();
-    let short = "--max_iterations 20 agent.algorithm.window_steps=40 agent.eval_interval=10 fleet.eval_episodes=32";
+    let short =
+        "--max_iterations 20 agent.algorithm.window_steps=40 agent.eval_interval=10 fleet.eval_episodes=32";
     let accepted = "fleet.required_return=-1000 fleet.max_terminated=1 fleet.max_own_terminated=1";
     let train = format!("train --task Eyas-Raptor-v0 --vehicles fleet {short} {accepted} --web 0");
     let live = Live::start(&workspace, &train);
