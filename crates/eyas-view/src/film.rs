@@ -230,8 +230,8 @@ impl Artist {
         self.main.paint(panel, (panel.width, panel.height), index, shot);
         let frame = self.main.frame.as_mut().expect("it has just been painted");
         let time_s = moment.step as f32 * scene.flight.period_s as f32;
-        overlay::draw(frame, &scene.caption, moment, time_s);
-        overlay::memory(frame, scene.flight.memory(index));
+        let memory = scene.flight.memory(index);
+        overlay::draw(frame, &scene.caption, moment, memory, time_s);
         let edge = frame.width as f32 - overlay::inset(frame.width);
         let mut right = edge;
         if let Some(shot) = panel.map.get(index) {

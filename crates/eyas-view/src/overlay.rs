@@ -33,10 +33,14 @@ const SMALL_MOTORS: [f32; 3] = [6.0, 64.0, 42.0];
 const MEMORY_LABEL: f32 = 236.0;
 const CARD_OPACITY: f32 = 0.80;
 
-/// Everything but the legend.
-pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
+/// Everything but the legend; `memory` is the hidden state of a recurrent policy, else empty.
+pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, memory: &[f32], time_s: f32) {
     if frame.width < THUMBNAIL_WIDTH {
         thumbnail(frame, caption, moment);
+        // There is room for one of both.
+        if memory.is_empty() {
+            small_motors(frame, caption, moment, SMALL_MOTORS);
+        }
     } else if frame.width < MINIATURE_WIDTH {
         miniature(frame, caption, moment, time_s);
     } else if frame.width < COMPACT_WIDTH {
@@ -46,6 +50,7 @@ pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s
         numbers(frame, moment, time_s);
         motors(frame, caption, moment);
     }
+    hidden_state(frame, memory);
     if moment.has_crashed {
         crash(frame);
     }
@@ -187,7 +192,7 @@ fn miniature(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32)
     small_motors(frame, caption, moment, SMALL_MOTORS);
 }
 
-/// Who and what in two lines, the error beside the motors.
+/// Who and what in two lines, and the error.
 fn thumbnail(frame: &mut Frame, caption: &Caption, moment: &Moment) {
     let limit = frame.width as f32 - 28.0;
     let title = text::fitted(&caption.title, Size::Small, limit);
@@ -202,20 +207,20 @@ fn thumbnail(frame: &mut Frame, caption: &Caption, moment: &Moment) {
     let [left, top] = [frame.width as f32 - 6.0 - width, frame.height as f32 - 32.0];
     card(frame, [left, top, width, 26.0]);
     text::write(frame, &error, Size::Small, [left + 8.0, top + 4.0], palette::INK);
-    small_motors(frame, caption, moment, SMALL_MOTORS);
 }
 
 /// Cells of a row of the hidden state, and rows of it: wider states are cut.
 const CELLS: usize = 16;
 const ROWS: usize = 4;
 
-/// The hidden state of a recurrent policy as cells of colours, above the motors; nothing if there is none.
-pub(crate) fn memory(frame: &mut Frame, numbers: &[f32]) {
+/// The hidden state as cells of colours, above the motors where they are shown; nothing if there is none.
+fn hidden_state(frame: &mut Frame, numbers: &[f32]) {
     if numbers.is_empty() {
         return;
     }
     let (cell, above) = match frame.width {
-        0..MINIATURE_WIDTH => (6.0, SMALL_MOTORS[0] + SMALL_MOTORS[2] + 4.0),
+        0..THUMBNAIL_WIDTH => (6.0, SMALL_MOTORS[0]),
+        THUMBNAIL_WIDTH..MINIATURE_WIDTH => (6.0, SMALL_MOTORS[0] + SMALL_MOTORS[2] + 4.0),
         MINIATURE_WIDTH..COMPACT_WIDTH => (8.0, COMPACT_MOTORS[0] + COMPACT_MOTORS[2] + 6.0),
         _ => (12.0, MARGIN + MOTORS[1] + 10.0),
     };
@@ -272,7 +277,8 @@ pub(crate) fn legend(frame: &mut Frame, grid_m: f32, magnification: f32, [edge, 
         notes.push((None, format!("grid {grid_m} m")));
     }
     if magnification > 1.05 {
-        notes.push((None, format!("vehicle ×{magnification:.1}")));
+        let what = if is_thumbnail { "" } else { "vehicle " };
+        notes.push((None, format!("{what}×{magnification:.1}")));
     }
     if notes.is_empty() {
         return;

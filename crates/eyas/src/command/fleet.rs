@@ -194,7 +194,7 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let spectacle =
         view.map(|view| Spectacle::start(view, "train a fleet", "teacher", &shown)).transpose()?;
     let course = Course {
-        activity: "teachers",
+        activity: "train a fleet",
         units: ["teacher", "steps"],
         position: done as u64,
         total: fleet.len() as u64,

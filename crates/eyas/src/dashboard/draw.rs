@@ -67,8 +67,10 @@ fn draw_at(frame: &mut Frame, story: &Story, elapsed_s: f64) {
     ])
     .areas(frame.area());
     draw_head(frame, head, story, elapsed_s);
-    for (panel, area) in PANELS.iter().zip(Layout::horizontal([Constraint::Fill(1); 3]).split(charts).iter())
-    {
+    let is_known = |panel: &&Panel| panel.tags.iter().any(|[tag, _]| story.curves.contains_key(*tag));
+    let known: Vec<&Panel> = PANELS.iter().filter(is_known).collect();
+    let areas = Layout::horizontal(vec![Constraint::Fill(1); known.len()]).split(charts);
+    for (panel, area) in known.into_iter().zip(areas.iter()) {
         draw_panel(frame, *area, story, panel);
     }
     let [left, right] = if story.table.is_some() {
@@ -138,9 +140,11 @@ fn draw_panel(frame: &mut Frame, area: Rect, story: &Story, panel: &Panel) {
         .iter()
         .zip(COLORS)
         .map(|(points, color)| {
+            // Teachers of a fleet are done in any order.
+            let is_ordered = points.windows(2).all(|pair| pair[0].0 <= pair[1].0);
             Dataset::default()
                 .marker(Marker::Braille)
-                .graph_type(GraphType::Line)
+                .graph_type(if is_ordered { GraphType::Line } else { GraphType::Scatter })
                 .style(Style::new().fg(color))
                 .data(points)
         })
@@ -163,7 +167,9 @@ fn bounds(numbers: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
     let start = [f64::INFINITY, f64::NEG_INFINITY];
     let [low, high] = numbers.fold(start, |[low, high], it| [low.min(it), high.max(it)]);
     let pad = if low < high { 0.0 } else { 0.5 };
-    (low <= high).then_some([low - pad, high + pad])
+    // A rate that is always 0 lies on the axis.
+    let low = if low == 0.0 { low } else { low - pad };
+    (low <= high).then_some([low, high + pad])
 }
 
 /// Four digits at most.
