@@ -311,7 +311,8 @@ fn columns(count: usize, (width, height): (usize, usize)) -> usize {
         let rows = count.div_ceil(columns);
         let shape = (width * rows) as f64 / (height * columns) as f64;
         let empty = (rows * columns - count) as f64 / count as f64;
-        libm::fabs(libm::log(shape / SHAPE)) + empty
+        // An empty place is worse than a picture of another shape.
+        libm::fabs(libm::log(shape / SHAPE)) + 3.0 * empty
     };
     (1..=count).min_by(|a, b| fault(*a).total_cmp(&fault(*b))).unwrap_or(1)
 }
@@ -401,7 +402,7 @@ mod tests {
 
     #[test]
     fn grids_leave_few_places_empty() {
-        let wide = [(1, 1), (2, 2), (3, 2), (4, 2), (8, 4), (9, 3), (10, 4), (16, 4), (64, 8)];
+        let wide = [(1, 1), (2, 2), (3, 3), (4, 2), (8, 4), (9, 3), (10, 4), (15, 5), (16, 4), (64, 8)];
         for (count, expected) in wide {
             assert_eq!(columns(count, SIZE), expected, "{count}");
         }

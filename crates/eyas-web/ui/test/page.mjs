@@ -216,6 +216,7 @@ if (kind !== "play") {
 }
 if (kind === "fleet") {
   await page.locator("#tab-tables").click();
+  await page.locator("summary", { hasText: "Teachers" }).click();
   await page.getByRole("cell", { name: "accepted" }).first().waitFor();
   assert.ok((await page.getByRole("columnheader", { name: "vehicle" }).count()) > 0);
 }
