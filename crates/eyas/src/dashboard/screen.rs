@@ -52,3 +52,37 @@ fn give_back() {
         ratatui::restore();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+    use std::process::Command;
+
+    /// Set in the process that panics.
+    const PANICS: &str = "EYAS_TEST_PANICS_WITH_A_SCREEN";
+
+    /// Runs itself in the pseudo-terminal of util-linux' `script`, if that is there.
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_printed() {
+        if env::var_os(PANICS).is_some() {
+            let _screen = Screen::open(&Interrupt::new()).unwrap();
+            panic!("as the test wants");
+        }
+        let name = "dashboard::screen::tests::a_panic_gives_the_terminal_back_before_it_is_printed";
+        let itself = env::current_exe().unwrap();
+        let command = format!("{} --exact {name} --nocapture", itself.display());
+        let output = Command::new("script")
+            .args(["--quiet", "--command", &command, "/dev/null"])
+            .env(PANICS, "1")
+            .output();
+        let Some(said) = output.ok().map(|it| String::from_utf8_lossy(&it.stdout).into_owned()) else {
+            eprintln!("skipped: needs `script` of util-linux");
+            return;
+        };
+        let (taken, given_back) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
+        let places = [taken, given_back, "as the test wants"].map(|part| said.find(part));
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{said}");
+        assert_eq!(said.matches(given_back).count(), 1, "{said}");
+    }
+}
