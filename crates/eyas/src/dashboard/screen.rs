@@ -69,17 +69,20 @@ mod tests {
             let _screen = Screen::open(&Interrupt::new()).unwrap();
             panic!("as the test wants");
         }
+        let version = Command::new("script").arg("--version").output();
+        if !version.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("util-linux")) {
+            eprintln!("skipped: needs `script` of util-linux");
+            return;
+        }
         let name = "dashboard::screen::tests::a_panic_gives_the_terminal_back_before_it_is_printed";
         let itself = env::current_exe().unwrap();
         let command = format!("{} --exact {name} --nocapture", itself.display());
         let output = Command::new("script")
             .args(["--quiet", "--command", &command, "/dev/null"])
             .env(PANICS, "1")
-            .output();
-        let Some(said) = output.ok().map(|it| String::from_utf8_lossy(&it.stdout).into_owned()) else {
-            eprintln!("skipped: needs `script` of util-linux");
-            return;
-        };
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
         let (taken, given_back) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
         let places = [taken, given_back, "as the test wants"].map(|part| said.find(part));
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{said}");
