@@ -77,12 +77,11 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
             .iter()
             .enumerate()
             .map(|(env, flight)| {
-                let [title, subtitle] = match fleet.get(env) {
-                    Some(craft) => [craft.id.clone(), mass(craft.dynamics.mass)],
-                    None => {
-                        let vehicle = vehicle_name(&config.env);
-                        [checkpoint.to_string(), format!("{vehicle} · {trajectory} · env {env}")]
-                    }
+                let [title, subtitle] = if let Some(craft) = fleet.get(env) {
+                    [craft.id.clone(), mass(craft.dynamics.mass)]
+                } else {
+                    let vehicle = vehicle_name(&config.env);
+                    [checkpoint.to_string(), format!("{vehicle} · {trajectory} · env {env}")]
                 };
                 let vehicle = fleet.get(env).map_or(config.env.vehicle(), |craft| &craft.dynamics);
                 let caption = Caption { title, subtitle, motors: motors.clone() };
@@ -202,7 +201,9 @@ fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
         // The vehicle beside a teacher has the teacher's number.
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         if let (Some(number), true) = (folder.strip_prefix(FOLDER), path.ends_with(VEHICLE)) {
-            crafts.iter_mut().for_each(|craft| craft.id = format!("vehicle {number}"));
+            for craft in &mut crafts {
+                craft.id = format!("vehicle {number}");
+            }
         }
         fleet.extend(crafts);
     }
