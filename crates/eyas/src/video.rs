@@ -29,7 +29,7 @@ const INTERVAL: u64 = 2000;
 /// Widths and heights of a video, px.
 const SIZES: std::ops::RangeInclusive<usize> = 64..=4096;
 /// Most vehicles that can still be told apart.
-const MOST_ENVS: usize = 64;
+pub(crate) const MOST_ENVS: usize = 64;
 
 /// What counts towards the next video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,9 @@ use crate::flyable::Flyable;
 use crate::live::{self, Stage};
 use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer};
-use crate::video::{Defaults, Flown, Plan, mass, motor_names, record_flights, vehicle_name, videos_of};
+use crate::video::{
+    Defaults, Flown, MOST_ENVS, Plan, mass, motor_names, record_flights, vehicle_name, videos_of,
+};
 
 /// Folder of all runs, as the original's.
 const ROOT: &str = "logs/rsl_rl";
@@ -52,12 +54,10 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
         return fly_live::<T>(arguments, address, &interrupt);
     }
     let (config, trajectory) = configure::<T>(arguments, arguments.trajectory.as_deref())?;
-    let film = Plan::of(
-        &arguments.flight.video,
-        Defaults { view: View::Chase, num_envs: arguments.vehicles.len().max(1) },
-    )?;
-    let loaded = arguments.policy.load()?;
     let fleet = fleet_of::<T>(&arguments.vehicles)?;
+    let shown = Defaults { view: View::Chase, num_envs: fleet.len().clamp(1, MOST_ENVS) };
+    let film = Plan::of(&arguments.flight.video, shown)?;
+    let loaded = arguments.policy.load()?;
     let mut envs = envs_of(&config.env, &fleet, config.agent.seed);
     let spec = envs[0].spec().clone();
     let pilot = Pilot::new(&loaded.policy, &spec)?;
