@@ -278,7 +278,6 @@ fn a_policy_that_comes_while_one_flies_can_be_chosen() {
     assert!(!scene().contains("later.pt"));
     fs::copy(workspace.path("teacher/model_best.pt"), workspace.path("teacher/later.pt")).unwrap();
     assert!(scene().contains("later.pt"));
-    drop(scene);
     socket.send(r#"{"type":"policy","name":"later.pt"}"#.into()).unwrap();
     loop {
         if let tungstenite::Message::Text(text) = socket.read().unwrap()
