@@ -1,7 +1,7 @@
 //! Ctrl-C asks a run to stop after the current step; a second Ctrl-C stops it at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::error::RunError;
 
@@ -26,6 +26,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
+    last_words: Arc<OnceLock<fn()>>,
 }
 
 impl Interrupt {
@@ -46,12 +47,7 @@ impl Interrupt {
     pub fn install() -> Result<Self, RunError> {
         let interrupt = Self::new();
         let handle = interrupt.clone();
-        ctrlc::set_handler(move || {
-            if handle.requested.swap(true, Ordering::SeqCst) {
-                exit_now();
-            }
-        })
-        .map_err(|source| RunError::Interrupt { source })?;
+        ctrlc::set_handler(move || handle.request()).map_err(|source| RunError::Interrupt { source })?;
         Ok(interrupt)
     }
 
@@ -59,6 +55,22 @@ impl Interrupt {
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.requested.load(Ordering::SeqCst)
+    }
+
+    /// Asks the run to stop, as Ctrl-C does: the second time the program exits with status 130, without running
+    /// destructors.
+    pub fn request(&self) {
+        if self.requested.swap(true, Ordering::SeqCst) {
+            if let Some(last_words) = self.last_words.get() {
+                last_words();
+            }
+            exit_now();
+        }
+    }
+
+    /// Runs something before a second request exits, such as giving back the terminal. The first caller is heard.
+    pub fn before_exit(&self, last_words: fn()) {
+        let _ = self.last_words.set(last_words);
     }
 
     /// Asks the run to stop, as the first Ctrl-C does.

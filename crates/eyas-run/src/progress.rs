@@ -122,7 +122,8 @@ fn render(label: &str, position: u64, total: u64, counted: Option<(u64, &str)>, 
 }
 
 /// Two digits: `1.2e6` from a thousand on, `37` and `0.42` below.
-fn rate(per_second: f64) -> String {
+#[must_use]
+pub fn rate(per_second: f64) -> String {
     match per_second {
         rate if rate >= 1000.0 => format!("{rate:.1e}"),
         rate if rate >= 10.0 => format!("{rate:.0}"),
@@ -132,7 +133,8 @@ fn rate(per_second: f64) -> String {
 }
 
 /// Two units at most: `12 s`, `3 min 20 s`, `2 h 5 min`.
-fn duration(seconds: f64) -> String {
+#[must_use]
+pub fn duration(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     let (minutes, hours) = (seconds / 60, seconds / 3600);
     match (hours, minutes) {

@@ -18,6 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let grid = Film::new((1280, 720), 3, script::scenes(9, View::Fixed));
     write(&Path::new(&folder).join("grid.png"), &grid.frame(140))?;
+    let memory = script::film_with_memory((1280, 720), 16);
+    write(&Path::new(&folder).join("memory.png"), &memory.frame(60))?;
     let pair: Vec<Scene> = script::scenes(2, View::Chase);
     write(&Path::new(&folder).join("pair.png"), &Film::new((1280, 720), 2, pair).frame(140))?;
     std::fs::write(Path::new(&folder).join("chase.mp4"), script::film((1280, 720), View::Chase).encode()?)?;

@@ -1,6 +1,7 @@
 //! Flights side by side as a video.
 
 use crate::airframe::Airframe;
+use crate::apng;
 use crate::backdrop::{self, Ground};
 use crate::flight::Flight;
 use crate::frame::{Frame, palette};
@@ -75,6 +76,19 @@ impl Film {
     /// Number of frames.
     pub fn num_frames(&self) -> usize {
         self.num_moments.div_ceil(self.stride)
+    }
+
+    /// The bytes of an animated PNG file that repeats the film without end, at half its frames.
+    ///
+    /// # Errors
+    ///
+    /// [`VideoError::Empty`] for a film without moments.
+    pub fn encode_png(&self) -> Result<Vec<u8>, VideoError> {
+        let mut painter = self.painter();
+        let count = self.num_frames().div_ceil(2);
+        apng::encode((self.width, self.height), 2 * self.period_us(), count, |index, frame| {
+            painter(2 * index, frame);
+        })
     }
 
     /// Time that a frame is shown, µs.
@@ -216,7 +230,8 @@ impl Artist {
         self.main.paint(panel, (panel.width, panel.height), index, shot);
         let frame = self.main.frame.as_mut().expect("it has just been painted");
         let time_s = moment.step as f32 * scene.flight.period_s as f32;
-        overlay::draw(frame, &scene.caption, moment, time_s);
+        let memory = scene.flight.memory(index);
+        overlay::draw(frame, &scene.caption, moment, memory, time_s);
         let edge = frame.width as f32 - overlay::inset(frame.width);
         let mut right = edge;
         if let Some(shot) = panel.map.get(index) {

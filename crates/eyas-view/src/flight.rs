@@ -55,18 +55,32 @@ pub struct Flight {
     /// Control period, s.
     pub period_s: f64,
     moments: Vec<Moment>,
+    /// What a recurrent policy remembered at each moment, one after the other.
+    memories: Vec<f32>,
 }
 
 impl Flight {
     /// An empty flight.
     pub fn new(period_s: f64) -> Self {
-        Self { period_s, moments: Vec::new() }
+        Self { period_s, ..Self::default() }
     }
 
     /// Adds a moment; one with numbers that are not finite repeats the last one, since it has no place.
-    pub fn push(&mut self, moment: Moment) {
+    ///
+    /// `memory` is the hidden state of a recurrent policy after the moment's action, as wide in all moments; empty of
+    /// one that has none.
+    pub fn push(&mut self, moment: Moment, memory: &[f32]) {
         let shown = if moment.is_finite() { Some(moment) } else { self.moments.last().copied() };
-        self.moments.extend(shown.map(|shown| Moment { has_crashed: moment.has_crashed, ..shown }));
+        if let Some(shown) = shown {
+            self.moments.push(Moment { has_crashed: moment.has_crashed, ..shown });
+            self.memories.extend(memory);
+        }
+    }
+
+    /// What the policy remembered at a moment; empty if it remembers nothing.
+    pub(crate) fn memory(&self, index: usize) -> &[f32] {
+        let width = self.memories.len() / self.moments.len().max(1);
+        &self.memories[index * width..(index + 1) * width]
     }
 
     /// The moments, in order.
@@ -78,8 +92,13 @@ impl Flight {
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
         let end = range.end.min(self.moments.len());
-        let moments = self.moments[range.start.min(end)..end].to_vec();
-        Self { period_s: self.period_s, moments }
+        let start = range.start.min(end);
+        let width = self.memories.len() / self.moments.len().max(1);
+        Self {
+            period_s: self.period_s,
+            moments: self.moments[start..end].to_vec(),
+            memories: self.memories[start * width..end * width].to_vec(),
+        }
     }
 
     /// Indices of the moments of the same episode as one.
@@ -117,7 +136,9 @@ impl Flight {
                     *step += 1;
                     let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
                     let has_crashed = outcome.terminated >> lane & 1 == 1;
-                    flight.push(Moment::new(&block.telemetry(lane), command, *episode, *step, has_crashed));
+                    let memory: Vec<f32> = state.iter().map(|row| row[lane]).collect();
+                    let moment = Moment::new(&block.telemetry(lane), command, *episode, *step, has_crashed);
+                    flight.push(moment, &memory);
                     if block.ended() >> lane & 1 == 1 {
                         (*episode, *step) = (*episode + 1, 0);
                     }

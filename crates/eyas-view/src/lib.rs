@@ -1,9 +1,10 @@
-//! A software renderer: films of flying quadrotors as MP4, plots as PNG.
+//! A software renderer: films of flying quadrotors as MP4 or animated PNG, plots as PNG.
 //!
 //! Everything is drawn on the CPU with the same operations on every machine, so a film and a plot have the same bytes
 //! everywhere.
 
 mod airframe;
+mod apng;
 mod backdrop;
 mod film;
 mod flight;
@@ -13,6 +14,7 @@ mod mesh;
 mod mp4;
 mod overlay;
 mod plot;
+mod quantizer;
 mod raster;
 mod space;
 mod text;

@@ -2,6 +2,7 @@
 
 use crate::flight::Moment;
 use crate::frame::{Color, Frame, palette};
+use crate::plot::gradient::diverging;
 use crate::text::{self, Size};
 
 /// What a picture is labelled with.
@@ -19,13 +20,28 @@ pub struct Caption {
 pub(crate) const COMPACT_WIDTH: usize = 900;
 /// Below this one, px, only the essentials.
 const MINIATURE_WIDTH: usize = 560;
+/// Below this one, px, names on two lines and nothing that takes half of the picture.
+const THUMBNAIL_WIDTH: usize = 280;
 
 const MARGIN: f32 = 20.0;
+/// Width and height of the card of the motors, px.
+const MOTORS: [f32; 2] = [184.0, 142.0];
+/// Distance from the edges, width and height of smaller ones, px.
+const COMPACT_MOTORS: [f32; 3] = [10.0, 92.0, 56.0];
+const SMALL_MOTORS: [f32; 3] = [6.0, 64.0, 42.0];
+/// Least width of the card of a labelled memory, px.
+const MEMORY_LABEL: f32 = 236.0;
 const CARD_OPACITY: f32 = 0.80;
 
-/// Everything but the legend.
-pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
-    if frame.width < MINIATURE_WIDTH {
+/// Everything but the legend; `memory` is the hidden state of a recurrent policy, else empty.
+pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, memory: &[f32], time_s: f32) {
+    if frame.width < THUMBNAIL_WIDTH {
+        thumbnail(frame, caption, moment);
+        // There is room for one of both.
+        if memory.is_empty() {
+            small_motors(frame, caption, moment, SMALL_MOTORS);
+        }
+    } else if frame.width < MINIATURE_WIDTH {
         miniature(frame, caption, moment, time_s);
     } else if frame.width < COMPACT_WIDTH {
         compact(frame, caption, moment, time_s);
@@ -34,6 +50,7 @@ pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s
         numbers(frame, moment, time_s);
         motors(frame, caption, moment);
     }
+    hidden_state(frame, memory);
     if moment.has_crashed {
         crash(frame);
     }
@@ -99,7 +116,7 @@ fn numbers(frame: &mut Frame, moment: &Moment, time_s: f32) {
 }
 
 fn motors(frame: &mut Frame, caption: &Caption, moment: &Moment) {
-    let (width, height) = (184.0, 142.0);
+    let [width, height] = MOTORS;
     let top = frame.height as f32 - MARGIN - height;
     card(frame, [MARGIN, top, width, height]);
     text::write(frame, "motor commands, %", Size::Small, [MARGIN + 16.0, top + 9.0], palette::FAINT_INK);
@@ -147,7 +164,7 @@ fn compact(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
         let start = left + 110.0 - text::width(line, size);
         text::write(frame, line, size, [start, y], color);
     }
-    small_motors(frame, caption, moment, [10.0, 92.0, 56.0]);
+    small_motors(frame, caption, moment, COMPACT_MOTORS);
 }
 
 /// Motor bars without numbers in the lower left corner: distance from the edges, width and height, px.
@@ -172,12 +189,71 @@ fn miniature(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32)
     let left = frame.width as f32 - 6.0 - numbers_width;
     card(frame, [left, 6.0, numbers_width, 26.0]);
     text::write(frame, &numbers, Size::Small, [left + 8.0, 10.0], palette::INK);
-    small_motors(frame, caption, moment, [6.0, 64.0, 42.0]);
+    small_motors(frame, caption, moment, SMALL_MOTORS);
+}
+
+/// Who and what in two lines, and the error.
+fn thumbnail(frame: &mut Frame, caption: &Caption, moment: &Moment) {
+    let limit = frame.width as f32 - 28.0;
+    let title = text::fitted(&caption.title, Size::Small, limit);
+    let subtitle = text::fitted(&caption.subtitle, Size::Small, limit);
+    let width = text::width(&title, Size::Small).max(text::width(&subtitle, Size::Small)) + 16.0;
+    card(frame, [6.0, 6.0, width, 42.0]);
+    text::write(frame, &title, Size::Small, [14.0, 9.0], palette::INK);
+    text::write(frame, &subtitle, Size::Small, [14.0, 26.0], palette::FAINT_INK);
+    let (error, unit) = length(moment.position_error());
+    let error = format!("{error} {unit}");
+    let width = text::width(&error, Size::Small) + 16.0;
+    let [left, top] = [frame.width as f32 - 6.0 - width, frame.height as f32 - 32.0];
+    card(frame, [left, top, width, 26.0]);
+    text::write(frame, &error, Size::Small, [left + 8.0, top + 4.0], palette::INK);
+}
+
+/// Cells of a row of the hidden state, and rows of it: wider states are cut.
+const CELLS: usize = 16;
+const ROWS: usize = 4;
+
+/// The hidden state as cells of colours, above the motors where they are shown; nothing if there is none.
+fn hidden_state(frame: &mut Frame, numbers: &[f32]) {
+    if numbers.is_empty() {
+        return;
+    }
+    let (cell, above) = match frame.width {
+        0..THUMBNAIL_WIDTH => (6.0, SMALL_MOTORS[0]),
+        THUMBNAIL_WIDTH..MINIATURE_WIDTH => (6.0, SMALL_MOTORS[0] + SMALL_MOTORS[2] + 4.0),
+        MINIATURE_WIDTH..COMPACT_WIDTH => (8.0, COMPACT_MOTORS[0] + COMPACT_MOTORS[2] + 6.0),
+        _ => (12.0, MARGIN + MOTORS[1] + 10.0),
+    };
+    let is_labelled = frame.width >= COMPACT_WIDTH;
+    let head = if is_labelled { 24.0 } else { 0.0 };
+    let pad = if is_labelled { 12.0 } else { 5.0 };
+    let rows = numbers.len().div_ceil(CELLS).min(ROWS);
+    let columns = numbers.len().min(CELLS);
+    let (width, height) = (columns as f32 * cell + 2.0 * pad, rows as f32 * cell + 2.0 * pad + head);
+    let (left, top) = (inset(frame.width), frame.height as f32 - above - height);
+    card(frame, [left, top, if is_labelled { width.max(MEMORY_LABEL) } else { width }, height]);
+    if is_labelled {
+        let shown = CELLS * ROWS;
+        let label = if numbers.len() > shown {
+            format!("hidden state, {shown} of {}, −1 to 1", numbers.len())
+        } else {
+            "hidden state, −1 to 1".into()
+        };
+        text::write(frame, &label, Size::Small, [left + pad, top + 8.0], palette::FAINT_INK);
+    }
+    for (place, number) in numbers.iter().take(CELLS * ROWS).enumerate() {
+        let at = |index: usize| index as f32 * cell + pad;
+        let corner = [left + at(place % CELLS), top + head + at(place / CELLS)];
+        frame.fill([corner[0], corner[1], cell - 1.0, cell - 1.0], palette::RULE, 1.0);
+        let inner = [corner[0] + 0.5, corner[1] + 0.5, cell - 2.0, cell - 2.0];
+        frame.fill(inner, diverging(*number), 1.0);
+    }
 }
 
 fn crash(frame: &mut Frame) {
     let (label, size, top, height) = match frame.width {
-        0..MINIATURE_WIDTH => ("limits exceeded", Size::Small, 38.0, 26.0),
+        0..THUMBNAIL_WIDTH => ("limits exceeded", Size::Small, 54.0, 26.0),
+        THUMBNAIL_WIDTH..MINIATURE_WIDTH => ("limits exceeded", Size::Small, 38.0, 26.0),
         MINIATURE_WIDTH..COMPACT_WIDTH => ("episode ended: limits exceeded", Size::Medium, 74.0, 40.0),
         _ => ("episode ended: limits exceeded", Size::Medium, MARGIN, 40.0),
     };
@@ -190,15 +266,22 @@ fn crash(frame: &mut Frame) {
 
 /// What the lines are, and how large the grid is.
 pub(crate) fn legend(frame: &mut Frame, grid_m: f32, magnification: f32, [edge, right]: [f32; 2]) {
+    let is_thumbnail = frame.width < THUMBNAIL_WIDTH;
     let is_miniature = frame.width < MINIATURE_WIDTH;
     let mut notes = Vec::new();
     if !is_miniature {
         notes.push((Some(palette::FLOWN), "flown".to_owned()));
         notes.push((Some(palette::REFERENCE), "target".to_owned()));
     }
-    notes.push((None, format!("grid {grid_m} m")));
+    if !is_thumbnail {
+        notes.push((None, format!("grid {grid_m} m")));
+    }
     if magnification > 1.05 {
-        notes.push((None, format!("vehicle ×{magnification:.1}")));
+        let what = if is_thumbnail { "" } else { "vehicle " };
+        notes.push((None, format!("{what}×{magnification:.1}")));
+    }
+    if notes.is_empty() {
+        return;
     }
     let widths: Vec<f32> = notes
         .iter()
@@ -206,7 +289,9 @@ pub(crate) fn legend(frame: &mut Frame, grid_m: f32, magnification: f32, [edge, 
         .collect();
     let width = widths.iter().sum::<f32>() + 18.0 * (notes.len() - 1) as f32 + 28.0;
     let height = if is_miniature { 26.0 } else { 30.0 };
-    let top = frame.height as f32 - (frame.width as f32 - edge) - height;
+    // A thumbnail's error stands below.
+    let below = if is_thumbnail { height + 4.0 } else { 0.0 };
+    let top = frame.height as f32 - (frame.width as f32 - edge) - height - below;
     let mut pen = right - width;
     card(frame, [pen, top, width, height]);
     pen += 14.0;

@@ -9,10 +9,9 @@ const MOST_POINTS: usize = 2048;
 /// Curves kept; more is a mistake of who feeds them.
 const MOST_CURVES: usize = 1024;
 
-/// One curve.
-#[derive(Debug, Default)]
-struct Curve {
-    tag: String,
+/// One curve, thinned as it grows.
+#[derive(Debug)]
+pub struct Curve {
     /// Every so many points one is kept.
     stride: usize,
     seen: usize,
@@ -22,8 +21,20 @@ struct Curve {
     values: Vec<f64>,
 }
 
+impl Default for Curve {
+    fn default() -> Self {
+        Self { stride: 1, seen: 0, revision: 0, steps: Vec::new(), values: Vec::new() }
+    }
+}
+
 impl Curve {
-    fn push(&mut self, step: f64, value: f64) {
+    /// The points that are kept, in order: steps and values.
+    pub fn points(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
+        self.steps.iter().copied().zip(self.values.iter().copied())
+    }
+
+    /// Adds a point.
+    pub fn push(&mut self, step: f64, value: f64) {
         let is_kept = self.seen.is_multiple_of(self.stride);
         self.seen += 1;
         if !is_kept {
@@ -45,7 +56,7 @@ impl Curve {
 /// All curves.
 #[derive(Debug, Default)]
 pub(crate) struct Curves {
-    curves: Vec<Curve>,
+    curves: Vec<(String, Curve)>,
     places: HashMap<String, usize>,
 }
 
@@ -71,23 +82,23 @@ impl Curves {
             None if self.curves.len() == MOST_CURVES => return,
             None => {
                 self.places.insert(tag.to_owned(), self.curves.len());
-                self.curves.push(Curve { tag: tag.to_owned(), stride: 1, ..Curve::default() });
+                self.curves.push((tag.to_owned(), Curve::default()));
                 self.curves.len() - 1
             }
         };
-        self.curves[place].push(step as f64, value);
+        self.curves[place].1.push(step as f64, value);
     }
 
     /// What is new since `seen`, which is brought up to date.
     pub(crate) fn news(&self, seen: &mut Seen) -> Vec<Piece> {
         seen.0.resize(self.curves.len(), (0, 0));
         let mut pieces = Vec::new();
-        for (curve, (revision, count)) in self.curves.iter().zip(&mut seen.0) {
+        for ((tag, curve), (revision, count)) in self.curves.iter().zip(&mut seen.0) {
             let anew = *revision != curve.revision;
             let first = if anew { 0 } else { *count };
             if anew || first < curve.steps.len() {
                 let (steps, values) = (curve.steps[first..].to_vec(), curve.values[first..].to_vec());
-                pieces.push(Piece { tag: curve.tag.clone(), anew, steps, values });
+                pieces.push(Piece { tag: tag.clone(), anew, steps, values });
             }
             (*revision, *count) = (curve.revision, curve.steps.len());
         }

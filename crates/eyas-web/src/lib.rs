@@ -21,6 +21,7 @@ mod message;
 mod page;
 mod server;
 
+pub use curves::Curve;
 pub use hub::Feed;
 pub use message::{Control, HeatMap, Poses, Request, Scene, Settings, Table, Vehicle, VehiclePose};
 pub use server::LiveView;

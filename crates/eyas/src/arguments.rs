@@ -122,12 +122,25 @@ pub(crate) struct Video {
     /// Camera: chase, fixed, orbit or top [default: chase for play and distill, fixed for train]
     #[arg(long, value_name = "NAME", requires = "video")]
     pub(crate) video_view: Option<String>,
-    /// Envs shown side by side [default: 1; 4 for train]
+    /// Width and height of a video, px [default: 1280x720]
+    #[arg(long, value_name = "WIDTHxHEIGHT", requires = "video", value_parser = pixels)]
+    pub(crate) video_size: Option<(usize, usize)>,
+    /// File: mp4 (H.264), or png: an animated PNG that loops, for pages that show pictures only [default: mp4]
+    #[arg(long, value_name = "NAME", requires = "video")]
+    pub(crate) video_format: Option<String>,
+    /// Envs shown side by side [default: 1, or all of `--vehicles`; 4 for train]
     #[arg(long, value_name = "N", requires = "video")]
     pub(crate) video_envs: Option<usize>,
     /// Largest share of a training's time that recording takes; videos beyond it are left out, but not the first
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, requires = "video")]
     pub(crate) video_max_share: f64,
+}
+
+/// A size in px, such as `1280x720`.
+fn pixels(text: &str) -> Result<(usize, usize), String> {
+    text.split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+        .ok_or_else(|| "expected a width and a height in px, such as 1280x720".into())
 }
 
 /// The live view.
@@ -138,6 +151,15 @@ pub(crate) struct Web {
     /// 127.0.0.1:7878; port 0 takes a free one]
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = ADDRESS, value_parser = address)]
     pub(crate) web: Option<SocketAddr>,
+}
+
+/// The dashboard of a long run.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Terminal {
+    /// Show curves, times, teachers and log in the terminal while it runs; results do not depend on it
+    #[arg(long, conflicts_with = "multirun")]
+    pub(crate) tui: bool,
 }
 
 /// Where the live view is served, if not said otherwise.
@@ -241,6 +263,8 @@ pub(crate) struct Train {
     pub(crate) flight: Flight,
     #[command(flatten)]
     pub(crate) web: Web,
+    #[command(flatten)]
+    pub(crate) terminal: Terminal,
     /// Iterations in all
     #[arg(long, value_name = "N")]
     pub(crate) max_iterations: Option<u32>,
@@ -341,6 +365,8 @@ pub(crate) struct Distill {
     pub(crate) flight: Flight,
     #[command(flatten)]
     pub(crate) web: Web,
+    #[command(flatten)]
+    pub(crate) terminal: Terminal,
     /// Checkpoint of the teacher; several times: many teachers, each with its vehicle beside it as `vehicle.json`
     #[arg(long, value_name = "FILE", required_unless_present = "teacher_dir")]
     pub(crate) teacher_checkpoint: Vec<PathBuf>,
@@ -439,6 +465,15 @@ pub(crate) struct Play {
     pub(crate) policy: PolicyFile,
     #[command(flatten)]
     pub(crate) web: Web,
+    /// Vehicles to fly side by side, all from the same start: names of `eyas vehicles list`, parameter files or fleets
+    #[arg(
+        long,
+        value_name = "NAME|PATH,…",
+        value_delimiter = ',',
+        num_args = 1,
+        conflicts_with_all = ["vehicle", "num_envs", "web"]
+    )]
+    pub(crate) vehicles: Vec<PathBuf>,
     /// What to fly: hover, langevin or, on the point task, figure8 [default: the last the task has]
     #[arg(long, value_name = "NAME")]
     pub(crate) trajectory: Option<String>,
@@ -800,10 +835,8 @@ fn reference(text: &str) -> Result<(f64, String), String> {
 }
 
 fn size(text: &str) -> Result<(usize, usize), String> {
-    let parts =
-        text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    match parts {
-        Some((width @ 400..=8000, height @ 300..=8000)) => Ok((width, height)),
+    match pixels(text) {
+        Ok((width @ 400..=8000, height @ 300..=8000)) => Ok((width, height)),
         _ => Err("expected 400x300 to 8000x8000".into()),
     }
 }

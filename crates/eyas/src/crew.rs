@@ -22,7 +22,7 @@ pub(crate) const VEHICLE: &str = "vehicle.json";
 /// The table of the vehicles of a folder of teachers.
 pub(crate) const DYNAMICS: &str = "teacher_dynamics.csv";
 /// How the folder of a teacher is called, before its number.
-const FOLDER: &str = "teacher_";
+pub(crate) const FOLDER: &str = "teacher_";
 
 /// Folder of a teacher.
 pub(crate) fn folder(teacher: usize) -> String {

@@ -1,23 +1,58 @@
-//! What a run writes down while it learns: its curves, and the live view beside them.
+//! What a run writes down while it learns, and who is told: its curves, the live view, the dashboard, the terminal.
 
 use std::path::Path;
 
+use eyas_env::TaskConfig;
 use eyas_learn::Pilot;
-use eyas_run::{EventWriter, Layers, RunDir};
+use eyas_run::{EventWriter, Interrupt, Layers, Progress, RunDir};
+use eyas_web::Table;
 
+use crate::dashboard::{Dashboard, Story};
 use crate::failure::Failure;
 use crate::live::Spectacle;
+use crate::report;
+use crate::setup;
 
-/// TensorBoard's file, and a live view if there is one.
+/// How far a run is, and how it shows it in the terminal.
+pub(crate) struct Course<'a> {
+    /// What runs.
+    pub(crate) activity: &'a str,
+    /// What the position counts, and what the rate does.
+    pub(crate) units: [&'a str; 2],
+    /// Where it begins or goes on.
+    pub(crate) position: u64,
+    pub(crate) total: u64,
+    /// Shows no progress line.
+    pub(crate) is_quiet: bool,
+    /// Shows a dashboard instead of lines.
+    pub(crate) has_dashboard: bool,
+}
+
+/// TensorBoard's file, a progress line or a dashboard, and a live view if there is one.
 pub(crate) struct Journal {
     events: EventWriter,
     live: Option<Spectacle>,
+    bar: Option<Progress>,
+    dashboard: Option<Dashboard>,
 }
 
 impl Journal {
     /// Starts an event file in the folder of a run.
-    pub(crate) fn start(run: &RunDir, live: Option<Spectacle>) -> Result<Self, Failure> {
-        let journal = Self { events: EventWriter::create(run.path())?, live };
+    pub(crate) fn start(
+        run: &RunDir,
+        live: Option<Spectacle>,
+        course: &Course,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
+        let Course { activity, units, position, total, .. } = *course;
+        let bar = setup::progress(course.is_quiet || course.has_dashboard, activity, total, units[1]);
+        bar.set(position);
+        let events = EventWriter::create(run.path())?;
+        let dashboard = course
+            .has_dashboard
+            .then(|| Dashboard::open(Story::new(activity, units, position, total), interrupt))
+            .transpose()?;
+        let journal = Self { events, live, bar: Some(bar), dashboard };
         journal.line(&format!("Folder of the run: {}", absolute(run.path())?));
         Ok(journal)
     }
@@ -31,11 +66,24 @@ impl Journal {
         Ok(())
     }
 
+    /// Moves the position.
+    pub(crate) fn set(&self, position: u64) {
+        self.bar.iter().for_each(|bar| bar.set(position));
+        self.tell(|story| story.set_position(position));
+    }
+
+    /// Adds finished units to the rate.
+    pub(crate) fn count(&self, units: u64) {
+        self.bar.iter().for_each(|bar| bar.count(units));
+        self.tell(|story| story.count(units));
+    }
+
     /// Adds a point to a curve.
     pub(crate) fn scalar(&mut self, tag: &str, step: u64, value: f32) -> Result<(), Failure> {
         if let Some(live) = &self.live {
             live.feed().scalar(tag, step, f64::from(value));
         }
+        self.tell(|story| story.scalar(tag, step, f64::from(value)));
         Ok(self.events.scalar(tag, step, value)?)
     }
 
@@ -44,11 +92,22 @@ impl Journal {
         Ok(self.events.flush()?)
     }
 
-    /// Shows a line that is printed.
-    pub(crate) fn line(&self, line: &str) {
+    /// Prints a line, or shows it in the dashboard; viewers see it as well.
+    pub(crate) fn say(&self, line: &str) -> Result<(), Failure> {
+        self.line(line);
+        match (&self.dashboard, &self.bar) {
+            (Some(_), _) => Ok(()),
+            (None, Some(bar)) => Ok(bar.println(line)?),
+            (None, None) => report::say(line),
+        }
+    }
+
+    /// Shows a line without printing it.
+    fn line(&self, line: &str) {
         if let Some(live) = &self.live {
             live.feed().line(line);
         }
+        self.tell(|story| story.line(line));
     }
 
     /// Shows the policy of the moment.
@@ -56,10 +115,44 @@ impl Journal {
         self.live.as_mut().map_or(Ok(()), |live| live.show(pilot))
     }
 
+    /// Shows a policy on another vehicle.
+    pub(crate) fn policy_in<T: TaskConfig>(
+        &mut self,
+        env: impl FnOnce() -> T,
+        pilot: impl FnOnce() -> Result<Pilot, Failure>,
+    ) -> Result<(), Failure> {
+        self.live.as_mut().map_or(Ok(()), |live| live.show_in(env, pilot))
+    }
+
     /// Shows the returns of an epoch with each of many teachers.
     pub(crate) fn returns(&mut self, epoch: u32, teachers: &[String], returns: &[f64]) {
         if let Some(live) = &mut self.live {
             live.returns(epoch, teachers, returns);
+        }
+        self.tell(|story| story.returns(teachers, returns));
+    }
+
+    /// Whether anybody sees tables.
+    pub(crate) fn shows_tables(&self) -> bool {
+        self.live.is_some() || self.dashboard.is_some()
+    }
+
+    /// Shows a table in place of the one of the same name.
+    pub(crate) fn table(&self, name: &str, table: Table) {
+        if let Some(live) = &self.live {
+            live.feed().table(name, &table);
+        }
+        self.tell(|story| story.table(name, table));
+    }
+
+    /// Gives the terminal back: lines are printed from here on.
+    pub(crate) fn close(&mut self) {
+        (self.bar, self.dashboard) = (None, None);
+    }
+
+    fn tell(&self, tell: impl FnOnce(&mut Story)) {
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.tell(tell);
         }
     }
 }

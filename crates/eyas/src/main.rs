@@ -3,6 +3,7 @@
 mod arguments;
 mod command;
 mod crew;
+mod dashboard;
 mod dataset_file;
 mod failure;
 mod flyable;

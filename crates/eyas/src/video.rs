@@ -4,12 +4,13 @@
 //! of the run and changes none of its results.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use eyas_env::{EnvSpec, TaskConfig, vehicles};
 use eyas_learn::Pilot;
-use eyas_view::{Airframe, Caption, Film, Flight, Scene, View};
+use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
 use crate::arguments::Video;
 use crate::failure::Failure;
@@ -18,19 +19,57 @@ use crate::setup::write_file;
 
 /// Starts of the recorded flights, which nothing else uses.
 const VIDEO_SEED: u64 = 0x071d_e05e;
-/// Size of every video, px.
+/// Size of a video, px.
 const SIZE: (usize, usize) = (1280, 720);
+/// Width over height that the picture of one vehicle comes nearest to.
+const SHAPE: f64 = 4.0 / 3.0;
 /// Steps of a video and from video to video, as in Isaac Lab's scripts.
 const LENGTH: u32 = 200;
 const INTERVAL: u64 = 2000;
+/// Widths and heights of a video, px.
+const SIZES: std::ops::RangeInclusive<usize> = 64..=4096;
 /// Most vehicles that can still be told apart.
-const MOST_ENVS: usize = 64;
+pub(crate) const MOST_ENVS: usize = 64;
 
 /// What counts towards the next video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
     Step,
     Episode,
+}
+
+/// What a video's file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Mp4,
+    AnimatedPng,
+}
+
+impl Format {
+    fn of(name: Option<&str>) -> Result<Self, Failure> {
+        match name {
+            None | Some("mp4") => Ok(Self::Mp4),
+            Some("png") => Ok(Self::AnimatedPng),
+            Some(other) => {
+                Err(Failure::new(format!("`--video_format {other}`: unknown, expected mp4 or png")))
+            }
+        }
+    }
+
+    /// How the file's name ends, and its media type.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Mp4 => ["mp4", "video/mp4"],
+            Self::AnimatedPng => ["png", "image/apng"],
+        }
+    }
+
+    fn encode(self, film: &Film) -> Result<Vec<u8>, VideoError> {
+        match self {
+            Self::Mp4 => film.encode(),
+            Self::AnimatedPng => film.encode_png(),
+        }
+    }
 }
 
 /// What was asked for.
@@ -41,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) interval: u64,
     pub(crate) trigger: Trigger,
     view: View,
+    size: (usize, usize),
+    format: Format,
     pub(crate) num_envs: usize,
     max_share: f64,
 }
@@ -86,11 +127,18 @@ impl Plan {
                 .map_or(if trigger == Trigger::Step { INTERVAL } else { 1 }, u64::from),
             trigger,
             view,
+            size: video.video_size.unwrap_or(SIZE),
+            format: Format::of(video.video_format.as_deref())?,
             num_envs: video.video_envs.unwrap_or(defaults.num_envs),
             max_share: video.video_max_share,
         };
         plan.validate()?;
         Ok(Some(plan))
+    }
+
+    /// Scenes in a grid.
+    fn film(&self, scenes: Vec<Scene>) -> Film {
+        Film::new(self.size, columns(scenes.len(), self.size), scenes)
     }
 
     fn validate(&self) -> Result<(), Failure> {
@@ -102,6 +150,12 @@ impl Plan {
         }
         if self.interval == 0 {
             return refused("--video_interval", "0".into(), "at least 1");
+        }
+        let (width, height) = self.size;
+        let is_good = |size: usize| size.is_multiple_of(2) && SIZES.contains(&size);
+        if !is_good(width) || !is_good(height) {
+            let expected = format!("even numbers from {} to {}", SIZES.start(), SIZES.end());
+            return refused("--video_size", format!("{width}x{height}"), &expected);
         }
         if !(1..=MOST_ENVS).contains(&self.num_envs) {
             return refused("--video_envs", self.num_envs.to_string(), "a number from 1 to 64");
@@ -181,7 +235,7 @@ impl<T: TaskConfig> Videos<T> {
         let clock = Instant::now();
         let learner = Seat { name: name.into(), pilot: pilot()? };
         let film = self.film(&learner, due);
-        write(&film, &self.folder, self.plan.trigger, due, steps)?;
+        write(&film, &self.folder, &self.plan, due, steps)?;
         let seconds = clock.elapsed().as_secs_f64();
         self.spent_s += seconds;
         self.longest_s = self.longest_s.max(seconds);
@@ -228,7 +282,7 @@ impl<T: TaskConfig> Videos<T> {
                 });
             }
         }
-        Film::new(SIZE, columns(scenes.len()), scenes)
+        self.plan.film(scenes)
     }
 
     /// Says what was recorded.
@@ -251,54 +305,59 @@ pub(crate) fn videos_of(count: usize) -> String {
     if count == 1 { "1 video".into() } else { format!("{count} videos") }
 }
 
-/// Columns of a grid of pictures: pairs side by side, more in a square.
-fn columns(count: usize) -> usize {
-    (1..=count).find(|columns| columns * columns >= count).unwrap_or(1)
+/// Columns of a grid of pictures: near the shape that suits one, with few places empty.
+fn columns(count: usize, (width, height): (usize, usize)) -> usize {
+    let fault = |columns: usize| {
+        let rows = count.div_ceil(columns);
+        let shape = (width * rows) as f64 / (height * columns) as f64;
+        let empty = (rows * columns - count) as f64 / count as f64;
+        // An empty place is worse than a picture of another shape.
+        libm::fabs(libm::log(shape / SHAPE)) + 3.0 * empty
+    };
+    (1..=count).min_by(|a, b| fault(*a).total_cmp(&fault(*b))).unwrap_or(1)
 }
 
-/// Records flights that were flown anyhow, each on its own or all in one grid.
-pub(crate) fn record_flights<T: TaskConfig>(
-    plan: &Plan,
-    folder: &Path,
-    flights: &[Flight],
-    caption: &Caption,
-    env: &T,
-) -> Result<usize, Failure> {
-    let airframe = Airframe::new(env.vehicle());
-    let scene = |number: usize, flight: Flight| Scene {
-        flight,
-        airframe: airframe.clone(),
-        caption: Caption { subtitle: format!("{} · env {number}", caption.subtitle), ..caption.clone() },
+/// A flight that was flown anyhow, and what flew.
+pub(crate) struct Flown {
+    pub(crate) flight: Flight,
+    pub(crate) airframe: Airframe,
+    pub(crate) caption: Caption,
+}
+
+/// Records flights, each on its own or all in one grid.
+pub(crate) fn record_flights(plan: &Plan, folder: &Path, flights: &[Flown]) -> Result<usize, Failure> {
+    let scene = |flown: &Flown, steps: Range<usize>| Scene {
+        flight: flown.flight.part(steps),
+        airframe: flown.airframe.clone(),
+        caption: flown.caption.clone(),
         view: plan.view,
     };
     let mut recorded = 0;
     if plan.trigger == Trigger::Episode {
         // Each env flies one episode.
-        for (number, flight) in flights.iter().enumerate().step_by(plan.interval as usize) {
+        for (number, flown) in flights.iter().enumerate().step_by(plan.interval as usize) {
             let length = plan.length.map_or(usize::MAX, |length| length as usize);
-            let film = Film::new(SIZE, 1, vec![scene(number, flight.part(0..length))]);
-            write(&film, folder, plan.trigger, number as u64, 0)?;
+            write(&plan.film(vec![scene(flown, 0..length)]), folder, plan, number as u64, 0)?;
             recorded += 1;
         }
         return Ok(recorded);
     }
-    let steps = flights.iter().map(|flight| flight.moments().len()).max().unwrap_or(0);
+    let steps = flights.iter().map(|flown| flown.flight.moments().len()).max().unwrap_or(0);
     let length = plan.length.unwrap_or(LENGTH) as usize;
     for start in (0..steps).step_by(plan.interval as usize) {
-        let shown = flights.iter().take(plan.num_envs).enumerate();
-        let scenes: Vec<Scene> =
-            shown.map(|(number, flight)| scene(number, flight.part(start..start + length))).collect();
-        let film = Film::new(SIZE, columns(scenes.len()), scenes);
-        write(&film, folder, plan.trigger, start as u64, start as u64)?;
+        let shown = flights.iter().take(plan.num_envs);
+        let scenes = shown.map(|flown| scene(flown, start..start + length)).collect();
+        write(&plan.film(scenes), folder, plan, start as u64, start as u64)?;
         recorded += 1;
     }
     Ok(recorded)
 }
 
 /// Writes `rl-video-step-N.mp4`, or `rl-video-episode-N.mp4` with the `.meta.json` that gym wrote beside it.
-fn write(film: &Film, folder: &Path, trigger: Trigger, number: u64, step: u64) -> Result<(), Failure> {
+fn write(film: &Film, folder: &Path, plan: &Plan, number: u64, step: u64) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| Failure::from(error).at(&folder.display()))?;
-    let name = match trigger {
+    let [extension, media_type] = plan.format.names();
+    let name = match plan.trigger {
         Trigger::Step => format!("rl-video-step-{number}"),
         Trigger::Episode => format!("rl-video-episode-{number}"),
     };
@@ -306,10 +365,10 @@ fn write(film: &Film, folder: &Path, trigger: Trigger, number: u64, step: u64) -
         let path = folder.join(name);
         write_file(&path, bytes)
     };
-    save(format!("{name}.mp4"), &film.encode()?)?;
-    if trigger == Trigger::Episode {
+    save(format!("{name}.{extension}"), &plan.format.encode(film)?)?;
+    if plan.trigger == Trigger::Episode {
         let meta = serde_json::json!({
-            "step_id": step, "episode_id": number, "content_type": "video/mp4",
+            "step_id": step, "episode_id": number, "content_type": media_type,
         });
         save(format!("{name}.meta.json"), meta.to_string().as_bytes())?;
     }
@@ -319,10 +378,14 @@ fn write(film: &Film, folder: &Path, trigger: Trigger, number: u64, step: u64) -
 /// What flies, for a caption.
 pub(crate) fn vehicle_name<T: TaskConfig>(env: &T) -> String {
     let vehicle = env.vehicle();
-    let grams = 1000.0 * vehicle.mass;
     let named = vehicles().iter().find(|it| it.parameters() == *vehicle).map(|it| it.name);
     let own = (T::default().vehicle() == vehicle).then_some("crazyflie");
-    format!("{}, {grams:.0} g", named.or(own).unwrap_or("quadrotor"))
+    format!("{}, {}", named.or(own).unwrap_or("quadrotor"), mass(vehicle.mass))
+}
+
+/// A mass for people: grams below a kilogram.
+pub(crate) fn mass(kilograms: f64) -> String {
+    if kilograms < 0.9995 { format!("{:.0} g", 1000.0 * kilograms) } else { format!("{kilograms:.2} kg") }
 }
 
 /// Initials of the motors: `FL` for `front left`.
@@ -331,4 +394,19 @@ pub(crate) fn motor_names(spec: &EnvSpec) -> [String; 4] {
         name.split_whitespace().filter_map(|word| word.chars().next()).collect::<String>().to_uppercase()
     });
     [(); 4].map(|()| names.next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_leave_few_places_empty() {
+        let wide = [(1, 1), (2, 2), (3, 3), (4, 2), (8, 4), (9, 3), (10, 4), (15, 5), (16, 4), (64, 8)];
+        for (count, expected) in wide {
+            assert_eq!(columns(count, SIZE), expected, "{count}");
+        }
+        assert_eq!(columns(10, (960, 400)), 5);
+        assert_eq!(columns(10, (400, 960)), 2);
+    }
 }

@@ -1,6 +1,6 @@
 //! The colours of numbers.
 
-use crate::frame::{Color, color};
+use crate::frame::{Color, color, palette};
 
 /// Every eighth colour of viridis (van der Walt and Smith, 2015, bids.github.io/colormap, CC0), which grows evenly
 /// brighter for all eyes and in grey; between them, linear is within 2 of 255 of the whole table.
@@ -49,6 +49,16 @@ pub(crate) fn viridis(share: f64) -> Color {
     [0, 1, 2].map(|i| VIRIDIS[below][i] + part * (VIRIDIS[below + 1][i] - VIRIDIS[below][i]))
 }
 
+/// The colour of a number in `[-1, 1]`: blue over white to vermilion, which stay apart for colour-blind eyes; numbers
+/// beyond have that of the nearer end.
+pub(crate) fn diverging(value: f32) -> Color {
+    let (value, end) = match value.clamp(-1.0, 1.0) {
+        below if below < 0.0 => (-below, palette::REFERENCE),
+        above => (above, palette::FLOWN),
+    };
+    [0, 1, 2].map(|i| palette::PAPER[i] + value * (end[i] - palette::PAPER[i]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +69,14 @@ mod tests {
         assert_eq!(
             [-1.0, 0.5, 2.0].map(|share| pack(viridis(share))),
             [0x0044_0154, 0x0021_918c, 0x00fd_e725]
+        );
+    }
+
+    #[test]
+    fn zero_is_white_between_two_hues() {
+        assert_eq!(
+            [-2.0, 0.0, 1.0].map(|value| pack(diverging(value))),
+            [0x0000_72b2, 0x00ff_ffff, 0x00d5_5e00]
         );
     }
 

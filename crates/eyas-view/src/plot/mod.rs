@@ -2,7 +2,7 @@
 
 mod axis;
 mod chart;
-mod gradient;
+pub(crate) mod gradient;
 mod heatmap;
 mod mark;
 

@@ -59,6 +59,15 @@ fn a_grid_is_as_stored() {
     assert_drawn("grid", &Film::new((480, 270), 2, script::scenes(4, View::Fixed)), 30);
 }
 
+#[test]
+fn a_memory_is_as_stored() {
+    for (name, size, width) in
+        [("memory", (960, 540), 16), ("memory_wide", (640, 360), 100), ("memory_small", (200, 200), 16)]
+    {
+        assert_drawn(name, &script::film_with_memory(size, width), 60);
+    }
+}
+
 /// Instruction sets are forced for the whole process: other tests then run on them too, with the same results.
 #[test]
 fn instruction_sets_draw_the_same_pixels() {

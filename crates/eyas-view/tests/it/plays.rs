@@ -86,3 +86,31 @@ fn ffmpeg_decodes_every_frame() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "h264,320,180,bt709,250");
 }
+
+#[test]
+fn an_animated_png_shows_every_other_frame() {
+    let film = Film::new((240, 120), 2, script::scenes(2, View::Fixed));
+    let bytes = film.encode_png().unwrap();
+    assert!(bytes == film.encode_png().unwrap());
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+    let animation = reader.info().animation_control.unwrap();
+    assert_eq!((animation.num_frames as usize, animation.num_plays), (film.num_frames().div_ceil(2), 0));
+    let palette = reader.info().palette.clone().unwrap();
+    let delay = reader.info().frame_control.unwrap();
+    assert_eq!((delay.delay_num, delay.delay_den), (40, 1000));
+    // The first two frames, put together as a viewer does, look as they were drawn: 6 of 8 bits of each channel, and
+    // as near as 255 colours come.
+    let mut shown = vec![0_u8; 240 * 120];
+    for index in [0, 2] {
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        for (old, new) in shown.iter_mut().zip(pixels).filter(|(_, new)| *new != 255) {
+            *old = new;
+        }
+        let seen = shown.iter().flat_map(|it| &palette[3 * usize::from(*it)..][..3]);
+        let drawn = film.frame(index).rgb();
+        let error: u64 = seen.zip(&drawn).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(error < 4 * drawn.len() as u64, "frame {index}: {error}");
+    }
+    assert_eq!(Film::new((240, 120), 1, Vec::new()).encode_png(), Err(VideoError::Empty));
+}

@@ -13,6 +13,11 @@ fn target(time: f64) -> [f64; 3] {
 
 /// A vehicle that is `lag` s late.
 pub(crate) fn flight(lag: f64, steps: u32) -> Flight {
+    remembering(lag, steps, 0)
+}
+
+/// The same with a policy that remembers so many numbers.
+fn remembering(lag: f64, steps: u32, width: u32) -> Flight {
     let mut flight = Flight::new(PERIOD_S);
     for step in 1..=steps {
         let time = f64::from(step) * PERIOD_S + 1.2;
@@ -24,7 +29,9 @@ pub(crate) fn flight(lag: f64, steps: u32) -> Flight {
         let length = (w * w + x * x + y * y + z * z).sqrt();
         let throttle = [0.55, 0.48, 0.42, 0.51]
             .map(|middle| (middle + 0.18 * libm::sin(3.0 * time + 9.0 * middle)) as f32);
-        flight.push(Moment {
+        let memory: Vec<f32> =
+            (0..width).map(|cell| libm::sin(time + 0.7 * f64::from(cell)) as f32).collect();
+        let moment = Moment {
             pose: Pose {
                 position: here.map(|value| value as f32),
                 orientation: [w, x, y, z].map(|value| (value / length) as f32),
@@ -34,7 +41,8 @@ pub(crate) fn flight(lag: f64, steps: u32) -> Flight {
             episode: 0,
             step,
             has_crashed: false,
-        });
+        };
+        flight.push(moment, &memory);
     }
     flight
 }
@@ -51,6 +59,13 @@ pub(crate) fn scenes(count: usize, view: View) -> Vec<Scene> {
         view,
     };
     (0..count).map(scene).collect()
+}
+
+/// A film of a policy that remembers so many numbers.
+pub(crate) fn film_with_memory(size: (usize, usize), width: u32) -> Film {
+    let mut scenes = scenes(1, View::Top);
+    scenes[0].flight = remembering(0.06, 200, width);
+    Film::new(size, 1, scenes)
 }
 
 pub(crate) fn film(size: (usize, usize), view: View) -> Film {

@@ -3,7 +3,8 @@
 import { byId, element } from "./dom.js";
 import { HeatMap } from "./heatmap.js";
 
-const MOST_ROWS = 200;
+/** Rows shown of the start and of the end of a long table. */
+const END_ROWS = 100;
 
 export class Documents {
   constructor() {
@@ -28,7 +29,9 @@ export class Documents {
     const content = message.type === "table" ? table(message) : element("pre", { tabIndex: 0 }, message.text);
     content.setAttribute("aria-label", message.name);
     if (known) {
+      const { scrollTop, scrollLeft } = known.content;
       known.content.replaceWith(content);
+      Object.assign(content, { scrollTop, scrollLeft });
       known.content = content;
       return;
     }
@@ -47,8 +50,10 @@ export class Documents {
 
 function table({ columns, rows }) {
   const cells = (kind, values) => element("tr", {}, ...values.map((it) => element(kind, {}, it)));
-  const body = element("tbody", {}, ...rows.slice(-MOST_ROWS).map((row) => cells("td", row)));
+  const isLong = rows.length > 2 * END_ROWS;
+  const shown = isLong ? [...rows.slice(0, END_ROWS), columns.map(() => "…"), ...rows.slice(-END_ROWS)] : rows;
+  const body = element("tbody", {}, ...shown.map((row) => cells("td", row)));
   const made = element("div", { className: "scroll", tabIndex: 0, role: "region" }, element("table", {}, element("thead", {}, cells("th", columns)), body));
-  if (rows.length > MOST_ROWS) made.append(element("p", {}, `The last ${MOST_ROWS} of ${rows.length} rows.`));
+  if (isLong) made.append(element("p", {}, `The first and the last ${END_ROWS} of ${rows.length} rows.`));
   return made;
 }

@@ -2,7 +2,8 @@
 //
 //   node test/page.mjs URL KIND [FOLDER]
 //
-// KIND is `play`, `run` (a training or distillation) or `view`; pictures go to FOLDER. Prints `ok`, or what is wrong.
+// KIND is `play`, `run` (a training or distillation), `fleet` (a training of one) or `view`; pictures go to FOLDER. Prints
+// `ok`, or what is wrong. `return` says `connected` and waits until the program has gone and come back at its address.
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -187,12 +188,37 @@ async function survivesNonsense(page) {
   assert.equal(answers.length, 5);
 }
 
+/** The page notices that the program has gone, and shows it again when it is back. */
+async function returns(page) {
+  console.log("connected");
+  await page.locator("#connection[data-connected=false]").waitFor();
+  console.log("lost");
+  await page.locator("#connection[data-connected=true]").waitFor({ timeout: 60_000 });
+  // The new program counts from zero.
+  await flies(page);
+  // A browser reports refused connections; they are what this is about.
+  problems.splice(0, problems.length, ...problems.filter((it) => !it.includes("WebSocket connection to")));
+}
+
 const page = await open(WIDE, "light");
 await flies(page);
+if (kind === "return") {
+  await returns(page);
+  await browser.close();
+  assert.deepEqual(problems, []);
+  console.log("ok");
+  process.exit();
+}
 await tabsByKeyboard(page);
 if (kind !== "play") {
   await page.locator("#tab-curves").click();
   await page.locator("figure .uplot").first().waitFor();
+}
+if (kind === "fleet") {
+  await page.locator("#tab-tables").click();
+  await page.locator("summary", { hasText: "Teachers" }).click();
+  await page.getByRole("cell", { name: "accepted" }).first().waitFor();
+  assert.ok((await page.getByRole("columnheader", { name: "vehicle" }).count()) > 0);
 }
 await everyTab(page, "1440-light");
 if (kind === "play") {

@@ -21,10 +21,11 @@ use serde::{Deserialize, Serialize};
 use self::teachers::Teachers;
 use crate::arguments::Distill;
 use crate::crew::{self, Crew};
+use crate::dashboard;
 use crate::dataset_file;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
-use crate::journal::Journal;
+use crate::journal::{Course, Journal};
 use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
@@ -60,6 +61,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
 }
 
 fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
+    dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
     let (config, layers, resumes) = configure::<T>(arguments)?;
     let film = Plan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Chase, num_envs: 1 })?;
@@ -123,13 +125,18 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     write_manifest(&run, seed, &inputs, layers.provenance())?;
 
     let mut arena = make_arena(&config, &crew, group.features.clone());
-    let epochs = u64::from(config.distill.n_epochs);
-    let bar = setup::progress(arguments.flight.quiet, "distill", epochs, "samples");
-    bar.set(u64::from(progress.epoch));
     let live = view
         .map(|view| Spectacle::start(view, "distill", "epoch", &shown_env(&config, &crew)))
         .transpose()?;
-    let journal = Journal::start(&run, live)?;
+    let course = Course {
+        activity: "distill",
+        units: ["epoch", "samples"],
+        position: u64::from(progress.epoch),
+        total: u64::from(config.distill.n_epochs),
+        is_quiet: arguments.flight.quiet,
+        has_dashboard: arguments.terminal.tui,
+    };
+    let journal = Journal::start(&run, live, &course, &interrupt)?;
     journal.show_config(&layers, &["env", "agent", "distill"])?;
     let epoch = progress.epoch;
     let videos = film.map(|plan| {
@@ -142,20 +149,8 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let tables = Tables::open(&run, crew.teachers.len() > 1 || config.distill.registry_interval > 0, epoch)?;
     let clock = std::time::Instant::now();
     let batches = progress.student.num_updates();
-    let mut session = Session {
-        config,
-        run,
-        journal,
-        bar,
-        interrupt,
-        best,
-        clock,
-        videos,
-        crew,
-        test_fleet,
-        tables,
-        batches,
-    };
+    let mut session =
+        Session { config, run, journal, interrupt, best, clock, videos, crew, test_fleet, tables, batches };
     session.record(epoch, &progress.student)?;
     let settings = session.config.distill.clone();
     let teachers = Arc::clone(&session.crew.teachers);
@@ -350,7 +345,6 @@ struct Session<T> {
     config: Config<T>,
     run: RunDir,
     journal: Journal,
-    bar: eyas_run::Progress,
     interrupt: Interrupt,
     best: f64,
     clock: std::time::Instant,
@@ -416,8 +410,7 @@ impl<T: Flyable> Session<T> {
     }
 
     fn say(&self, line: &str) -> Result<(), Failure> {
-        self.journal.line(line);
-        Ok(self.bar.println(line)?)
+        self.journal.say(line)
     }
 
     fn save(&self, name: &str, epoch: u32, student: &Student) -> Result<PathBuf, Failure> {
@@ -500,6 +493,7 @@ impl<T: Flyable> Session<T> {
 
     fn finish(mut self, arguments: &Distill, progress: &Progress) -> Result<ExitCode, Failure> {
         self.journal.flush()?;
+        self.journal.close();
         if let Some(videos) = &self.videos {
             videos.finish()?;
         }
@@ -570,8 +564,8 @@ impl<T: Flyable> Observer for Session<T> {
         dataset: &Dataset,
     ) -> Result<Continue, Failure> {
         let (epoch, step) = (report.epoch, u64::from(report.epoch));
-        self.bar.set(step + 1);
-        self.bar.count((report.collected.samples + report.trained_samples) as u64);
+        self.journal.set(step + 1);
+        self.journal.count((report.collected.samples + report.trained_samples) as u64);
         self.say(&format!("Training - Mean loss: {:.6}", report.loss()))?;
         for (tag, value) in [
             ("data_collection/mean_return", report.collected.mean_return),

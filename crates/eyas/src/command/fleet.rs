@@ -1,27 +1,33 @@
 //! `eyas train --vehicles`: a teacher for each vehicle of a fleet, as one job.
 
+mod board;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
 
-use eyas_env::{Craft, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_csv, read_fleet};
+use eyas_env::{
+    Craft, DifferentiableTask, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_csv, read_fleet,
+};
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
-use eyas_run::{EventWriter, Interrupt, Layers, Progress, RunDir};
+use eyas_run::{Interrupt, Layers, RunDir};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::board::Board;
 use crate::arguments::Train;
 use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
 use crate::crew::{DYNAMICS, VEHICLE, folder};
 use crate::failure::Failure;
+use crate::journal::{Course, Journal};
 use crate::learner::{ApgConfig, Recipe};
+use crate::live::{self, Spectacle};
 use crate::outcome::{Outcome, RESULT};
 use crate::place::{Place, go_on_with};
 use crate::report::say;
-use crate::setup::{check, progress, write_manifest};
+use crate::setup::{check, write_manifest};
 
 /// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
 /// for vehicles of every size.
@@ -150,10 +156,6 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         return Err(Failure::new("`--video` and `--checkpoint` are for the training of one teacher")
             .hint("leave the flag out; `eyas play` records a teacher of the fleet"));
     }
-    if arguments.web.web.is_some() {
-        return Err(Failure::new("`--web` is for the training of one teacher")
-            .hint("leave the flag out; `eyas view RUN_DIR` shows the tables of a fleet's run"));
-    }
     let mut layers = Layers::new(&Config::<A>::default())?;
     configure::<RaptorConfig, A>(arguments, &mut layers)?;
     let config: Config<A> = layers.finish()?;
@@ -171,6 +173,7 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         run_name: &plan.run_name,
         run_dir: arguments.resume.run_dir.as_deref(),
     };
+    let view = live::open_for_run(arguments.web.web)?;
     let run = if plan.resume { RunDir::open(place.find(&plan.load_run)?)? } else { place.make()? };
     say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
     for section in ["env", "agent", "fleet"] {
@@ -179,25 +182,32 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let inputs: Vec<&Path> = if vehicles.is_file() { vec![vehicles] } else { Vec::new() };
     write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
 
+    let results: Vec<Option<TeacherResult>> =
+        fleet.iter().map(|(teacher, _)| read_result(&run, *teacher)).collect();
     let left: Vec<&(usize, Craft)> =
-        fleet.iter().filter(|(teacher, _)| read_result(&run, *teacher).is_none()).collect();
-    if left.len() < fleet.len() {
-        say(format!("[INFO] {} of {} teachers are there already", fleet.len() - left.len(), fleet.len()))?;
+        fleet.iter().zip(&results).filter(|(_, result)| result.is_none()).map(|(it, _)| it).collect();
+    let done = fleet.len() - left.len();
+    if done > 0 {
+        say(format!("[INFO] {done} of {} teachers are there already", fleet.len()))?;
     }
-    let job = Job {
-        config: &config,
-        plan: &plan,
-        run: &run,
-        interrupt,
-        bar: progress(arguments.flight.quiet, "teachers", fleet.len() as u64, "steps"),
-        events: Mutex::new(EventWriter::create(run.path())?),
+    let shown = left.first().map_or_else(|| config.env.clone(), |(_, craft)| config.env.of(craft));
+    let spectacle =
+        view.map(|view| Spectacle::start(view, "train a fleet", "teacher", &shown)).transpose()?;
+    let course = Course {
+        activity: "train a fleet",
+        units: ["teacher", "steps"],
+        position: done as u64,
+        total: fleet.len() as u64,
+        is_quiet: arguments.flight.quiet,
+        has_dashboard: arguments.terminal.tui,
     };
-    job.bar.set((fleet.len() - left.len()) as u64);
+    let journal = Journal::start(&run, spectacle, &course, interrupt)?;
+    journal.show_config(&layers, &["env", "agent", "fleet"])?;
+    let board = Board::new(journal, fleet.iter().zip(results));
+    let job = Job { config: &config, plan: &plan, run: &run, interrupt, board };
     // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.
     left.par_iter().with_max_len(1).try_for_each(|(teacher, craft)| job.train(*teacher, craft))?;
-    let Job { bar, events, .. } = job;
-    drop(bar);
-    events.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).flush()?;
+    job.board.close()?;
     finish(arguments, &run, &fleet, interrupt)
 }
 
@@ -234,8 +244,7 @@ struct Job<'a, A> {
     plan: &'a Plan,
     run: &'a RunDir,
     interrupt: &'a Interrupt,
-    bar: Progress,
-    events: Mutex<EventWriter>,
+    board: Board,
 }
 
 /// The best that a teacher was so far.
@@ -263,7 +272,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         let mut best: Option<Best> = None;
         let mut attempts = 0;
         while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| fleet.accepts(it)) {
-            self.attempt(craft, attempts, &mut best)?;
+            self.attempt(teacher, craft, attempts, &mut best)?;
             if self.interrupt.interrupted() {
                 return Ok(());
             }
@@ -282,17 +291,23 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
             own: best.own,
         };
         self.write(&result, &best, craft)?;
-        self.announce(&result)
+        self.board.finished(&result)
     }
 
     /// Learns with one seed, and keeps the best.
-    fn attempt(&self, craft: &Craft, attempt: u32, best: &mut Option<Best>) -> Result<(), Failure> {
+    fn attempt(
+        &self,
+        teacher: usize,
+        craft: &Craft,
+        attempt: u32,
+        best: &mut Option<Best>,
+    ) -> Result<(), Failure> {
         let env = self.config.env.of(craft);
         let seed = self.plan.seed + u64::from(attempt);
         let mut learner = self.config.agent.more_carefully(attempt).start(&env, seed)?;
         while learner.iteration() < self.plan.max_iterations && !self.interrupt.interrupted() {
             let steps = learner.iterate().env_steps;
-            self.bar.count(steps);
+            self.board.count(steps);
             let iteration = learner.iteration();
             if !iteration.is_multiple_of(self.plan.eval_interval) && iteration != self.plan.max_iterations {
                 continue;
@@ -305,6 +320,13 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
                 raptor: self.measure(Protocol::Raptor, craft, learner.actor())?,
                 own: self.measure(self.config.env.protocol, craft, learner.actor())?,
             };
+            self.board.measured(
+                teacher,
+                [attempt + 1, iteration],
+                now.raptor,
+                || env.clone(),
+                || Ok(Pilot::new(learner.actor(), &DifferentiableTask::spec(&env))?),
+            )?;
             let fleet = &self.config.fleet;
             let stops = fleet.stop_return.is_some_and(|it| now.raptor.mean_return >= it)
                 && now.raptor.terminated.max(now.own.terminated) <= fleet.stop_terminated;
@@ -336,31 +358,6 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         atomic::write(&folder.join(VEHICLE), VehicleFile::from(craft).to_json().as_bytes())?;
         let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
         Ok(atomic::write(&folder.join(RESULT), text.as_bytes())?)
-    }
-
-    fn announce(&self, result: &TeacherResult) -> Result<(), Failure> {
-        self.bar.advance(1);
-        let TeacherResult { teacher, raptor, own, .. } = result;
-        let step = *teacher as u64;
-        let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (tag, value) in [
-            ("fleet/return", raptor.mean_return),
-            ("fleet/terminated", raptor.terminated),
-            ("fleet/own_return", own.mean_return),
-            ("fleet/own_terminated", own.terminated),
-            ("fleet/attempts", f64::from(result.attempts)),
-            ("fleet/seconds", result.seconds),
-        ] {
-            events.scalar(tag, step, value as f32)?;
-        }
-        drop(events);
-        if !result.accepted {
-            self.bar.println(format!(
-                "[WARNING] Teacher {teacher} (vehicle {}) stays below the bar after {} attempts: return {:.1}, {:.2} % terminated",
-                result.vehicle, result.attempts, raptor.mean_return, 100.0 * raptor.terminated
-            ))?;
-        }
-        Ok(())
     }
 }
 

@@ -3,26 +3,31 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task};
+use eyas_env::{
+    Craft, EnvBlock, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task, read_fleet, vehicles,
+};
 use eyas_formats::atomic;
 use eyas_formats::npy::{self, Array, Data};
-use eyas_lanes::{BLOCK, Row};
+use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_learn::Pilot;
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
-use eyas_view::{Caption, Flight, Moment, View};
+use eyas_view::{Airframe, Caption, Flight, Moment, View};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;
+use crate::crew::{FOLDER, VEHICLE};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, Stage};
 use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer};
-use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name, videos_of};
+use crate::video::{
+    Defaults, Flown, MOST_ENVS, Plan, mass, motor_names, record_flights, vehicle_name, videos_of,
+};
 
 /// Folder of all runs, as the original's.
 const ROOT: &str = "logs/rsl_rl";
@@ -49,12 +54,15 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
         return fly_live::<T>(arguments, address, &interrupt);
     }
     let (config, trajectory) = configure::<T>(arguments, arguments.trajectory.as_deref())?;
-    let film = Plan::of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: 1 })?;
+    let fleet = fleet_of::<T>(&arguments.vehicles)?;
+    let shown = Defaults { view: View::Chase, num_envs: fleet.len().clamp(1, MOST_ENVS) };
+    let film = Plan::of(&arguments.flight.video, shown)?;
     let loaded = arguments.policy.load()?;
-    let mut env = config.env.make(config.env.num_envs(), config.agent.seed);
-    let pilot = Pilot::new(&loaded.policy, env.spec())?;
+    let mut envs = envs_of(&config.env, &fleet, config.agent.seed);
+    let spec = envs[0].spec().clone();
+    let pilot = Pilot::new(&loaded.policy, &spec)?;
     let bar = setup::progress(arguments.flight.quiet, "play", u64::from(arguments.max_steps), "steps");
-    let flight = Recorder::fly(env.as_mut(), &pilot, arguments.max_steps, &bar, &interrupt);
+    let flight = Recorder::fly(&mut envs, &pilot, arguments.max_steps, &bar, &interrupt);
     drop(bar);
 
     let run = RunDir::create_flight(ROOT, &config.agent.experiment_name, &config.agent.run_name)?;
@@ -63,17 +71,30 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     flight.write_arrays(&run, config.env.control_period())?;
     if let Some(film) = &film {
         let checkpoint = arguments.policy.checkpoint.file_name().unwrap_or_default().to_string_lossy();
-        let caption = Caption {
-            title: checkpoint.into_owned(),
-            subtitle: format!("{} · {}", vehicle_name(&config.env), trajectory),
-            motors: motor_names(env.spec()),
-        };
+        let motors = motor_names(&spec);
+        let flown: Vec<Flown> = flight
+            .flown
+            .iter()
+            .enumerate()
+            .map(|(env, flight)| {
+                let [title, subtitle] = if let Some(craft) = fleet.get(env) {
+                    [craft.id.clone(), mass(craft.dynamics.mass)]
+                } else {
+                    let vehicle = vehicle_name(&config.env);
+                    [checkpoint.to_string(), format!("{vehicle} · {trajectory} · env {env}")]
+                };
+                let vehicle = fleet.get(env).map_or(config.env.vehicle(), |craft| &craft.dynamics);
+                let caption = Caption { title, subtitle, motors: motors.clone() };
+                Flown { flight: flight.clone(), airframe: Airframe::new(vehicle), caption }
+            })
+            .collect();
         let folder = run.videos("play");
-        let recorded = record_flights(film, &folder, &flight.flown, &caption, &config.env)?;
+        let recorded = record_flights(film, &folder, &flown)?;
         eprintln!("[INFO] Recorded {}: {}", videos_of(recorded), folder.display());
     }
     let mut out = std::io::stdout().lock();
-    write!(out, "{}", flight.table())?;
+    let names: Vec<&str> = fleet.iter().map(|it| it.id.as_str()).collect();
+    write!(out, "{}", flight.table(&names))?;
     write!(out, "\n{statistics}")?;
     writeln!(out, "\nTracking data saved to: {}", run.path().display())?;
     Ok(ExitCode::SUCCESS)
@@ -156,6 +177,47 @@ fn layers_of<T: Flyable>(
     Ok((layers, trajectory))
 }
 
+/// The vehicles of a list of names, parameter files and fleets.
+fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
+    if !list.is_empty() && !T::TAKES_VEHICLES {
+        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", T::ID))
+            .hint(format!("fly others in `{RAPTOR_TASK}`")));
+    }
+    let mut fleet = Vec::new();
+    for path in list {
+        if let Some(named) = vehicles().iter().find(|it| Path::new(it.name) == path) {
+            fleet.push(named.craft());
+            continue;
+        }
+        if !path.exists() {
+            let names: Vec<&str> = vehicles().iter().map(|it| it.name).collect();
+            return Err(Failure::new(format!(
+                "`--vehicles {}`: neither a vehicle nor a file",
+                path.display()
+            ))
+            .hint(format!("give a parameter file, a fleet, or one of {}", names.join(", "))));
+        }
+        let mut crafts = read_fleet(path)?;
+        // The vehicle beside a teacher has the teacher's number.
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        if let (Some(number), true) = (folder.strip_prefix(FOLDER), path.ends_with(VEHICLE)) {
+            for craft in &mut crafts {
+                craft.id = format!("vehicle {number}");
+            }
+        }
+        fleet.extend(crafts);
+    }
+    Ok(fleet)
+}
+
+/// The configured envs; of a fleet one for each vehicle, all of which are the first, so that their draws are the same.
+fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], seed: u64) -> Vec<Box<dyn VecEnv>> {
+    if fleet.is_empty() {
+        return vec![env.make(env.num_envs(), seed)];
+    }
+    (0..fleet.len()).map(|craft| env.make_fleet(fleet, &[craft], seed)).collect()
+}
+
 /// Everything that was flown, `[step][env]`; not a number after an episode has ended.
 struct Recorder {
     num_envs: usize,
@@ -172,16 +234,27 @@ struct Recorder {
     flown: Vec<Flight>,
 }
 
+/// A block of envs in flight.
+struct Flying<'a> {
+    block: &'a mut Box<dyn EnvBlock>,
+    /// Bits of the lanes that are envs.
+    used: u32,
+    /// Number of the first of them.
+    first: usize,
+    /// The policy's memory.
+    state: Vec<Row>,
+}
+
 impl Recorder {
     fn fly(
-        env: &mut dyn VecEnv,
+        envs: &mut [Box<dyn VecEnv>],
         pilot: &Pilot,
         max_steps: u32,
         bar: &eyas_run::Progress,
         interrupt: &Interrupt,
     ) -> Self {
-        let num_envs = env.num_envs();
-        let observations = env.spec().num_observations();
+        let num_envs = envs.iter().map(|env| env.num_envs()).sum();
+        let spec = envs[0].spec().clone();
         let mut recorder = Self {
             num_envs,
             steps: 0,
@@ -193,37 +266,38 @@ impl Recorder {
             returns: vec![0.0; num_envs],
             lengths: vec![0; num_envs],
             crashed: vec![false; num_envs],
-            flown: vec![Flight::new(1.0 / env.spec().control_rate_hz); num_envs],
+            flown: vec![Flight::new(1.0 / spec.control_rate_hz); num_envs],
         };
         let inference = &pilot.inference;
-        let mut observation = vec![Row::ZERO; observations];
+        let mut observation = vec![Row::ZERO; spec.num_observations()];
         let mut action = vec![Row::ZERO; inference.num_actions()];
         let mut scratch = Scratch::default();
-        let mut states = vec![vec![Row::ZERO; inference.state_width()]; num_envs.div_ceil(BLOCK)];
-        for block in env.blocks() {
-            block.reset(u32::MAX);
+        let mut crowd = Vec::new();
+        let mut first = 0;
+        for env in envs {
+            let used: Vec<u32> = (0..env.num_envs().div_ceil(BLOCK)).map(|it| env.used_lanes(it)).collect();
+            for (block, used) in env.blocks().iter_mut().zip(used) {
+                block.reset(u32::MAX);
+                crowd.push(Flying { block, used, first, state: vec![Row::ZERO; inference.state_width()] });
+                first += used.count_ones() as usize;
+            }
         }
         for _ in 0..max_steps {
             let mut live = 0;
-            for (index, block) in env.blocks().iter_mut().enumerate() {
+            for Flying { block, used, first, state } in &mut crowd {
                 let before = block.ended();
                 block.observe(&mut observation);
-                inference.act(
-                    &observation[pilot.features.clone()],
-                    &mut states[index],
-                    &mut scratch,
-                    &mut action,
-                );
+                inference.act(&observation[pilot.features.clone()], state, &mut scratch, &mut action);
                 let outcome = block.step(&action);
-                for lane in 0..BLOCK.min(num_envs - index * BLOCK) {
-                    let env = index * BLOCK + lane;
+                for (place, lane) in lanes_of(*used).enumerate() {
+                    let env = *first + place;
                     let flies = before >> lane & 1 == 0;
-                    let state = block.telemetry(lane);
+                    let seen = block.telemetry(lane);
                     let keep = |value: f32| if flies { value } else { f32::NAN };
-                    recorder.actual_position.extend(state.position.map(keep));
-                    recorder.actual_velocity.extend(state.velocity.map(keep));
-                    recorder.desired_position.extend(state.desired_position.map(keep));
-                    recorder.desired_velocity.extend(state.desired_velocity.map(keep));
+                    recorder.actual_position.extend(seen.position.map(keep));
+                    recorder.actual_velocity.extend(seen.velocity.map(keep));
+                    recorder.desired_position.extend(seen.desired_position.map(keep));
+                    recorder.desired_velocity.extend(seen.desired_velocity.map(keep));
                     recorder.actions.extend(action.iter().map(|row| keep(row[lane])));
                     if flies {
                         recorder.returns[env] += outcome.reward[lane];
@@ -233,7 +307,8 @@ impl Recorder {
                     }
                     let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
                     let (step, crashed) = (recorder.lengths[env], recorder.crashed[env]);
-                    recorder.flown[env].push(Moment::new(&state, command, 0, step, crashed));
+                    let memory: Vec<f32> = state.iter().map(|row| row[lane]).collect();
+                    recorder.flown[env].push(Moment::new(&seen, command, 0, step, crashed), &memory);
                 }
             }
             recorder.steps += 1;
@@ -259,19 +334,22 @@ impl Recorder {
         Self::distances(&self.actual_velocity, &self.desired_velocity)
     }
 
-    fn table(&self) -> String {
+    /// A line for each env, which is called by its number where there is no name.
+    fn table(&self, names: &[&str]) -> String {
         let errors = self.position_errors();
+        let width = names.iter().map(|name| name.chars().count()).fold(4, usize::max);
         let mut text = format!(
-            "{:>4} {:>8} {:>12} {:>9} {:>14} {:>14} {:>14}\n",
+            "{:>width$} {:>8} {:>12} {:>9} {:>14} {:>14} {:>14}\n",
             "env", "steps", "return", "crashed", "mean error", "RMSE", "max error"
         );
         for env in 0..self.num_envs {
             let own = errors.iter().skip(env).step_by(self.num_envs).copied();
             let it = Statistics::of(own);
             let crashed = if self.crashed[env] { "yes" } else { "no" };
+            let name = names.get(env).map_or_else(|| env.to_string(), |name| (*name).to_owned());
             let _ = writeln!(
                 text,
-                "{env:>4} {:>8} {:>12.1} {crashed:>9} {:>14} {:>14} {:>14}",
+                "{name:>width$} {:>8} {:>12.1} {crashed:>9} {:>14} {:>14} {:>14}",
                 self.lengths[env],
                 self.returns[env],
                 metres(it.mean),

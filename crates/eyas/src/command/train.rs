@@ -8,20 +8,21 @@ use eyas_formats::{LoadOptions, Value};
 use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
-use eyas_run::{Interrupt, Layers, Origin, Progress, RunDir};
+use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
 use crate::command::fleet;
+use crate::dashboard;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
-use crate::journal::Journal;
+use crate::journal::{Course, Journal};
 use crate::learner::{ApgConfig, Iteration, Learner, Recipe, envs_of, restore_envs};
 use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
-use crate::setup::{check, layer, load_policy, progress, what_flies, write_manifest};
+use crate::setup::{check, layer, load_policy, what_flies, write_manifest};
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
@@ -38,6 +39,7 @@ const BEST_RETURN: &str = "best_return";
 const EVALUATION_EPISODES: usize = 512;
 
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
+    dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
     let task = find_task(&arguments.flight.task)?;
     if arguments.fleet.vehicles.is_some() && task.id != RAPTOR_TASK {
@@ -149,9 +151,16 @@ fn train<T: Flyable>(
     let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
     write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
     let spectacle = view.map(|view| Spectacle::start(view, "train", "iteration", env)).transpose()?;
+    let course = Course {
+        activity: "train",
+        units: ["iteration", "steps"],
+        position: u64::from(learner.iteration()),
+        total: u64::from(plan.max_iterations),
+        is_quiet: arguments.flight.quiet,
+        has_dashboard: arguments.terminal.tui,
+    };
     let mut session = Session {
-        bar: progress(arguments.flight.quiet, "train", u64::from(plan.max_iterations), "steps"),
-        journal: Journal::start(&run, spectacle)?,
+        journal: Journal::start(&run, spectacle, &course, &interrupt)?,
         videos: film.map(|film| {
             let first = u64::from(learner.iteration());
             Videos::new(film, run.videos("train"), env, first)
@@ -229,7 +238,6 @@ struct Session<'a, T> {
     run_dir: Option<&'a Path>,
     videos: Option<Videos<T>>,
     journal: Journal,
-    bar: Progress,
     interrupt: Interrupt,
     /// Of the model kept; negative infinity before the first evaluation.
     best_return: f64,
@@ -261,8 +269,8 @@ impl<T: Flyable> Session<'_, T> {
         self.show(learner)?;
         self.film(learner, iteration.env_steps)?;
         let index = learner.iteration();
-        self.bar.set(u64::from(index));
-        self.bar.count(iteration.env_steps);
+        self.journal.set(u64::from(index));
+        self.journal.count(iteration.env_steps);
         for (tag, value) in &iteration.scalars {
             self.journal.scalar(tag, u64::from(index), *value as f32)?;
             if tag.starts_with("Train/") {
@@ -318,8 +326,7 @@ impl<T: Flyable> Session<'_, T> {
             report::metres(moving.position_rmse),
             100.0 * moving.crash_rate,
         );
-        self.journal.line(&line);
-        self.bar.println(line)?;
+        self.journal.say(&line)?;
         if all.mean_return > self.best_return {
             (self.best_return, self.best) = (all.mean_return, Some(evaluation));
             let extra = Value::dict([(BEST_RETURN, self.best_return)]);
@@ -334,8 +341,8 @@ impl<T: Flyable> Session<'_, T> {
             let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
         }
-        let Self { run, bar, plan, best, seconds, videos, what_flies, run_dir, .. } = self;
-        drop(bar);
+        self.journal.close();
+        let Self { run, plan, best, seconds, videos, what_flies, run_dir, .. } = self;
         if let Some(videos) = &videos {
             videos.finish()?;
         }

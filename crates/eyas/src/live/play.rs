@@ -23,6 +23,9 @@ const POSE_INTERVAL: u64 = 2;
 /// How long to sleep while nobody looks.
 const NAP: Duration = Duration::from_millis(50);
 
+/// From one look for new policies to the next.
+const LOOKING_INTERVAL: Duration = Duration::from_secs(2);
+
 /// What is flown, and what viewers may choose instead.
 pub(crate) struct Stage<T> {
     /// What is going on.
@@ -50,7 +53,15 @@ pub(crate) fn play<T: Flyable>(
     feed.scene(flight.scene());
     feed.settings(&flight.settings());
     let mut pace = Pace::new(flight.env().control_period());
+    let mut looked = Instant::now();
     while !interrupt.interrupted() {
+        if looked.elapsed() >= LOOKING_INTERVAL {
+            looked = Instant::now();
+            if flight.looks_for_policies() {
+                feed.scene(flight.scene());
+                feed.settings(&flight.settings());
+            }
+        }
         let wait = if feed.num_viewers() == 0 { NAP } else { pace.until_due() };
         match requests.recv_timeout(wait) {
             Ok(request) => {
@@ -76,6 +87,8 @@ struct Flight<'a, T> {
     stage: &'a Stage<T>,
     trajectory: &'static str,
     policy: String,
+    /// Those that can be chosen.
+    policies: Vec<String>,
     pilot: Pilot,
     flyer: Flyer,
     disturbances: Disturbances,
@@ -92,6 +105,7 @@ impl<'a, T: Flyable> Flight<'a, T> {
             stage,
             trajectory: stage.trajectory,
             policy: file_name(&stage.checkpoint),
+            policies: policies_beside(&stage.checkpoint),
             flyer: Flyer::new(made, pilot.clone()),
             pilot,
             disturbances: Disturbances::new(env, &motors),
@@ -109,9 +123,17 @@ impl<'a, T: Flyable> Flight<'a, T> {
             controls: self.disturbances.controls().to_vec(),
             can_push: true,
             trajectories: stage.trajectories.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            policies: policies_beside(&stage.checkpoint),
+            policies: self.policies.clone(),
             ..scene(&stage.activity, &stage.step_unit, self.env(), self.env().num_envs())
         }
+    }
+
+    /// Whether there are others than before.
+    fn looks_for_policies(&mut self) -> bool {
+        let now = policies_beside(&self.stage.checkpoint);
+        let has_changed = now != self.policies;
+        self.policies = now;
+        has_changed
     }
 
     fn settings(&self) -> Settings {

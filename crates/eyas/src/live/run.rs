@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use eyas_env::TaskConfig;
+use eyas_env::{TaskConfig, VecEnv};
 use eyas_learn::Pilot;
 use eyas_web::{Feed, HeatMap, LiveView};
 
@@ -31,6 +31,8 @@ const MOST_EPOCHS: usize = 100;
 /// computes depends on it.
 pub(crate) struct Spectacle {
     feed: Feed,
+    activity: String,
+    step_unit: String,
     policy: Arc<Policy>,
     changed: Option<Instant>,
     flight: Option<JoinHandle<()>>,
@@ -42,8 +44,14 @@ pub(crate) struct Spectacle {
 /// The policy of the moment, on its way to the thread that flies it.
 #[derive(Default)]
 struct Policy {
-    next: Mutex<Option<Pilot>>,
+    next: Mutex<Option<Next>>,
     ends: AtomicBool,
+}
+
+/// A policy, and the envs that it flies in if they are others than before.
+struct Next {
+    pilot: Pilot,
+    env: Option<Box<dyn VecEnv>>,
 }
 
 impl Spectacle {
@@ -66,7 +74,17 @@ impl Spectacle {
             column_label: step_unit.into(),
             ..HeatMap::default()
         };
-        Ok(Self { feed, policy, changed: None, flight: Some(flight), returns, _view: view })
+        let (activity, step_unit) = (activity.into(), step_unit.into());
+        Ok(Self {
+            feed,
+            activity,
+            step_unit,
+            policy,
+            changed: None,
+            flight: Some(flight),
+            returns,
+            _view: view,
+        })
     }
 
     pub(crate) fn feed(&self) -> &Feed {
@@ -75,13 +93,34 @@ impl Spectacle {
 
     /// Lets the policy of the moment fly on, if someone looks.
     pub(crate) fn show(&mut self, pilot: impl FnOnce() -> Result<Pilot, Failure>) -> Result<(), Failure> {
+        if self.is_due() {
+            self.policy.put(Next { pilot: pilot()?, env: None });
+        }
+        Ok(())
+    }
+
+    /// Lets a policy fly another vehicle of the task, if someone looks.
+    pub(crate) fn show_in<T: TaskConfig>(
+        &mut self,
+        env: impl FnOnce() -> T,
+        pilot: impl FnOnce() -> Result<Pilot, Failure>,
+    ) -> Result<(), Failure> {
+        if self.is_due() {
+            let env = env();
+            self.feed.scene(scene(&self.activity, &self.step_unit, &env, NUM_ENVS));
+            self.policy.put(Next { pilot: pilot()?, env: Some(env.make(NUM_ENVS, SEED)) });
+        }
+        Ok(())
+    }
+
+    /// Whether the policy may change now; then it must.
+    fn is_due(&mut self) -> bool {
         let is_seen = self.feed.num_viewers() > 0;
         let is_due = self.changed.is_none_or(|it| is_seen && it.elapsed() >= CHANGE_INTERVAL);
         if is_due {
-            *self.policy.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(pilot()?);
             self.changed = Some(Instant::now());
         }
-        Ok(())
+        is_due
     }
 
     /// Adds what was flown in an epoch with each of many teachers, by their names; not a number where none flew.
@@ -109,7 +148,11 @@ impl Drop for Spectacle {
 }
 
 impl Policy {
-    fn take(&self) -> Option<Pilot> {
+    fn put(&self, next: Next) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+    }
+
+    fn take(&self) -> Option<Next> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -118,10 +161,11 @@ impl Policy {
         let mut pace = Pace::new(env.control_period());
         let mut steps = 0_u64;
         while !self.ends.load(Ordering::Relaxed) {
-            if let Some(pilot) = self.take() {
-                match &mut flyer {
-                    Some(flyer) => flyer.hand_over(pilot),
-                    None => flyer = Some(Flyer::new(env.make(NUM_ENVS, SEED), pilot)),
+            if let Some(Next { pilot, env: own }) = self.take() {
+                if let (Some(flyer), None) = (&mut flyer, &own) {
+                    flyer.hand_over(pilot);
+                } else {
+                    flyer = Some(Flyer::new(own.unwrap_or_else(|| env.make(NUM_ENVS, SEED)), pilot));
                 }
             }
             let Some(flyer) = flyer.as_mut().filter(|_| feed.num_viewers() > 0) else {

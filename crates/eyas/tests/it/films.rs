@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::program::{TASK, TINY, Workspace, files};
+use eyas_formats::npy;
+
+use crate::program::{TASK, TINY, Workspace, assert_in_order, files};
 
 /// Width, height, duration in ms and frames that a file states.
 fn stated(path: &Path) -> [u32; 4] {
@@ -41,6 +43,10 @@ fn a_distillation_is_recorded_and_its_students_are_the_same() {
     assert_eq!(files(&folder), ["rl-video-step-0.mp4", "rl-video-step-200.mp4", "rl-video-step-400.mp4"]);
     assert_eq!(stated(&folder.join("rl-video-step-200.mp4")), [1280, 720, 200, 10]);
     assert!(said.contains("[INFO] Recorded 3 videos in "), "{said}");
+    // A recurrent student is recorded with its hidden state.
+    let recurrent = "--student gru distill.student.rnn_hidden_dim=8";
+    let plain = student(recurrent).2;
+    assert!(plain == student(&format!("{recurrent} {video}")).2, "recording changed the recurrent students");
 }
 
 #[test]
@@ -88,6 +94,41 @@ fn a_flight_is_recorded_by_steps_or_by_episodes() {
 }
 
 #[test]
+fn many_vehicles_fly_side_by_side_from_the_same_start() {
+    let workspace = Workspace::with_teacher();
+    let play = "play --task Eyas-Raptor-v0 --experiment_name it --quiet --trajectory hover --max_steps 20";
+    let student = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/students/raptor.pt");
+    let teacher =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/teachers/raptor/teacher_0045/vehicle.json");
+    let said = workspace
+        .eyas(&format!("{play} --checkpoint {student} --vehicles crazyflie,x500,{teacher}"))
+        .and("env.init.guidance=0 env.init.max_position=0.4")
+        .and("--video --video_format png --video_size 480x160 --video_view fixed --video_length 20")
+        .succeed();
+    assert_in_order(&said, &["   crazyflie ", "        x500 ", "vehicle 0045 "]);
+    let run = workspace.runs("rsl_rl", "it").remove(0);
+    assert_eq!(files(&run.join("videos/play")), ["rl-video-step-0.png"]);
+    let bytes = fs::read(run.join("videos/play/rl-video-step-0.png")).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG") && bytes.windows(4).any(|it| it == b"acTL"));
+    // After a step of 10 ms they have hardly left a start that is the same for all.
+    let arrays = npy::read_npz(&run.join("trajectory_data.npz")).unwrap();
+    let data = arrays.iter().find(|(name, _)| name == "actual_pos").unwrap().1.to_f32();
+    for axis in 0..3 {
+        for vehicle in 1..3 {
+            assert!((data[3 * vehicle + axis] - data[axis]).abs() < 0.005, "{:?}", &data[..9]);
+        }
+    }
+    workspace.eyas(&format!("{play} --checkpoint {student} --vehicles crazyfly")).fail_with(&[
+        "`--vehicles crazyfly`: neither a vehicle nor a file",
+        "hint: ",
+        "crazyflie",
+    ]);
+    workspace
+        .eyas(&format!("play {TASK} --checkpoint teacher/model_best.pt --vehicles x500"))
+        .fail_with(&["`--vehicles`: task `Isaac-Quadcopter-Point-Ctrl-v0` has a vehicle of its own"]);
+}
+
+#[test]
 fn flags_that_make_no_video_are_errors() {
     let workspace = Workspace::with_teacher();
     for (flags, message) in [
@@ -96,6 +137,8 @@ fn flags_that_make_no_video_are_errors() {
         ("--video --video_envs 65", "`--video_envs` is 65, expected a number from 1 to 64"),
         ("--video --video_max_share 2", "`--video_max_share` is 2, expected a share in [0, 1]"),
         ("--video --video_view side", "`--video_view side`: unknown, expected chase, fixed, orbit or top"),
+        ("--video --video_format gif", "`--video_format gif`: unknown, expected mp4 or png"),
+        ("--video --video_size 641x360", "`--video_size` is 641x360, expected even numbers from 64 to 4096"),
         ("--video --video_trigger epoch", "`--video_trigger epoch`: unknown, expected step or episode"),
     ] {
         workspace.distill(flags).fail_with(&[message]);

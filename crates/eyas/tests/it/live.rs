@@ -1,10 +1,10 @@
 //! The live view is served where it says, shows what happens, and changes nothing.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::program::{TASK, TINY, Workspace};
@@ -57,6 +57,39 @@ impl Drop for Live {
         // A test that failed leaves no program behind; one that has ended cannot be killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A page that is open in a browser, which says what happens to it line by line.
+struct Page {
+    node: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Page {
+    fn open(url: &str, kind: &str) -> Self {
+        let mut node = Command::new("node")
+            .args(["test/page.mjs", url, kind])
+            .current_dir(UI)
+            .env("EYAS_CHROMIUM", chromium().unwrap())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        Self { node, lines }
+    }
+
+    #[track_caller]
+    fn says(&mut self, expected: &str) {
+        let line = self.lines.next().map(Result::unwrap);
+        assert_eq!(line.as_deref(), Some(expected));
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.node.kill();
+        let _ = self.node.wait();
     }
 }
 
@@ -187,4 +220,72 @@ fn a_run_is_watched_while_it_goes_on() {
     let live = Live::start(&workspace, &format!("distill {TASK} {teacher} {endless} --web 0"));
     use_page(&live.url, "run");
     assert_eq!(live.interrupt(), Some(130));
+}
+
+#[test]
+fn the_page_comes_back_with_the_program() {
+    if let Some(missing) = missing() {
+        eprintln!("skipped: needs {missing}");
+        return;
+    }
+    let workspace = Workspace::with_teacher();
+    let play = format!("play {TASK} --checkpoint teacher/model_best.pt --num_envs 2 --web");
+    let first = Live::start(&workspace, &format!("{play} 0"));
+    let url = first.url.clone();
+    let mut page = Page::open(&url, "return");
+    page.says("connected");
+    assert_eq!(first.interrupt(), Some(0));
+    page.says("lost");
+    let second = Live::start(&workspace, &format!("{play} {}", url.strip_prefix("http://").unwrap()));
+    page.says("ok");
+    assert_eq!(second.interrupt(), Some(0));
+}
+
+#[test]
+fn a_fleet_is_watched_while_it_is_trained() {
+    if let Some(missing) = missing() {
+        eprintln!("skipped: needs {missing}");
+        return;
+    }
+    let workspace = Workspace::empty();
+    // More vehicles than are trained while the page is looked at, each accepted after a moment.
+    workspace.eyas("vehicles sample --num 1000 --seed 5 --out fleet").succeed();
+    let short =
+        "--max_iterations 20 agent.algorithm.window_steps=40 agent.eval_interval=10 fleet.eval_episodes=32";
+    let accepted = "fleet.required_return=-1000 fleet.max_terminated=1 fleet.max_own_terminated=1";
+    let train = format!("train --task Eyas-Raptor-v0 --vehicles fleet {short} {accepted} --web 0");
+    let live = Live::start(&workspace, &train);
+    use_page(&live.url, "fleet");
+    assert_eq!(live.interrupt(), Some(130));
+}
+
+#[test]
+fn a_policy_that_comes_while_one_flies_can_be_chosen() {
+    let workspace = Workspace::with_teacher();
+    let live = Live::start(
+        &workspace,
+        &format!("play {TASK} --checkpoint teacher/model_best.pt --num_envs 2 --web 0"),
+    );
+    let address = live.url.strip_prefix("http://").unwrap();
+    let (mut socket, _) = tungstenite::connect(format!("ws://{address}/live")).unwrap();
+    let mut scene = || loop {
+        if let tungstenite::Message::Text(text) = socket.read().unwrap()
+            && text.contains(r#""type":"scene""#)
+        {
+            break text.to_string();
+        }
+    };
+    assert!(!scene().contains("later.pt"));
+    fs::copy(workspace.path("teacher/model_best.pt"), workspace.path("teacher/later.pt")).unwrap();
+    assert!(scene().contains("later.pt"));
+    socket.send(r#"{"type":"policy","name":"later.pt"}"#.into()).unwrap();
+    loop {
+        if let tungstenite::Message::Text(text) = socket.read().unwrap()
+            && text.contains(r#""type":"settings""#)
+            && text.contains("later.pt")
+        {
+            break;
+        }
+    }
+    assert_eq!(live.interrupt(), Some(0));
 }
