@@ -21,11 +21,14 @@
 //! # Ok::<(), eyas_run::ConfigError>(())
 //! ```
 
+mod defaults_list;
 mod deserialize;
 mod error;
 mod grammar;
+mod interpolation;
 mod keys;
 mod layers;
+mod library;
 mod node;
 mod origin;
 mod serialize;
@@ -36,7 +39,8 @@ mod yaml;
 pub use error::{ConfigError, Known};
 pub use grammar::{Action, Override};
 pub use keys::closest;
-pub use layers::{Layers, Setting};
+pub use layers::{Composed, Layers, Setting};
+pub use library::{BuiltIn, Library};
 pub use origin::Origin;
 pub use sweep::{Sweep, jobs};
 pub use value::{Table, Value};

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::defaults_list::{self, Part, Selection};
 use super::error::{ConfigError, Known};
 use super::grammar::{Action, Override};
+use super::interpolation;
+use super::library::Library;
 use super::node::{Body, Form, Node};
-use super::origin::Origin;
+use super::origin::{Origin, Source};
 use super::value::{Table, Value};
 use super::yaml::{self, Content, Entry, Located};
 use super::{deserialize, keys, serialize};
@@ -21,6 +24,18 @@ use super::{deserialize, keys, serialize};
 #[derive(Clone, Debug)]
 pub struct Layers {
     root: Node,
+    composed: Vec<Composed>,
+}
+
+/// A file, or what ships with the program in its place, that a configuration was composed of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    /// Its group and name, such as `physics/windy`.
+    pub path: String,
+    /// The key below which its values went; empty at the top.
+    pub package: String,
+    /// Where it is from.
+    pub origin: Origin,
 }
 
 /// One value of the merged configuration and the layer that set it.
@@ -48,7 +63,7 @@ impl Layers {
         if root.entries().is_none() {
             return Err(ConfigError::Defaults { message: "they are not a struct".into() });
         }
-        Ok(Self { root })
+        Ok(Self { root, composed: Vec::new() })
     }
 
     /// Lets users add keys to the table `key` and to all tables below it.
@@ -98,6 +113,52 @@ impl Layers {
         Ok(self)
     }
 
+    /// Adds a configuration of the library with its defaults list, the groups that overrides choose, and then the
+    /// overrides of keys.
+    ///
+    /// Without a primary configuration, and for groups that ship with the program, every group is in the list with
+    /// nothing chosen.
+    pub fn compose<S: AsRef<str>>(
+        &mut self,
+        library: &Library,
+        primary: Option<&str>,
+        overrides: &[S],
+    ) -> Result<&mut Self, ConfigError> {
+        let (mut selections, mut changes) = (Vec::new(), Vec::new());
+        for text in overrides {
+            let origin = Origin::Override(text.as_ref().to_owned());
+            let change = Override::parse(text.as_ref())?;
+            let group = change.key.split('@').next().unwrap_or_default();
+            let is_group = library.is_group(group);
+            if !is_group && change.key.contains(['/', '@']) {
+                let message = format!("there is no configuration group `{group}`");
+                let advice =
+                    Some(format!("separate the levels of a key with dots; {}", library.describe_groups()));
+                return Err(ConfigError::Composition { message, advice, origin });
+            }
+            if is_group && !matches!(change.value, Some(Value::Table(_))) {
+                selections.push(Selection { choice: change, origin });
+            } else {
+                changes.push((change, origin));
+            }
+        }
+        for Part { path, package, entries, source } in defaults_list::compose(library, primary, selections)? {
+            let origin = source.origin(1, 1);
+            self.merge(&package, &entries, &source)?;
+            self.composed.push(Composed { path, package, origin });
+        }
+        for (change, origin) in changes {
+            self.apply(change, &origin)?;
+        }
+        Ok(self)
+    }
+
+    /// What [`compose`](Self::compose) has read, in the order in which it was layered.
+    #[must_use]
+    pub fn composed(&self) -> &[Composed] {
+        &self.composed
+    }
+
     /// Sets one known key, for flags such as `--seed`.
     ///
     /// # Errors
@@ -127,7 +188,7 @@ impl Layers {
     ///
     /// [`ConfigError::Invalid`] names the key and the layer of a value that `T` rejects.
     pub fn finish<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        deserialize::from_value(self.root.to_value()).map_err(|error| self.invalid("", error))
+        deserialize::from_value(self.resolved()?.to_value()).map_err(|error| self.invalid("", error))
     }
 
     /// One part of the merged configuration as its type, such as the group `env`.
@@ -136,11 +197,12 @@ impl Layers {
     ///
     /// As [`finish`](Self::finish), and [`ConfigError::UnknownKey`].
     pub fn section<T: DeserializeOwned>(&self, key: &str) -> Result<T, ConfigError> {
-        let (key, node) = self.lookup(key, &Origin::Default)?;
-        deserialize::from_value(node.to_value()).map_err(|error| self.invalid(&key, error))
+        let key = self.resolve(key, &Origin::Default)?;
+        let section = self.resolved()?.find(keys::parts(&key)).map_or(Value::Null, Node::to_value);
+        deserialize::from_value(section).map_err(|error| self.invalid(&key, error))
     }
 
-    /// The current value of a full or unique key.
+    /// The current value of a full or unique key; an interpolation as it is written.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
         self.lookup(key, &Origin::Default).ok().map(|(_, node)| node.to_value())
@@ -153,8 +215,11 @@ impl Layers {
     }
 
     /// Every value with its full key and its origin, in the order of the defaults.
-    #[must_use]
-    pub fn provenance(&self) -> Vec<Setting> {
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Interpolation`] if one refers to nothing.
+    pub fn provenance(&self) -> Result<Vec<Setting>, ConfigError> {
         fn visit(node: &Node, key: &str, settings: &mut Vec<Setting>) {
             match &node.body {
                 Body::Table { entries, .. } if !entries.is_empty() => {
@@ -170,21 +235,47 @@ impl Layers {
             }
         }
         let mut settings = Vec::new();
-        visit(&self.root, "", &mut settings);
-        settings
+        visit(&self.resolved()?, "", &mut settings);
+        Ok(settings)
     }
 
-    /// The table `key` as YAML, for `params/env.yaml`; the empty key is everything.
+    /// The table `key` for `params/env.yaml`, interpolations resolved; the empty key is everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnknownKey`] if there is no such key, [`ConfigError::Interpolation`] if one refers to nothing.
+    pub fn table(&self, key: &str) -> Result<Value, ConfigError> {
+        let root = self.resolved()?;
+        if key.is_empty() {
+            return Ok(root.to_value());
+        }
+        let key = self.resolve(key, &Origin::Default)?;
+        Ok(root.find(keys::parts(&key)).map_or(Value::Null, Node::to_value))
+    }
+
+    /// The same as it was written: interpolations as they are.
     ///
     /// # Errors
     ///
     /// [`ConfigError::UnknownKey`] if there is no such key.
-    pub fn to_yaml(&self, key: &str) -> Result<String, ConfigError> {
+    pub fn unresolved(&self, key: &str) -> Result<Value, ConfigError> {
         if key.is_empty() {
-            return Ok(self.root.to_value().to_yaml());
+            return Ok(self.root.to_value());
         }
         let (_, node) = self.lookup(key, &Origin::Default)?;
-        Ok(node.to_value().to_yaml())
+        Ok(node.to_value())
+    }
+
+    /// [`table`](Self::table) as YAML.
+    pub fn to_yaml(&self, key: &str) -> Result<String, ConfigError> {
+        Ok(self.table(key)?.to_yaml())
+    }
+
+    fn resolved(&self) -> Result<Node, ConfigError> {
+        interpolation::resolve(&self.root).map_err(|interpolation::Problem { key, text, reason }| {
+            let origin = self.origin(&key).cloned().unwrap_or_default();
+            ConfigError::Interpolation { key, text, reason, origin }
+        })
     }
 
     fn apply(&mut self, change: Override, origin: &Origin) -> Result<(), ConfigError> {
@@ -216,12 +307,12 @@ impl Layers {
         }
     }
 
-    /// `+key={…}` on a free-form table adds to it, as in Hydra; on any other known key it is an error.
+    /// As in Hydra `+key=…` may fill what is null, and tables and lists add to what is there or replace it.
     fn require_extensible(key: &str, node: &Node, value: &Value, origin: &Origin) -> Result<(), ConfigError> {
-        if node.form() == Some(Form::Open) && matches!(value, Value::Table(_)) {
+        let found = Box::new(node.to_value());
+        if matches!(*found, Value::Null) || matches!(value, Value::Table(_) | Value::List(_)) {
             return Ok(());
         }
-        let found = Box::new(node.to_value());
         Err(ConfigError::AlreadySet { key: key.to_owned(), found, origin: origin.clone() })
     }
 
@@ -291,16 +382,7 @@ impl Layers {
             message: error.message,
             origin: source.origin(error.line, error.column),
         })?;
-        match &document.content {
-            Content::Table(entries) => self.merge(group, entries, source)?,
-            Content::Scalar(Value::Null) => {}
-            _ => {
-                return Err(ConfigError::Yaml {
-                    message: "expected `key: value` lines at the top level".into(),
-                    origin: source.origin(document.line, document.column),
-                });
-            }
-        }
+        self.merge(group, &yaml::top_level(document, source)?, source)?;
         Ok(self)
     }
 
@@ -418,20 +500,5 @@ impl Layers {
         }
         let origin = node.origin().clone();
         ConfigError::Invalid { key, message: error.message, suggestion: error.suggestion, origin }
-    }
-}
-
-/// Where a YAML text comes from.
-enum Source {
-    File(PathBuf),
-    Preset(String),
-}
-
-impl Source {
-    fn origin(&self, line: u64, column: u64) -> Origin {
-        match self {
-            Self::File(path) => Origin::File { path: path.clone(), line, column },
-            Self::Preset(name) => Origin::Preset(name.clone()),
-        }
     }
 }

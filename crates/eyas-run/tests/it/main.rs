@@ -4,6 +4,7 @@
 #![expect(clippy::float_cmp, reason = "a configuration must keep every bit")]
 
 mod event_files;
+mod hydra_table;
 mod interruption;
 mod layering;
 mod override_grammar;

@@ -1,7 +1,12 @@
-use eyas_run::config::{Sweep, jobs};
+use eyas_run::ConfigError;
+use eyas_run::config::{Library, Sweep, jobs};
+
+fn parse(text: &str) -> Result<Sweep, ConfigError> {
+    Sweep::parse(text, &Library::default())
+}
 
 fn values(text: &str) -> Vec<String> {
-    Sweep::parse(text).unwrap_or_else(|error| panic!("{error}")).values
+    parse(text).unwrap_or_else(|error| panic!("{error}")).values
 }
 
 /// Expected values are those of hydra-core 1.3.2, `Override.sweep_string_iterator()`, but for spaces and the spelling of
@@ -36,15 +41,15 @@ fn sweeps_stand_for_the_values_that_they_stand_for_in_hydra() {
 #[test]
 fn one_value_is_no_sweep() {
     for text in ["a=1", "a=[1,2]", "a=", "~a", "a='1,2'", "a=range(1,2)"] {
-        assert!(!Sweep::parse(text).unwrap().is_swept(), "{text}");
+        assert!(!parse(text).unwrap().is_swept(), "{text}");
     }
-    assert_eq!(jobs(&[Sweep::parse("a=").unwrap(), Sweep::parse("~b").unwrap()]), [["a=", "~b"]]);
+    assert_eq!(jobs(&[parse("a=").unwrap(), parse("~b").unwrap()]), [["a=", "~b"]]);
     assert_eq!(jobs(&[]), [[""; 0]]);
 }
 
 #[test]
 fn the_last_sweep_varies_fastest() {
-    let sweeps = ["a=1,2", "b=x", "c=3,4"].map(|text| Sweep::parse(text).unwrap());
+    let sweeps = ["a=1,2", "b=x", "c=3,4"].map(|text| parse(text).unwrap());
     let expected =
         [["a=1", "b=x", "c=3"], ["a=1", "b=x", "c=4"], ["a=2", "b=x", "c=3"], ["a=2", "b=x", "c=4"]];
     assert_eq!(jobs(&sweeps), expected);
@@ -71,7 +76,7 @@ fn what_is_no_sweep_is_refused_with_a_reason() {
         ("a b=1,2", "not a key"),
     ];
     for (text, expected) in cases {
-        let error = Sweep::parse(text).unwrap_err().to_string();
+        let error = parse(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
