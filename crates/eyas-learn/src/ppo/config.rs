@@ -1,13 +1,14 @@
 //! Configuration by the names of rsl_rl 5.x.
 
 use eyas_policy::{Activation, Architecture};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `OnPolicyRunner` and what it trains.
 ///
 /// The defaults are `QuadcopterPPORunnerCfg` of Foundation c96c262 over the defaults of Isaac Lab, written
 /// in the names of rsl_rl 5.x.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunnerConfig {
     /// Seed of every draw of the run.
@@ -43,7 +44,7 @@ pub struct RunnerConfig {
 }
 
 /// A network of rsl_rl 5.x.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// Its class: `MLPModel`.
@@ -59,7 +60,7 @@ pub struct ModelConfig {
 }
 
 /// The action's distribution.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DistributionConfig {
     /// Its class: `GaussianDistribution`.
@@ -71,7 +72,7 @@ pub struct DistributionConfig {
 }
 
 /// How the standard deviation is parametrised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StdType {
     /// Itself.
@@ -79,7 +80,7 @@ pub enum StdType {
 }
 
 /// PPO.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlgorithmConfig {
     /// Its class: `PPO`.
@@ -117,7 +118,7 @@ pub struct AlgorithmConfig {
 }
 
 /// Use of the task's symmetries.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SymmetryConfig {
     /// Whether samples are shown mirrored at random.
@@ -125,7 +126,7 @@ pub struct SymmetryConfig {
 }
 
 /// How the learning rate changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// Not at all.

@@ -1,8 +1,9 @@
 //! The stack of layers, applied one after the other.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,6 +12,7 @@ use super::error::{ConfigError, Known};
 use super::grammar::{Action, Override};
 use super::interpolation;
 use super::library::Library;
+use super::manual::{Entry as ManualEntry, Manual};
 use super::node::{Body, Form, Node};
 use super::origin::{Origin, Source};
 use super::value::{Table, Value};
@@ -25,6 +27,20 @@ use super::{deserialize, keys, serialize};
 pub struct Layers {
     root: Node,
     composed: Vec<Composed>,
+    manual: Manual,
+}
+
+/// A value of a foreign file that a configuration has no use for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unused {
+    /// Its full key.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+    /// Why, such as `no such key`.
+    pub reason: String,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
 /// A file, or what ships with the program in its place, that a configuration was composed of.
@@ -63,7 +79,22 @@ impl Layers {
         if root.entries().is_none() {
             return Err(ConfigError::Defaults { message: "they are not a struct".into() });
         }
-        Ok(Self { root, composed: Vec::new() })
+        Ok(Self { root, composed: Vec::new(), manual: Manual::default() })
+    }
+
+    /// Starts from typed defaults whose documentation says what their keys mean: errors then name unit and range.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn documented<T: Serialize + JsonSchema>(defaults: &T) -> Result<Self, ConfigError> {
+        Ok(Self { manual: Manual::of::<T>(), ..Self::new(defaults)? })
+    }
+
+    /// What the keys mean; empty unless [`documented`](Self::documented).
+    #[must_use]
+    pub fn manual(&self) -> &Manual {
+        &self.manual
     }
 
     /// Lets users add keys to the table `key` and to all tables below it.
@@ -97,6 +128,50 @@ impl Layers {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         self.yaml(key, &text, &Source::File(path.to_owned()))
+    }
+
+    /// Adds what can be used of a foreign YAML file, such as the `params/env.yaml` of a run of Isaac Lab; `key` is the
+    /// table that it goes to. Returns the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Read`] or [`ConfigError::Yaml`].
+    pub fn foreign(&mut self, key: &str, path: impl AsRef<Path>) -> Result<Vec<Unused>, ConfigError> {
+        let path = path.as_ref();
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let source = Source::File(path.to_owned());
+        let document = yaml::parse(&text).map_err(|error| ConfigError::Yaml {
+            message: error.message,
+            origin: source.origin(error.line, error.column),
+        })?;
+        let mut unused = Vec::new();
+        self.merge_known(key, &yaml::top_level(document, &source)?, &source, &mut unused);
+        Ok(unused)
+    }
+
+    fn merge_known(&mut self, prefix: &str, entries: &[Entry], source: &Source, unused: &mut Vec<Unused>) {
+        for Entry { key, line, column, value } in entries {
+            let key = keys::join(prefix, key);
+            let origin = source.origin(*line, *column);
+            let form = self.node(&key).map(Node::form);
+            match (&value.content, form) {
+                (Content::Table(children), Some(Some(_))) => self.merge_known(&key, children, source, unused),
+                (_, Some(_)) => {
+                    if let Err(error) = self.write(&key, value.to_value(), &origin) {
+                        let reason = match error {
+                            ConfigError::WrongType { expected, .. } => format!("expected {expected}"),
+                            other => other.to_string(),
+                        };
+                        unused.push(Unused { key, value: value.to_value(), reason, origin });
+                    }
+                }
+                (_, None) => {
+                    let reason = "no such key".into();
+                    unused.push(Unused { key, value: value.to_value(), reason, origin });
+                }
+            }
+        }
     }
 
     /// Adds a named set of values, written as YAML.
@@ -316,11 +391,14 @@ impl Layers {
         Err(ConfigError::AlreadySet { key: key.to_owned(), found, origin: origin.clone() })
     }
 
+    /// Adds a key, and the tables on the way to it that are missing.
     fn add(&mut self, key: &str, value: Value, origin: &Origin) -> Result<(), ConfigError> {
-        let Some(parent) = self.open_parent(key) else { return Err(self.unknown(key, origin)) };
-        let name = keys::split_last(key).1.to_owned();
+        let Some((parent, missing)) = self.open_ancestor(key) else { return Err(self.unknown(key, origin)) };
+        let (name, inner) = missing.split_first().expect("a key has a name below its parent");
+        let wrap = |value, name: &&str| Value::Table(Table::from([((*name).to_owned(), value)]));
+        let value = inner.iter().rev().fold(value, wrap);
         if let Body::Table { entries, .. } = &mut self.node_mut(&parent).body {
-            entries.insert(name, Node::free(value, origin));
+            entries.insert((*name).to_owned(), Node::free(value, origin));
         }
         Ok(())
     }
@@ -357,11 +435,14 @@ impl Layers {
             }
             (_, value) => value,
         };
-        node.assign(&value, origin).map_err(|mismatch| ConfigError::WrongType {
-            key: key.to_owned(),
-            found: Box::new(mismatch.found),
-            expected: mismatch.expected,
-            origin: origin.clone(),
+        node.assign(&value, origin).map_err(|mismatch| {
+            let constraint = self.manual.get(key).map(ManualEntry::constraint).unwrap_or_default();
+            ConfigError::WrongType {
+                key: key.to_owned(),
+                found: Box::new(mismatch.found),
+                expected: mismatch.expected + &constraint,
+                origin: origin.clone(),
+            }
         })
     }
 
@@ -462,10 +543,24 @@ impl Layers {
 
     /// The full key of the table that would take `key`, if exactly one would.
     fn open_parent(&self, key: &str) -> Option<String> {
-        let (parent, _) = keys::split_last(key);
-        let mut open = self.candidates(parent);
-        open.retain(|(_, node)| node.form() == Some(Form::Open));
-        if open.len() == 1 { open.pop().map(|(key, _)| key) } else { None }
+        self.open_ancestor(key).filter(|(_, missing)| missing.len() == 1).map(|(parent, _)| parent)
+    }
+
+    /// The deepest table above `key` that takes new keys, if exactly one does, and the levels that it lacks.
+    fn open_ancestor<'k>(&self, key: &'k str) -> Option<(String, Vec<&'k str>)> {
+        let mut missing = Vec::new();
+        let mut above = key;
+        while !above.is_empty() {
+            let (parent, name) = keys::split_last(above);
+            missing.insert(0, name);
+            let mut there = self.candidates(parent);
+            if !there.is_empty() {
+                there.retain(|(_, node)| node.form() == Some(Form::Open));
+                return if there.len() == 1 { there.pop().map(|(key, _)| (key, missing)) } else { None };
+            }
+            above = parent;
+        }
+        None
     }
 
     fn unknown(&self, key: &str, origin: &Origin) -> ConfigError {

@@ -71,7 +71,7 @@ fn leaves(overrides: &[String]) -> Result<BTreeMap<String, serde_json::Value>, C
     let library = Library::default().with_folder(data("conf"));
     let mut layers = Layers::new(&defaults())?;
     layers.compose(&library, Some("config"), overrides)?;
-    let tree = layers.table("")?;
+    let tree = Value::of(&layers.finish::<Config>()?)?;
     let mut found = BTreeMap::new();
     visit(&tree, "", &mut found);
     Ok(found)
@@ -91,15 +91,12 @@ fn visit(value: &Value, key: &str, found: &mut BTreeMap<String, serde_json::Valu
 
 fn plain(value: &Value) -> serde_json::Value {
     match value {
-        Value::Float(float) if !float.is_finite() => json!({ "float": python_text(*float) }),
+        Value::Float(float) if float.is_nan() => json!({ "float": "nan" }),
+        Value::Float(float) if float.is_infinite() => json!({ "float": float.to_string() }),
         Value::List(items) => items.iter().map(plain).collect(),
         Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
         other => serde_json::to_value(other).unwrap(),
     }
-}
-
-fn python_text(float: f64) -> String {
-    if float.is_nan() { "nan".into() } else { float.to_string() }
 }
 
 #[derive(Debug, PartialEq, Deserialize)]

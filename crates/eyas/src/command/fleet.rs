@@ -11,10 +11,12 @@ use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
 use eyas_run::{EventWriter, Interrupt, Layers, Progress, RunDir};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
 use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
+use crate::configuration;
 use crate::crew::{DYNAMICS, VEHICLE, folder};
 use crate::failure::Failure;
 use crate::learner::{ApgConfig, Recipe};
@@ -25,9 +27,9 @@ use crate::setup::{check, progress, write_manifest};
 
 /// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
 /// for vehicles of every size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct FleetConfig {
+pub(crate) struct FleetConfig {
     /// Mean return that a teacher must reach; below it another seed is tried, and half the learning rate.
     required_return: f64,
     /// Largest share of episodes that may end in a termination. In `[0, 1]`.
@@ -59,7 +61,7 @@ impl Default for FleetConfig {
 }
 
 impl FleetConfig {
-    fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         for (name, value) in [
             ("max_terminated", self.max_terminated),
             ("max_own_terminated", self.max_own_terminated),
@@ -86,7 +88,7 @@ impl FleetConfig {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<A> {
     env: RaptorConfig,
@@ -154,8 +156,11 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         return Err(Failure::new("`--web` is for the training of one teacher")
             .hint("leave the flag out; `eyas view RUN_DIR` shows the tables of a fleet's run"));
     }
-    let mut layers = Layers::new(&Config::<A>::default())?;
+    let mut layers = Layers::documented(&Config::<A>::default())?;
     configure::<RaptorConfig, A>(arguments, &mut layers)?;
+    if configuration::show(&layers, &arguments.flight.configuration)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let config: Config<A> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
@@ -174,10 +179,10 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let run = if plan.resume { RunDir::open(place.find(&plan.load_run)?)? } else { place.make()? };
     say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
     for section in ["env", "agent", "fleet"] {
-        run.params_yaml(section, &layers.to_yaml(section)?)?;
+        run.params(section, &layers.table(section)?)?;
     }
     let inputs: Vec<&Path> = if vehicles.is_file() { vec![vehicles] } else { Vec::new() };
-    write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
+    write_manifest(&run, plan.seed, &inputs, layers.provenance()?)?;
 
     let left: Vec<&(usize, Craft)> =
         fleet.iter().filter(|(teacher, _)| read_result(&run, *teacher).is_none()).collect();

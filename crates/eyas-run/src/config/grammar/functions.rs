@@ -114,7 +114,9 @@ impl Arguments {
 
 fn cast_all(parsed: Parsed, cast: fn(&Value) -> Result<Value, String>, name: &str) -> Result<Parsed, Syntax> {
     let each = |value: &Value| {
-        cast_value(value, cast).map_err(|found| Syntax::new(format!("`{name}` cannot convert {found}")))
+        cast_value(value, cast).map_err(|found| {
+            Syntax::new(format!("`{name}` cannot convert {found}")).advise("quote text that contains `(`")
+        })
     };
     Ok(match parsed {
         Parsed::One(element) => Parsed::value(each(&element.value)?),
