@@ -67,10 +67,10 @@ fn data(name: &str) -> PathBuf {
 }
 
 /// Every value of a configuration by its full key, as `ask_hydra.py` spells it.
-fn leaves(overrides: &[String]) -> Result<BTreeMap<String, serde_json::Value>, ConfigError> {
+fn leaves(config: &str, overrides: &[String]) -> Result<BTreeMap<String, serde_json::Value>, ConfigError> {
     let library = Library::default().with_folder(data("conf"));
     let mut layers = Layers::new(&defaults())?;
-    layers.compose(&library, Some("config"), overrides)?;
+    layers.compose(&library, Some(config), overrides)?;
     let tree = Value::of(&layers.finish::<Config>()?)?;
     let mut found = BTreeMap::new();
     visit(&tree, "", &mut found);
@@ -101,11 +101,19 @@ fn plain(value: &Value) -> serde_json::Value {
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct Line {
+    #[serde(default = "Line::config")]
+    config: String,
     overrides: Vec<String>,
     changed: Option<BTreeMap<String, serde_json::Value>>,
     #[serde(default)]
     removed: Vec<String>,
     refused: Option<String>,
+}
+
+impl Line {
+    fn config() -> String {
+        "config".into()
+    }
 }
 
 fn lines(text: &str) -> Vec<Line> {
@@ -114,10 +122,11 @@ fn lines(text: &str) -> Vec<Line> {
 
 /// What Eyas makes of a line; the error is for people.
 fn ours(
+    config: &str,
     overrides: &[String],
     base: &BTreeMap<String, serde_json::Value>,
 ) -> Result<(BTreeMap<String, serde_json::Value>, Vec<String>), ConfigError> {
-    let mut found = leaves(overrides)?;
+    let mut found = leaves(config, overrides)?;
     let removed = base.keys().filter(|key| !found.contains_key(*key)).cloned().collect();
     found.retain(|key, value| base.get(key) != Some(value));
     Ok((found, removed))
@@ -125,21 +134,21 @@ fn ours(
 
 #[test]
 fn eyas_and_hydra_agree_on_the_tree_or_on_refusal() {
-    let base = leaves(&[]).unwrap();
+    let base = leaves("config", &[]).unwrap();
     let lines = lines(&std::fs::read_to_string(data("overrides.jsonl")).unwrap());
     let (accepted, refused): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.changed.is_some());
     assert!(accepted.len() > 200 && refused.len() > 100, "{} and {}", accepted.len(), refused.len());
     let mut differences = Vec::new();
     for line in &lines {
-        let Line { overrides, changed, removed, refused } = line;
-        match (ours(overrides, &base), changed) {
+        let Line { config, overrides, changed, removed, refused } = line;
+        match (ours(config, overrides, &base), changed) {
             (Ok((own, gone)), Some(changed)) if own == *changed && gone == *removed => {}
             (Err(_), None) => {}
-            (Ok(own), _) => differences
-                .push(format!("{overrides:?}\n  hydra {changed:?} {removed:?} {refused:?}\n  eyas  {own:?}")),
-            (Err(error), _) => {
-                differences.push(format!("{overrides:?}\n  hydra {changed:?} {removed:?}\n  eyas  {error}"))
-            }
+            (Ok(own), _) => differences.push(format!(
+                "{config} {overrides:?}\n  hydra {changed:?} {removed:?} {refused:?}\n  eyas  {own:?}"
+            )),
+            (Err(error), _) => differences
+                .push(format!("{config} {overrides:?}\n  hydra {changed:?} {removed:?}\n  eyas  {error}")),
         }
     }
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));

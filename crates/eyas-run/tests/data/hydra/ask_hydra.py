@@ -3,7 +3,7 @@
     pip install hydra-core==1.3.2
     python3 ask_hydra.py overrides.jsonl > answered.jsonl
 
-Each line holds `overrides`, a command line. The answer is `changed`, the values that differ from the configuration
+Each line holds `overrides`, a command line, and `config`, unless it is `config.yaml`. The answer is `changed`, the values that differ from the configuration
 without overrides, and `removed`, the keys that it lacks; or `refused`, the first line of Hydra's message. The schema is
 that of the Rust test which reads the table.
 """
@@ -71,8 +71,8 @@ def plain(value):
     return value
 
 
-def leaves(overrides):
-    config = compose(config_name="config", overrides=overrides)
+def leaves(name, overrides):
+    config = compose(config_name=name, overrides=overrides)
     found = {}
 
     def visit(value, key):
@@ -86,9 +86,9 @@ def leaves(overrides):
     return found
 
 
-def answer(overrides, base):
+def answer(name, overrides, base):
     try:
-        found = leaves(overrides)
+        found = leaves(name, overrides)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         message = str(error) or str(error.__cause__)
         return {"refused": message.strip().splitlines()[0]}
@@ -107,13 +107,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         conf = pathlib.Path(folder) / "conf"
         shutil.copytree(pathlib.Path(__file__).parent / "conf", conf)
-        config = conf / "config.yaml"
-        config.write_text(config.read_text().replace("defaults:\n", "defaults:\n- schema\n", 1))
+        for config in conf.glob("*.yaml"):
+            text = config.read_text()
+            if "- config\n" not in text:
+                config.write_text(text.replace("defaults:\n", "defaults:\n- schema\n", 1))
         with initialize_config_dir(str(conf), version_base="1.3"):
-            base = leaves([])
+            base = leaves("config", [])
             for line in lines:
-                overrides = json.loads(line)["overrides"]
-                told = {"overrides": overrides, **answer(overrides, base)}
+                asked = json.loads(line)
+                asked = {key: asked[key] for key in ("config", "overrides") if key in asked}
+                told = {**asked, **answer(asked.get("config", "config"), asked["overrides"], base)}
                 print(json.dumps(told, ensure_ascii=False))
 
 
