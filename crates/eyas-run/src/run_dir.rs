@@ -130,8 +130,7 @@ impl RunDir {
         require_name("params file", name)?;
         let directory = self.path.join("params");
         fs::create_dir_all(&directory).map_err(RunError::io("create directory", &directory))?;
-        let pickle = plain(params)?.to_pickle().expect("a configuration holds no tensor");
-        for (extension, bytes) in [("yaml", params.to_yaml().into_bytes()), ("pkl", pickle)] {
+        for (extension, bytes) in [("yaml", params.to_yaml().into_bytes()), ("pkl", pickle(params)?)] {
             let path = directory.join(format!("{name}.{extension}"));
             atomic::write(&path, &bytes).map_err(RunError::io("write", &path))?;
         }
@@ -148,6 +147,10 @@ impl RunDir {
         atomic::write(&path, manifest.to_json()?.as_bytes()).map_err(RunError::io("write", &path))?;
         Ok(path)
     }
+}
+
+fn pickle(params: &Value) -> Result<Vec<u8>, RunError> {
+    Ok(plain(params)?.to_pickle().expect("a configuration holds no tensor"))
 }
 
 /// A configuration in the types of Python.

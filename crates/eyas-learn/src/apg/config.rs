@@ -142,7 +142,6 @@ impl<S: Surrogate> RunnerConfig<S> {
         for (name, value) in [
             ("algorithm.learning_rate", algorithm.learning_rate),
             ("algorithm.max_grad_norm", algorithm.max_grad_norm),
-            ("actor.distribution_cfg.init_std", self.actor.distribution_cfg.init_std),
         ] {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(format!("`agent.{name}` = {value}, expected a positive number"));

@@ -217,6 +217,12 @@ impl ModelConfig {
                 self.class_name
             ));
         }
+        let std = self.distribution_cfg.init_std;
+        if !(std > 0.0 && std.is_finite()) {
+            return Err(format!(
+                "`agent.{name}.distribution_cfg.init_std` = {std}, expected a positive number"
+            ));
+        }
         if self.hidden_dims.contains(&0) {
             return Err(format!("`agent.{name}.hidden_dims` holds 0, expected widths of at least 1"));
         }
@@ -247,7 +253,6 @@ impl RunnerConfig {
             ("algorithm.desired_kl", algorithm.desired_kl),
             ("algorithm.max_grad_norm", algorithm.max_grad_norm),
             ("algorithm.reward_scale", algorithm.reward_scale),
-            ("actor.distribution_cfg.init_std", self.actor.distribution_cfg.init_std),
         ];
         for (name, value) in positive {
             if !(value > 0.0 && value.is_finite()) {

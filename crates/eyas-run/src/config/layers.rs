@@ -153,7 +153,7 @@ impl Layers {
     fn merge_known(&mut self, prefix: &str, entries: &[Entry], source: &Source, unused: &mut Vec<Unused>) {
         for Entry { key, line, column, value } in entries {
             let key = keys::join(prefix, key);
-            let origin = source.origin(*line, *column);
+            let origin = self.place(&key, value, &source.origin(*line, *column), source);
             let form = self.node(&key).map(Node::form);
             match (&value.content, form) {
                 (Content::Table(children), Some(Some(_))) => self.merge_known(&key, children, source, unused),

@@ -80,7 +80,7 @@ fn what_is_not_known_is_listed() {
     25:3 env.scene.env_spacing = 2.5 (no such key)
     26:3 env.scene.robot = null (no such key)
     27:1 env.events = {reset:{func:'isaaclab.envs.mdp.events:reset_joints_by_scale',params:{asset_cfg:{name:robot,joint_ids:[null,null,null],body_names:[null,4,null]},position_range:[0.5,1.5]}}} (no such key)
-    39:1 env.episode_length_s = long (expected a float)
+    39:19 env.episode_length_s = long (expected a float)
     40:1 env.noise = '' (no such key)
     ");
 }

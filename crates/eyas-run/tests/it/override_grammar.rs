@@ -325,8 +325,11 @@ for text in json.load(open(sys.argv[1], encoding='utf-8')):
         let left_out = |error: &ConfigError| error.to_string().ends_with("appears twice");
         match (hydra.get("value"), Override::parse(text)) {
             (None, Err(_)) => {}
-            // Quoted keys of tables are ours alone.
-            (None, Ok(_)) => assert!(text.contains('{') && text.contains(['\'', '"']), "{text}"),
+            // Ours alone are quoted keys of tables, and space behind quotes and brackets.
+            (None, Ok(_)) => {
+                let has_quoted_key = text.contains('{') && text.contains(['\'', '"']);
+                assert!(has_quoted_key || text.ends_with(' '), "{text}");
+            }
             (Some(_), Err(error)) if left_out(&error) => {}
             (Some(value), ours) => {
                 let ours = ours.unwrap_or_else(|error| panic!("{error}")).value.unwrap();

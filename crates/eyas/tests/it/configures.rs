@@ -28,7 +28,7 @@ fn cfg_job_prints_what_would_run() {
     let slow = it.eyas(&train).and("--cfg job").succeed();
     assert_in_order(&slow, &["env:", "num_envs: 16", "agent:", "max_iterations: 1000", "run_name: slow"]);
     let quick = it.eyas(&train).and("agent=quick agent.seed=7 --cfg job --package agent").succeed();
-    assert_in_order(&quick, &["seed: 7\n", "max_iterations: 2\n", "run_name: quick_${.seed}\n"]);
+    assert_in_order(&quick, &["seed: 7\n", "max_iterations: 2\n", "run_name: 'quick_${.seed}'\n"]);
     assert!(!quick.contains("env:"), "{quick}");
     let resolved =
         it.eyas(&train).and("agent=quick agent.seed=7 --cfg job --package agent --resolve").succeed();

@@ -397,7 +397,7 @@ fn wildcard(pattern: &str) -> Regex {
                     let (not, set) = set.strip_prefix('!').map_or(("", set), |set| ("^", set));
                     let set =
                         set.replace('\\', r"\\").replace('[', r"\[").replace('^', r"\^").replace('&', r"\&");
-                    regex.push_str(&format!("[{not}{set}]"));
+                    regex.extend(["[", not, &set, "]"]);
                     rest = rest.as_str()[end + 1..].chars();
                 }
             },

@@ -95,7 +95,7 @@ def answer(name, overrides, base):
     # 1, 1.0 and True are equal in Python.
     is_same = {key for key in found if key in base and repr(found[key]) == repr(base[key])}
     told = {"changed": {key: value for key, value in found.items() if key not in is_same}}
-    removed = [key for key in base if key not in found]
+    removed = sorted(key for key in base if key not in found)
     return {**told, "removed": removed} if removed else told
 
 
