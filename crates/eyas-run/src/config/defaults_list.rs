@@ -57,6 +57,12 @@ enum What {
     Group(String, Vec<String>),
 }
 
+impl Item {
+    fn new(what: What, package: Option<&str>, origin: Origin) -> Self {
+        Self { what, package: package.map(str::to_owned), is_optional: false, is_override: false, origin }
+    }
+}
+
 struct Choice {
     names: Vec<String>,
     origin: Origin,
@@ -95,22 +101,12 @@ pub(super) fn compose(
     for selection in selections {
         composer.select(selection)?;
     }
-    let mut parts = match primary {
-        Some(name) => {
-            let origin = Origin::flag("--config-name");
-            let root = Item {
-                what: What::File(name.to_owned()),
-                package: None,
-                is_optional: false,
-                is_override: false,
-                origin,
-            };
-            composer.file(name, &root, ROOT, 0)?
-        }
-        None => {
-            let appended = std::mem::take(&mut composer.appended);
-            composer.items(&appended, ROOT, 1)?.into_iter().flatten().collect()
-        }
+    let mut parts = if let Some(name) = primary {
+        let root = Item::new(What::File(name.to_owned()), None, Origin::flag("--config-name"));
+        composer.file(name, &root, ROOT, 0)?
+    } else {
+        let appended = std::mem::take(&mut composer.appended);
+        composer.items(&appended, ROOT, 1)?.into_iter().flatten().collect()
     };
     parts.extend(composer.implied(primary.is_some())?);
     composer.all_are_used()?;
@@ -150,13 +146,7 @@ impl Composer<'_> {
             }
             Action::Add => {
                 let (group, package) = split_package(&key);
-                self.appended.push(Item {
-                    what: What::Group(group.to_owned(), names),
-                    package: package.map(str::to_owned),
-                    is_optional: false,
-                    is_override: false,
-                    origin,
-                });
+                self.appended.push(Item::new(What::Group(group.to_owned(), names), package, origin));
             }
             Action::Set | Action::SetOrAdd => {
                 self.choices.insert(key, Choice { names, origin, is_external: true, is_used: false });
@@ -176,13 +166,8 @@ impl Composer<'_> {
             if is_implied(key, choice) {
                 choice.is_used = true;
                 let (group, package) = split_package(key);
-                implied.push(Item {
-                    what: What::Group(group.to_owned(), choice.names.clone()),
-                    package: package.map(str::to_owned),
-                    is_optional: false,
-                    is_override: false,
-                    origin: choice.origin.clone(),
-                });
+                let what = What::Group(group.to_owned(), choice.names.clone());
+                implied.push(Item::new(what, package, choice.origin.clone()));
             }
         }
         let mut parts = Vec::new();
@@ -250,13 +235,7 @@ impl Composer<'_> {
             None => Vec::new(),
         };
         if !items.iter().any(|item| matches!(item.what, What::Own)) {
-            items.push(Item {
-                what: What::Own,
-                package: None,
-                is_optional: false,
-                is_override: false,
-                origin: source.origin(1, 1),
-            });
+            items.push(Item::new(What::Own, None, source.origin(1, 1)));
         }
         if depth == 0 {
             items.append(&mut self.appended);
@@ -413,7 +392,7 @@ fn final_package(parent: &str, item: &Item, header: Option<&str>) -> String {
         (Some("_here_"), _) => String::new(),
         (Some(package), _) => package.replace("_group_", &format!("_global_.{folder}")),
         (None, Some("" | "_global_")) => "_global_".into(),
-        (None, Some("_group_")) | (None, None) => folder,
+        (None, Some("_group_") | None) => folder,
         (None, Some(header)) => format!("_global_.{header}"),
     };
     let joined = match (parent, own.as_str()) {
@@ -447,21 +426,14 @@ fn items_of(list: &Located, source: &Source) -> Result<Vec<Item>, ConfigError> {
 
 fn item_of(item: &Located, source: &Source) -> Result<Item, ConfigError> {
     let origin = source.origin(item.line, item.column);
-    let is_plain = Item {
-        what: What::Own,
-        package: None,
-        is_optional: false,
-        is_override: false,
-        origin: origin.clone(),
-    };
     match &item.content {
-        Content::Scalar(Value::String(text)) if text == "_self_" => Ok(is_plain),
+        Content::Scalar(Value::String(text)) if text == "_self_" => Ok(Item::new(What::Own, None, origin)),
         Content::Scalar(Value::String(text)) => {
             let (text, is_optional) =
                 text.strip_prefix("optional ").map_or((text.as_str(), false), |it| (it, true));
             let (path, package) = split_package(text.trim());
             let what = What::File(path.to_owned());
-            Ok(Item { what, package: package.map(str::to_owned), is_optional, ..is_plain })
+            Ok(Item { is_optional, ..Item::new(what, package, origin) })
         }
         Content::Table(entries) if entries.len() == 1 => {
             let Entry { key, value, .. } = &entries[0];
@@ -481,11 +453,9 @@ fn item_of(item: &Located, source: &Source) -> Result<Item, ConfigError> {
             let names = names(&value.to_value())
                 .ok_or_else(|| failure(format!("`{key}`: expected the name of an option"), &origin))?;
             Ok(Item {
-                what: What::Group(group.to_owned(), names),
-                package: package.map(str::to_owned),
                 is_optional: words.contains(&"optional"),
                 is_override: words.contains(&"override"),
-                origin,
+                ..Item::new(What::Group(group.to_owned(), names), package, origin)
             })
         }
         _ => Err(failure("expected `- file`, `- group: option` or `- _self_`", &origin)),

@@ -175,13 +175,12 @@ impl Resolver<'_> {
         let unknown = || format!("there is no key `{path}`");
         let dots = path.len() - path.trim_start_matches('.').len();
         let parts = split(&path[dots..]).ok_or_else(unknown)?;
-        let target = match dots {
-            0 => self.absolute(&parts).ok_or_else(unknown)?,
-            _ => {
-                let base: Vec<&str> = keys::parts(key).collect();
-                let kept = base.len().checked_sub(dots).ok_or_else(unknown)?;
-                base[..kept].iter().map(ToString::to_string).chain(parts).collect()
-            }
+        let target = if dots == 0 {
+            self.absolute(&parts).ok_or_else(unknown)?
+        } else {
+            let base: Vec<&str> = keys::parts(key).collect();
+            let kept = base.len().checked_sub(dots).ok_or_else(unknown)?;
+            base[..kept].iter().map(ToString::to_string).chain(parts).collect()
         };
         self.find(&target)?.ok_or_else(unknown)
     }

@@ -93,13 +93,13 @@ impl Entry {
         let (ranges, words): (Vec<&str>, Vec<&str>) =
             sentences.partition(|sentence| RANGES.iter().any(|start| sentence.starts_with(start)));
         let mut meaning = words.join(". ");
-        let mut unit = String::new();
+        let mut unit = "";
         // Behind the unit may stand what null means.
         let end = meaning.find([';', '.']).unwrap_or(meaning.len());
         if let Some((words, last)) = meaning[..end].rsplit_once(", ")
-            && UNITS.contains(&last)
+            && let Some(known) = UNITS.iter().find(|it| **it == last)
         {
-            unit = last.to_owned();
+            unit = known;
             meaning = format!("{words}{}", &meaning[end..]);
         }
         let range = ranges.join(", ").replace('`', "");
@@ -107,7 +107,7 @@ impl Entry {
             Some(first) => first.to_lowercase().chain(range.chars().skip(1)).collect(),
             None => range,
         };
-        Self { meaning, unit, range, choices: Vec::new() }
+        Self { meaning, unit: unit.to_owned(), range, choices: Vec::new() }
     }
 
     /// Unit and range, for messages: ` in m/s, at least 0`.
