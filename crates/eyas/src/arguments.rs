@@ -172,7 +172,6 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// app for is refused by name.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
-#[expect(clippy::struct_excessive_bools, reason = "the flags of another program")]
 pub(crate) struct Launcher {
     #[arg(long, hide = true, value_name = "0|1|2")]
     pub(crate) livestream: Option<u8>,
