@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Real, Row, dispatch};
 use eyas_sim::{State, Vector, dot, scale};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,14 +15,14 @@ use crate::{EnvBlock, EnvSpec, Step};
 ///
 /// Weights and scales of the costs themselves are the task's.
 pub trait Surrogate:
-    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
 {
     /// Checks ranges; the message names key, value and range.
     fn validate(&self) -> Result<(), String>;
 }
 
 /// A cost `weight · relu(x − (limit − reach))²` that rises before `x` reaches a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Barrier {
     /// How far before the limit it begins, in the unit of what is limited. At least 0.

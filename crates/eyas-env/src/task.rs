@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use eyas_sim::VehicleParameters;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,7 +12,7 @@ use crate::{PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
-    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
 {
     /// Its id.
     const ID: &'static str;

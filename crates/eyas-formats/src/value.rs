@@ -40,6 +40,13 @@ pub enum Value {
 }
 
 impl Value {
+    /// As Python's `pickle` writes it, protocol 2; `None` if it holds a tensor, whose numbers lie in another file.
+    #[must_use]
+    pub fn to_pickle(&self) -> Option<Vec<u8>> {
+        let (bytes, tensors) = crate::pickle::encode(self);
+        tensors.is_empty().then_some(bytes)
+    }
+
     /// A dict with string keys.
     pub fn dict<K: Into<String>, V: Into<Value>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
         Self::Dict(string_keys(entries))

@@ -21,11 +21,15 @@
 //! # Ok::<(), eyas_run::ConfigError>(())
 //! ```
 
+mod defaults_list;
 mod deserialize;
 mod error;
 mod grammar;
+mod interpolation;
 mod keys;
 mod layers;
+mod library;
+mod manual;
 mod node;
 mod origin;
 mod serialize;
@@ -36,7 +40,9 @@ mod yaml;
 pub use error::{ConfigError, Known};
 pub use grammar::{Action, Override};
 pub use keys::closest;
-pub use layers::{Layers, Setting};
+pub use layers::{Composed, Layers, Setting, Unused};
+pub use library::{BuiltIn, Library};
+pub use manual::{Entry as ManualEntry, Manual};
 pub use origin::Origin;
 pub use sweep::{Sweep, jobs};
 pub use value::{Table, Value};

@@ -20,6 +20,8 @@ pub enum RunError {
     Occupied { path: PathBuf },
     #[error("event file `{}` is damaged at byte {offset}: {reason}", path.display())]
     DamagedEvents { path: PathBuf, offset: u64, reason: &'static str },
+    #[error("integer {_0} of a configuration has more than 63 bits")]
+    TooLarge(i128),
     #[error("cannot listen for Ctrl-C")]
     Interrupt { source: ctrlc::Error },
     #[error("cannot write a manifest as JSON")]
@@ -46,6 +48,7 @@ impl RunError {
             Self::Occupied { .. } => {
                 Some("name a new folder, or go on with the run that it holds: `--resume`".into())
             }
+            Self::TooLarge(_) => Some("other programs cannot read it; give a smaller one".into()),
             Self::DamagedEvents { .. } => Some("the records before it are intact".into()),
             _ => None,
         }

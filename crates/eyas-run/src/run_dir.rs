@@ -9,6 +9,7 @@ use regex::Regex;
 
 use eyas_formats::atomic;
 
+use crate::config::Value;
 use crate::error::RunError;
 use crate::manifest::Manifest;
 
@@ -118,18 +119,22 @@ impl RunDir {
         self.path.join("videos").join(kind)
     }
 
-    /// Writes `params/<name>.yaml`.
+    /// Writes `params/<name>.yaml`, and `params/<name>.pkl` with the same in Python's own types and nothing else: to
+    /// load it runs no code.
     ///
     /// # Errors
     ///
-    /// [`RunError::NotAName`], or [`RunError::Io`] with the path.
-    pub fn params_yaml(&self, name: &str, text: &str) -> Result<PathBuf, RunError> {
+    /// [`RunError::NotAName`], [`RunError::TooLarge`] for an integer of more than 63 bits, or [`RunError::Io`] with the
+    /// path.
+    pub fn params(&self, name: &str, params: &Value) -> Result<(), RunError> {
         require_name("params file", name)?;
         let directory = self.path.join("params");
         fs::create_dir_all(&directory).map_err(RunError::io("create directory", &directory))?;
-        let path = directory.join(format!("{name}.yaml"));
-        atomic::write(&path, text.as_bytes()).map_err(RunError::io("write", &path))?;
-        Ok(path)
+        for (extension, bytes) in [("yaml", params.to_yaml().into_bytes()), ("pkl", pickle(params)?)] {
+            let path = directory.join(format!("{name}.{extension}"));
+            atomic::write(&path, &bytes).map_err(RunError::io("write", &path))?;
+        }
+        Ok(())
     }
 
     /// Writes `manifest.json`.
@@ -142,6 +147,27 @@ impl RunDir {
         atomic::write(&path, manifest.to_json()?.as_bytes()).map_err(RunError::io("write", &path))?;
         Ok(path)
     }
+}
+
+fn pickle(params: &Value) -> Result<Vec<u8>, RunError> {
+    Ok(plain(params)?.to_pickle().expect("a configuration holds no tensor"))
+}
+
+/// A configuration in the types of Python.
+fn plain(value: &Value) -> Result<eyas_formats::Value, RunError> {
+    use eyas_formats::Value as Plain;
+    Ok(match value {
+        Value::Null => Plain::None,
+        Value::Bool(value) => Plain::Bool(*value),
+        Value::Int(value) => Plain::Int(i64::try_from(*value).map_err(|_| RunError::TooLarge(*value))?),
+        Value::Float(value) => Plain::Float(*value),
+        Value::String(text) => Plain::Str(text.clone()),
+        Value::List(items) => Plain::List(items.iter().map(plain).collect::<Result<_, _>>()?),
+        Value::Table(table) => {
+            let entry = |(key, value): (&String, &Value)| Ok((Plain::Str(key.clone()), plain(value)?));
+            Plain::Dict(table.iter().map(entry).collect::<Result<_, RunError>>()?)
+        }
+    })
 }
 
 /// The newest checkpoint of the newest run: Isaac Lab's `get_checkpoint_path`.

@@ -1,13 +1,14 @@
 //! Reference trajectories, in m and m/s, relative to the spawn point.
 
 use eyas_lanes::{Lanes, Real, Row};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Vector;
 use crate::vector::{norm, scale, scale_add};
 
 /// Constants of the second-order Langevin process of [`Langevin`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LangevinConfig {
     /// Friction γ, 1/s. At least 0.

@@ -1,6 +1,7 @@
 //! Physical parameters of a vehicle.
 
 use eyas_lanes::{Lanes, Real, Row};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Vector;
@@ -10,7 +11,7 @@ use crate::vector::{add, cross, dot, scale, scale_add, transform};
 /// Mass, inertia and rotors of a quadrotor, with the field names of RLtools' parameter files.
 ///
 /// Rotor order is the file's; Crazyflie order there: front right, back right, back left, front left.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VehicleParameters {
     /// Rotor hubs in the body frame, m.
@@ -44,7 +45,7 @@ pub struct VehicleParameters {
 }
 
 /// Range of rotor speed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionLimit {
     /// Rotor speed at action −1.

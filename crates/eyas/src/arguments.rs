@@ -1,11 +1,15 @@
 //! Subcommands and flags.
 
+mod configuration;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use eyas_formats::{LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice, Side};
 use eyas_policy::Activation;
+
+pub(crate) use configuration::Configuration;
 
 use crate::command::bench::Against;
 use crate::failure::Failure;
@@ -44,6 +48,8 @@ pub(crate) enum Command {
     Plot(Plot),
     /// Measure how fast this machine flies and learns, beside other programs
     Bench(Bench),
+    /// List what can be configured
+    Config(Config),
     /// List and describe tasks
     Task(Task),
     /// List, describe, draw, convert and check vehicles
@@ -87,9 +93,8 @@ pub(crate) struct Flight {
     /// Project of a logger other than TensorBoard
     #[arg(long, value_name = "NAME")]
     pub(crate) log_project_name: Option<String>,
-    /// Configuration file (YAML) with any of the keys env, agent, distill
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
     /// Show no progress
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -97,7 +102,7 @@ pub(crate) struct Flight {
     pub(crate) video: Video,
     #[command(flatten)]
     pub(crate) launcher: Launcher,
-    /// Hydra-style overrides, such as `env.scene.num_envs=2048`
+    /// Overrides in Hydra's grammar, such as `env.scene.num_envs=2048`; `eyas config list` shows the keys
     #[arg(value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 }
@@ -189,7 +194,6 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// app for is refused by name.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
-#[expect(clippy::struct_excessive_bools, reason = "the flags of another program")]
 pub(crate) struct Launcher {
     #[arg(long, hide = true, value_name = "0|1|2")]
     pub(crate) livestream: Option<u8>,
@@ -199,8 +203,6 @@ pub(crate) struct Launcher {
     pub(crate) xr: bool,
     #[arg(long, hide = true)]
     pub(crate) verbose: bool,
-    #[arg(long, hide = true)]
-    pub(crate) info: bool,
     #[arg(long, hide = true)]
     pub(crate) experience: Option<String>,
     #[arg(long, hide = true)]
@@ -217,7 +219,6 @@ impl Launcher {
             ("--enable_cameras", self.enable_cameras),
             ("--xr", self.xr),
             ("--verbose", self.verbose),
-            ("--info", self.info),
             ("--experience", self.experience.is_some()),
             ("--rendering_mode", self.rendering_mode.is_some()),
             ("--kit_args", self.kit_args.is_some()),
@@ -247,9 +248,9 @@ pub(crate) struct Resume {
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
 pub(crate) struct Multirun {
-    /// Run once for each value of overrides such as `seed=1,2`, `seed=range(5)` or `student.kind=choice(mlp,gru)`, and
-    /// for each combination of several; ends with a table and a plot
-    #[arg(long, short, conflicts_with = "web")]
+    /// Run once for each value of overrides such as `seed=1,2`, `seed=range(5)`, `student.kind=choice(mlp,gru)` or
+    /// `agent=glob(*)`, and for each combination of several; ends with a table and a plot
+    #[arg(long, short, conflicts_with_all = ["web", "cfg", "info"])]
     pub(crate) multirun: bool,
     /// Runs at once, which share the threads [default: one for each thread]
     #[arg(long, value_name = "N", requires = "multirun")]
@@ -839,6 +840,29 @@ fn size(text: &str) -> Result<(usize, usize), String> {
         Ok((width @ 400..=8000, height @ 300..=8000)) => Ok((width, height)),
         _ => Err("expected 400x300 to 8000x8000".into()),
     }
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// List every key with its default, unit, range and meaning
+    List {
+        /// Only keys below this one, such as `env.scene` or `learning_rate`
+        #[arg(default_value = "", hide_default_value = true, value_name = "PREFIX")]
+        prefix: String,
+        /// Task id, see `eyas task list`
+        #[arg(long, default_value = "Isaac-Quadcopter-Point-Ctrl-v0")]
+        task: String,
+        /// Whose keys `agent` has: apg or ppo
+        #[arg(long, default_value = "apg", value_name = "NAME")]
+        algorithm: String,
+    },
 }
 
 #[derive(Debug, Args)]

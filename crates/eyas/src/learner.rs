@@ -7,6 +7,7 @@ use eyas_formats::{AdamState, Tensor, Value, rsl_rl};
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
 use eyas_policy::{Adam, Network, Policy};
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::failure::Failure;
@@ -18,7 +19,9 @@ type Gradient<T> = <<T as DifferentiableTask>::Block as DifferentiableBlock>::Su
 pub(crate) type ApgConfig<T> = apg::RunnerConfig<Gradient<T>>;
 
 /// The settings of an algorithm, which a learner starts from.
-pub(crate) trait Recipe<T>: Clone + Default + Serialize + DeserializeOwned + Sync {
+pub(crate) trait Recipe<T>:
+    Clone + Default + Serialize + DeserializeOwned + JsonSchema + Sync
+{
     /// The settings of that name, if they differ from the defaults.
     fn preset(name: &str) -> Result<Option<&'static str>, Failure>;
 

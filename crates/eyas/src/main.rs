@@ -2,6 +2,7 @@
 
 mod arguments;
 mod command;
+mod configuration;
 mod crew;
 mod dashboard;
 mod dataset_file;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Analyze(it) => command::analyze::run(&it),
         Command::Plot(it) => command::plot::run(&it),
         Command::Bench(it) => command::bench::run(&it, threads),
+        Command::Config(it) => command::config::run(&it),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),
         Command::View(it) => command::view::run(&it),

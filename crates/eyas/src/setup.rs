@@ -6,9 +6,11 @@ use eyas_env::{TaskConfig, VehicleFile, find_task, vehicles};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, atomic};
 use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Flight, Resume};
+use crate::configuration;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 
@@ -22,7 +24,7 @@ pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
 }
 
 /// The part of Isaac Lab's runner config that runs without a PPO runner use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AgentConfig {
     pub(crate) seed: u64,
@@ -61,7 +63,8 @@ impl AgentConfig {
 
 /// Layers the shared flags over files and under overrides.
 ///
-/// Order: defaults and presets (already in `layers`), the vehicle, the configuration file, overrides, flags.
+/// Order: defaults and presets (already in `layers`), the vehicle, the settings of an earlier run, the configuration
+/// file and groups, overrides, flags.
 pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<(), Failure> {
     find_task(&flight.task)?;
     refuse_what_is_not_built(flight)?;
@@ -69,10 +72,7 @@ pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<
     if let Some(vehicle) = &flight.vehicle {
         layer_vehicle::<T>(layers, vehicle)?;
     }
-    if let Some(path) = &flight.config {
-        layers.file(path)?;
-    }
-    layers.overrides(&flight.overrides)?;
+    configuration::layer(layers, &flight.configuration, &flight.overrides)?;
     if let Some(num_envs) = flight.num_envs {
         layers.set("env.scene.num_envs", num_envs as i64, Origin::flag("--num_envs"))?;
     }

@@ -1,6 +1,7 @@
 //! Configuration of the point task; names as in Isaac Lab and Foundation.
 
 use eyas_sim::{LangevinConfig, VehicleParameters};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check;
@@ -8,7 +9,7 @@ use crate::check;
 /// Configuration of the point-control task.
 ///
 /// The defaults are those of `quad_point_ctrl_env_single_dense.py` at Foundation c96c262.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PointConfig {
     /// Number of envs.
@@ -56,7 +57,7 @@ pub struct PointConfig {
 }
 
 /// Number of envs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SceneConfig {
     /// Environments flown side by side. At least 1.
@@ -64,7 +65,7 @@ pub struct SceneConfig {
 }
 
 /// Time step and integrator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimConfig {
     /// Simulation step, s. Positive.
@@ -76,7 +77,7 @@ pub struct SimConfig {
 }
 
 /// What the target does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrajectoryType {
     /// A second-order random motion.
@@ -86,7 +87,7 @@ pub enum TrajectoryType {
 }
 
 /// Limits beyond which an episode ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
     /// Distance from the spawn point, m. Positive.

@@ -6,6 +6,7 @@ use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
 use eyas_sim::{
     Body, Disturbance, HeldStep, State, add, dot, matrix_from_quaternion, norm, pull_back_matrix, scale, sub,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::{PointBlock, Shared};
@@ -17,7 +18,7 @@ use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
 use crate::{EnvBlock, EnvSpec, Step, Surrogate, VecEnv};
 
 /// Settings of the smooth cost of the point task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PointSurrogate {
     /// Below this distance the cost of the position error is rounded off, m. Positive.

@@ -1,6 +1,7 @@
 //! Configuration of the RAPTOR environment; names as in RLtools' parameter files.
 
 use eyas_sim::{LangevinConfig, VehicleParameters};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::craft::Craft;
@@ -12,7 +13,7 @@ use crate::{SceneConfig, SimConfig};
 ///
 /// The defaults are those of `src/foundation_policy/pre_training` of RLtools at 460bae06^, with the repairs
 /// that [`Protocol::Eyas`] names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RaptorConfig {
     /// Number of envs.
@@ -44,7 +45,7 @@ pub struct RaptorConfig {
 }
 
 /// Where the C++ system falls short of what its paper says, and how that is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// As the paper says: starts within ten rotor distances of the origin, tilted by up to 90°.
@@ -55,7 +56,7 @@ pub enum Protocol {
 }
 
 /// What the group `policy` sees of position and velocity; a teacher sees the errors in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Observation {
     /// Their difference to the reference's.
@@ -65,7 +66,7 @@ pub enum Observation {
 }
 
 /// How episodes start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InitConfig {
     /// Share of episodes that start at the origin, level and not moving. In `[0, 1]`.
@@ -87,7 +88,7 @@ pub struct InitConfig {
 }
 
 /// What a step is worth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardConfig {
     /// Reward of each step.
@@ -103,7 +104,7 @@ pub struct RewardConfig {
 }
 
 /// Limits beyond which an episode ends, each axis on its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TerminationConfig {
     /// Of the position, m; null: twenty rotor distances of the vehicle. Positive.
@@ -115,7 +116,7 @@ pub struct TerminationConfig {
 }
 
 /// What pushes a vehicle.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DisturbancesConfig {
     /// A force that is constant over an episode.
@@ -123,7 +124,7 @@ pub struct DisturbancesConfig {
 }
 
 /// A force drawn once for each episode, each axis of the world frame normally distributed around 0.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomForce {
     /// Standard deviation, N. At least 0.
@@ -131,7 +132,7 @@ pub struct RandomForce {
 }
 
 /// How late a policy sees what it sees.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ObservationDelayConfig {
     /// Of the linear velocity, control steps; before that much has been flown, the start's velocity is seen. At most

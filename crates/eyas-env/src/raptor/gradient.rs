@@ -2,6 +2,7 @@
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Real, Row, dispatch};
 use eyas_sim::{Body, Disturbance, LaggedStep, State, Vector, Vehicle, add, pull_back_matrix, scale, sub};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::{RaptorBlock, load_motors};
@@ -14,7 +15,7 @@ use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
 use crate::{EnvBlock, EnvSpec, Step, Surrogate, VecEnv};
 
 /// Settings of the smooth cost of the RAPTOR environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RaptorSurrogate {
     /// Below this distance the cost of the position error is rounded off, m. Positive.

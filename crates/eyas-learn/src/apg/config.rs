@@ -3,13 +3,14 @@
 use eyas_env::{EnvSpec, Surrogate};
 use eyas_lanes::Stream;
 use eyas_policy::{Init, Network};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::critic::TerminalValueConfig;
 use crate::ppo::ModelConfig;
 
 /// A training run by analytic policy gradient, in the words of rsl_rl's runner where it has them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, bound = "")]
 pub struct RunnerConfig<S: Surrogate> {
     /// Seed of every draw of the run.
@@ -41,7 +42,7 @@ pub struct RunnerConfig<S: Surrogate> {
 }
 
 /// Analytic policy gradient.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, bound = "")]
 pub struct ApgConfig<S: Surrogate> {
     /// Its name: `APG`.
@@ -141,7 +142,6 @@ impl<S: Surrogate> RunnerConfig<S> {
         for (name, value) in [
             ("algorithm.learning_rate", algorithm.learning_rate),
             ("algorithm.max_grad_norm", algorithm.max_grad_norm),
-            ("actor.distribution_cfg.init_std", self.actor.distribution_cfg.init_std),
         ] {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(format!("`agent.{name}` = {value}, expected a positive number"));

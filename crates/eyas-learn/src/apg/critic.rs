@@ -7,10 +7,11 @@ use eyas_policy::{
     Untrainable, clip_gradient_norm,
 };
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The terminal value of SHAC (Xu et al. 2022, arXiv:2204.07137).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TerminalValueConfig {
     /// Whether the cost of a window ends with the value of its last state.

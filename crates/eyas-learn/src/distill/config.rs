@@ -2,6 +2,7 @@
 
 use eyas_lanes::Stream;
 use eyas_policy::{Activation, Architecture, Init, Network, Output, Policy};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::faculty::FacultyConfig;
@@ -10,7 +11,7 @@ use super::faculty::FacultyConfig;
 ///
 /// The defaults are those of Foundation's `distillation.py` at c96c262 where it has the option; `null` means
 /// that the kind of student decides (see [`resolved`](Self::resolved)).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "independent options by the names of the user's document")]
 pub struct DistillConfig {
@@ -70,7 +71,7 @@ pub struct DistillConfig {
 }
 
 /// The student.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StudentConfig {
     /// Feed-forward or recurrent.
@@ -86,7 +87,7 @@ pub struct StudentConfig {
 }
 
 /// Feed-forward or recurrent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StudentKind {
     /// `Linear → activation` stack, keys `network.{0,2,4,…}`.
@@ -96,7 +97,7 @@ pub enum StudentKind {
 }
 
 /// What the student observes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ObservationChoice {
     /// `teacher` for an MLP, as in the user's document; `policy` for a GRU.

@@ -1,6 +1,7 @@
 //! The teachers of a distillation, and which of them teach in an epoch.
 
 use eyas_lanes::Stream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::pilot::Pilot;
@@ -28,7 +29,7 @@ impl Teacher {
 }
 
 /// Which teachers a run takes and how it uses them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FacultyConfig {
     /// Which of the teachers given, by the return of their admission.
@@ -54,7 +55,7 @@ pub struct FacultyConfig {
 }
 
 /// Which teachers a run takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Selection {
     /// In the order given.
@@ -68,7 +69,7 @@ pub enum Selection {
 }
 
 /// What happens if a teacher is below the bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnWeakTeacher {
     /// The run ends before it has begun.
@@ -78,7 +79,7 @@ pub enum OnWeakTeacher {
 }
 
 /// Which teachers label the student's flights of an epoch, by its returns on their vehicles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Active {
     /// All.

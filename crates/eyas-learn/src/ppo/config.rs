@@ -1,13 +1,14 @@
 //! Configuration by the names of rsl_rl 5.x.
 
 use eyas_policy::{Activation, Architecture};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `OnPolicyRunner` and what it trains.
 ///
 /// The defaults are `QuadcopterPPORunnerCfg` of Foundation c96c262 over the defaults of Isaac Lab, written
 /// in the names of rsl_rl 5.x.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunnerConfig {
     /// Seed of every draw of the run.
@@ -43,7 +44,7 @@ pub struct RunnerConfig {
 }
 
 /// A network of rsl_rl 5.x.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// Its class: `MLPModel`.
@@ -59,7 +60,7 @@ pub struct ModelConfig {
 }
 
 /// The action's distribution.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DistributionConfig {
     /// Its class: `GaussianDistribution`.
@@ -71,7 +72,7 @@ pub struct DistributionConfig {
 }
 
 /// How the standard deviation is parametrised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StdType {
     /// Itself.
@@ -79,7 +80,7 @@ pub enum StdType {
 }
 
 /// PPO.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlgorithmConfig {
     /// Its class: `PPO`.
@@ -117,7 +118,7 @@ pub struct AlgorithmConfig {
 }
 
 /// Use of the task's symmetries.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SymmetryConfig {
     /// Whether samples are shown mirrored at random.
@@ -125,7 +126,7 @@ pub struct SymmetryConfig {
 }
 
 /// How the learning rate changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// Not at all.
@@ -216,6 +217,12 @@ impl ModelConfig {
                 self.class_name
             ));
         }
+        let std = self.distribution_cfg.init_std;
+        if !(std > 0.0 && std.is_finite()) {
+            return Err(format!(
+                "`agent.{name}.distribution_cfg.init_std` = {std}, expected a positive number"
+            ));
+        }
         if self.hidden_dims.contains(&0) {
             return Err(format!("`agent.{name}.hidden_dims` holds 0, expected widths of at least 1"));
         }
@@ -246,7 +253,6 @@ impl RunnerConfig {
             ("algorithm.desired_kl", algorithm.desired_kl),
             ("algorithm.max_grad_norm", algorithm.max_grad_norm),
             ("algorithm.reward_scale", algorithm.reward_scale),
-            ("actor.distribution_cfg.init_std", self.actor.distribution_cfg.init_std),
         ];
         for (name, value) in positive {
             if !(value > 0.0 && value.is_finite()) {

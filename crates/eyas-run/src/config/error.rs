@@ -33,6 +33,10 @@ pub enum ConfigError {
     RemovesOther { key: String, found: Box<Value>, expected: Box<Value>, origin: Origin },
     #[error("cannot read override `{text}`: {reason}")]
     Override { text: String, reason: String, advice: Option<String> },
+    #[error("{message}")]
+    Composition { message: String, advice: Option<String>, origin: Origin },
+    #[error("`{key}` = {text}: {reason}")]
+    Interpolation { key: String, text: String, reason: String, origin: Origin },
     #[error("{}{message}", at_key(key))]
     Invalid { key: String, message: String, suggestion: Option<String>, origin: Origin },
 }
@@ -64,6 +68,8 @@ impl ConfigError {
             | Self::GivenTwice { origin, .. }
             | Self::NotRemovable { origin, .. }
             | Self::RemovesOther { origin, .. }
+            | Self::Composition { origin, .. }
+            | Self::Interpolation { origin, .. }
             | Self::Invalid { origin, .. } => Some(origin.clone()),
         }
     }
@@ -85,7 +91,7 @@ impl ConfigError {
             Self::WrongType { key, found, expected, .. } => type_hint(key, found, expected),
             Self::AlreadySet { key, .. } => Some(format!("to change it, write `{key}=…` or `++{key}=…`")),
             Self::GivenTwice { .. } => Some("leave one of them out".into()),
-            Self::Override { advice, .. } => advice.clone(),
+            Self::Override { advice, .. } | Self::Composition { advice, .. } => advice.clone(),
             Self::Invalid { suggestion, .. } => {
                 suggestion.as_ref().map(|name| format!("did you mean `{name}`?"))
             }

@@ -1,15 +1,20 @@
 //! The stack of layers, applied one after the other.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::defaults_list::{self, Part, Selection};
 use super::error::{ConfigError, Known};
 use super::grammar::{Action, Override};
+use super::interpolation;
+use super::library::Library;
+use super::manual::{Entry as ManualEntry, Manual};
 use super::node::{Body, Form, Node};
-use super::origin::Origin;
+use super::origin::{Origin, Source};
 use super::value::{Table, Value};
 use super::yaml::{self, Content, Entry, Located};
 use super::{deserialize, keys, serialize};
@@ -21,6 +26,32 @@ use super::{deserialize, keys, serialize};
 #[derive(Clone, Debug)]
 pub struct Layers {
     root: Node,
+    composed: Vec<Composed>,
+    manual: Manual,
+}
+
+/// A value of a foreign file that a configuration has no use for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unused {
+    /// Its full key.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+    /// Why, such as `no such key`.
+    pub reason: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A file, or what ships with the program in its place, that a configuration was composed of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    /// Its group and name, such as `physics/windy`.
+    pub path: String,
+    /// The key below which its values went; empty at the top.
+    pub package: String,
+    /// Where it is from.
+    pub origin: Origin,
 }
 
 /// One value of the merged configuration and the layer that set it.
@@ -48,7 +79,22 @@ impl Layers {
         if root.entries().is_none() {
             return Err(ConfigError::Defaults { message: "they are not a struct".into() });
         }
-        Ok(Self { root })
+        Ok(Self { root, composed: Vec::new(), manual: Manual::default() })
+    }
+
+    /// Starts from typed defaults whose documentation says what their keys mean: errors then name unit and range.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn documented<T: Serialize + JsonSchema>(defaults: &T) -> Result<Self, ConfigError> {
+        Ok(Self { manual: Manual::of::<T>(), ..Self::new(defaults)? })
+    }
+
+    /// What the keys mean; empty unless [`documented`](Self::documented).
+    #[must_use]
+    pub fn manual(&self) -> &Manual {
+        &self.manual
     }
 
     /// Lets users add keys to the table `key` and to all tables below it.
@@ -84,6 +130,50 @@ impl Layers {
         self.yaml(key, &text, &Source::File(path.to_owned()))
     }
 
+    /// Adds what can be used of a foreign YAML file, such as the `params/env.yaml` of a run of Isaac Lab; `key` is the
+    /// table that it goes to. Returns the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Read`] or [`ConfigError::Yaml`].
+    pub fn foreign(&mut self, key: &str, path: impl AsRef<Path>) -> Result<Vec<Unused>, ConfigError> {
+        let path = path.as_ref();
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let source = Source::File(path.to_owned());
+        let document = yaml::parse(&text).map_err(|error| ConfigError::Yaml {
+            message: error.message,
+            origin: source.origin(error.line, error.column),
+        })?;
+        let mut unused = Vec::new();
+        self.merge_known(key, &yaml::top_level(document, &source)?, &source, &mut unused);
+        Ok(unused)
+    }
+
+    fn merge_known(&mut self, prefix: &str, entries: &[Entry], source: &Source, unused: &mut Vec<Unused>) {
+        for Entry { key, line, column, value } in entries {
+            let key = keys::join(prefix, key);
+            let origin = self.place(&key, value, &source.origin(*line, *column), source);
+            let form = self.node(&key).map(Node::form);
+            match (&value.content, form) {
+                (Content::Table(children), Some(Some(_))) => self.merge_known(&key, children, source, unused),
+                (_, Some(_)) => {
+                    if let Err(error) = self.write(&key, value.to_value(), &origin) {
+                        let reason = match error {
+                            ConfigError::WrongType { expected, .. } => format!("expected {expected}"),
+                            other => other.to_string(),
+                        };
+                        unused.push(Unused { key, value: value.to_value(), reason, origin });
+                    }
+                }
+                (_, None) => {
+                    let reason = "no such key".into();
+                    unused.push(Unused { key, value: value.to_value(), reason, origin });
+                }
+            }
+        }
+    }
+
     /// Adds a named set of values, written as YAML.
     pub fn preset(&mut self, name: &str, yaml: &str) -> Result<&mut Self, ConfigError> {
         self.yaml("", yaml, &Source::Preset(name.to_owned()))
@@ -96,6 +186,52 @@ impl Layers {
             self.apply(Override::parse(text)?, &Origin::Override(text.to_owned()))?;
         }
         Ok(self)
+    }
+
+    /// Adds a configuration of the library with its defaults list, the groups that overrides choose, and then the
+    /// overrides of keys.
+    ///
+    /// Without a primary configuration, and for groups that ship with the program, every group is in the list with
+    /// nothing chosen.
+    pub fn compose<S: AsRef<str>>(
+        &mut self,
+        library: &Library,
+        primary: Option<&str>,
+        overrides: &[S],
+    ) -> Result<&mut Self, ConfigError> {
+        let (mut selections, mut changes) = (Vec::new(), Vec::new());
+        for text in overrides {
+            let origin = Origin::Override(text.as_ref().to_owned());
+            let change = Override::parse(text.as_ref())?;
+            let group = change.key.split('@').next().unwrap_or_default();
+            let is_group = library.is_group(group);
+            if !is_group && change.key.contains(['/', '@']) {
+                let message = format!("there is no configuration group `{group}`");
+                let advice =
+                    Some(format!("separate the levels of a key with dots; {}", library.describe_groups()));
+                return Err(ConfigError::Composition { message, advice, origin });
+            }
+            if is_group && !matches!(change.value, Some(Value::Table(_))) {
+                selections.push(Selection { choice: change, origin });
+            } else {
+                changes.push((change, origin));
+            }
+        }
+        for Part { path, package, entries, source } in defaults_list::compose(library, primary, selections)? {
+            let origin = source.origin(1, 1);
+            self.merge(&package, &entries, &source)?;
+            self.composed.push(Composed { path, package, origin });
+        }
+        for (change, origin) in changes {
+            self.apply(change, &origin)?;
+        }
+        Ok(self)
+    }
+
+    /// What [`compose`](Self::compose) has read, in the order in which it was layered.
+    #[must_use]
+    pub fn composed(&self) -> &[Composed] {
+        &self.composed
     }
 
     /// Sets one known key, for flags such as `--seed`.
@@ -127,7 +263,7 @@ impl Layers {
     ///
     /// [`ConfigError::Invalid`] names the key and the layer of a value that `T` rejects.
     pub fn finish<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        deserialize::from_value(self.root.to_value()).map_err(|error| self.invalid("", error))
+        deserialize::from_value(self.resolved()?.to_value()).map_err(|error| self.invalid("", error))
     }
 
     /// One part of the merged configuration as its type, such as the group `env`.
@@ -136,11 +272,12 @@ impl Layers {
     ///
     /// As [`finish`](Self::finish), and [`ConfigError::UnknownKey`].
     pub fn section<T: DeserializeOwned>(&self, key: &str) -> Result<T, ConfigError> {
-        let (key, node) = self.lookup(key, &Origin::Default)?;
-        deserialize::from_value(node.to_value()).map_err(|error| self.invalid(&key, error))
+        let key = self.resolve(key, &Origin::Default)?;
+        let section = self.resolved()?.find(keys::parts(&key)).map_or(Value::Null, Node::to_value);
+        deserialize::from_value(section).map_err(|error| self.invalid(&key, error))
     }
 
-    /// The current value of a full or unique key.
+    /// The current value of a full or unique key; an interpolation as it is written.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
         self.lookup(key, &Origin::Default).ok().map(|(_, node)| node.to_value())
@@ -153,8 +290,11 @@ impl Layers {
     }
 
     /// Every value with its full key and its origin, in the order of the defaults.
-    #[must_use]
-    pub fn provenance(&self) -> Vec<Setting> {
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Interpolation`] if one refers to nothing.
+    pub fn provenance(&self) -> Result<Vec<Setting>, ConfigError> {
         fn visit(node: &Node, key: &str, settings: &mut Vec<Setting>) {
             match &node.body {
                 Body::Table { entries, .. } if !entries.is_empty() => {
@@ -170,21 +310,47 @@ impl Layers {
             }
         }
         let mut settings = Vec::new();
-        visit(&self.root, "", &mut settings);
-        settings
+        visit(&self.resolved()?, "", &mut settings);
+        Ok(settings)
     }
 
-    /// The table `key` as YAML, for `params/env.yaml`; the empty key is everything.
+    /// The table `key` for `params/env.yaml`, interpolations resolved; the empty key is everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::UnknownKey`] if there is no such key, [`ConfigError::Interpolation`] if one refers to nothing.
+    pub fn table(&self, key: &str) -> Result<Value, ConfigError> {
+        let root = self.resolved()?;
+        if key.is_empty() {
+            return Ok(root.to_value());
+        }
+        let key = self.resolve(key, &Origin::Default)?;
+        Ok(root.find(keys::parts(&key)).map_or(Value::Null, Node::to_value))
+    }
+
+    /// The same as it was written: interpolations as they are.
     ///
     /// # Errors
     ///
     /// [`ConfigError::UnknownKey`] if there is no such key.
-    pub fn to_yaml(&self, key: &str) -> Result<String, ConfigError> {
+    pub fn unresolved(&self, key: &str) -> Result<Value, ConfigError> {
         if key.is_empty() {
-            return Ok(self.root.to_value().to_yaml());
+            return Ok(self.root.to_value());
         }
         let (_, node) = self.lookup(key, &Origin::Default)?;
-        Ok(node.to_value().to_yaml())
+        Ok(node.to_value())
+    }
+
+    /// [`table`](Self::table) as YAML.
+    pub fn to_yaml(&self, key: &str) -> Result<String, ConfigError> {
+        Ok(self.table(key)?.to_yaml())
+    }
+
+    fn resolved(&self) -> Result<Node, ConfigError> {
+        interpolation::resolve(&self.root).map_err(|interpolation::Problem { key, text, reason }| {
+            let origin = self.origin(&key).cloned().unwrap_or_default();
+            ConfigError::Interpolation { key, text, reason, origin }
+        })
     }
 
     fn apply(&mut self, change: Override, origin: &Origin) -> Result<(), ConfigError> {
@@ -216,20 +382,23 @@ impl Layers {
         }
     }
 
-    /// `+key={…}` on a free-form table adds to it, as in Hydra; on any other known key it is an error.
+    /// As in Hydra `+key=…` may fill what is null, and tables and lists add to what is there or replace it.
     fn require_extensible(key: &str, node: &Node, value: &Value, origin: &Origin) -> Result<(), ConfigError> {
-        if node.form() == Some(Form::Open) && matches!(value, Value::Table(_)) {
+        let found = Box::new(node.to_value());
+        if matches!(*found, Value::Null) || matches!(value, Value::Table(_) | Value::List(_)) {
             return Ok(());
         }
-        let found = Box::new(node.to_value());
         Err(ConfigError::AlreadySet { key: key.to_owned(), found, origin: origin.clone() })
     }
 
+    /// Adds a key, and the tables on the way to it that are missing.
     fn add(&mut self, key: &str, value: Value, origin: &Origin) -> Result<(), ConfigError> {
-        let Some(parent) = self.open_parent(key) else { return Err(self.unknown(key, origin)) };
-        let name = keys::split_last(key).1.to_owned();
+        let Some((parent, missing)) = self.open_ancestor(key) else { return Err(self.unknown(key, origin)) };
+        let (name, inner) = missing.split_first().expect("a key has a name below its parent");
+        let wrap = |value, name: &&str| Value::Table(Table::from([((*name).to_owned(), value)]));
+        let value = inner.iter().rev().fold(value, wrap);
         if let Body::Table { entries, .. } = &mut self.node_mut(&parent).body {
-            entries.insert(name, Node::free(value, origin));
+            entries.insert((*name).to_owned(), Node::free(value, origin));
         }
         Ok(())
     }
@@ -266,11 +435,14 @@ impl Layers {
             }
             (_, value) => value,
         };
-        node.assign(&value, origin).map_err(|mismatch| ConfigError::WrongType {
-            key: key.to_owned(),
-            found: Box::new(mismatch.found),
-            expected: mismatch.expected,
-            origin: origin.clone(),
+        node.assign(&value, origin).map_err(|mismatch| {
+            let constraint = self.manual.get(key).map(ManualEntry::constraint).unwrap_or_default();
+            ConfigError::WrongType {
+                key: key.to_owned(),
+                found: Box::new(mismatch.found),
+                expected: mismatch.expected + &constraint,
+                origin: origin.clone(),
+            }
         })
     }
 
@@ -291,16 +463,7 @@ impl Layers {
             message: error.message,
             origin: source.origin(error.line, error.column),
         })?;
-        match &document.content {
-            Content::Table(entries) => self.merge(group, entries, source)?,
-            Content::Scalar(Value::Null) => {}
-            _ => {
-                return Err(ConfigError::Yaml {
-                    message: "expected `key: value` lines at the top level".into(),
-                    origin: source.origin(document.line, document.column),
-                });
-            }
-        }
+        self.merge(group, &yaml::top_level(document, source)?, source)?;
         Ok(self)
     }
 
@@ -380,10 +543,24 @@ impl Layers {
 
     /// The full key of the table that would take `key`, if exactly one would.
     fn open_parent(&self, key: &str) -> Option<String> {
-        let (parent, _) = keys::split_last(key);
-        let mut open = self.candidates(parent);
-        open.retain(|(_, node)| node.form() == Some(Form::Open));
-        if open.len() == 1 { open.pop().map(|(key, _)| key) } else { None }
+        self.open_ancestor(key).filter(|(_, missing)| missing.len() == 1).map(|(parent, _)| parent)
+    }
+
+    /// The deepest table above `key` that takes new keys, if exactly one does, and the levels that it lacks.
+    fn open_ancestor<'k>(&self, key: &'k str) -> Option<(String, Vec<&'k str>)> {
+        let mut missing = Vec::new();
+        let mut above = key;
+        while !above.is_empty() {
+            let (parent, name) = keys::split_last(above);
+            missing.insert(0, name);
+            let mut there = self.candidates(parent);
+            if !there.is_empty() {
+                there.retain(|(_, node)| node.form() == Some(Form::Open));
+                return if there.len() == 1 { there.pop().map(|(key, _)| (key, missing)) } else { None };
+            }
+            above = parent;
+        }
+        None
     }
 
     fn unknown(&self, key: &str, origin: &Origin) -> ConfigError {
@@ -418,20 +595,5 @@ impl Layers {
         }
         let origin = node.origin().clone();
         ConfigError::Invalid { key, message: error.message, suggestion: error.suggestion, origin }
-    }
-}
-
-/// Where a YAML text comes from.
-enum Source {
-    File(PathBuf),
-    Preset(String),
-}
-
-impl Source {
-    fn origin(&self, line: u64, column: u64) -> Origin {
-        match self {
-            Self::File(path) => Origin::File { path: path.clone(), line, column },
-            Self::Preset(name) => Origin::Preset(name.clone()),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use super::interpolation::is_deferred;
 use super::origin::Origin;
 use super::value::{Table, Value};
 
@@ -84,6 +85,21 @@ impl Kind {
             Self::Table => "a table".into(),
             Self::Choice => "the name of a choice".into(),
         }
+    }
+
+    /// Like [`accept`](Self::accept), and as `OmegaConf` converts what an interpolation stands for: text to what it
+    /// spells, such as that of an environment variable, and scalars to text.
+    fn accept_resolved(&self, value: &Value) -> Option<Value> {
+        self.accept(value).or_else(|| match (self, value) {
+            (Self::Bool | Self::Int | Self::Float, Value::String(text)) => self.accept(&text.parse().ok()?),
+            (Self::String, Value::Bool(_) | Value::Int(_) | Value::Float(_)) => {
+                value.python().map(Value::String)
+            }
+            (Self::List(item), Value::List(values)) => {
+                values.iter().map(|value| item.accept_resolved(value)).collect::<Option<_>>().map(Value::List)
+            }
+            _ => None,
+        })
     }
 
     /// Converts `value` where nothing is lost; `None` if it does not fit.
@@ -175,6 +191,15 @@ impl Node {
         }
     }
 
+    /// What an interpolation stands for, as this key takes it; else what it takes.
+    pub(crate) fn accept_resolved(&self, value: &Value) -> Result<Value, String> {
+        match (&self.body, value) {
+            (_, Value::Null) if self.optional => Ok(Value::Null),
+            (Body::Leaf { kind, .. }, value) => kind.accept_resolved(value).ok_or_else(|| kind.describe()),
+            (Body::Table { .. }, value) => Ok(value.clone()),
+        }
+    }
+
     /// Replaces the whole node after checking that the value fits.
     ///
     /// Tables that merge never come here: [`Layers`](super::Layers) sets them key by key.
@@ -186,6 +211,8 @@ impl Node {
         };
         let accepted = match value {
             Value::Null if self.optional => Value::Null,
+            // What it stands for is checked when all layers are there.
+            value if is_deferred(value) && kind != Kind::Table => value.clone(),
             value => kind.accept(value).ok_or_else(|| {
                 let or_null = if self.optional { " or null" } else { "" };
                 Mismatch { found: value.clone(), expected: kind.describe() + or_null }

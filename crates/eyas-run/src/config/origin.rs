@@ -33,6 +33,22 @@ impl Origin {
     }
 }
 
+/// Where a YAML text comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    File(PathBuf),
+    Preset(String),
+}
+
+impl Source {
+    pub(super) fn origin(&self, line: u64, column: u64) -> Origin {
+        match self {
+            Self::File(path) => Origin::File { path: path.clone(), line, column },
+            Self::Preset(name) => Origin::Preset(name.clone()),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,24 +1,16 @@
-//! The part of Hydra's override grammar that makes several runs of one command.
-//!
-//! ```text
-//! sweep   key=value,value,… | key=choice(value,…) | key=range([start,] stop [, step])
-//! ```
-//!
-//! `range` leaves `stop` out, counts down with a negative step, and takes its arguments by name too. Left out, with an
-//! error that says so: `glob` (there are no config groups), `interval`, `sort`, `shuffle` and `tag`.
+//! Overrides that make several runs of one command: `key=a,b`, `choice`, `range`, `glob`.
 
 use super::error::ConfigError;
-use super::grammar::{Override, Syntax, value_texts};
-
-/// More values than any sweep has; keeps a slip in `range` from filling the memory.
-const MAX_VALUES: usize = 10_000;
+use super::grammar::{Assignment, Element, Glob, Override, Parsed, Syntax};
+use super::library::Library;
 
 /// An override and the values that it takes in the jobs of a sweep.
 ///
 /// ```
-/// use eyas_run::config::{Sweep, jobs};
+/// use eyas_run::config::{Library, Sweep, jobs};
 ///
-/// let sweeps = [Sweep::parse("lr=1e-3,1e-4")?, Sweep::parse("seed=range(2)")?];
+/// let library = Library::default();
+/// let sweeps = [Sweep::parse("lr=1e-3,1e-4", &library)?, Sweep::parse("seed=range(2)", &library)?];
 /// assert_eq!(jobs(&sweeps)[1], ["lr=1e-3", "seed=1"]);
 /// # Ok::<(), eyas_run::ConfigError>(())
 /// ```
@@ -31,22 +23,31 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Parses one command-line argument.
+    /// Parses one command-line argument; `glob` asks the library for a group's options.
     ///
     /// # Errors
     ///
     /// [`ConfigError::Override`] if `text`, or one of the overrides that it stands for, is not of the grammar.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let Some((key, value)) = text.split_once('=') else {
-            Override::parse(text)?;
-            return Ok(Self { key: text.to_owned(), values: Vec::new() });
-        };
-        let values = expand(value.trim()).map_err(|syntax| syntax.in_override(text))?;
-        let sweep = Self { key: key.to_owned(), values };
+    pub fn parse(text: &str, library: &Library) -> Result<Self, ConfigError> {
+        let sweep = Self::expand(text, library).map_err(|syntax| syntax.in_override(text))?;
         for text in sweep.overrides() {
             Override::parse(&text)?;
         }
         Ok(sweep)
+    }
+
+    fn expand(text: &str, library: &Library) -> Result<Self, Syntax> {
+        let Assignment { key, value, .. } = Assignment::parse(text)?;
+        let (before, _) = text.split_once('=').unwrap_or((text, ""));
+        let texts = |elements: Vec<Element>| elements.into_iter().map(|it| it.text).collect();
+        let values = match value {
+            None => Vec::new(),
+            Some(Parsed::One(element)) => vec![element.text],
+            Some(Parsed::Choice { elements, .. }) => texts(elements),
+            Some(Parsed::Range(range)) => range.values()?.iter().map(ToString::to_string).collect(),
+            Some(Parsed::Glob(glob)) => options(key, &glob, library)?,
+        };
+        Ok(Self { key: before.to_owned(), values })
     }
 
     /// Whether it makes more than one run.
@@ -73,68 +74,17 @@ pub fn jobs(sweeps: &[Sweep]) -> Vec<Vec<String>> {
     })
 }
 
-fn expand(value: &str) -> Result<Vec<String>, Syntax> {
-    let call = value.strip_suffix(')').and_then(|it| it.split_once('('));
-    match call {
-        Some(("choice", values)) if values.trim().is_empty() => Err(Syntax::new("`choice()` has no value")),
-        Some(("choice", values)) => value_texts(values),
-        Some(("range", arguments)) => range(arguments),
-        Some((name @ ("glob" | "interval" | "sort" | "shuffle" | "tag"), _)) => {
-            Err(Syntax::new(format!("`{name}` is not supported"))
-                .advise("write the values, as `a,b,c`, or `range(start,stop,step)`"))
-        }
-        _ if value.is_empty() => Ok(vec![String::new()]),
-        _ => value_texts(value),
+/// The options of the group `key` that `glob` means.
+fn options(key: &str, glob: &Glob, library: &Library) -> Result<Vec<String>, Syntax> {
+    let group = key.split('@').next().unwrap_or(key);
+    if !library.is_group(group) {
+        return Err(Syntax::new(format!("`glob`: `{group}` is no configuration group"))
+            .advise(library.describe_groups()));
     }
-}
-
-fn range(arguments: &str) -> Result<Vec<String>, Syntax> {
-    let mut bounds = [None, None, None];
-    let parts: Vec<&str> = arguments.split(',').map(str::trim).collect();
-    let is_single = parts.len() == 1 && !parts[0].contains('=');
-    for (index, part) in parts.into_iter().enumerate() {
-        let (place, number) = match part.split_once('=').map(|(name, number)| (name.trim(), number.trim())) {
-            Some(("start", number)) => (0, number),
-            Some(("stop", number)) => (1, number),
-            Some(("step", number)) => (2, number),
-            Some((name, _)) => return Err(range_error(&format!("no argument `{name}`"))),
-            None if is_single => (1, part),
-            None => (index, part),
-        };
-        match bounds.get_mut(place) {
-            Some(bound @ None) => *bound = Some(number),
-            _ => return Err(range_error("an argument too many")),
-        }
+    let all = library.options(group);
+    let meant: Vec<String> = all.iter().filter(|name| glob.matches(name)).cloned().collect();
+    if meant.is_empty() {
+        return Err(Syntax::new(format!("`glob` matches none of {}", all.join(", "))));
     }
-    let [start, stop, step] = bounds;
-    let start = start.or(is_single.then_some("0"));
-    let (Some(start), Some(stop)) = (start, stop) else {
-        return Err(range_error("`start` or `stop` is missing"));
-    };
-    let bounds = [start, stop, step.unwrap_or("1")];
-    let numbers: Option<Vec<f64>> = bounds.iter().map(|it| it.parse().ok()).collect();
-    let Some(&[start, stop, step]) = numbers.as_deref() else {
-        return Err(range_error("an argument that is no number"));
-    };
-    let count = ((stop - start) / step).ceil();
-    if step == 0.0 || !count.is_finite() {
-        return Err(range_error("a step of 0, or a number that is not finite"));
-    }
-    if count < 1.0 || count > MAX_VALUES as f64 {
-        return Err(range_error(&format!("{} values, expected 1 to {MAX_VALUES}", count.max(0.0))));
-    }
-    let is_integer = bounds.iter().all(|it| it.parse::<i64>().is_ok());
-    let text = |value: f64| {
-        if is_integer {
-            return format!("{value:.0}");
-        }
-        // Twelve digits, so that ten steps of 0.1 do not end in 0.7000000000000001.
-        let rounded: f64 = format!("{value:.11e}").parse().unwrap_or(value);
-        format!("{rounded:?}")
-    };
-    Ok((0..count as usize).map(|index| text(start + index as f64 * step)).collect())
-}
-
-fn range_error(reason: &str) -> Syntax {
-    Syntax::new(format!("`range` has {reason}")).advise("write `range(stop)` or `range(start,stop,step)`")
+    Ok(meant)
 }

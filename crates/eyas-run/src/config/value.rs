@@ -54,6 +54,18 @@ impl Value {
         })
     }
 
+    /// Python's `str` of a scalar; `None` for lists and tables.
+    pub(crate) fn python(&self) -> Option<String> {
+        match self {
+            Self::Null => Some("None".into()),
+            Self::Bool(value) => Some(if *value { "True" } else { "False" }.into()),
+            Self::Int(value) => Some(value.to_string()),
+            Self::Float(value) => Some(python_float(*value)),
+            Self::String(text) => Some(text.clone()),
+            Self::List(_) | Self::Table(_) => None,
+        }
+    }
+
     /// What the value is, for messages: `an integer`, `a list`, …
     pub(crate) fn describe(&self) -> &'static str {
         match self {
@@ -94,6 +106,21 @@ impl fmt::Display for Value {
             }
         }
     }
+}
+
+/// Python's `repr`: `1e-05`, `1e+16`, `inf`.
+pub(super) fn python_float(value: f64) -> String {
+    if !value.is_finite() {
+        return if value.is_nan() { "nan".into() } else { value.to_string() };
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");
+    let exponent: i32 = exponent.parse().expect("`{:e}` writes an integer exponent");
+    if value == 0.0 || (-4..16).contains(&exponent) {
+        return format!("{value:?}");
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// Writes `text` bare where that reads back as the same string, else in single quotes.

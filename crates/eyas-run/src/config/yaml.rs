@@ -11,8 +11,8 @@ use serde::de::{self, Deserialize, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::error::ConfigError;
-use super::origin::Origin;
-use super::value::{Table, Value};
+use super::origin::{Origin, Source};
+use super::value::{Table, Value, python_float};
 
 /// A YAML document that is not one, and where it breaks (1, 1 if unknown).
 #[derive(Debug)]
@@ -81,6 +81,18 @@ pub(crate) fn parse(text: &str) -> Result<Located, YamlError> {
             let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
             Err(YamlError { message, line, column })
         }
+    }
+}
+
+/// The entries of a document that must be a table, or empty.
+pub(crate) fn top_level(document: Located, source: &Source) -> Result<Vec<Entry>, ConfigError> {
+    match document.content {
+        Content::Table(entries) => Ok(entries),
+        Content::Scalar(Value::Null) => Ok(Vec::new()),
+        _ => Err(ConfigError::Yaml {
+            message: "expected `key: value` lines at the top level".into(),
+            origin: source.origin(document.line, document.column),
+        }),
     }
 }
 
@@ -258,15 +270,11 @@ fn float(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { ".inf".into() } else { "-.inf".into() };
     }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");
-    let exponent: i32 = exponent.parse().expect("`{:e}` writes an integer exponent");
-    if value == 0.0 || (-4..16).contains(&exponent) {
-        return format!("{value:?}");
+    let text = python_float(value);
+    match text.split_once('e') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
+        _ => text,
     }
-    let point = if digits.contains('.') { "" } else { ".0" };
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}{point}e{sign}{:02}", exponent.abs())
 }
 
 fn write_string(out: &mut String, text: &str) {

@@ -164,7 +164,7 @@ fn later_layers_win_and_are_remembered() {
 fn provenance_lists_every_value_in_order() {
     let mut layers = layers();
     layers.overrides(&["scene.num_envs=8", "agent.clip_actions=1", "agent.schedule=null"]).unwrap();
-    let settings = layers.provenance();
+    let settings = layers.provenance().unwrap();
     let lines =
         settings.iter().map(|setting| format!("{} = {}  ({})", setting.key, setting.value, setting.origin));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"

@@ -4,6 +4,9 @@
 #![expect(clippy::float_cmp, reason = "a configuration must keep every bit")]
 
 mod event_files;
+mod foreign_params;
+mod hydra_table;
+mod interpolations;
 mod interruption;
 mod layering;
 mod override_grammar;

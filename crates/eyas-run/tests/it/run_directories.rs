@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use eyas_run::run_dir::{Resumable, find_resumable, find_run, find_run_dir};
-use eyas_run::{RunDir, RunError};
+use eyas_run::{RunDir, RunError, Value};
 use jiff::ZonedDateTime;
 
 fn start() -> ZonedDateTime {
@@ -57,10 +57,11 @@ fn names_that_leave_the_directory_are_rejected() {
 fn params_are_written_beside_the_run() {
     let root = tempfile::tempdir().unwrap();
     let run = RunDir::create(root.path(), "a", "").unwrap();
-    let path = run.params_yaml("env", "seed: 1\n").unwrap();
+    run.params("env", &"{seed: 1}".parse().unwrap()).unwrap();
+    let path = run.file("params/env.yaml");
     assert_eq!(path, run.path().join("params/env.yaml"));
     assert_eq!(fs::read_to_string(path).unwrap(), "seed: 1\n");
-    assert!(run.params_yaml("../env", "").is_err());
+    assert!(run.params("../env", &Value::Null).is_err());
 }
 
 #[test]

@@ -71,10 +71,10 @@ struct Holder {
 fn read_back(value: &Value) -> Value {
     let file = tempfile::NamedTempFile::new().unwrap();
     let holder = Holder { value: value.clone() };
-    std::fs::write(file.path(), Layers::new(&holder).unwrap().to_yaml("").unwrap()).unwrap();
+    std::fs::write(file.path(), Layers::new(&holder).unwrap().unresolved("").unwrap().to_yaml()).unwrap();
     let mut layers = Layers::new(&Holder { value: Value::Null }).unwrap();
     layers.file(file.path()).unwrap();
-    layers.finish::<Holder>().unwrap().value
+    layers.unresolved("value").unwrap()
 }
 
 fn texts() -> impl Strategy<Value = String> {

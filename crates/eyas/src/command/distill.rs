@@ -16,10 +16,12 @@ use eyas_learn::distill::{
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::teachers::Teachers;
 use crate::arguments::Distill;
+use crate::configuration;
 use crate::crew::{self, Crew};
 use crate::dashboard;
 use crate::dataset_file;
@@ -45,7 +47,7 @@ const CHECKPOINT: &str = "checkpoint_epoch_";
 /// Key of the powers of two that the student learns with.
 const EXPONENTS: &str = "input_exponents";
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<T> {
     env: T,
@@ -63,7 +65,11 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
 fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
-    let (config, layers, resumes) = configure::<T>(arguments)?;
+    let (layers, resumes) = layers_of::<T>(arguments)?;
+    if configuration::show(&layers, &arguments.flight.configuration)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config: Config<T> = validated(&layers)?;
     let film = Plan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Chase, num_envs: 1 })?;
     let seed = config.agent.seed;
     let place = Place {
@@ -119,10 +125,10 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     say(format!("[INFO] Dataset size: {} samples", dataset_capacity(&config, crew.teachers.len(), width)))?;
     say(format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
     for section in ["env", "agent", "distill"] {
-        run.params_yaml(section, &layers.to_yaml(section)?)?;
+        run.params(section, &layers.table(section)?)?;
     }
     let inputs: Vec<&Path> = candidates.iter().map(|it| it.path.as_path()).collect();
-    write_manifest(&run, seed, &inputs, layers.provenance())?;
+    write_manifest(&run, seed, &inputs, layers.provenance()?)?;
 
     let mut arena = make_arena(&config, &crew, group.features.clone());
     let live = view
@@ -158,8 +164,9 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     session.finish(arguments, &progress)
 }
 
-fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool), Failure> {
-    let mut layers = Layers::new(&Config::<T>::default())?;
+/// All layers, and whether an earlier run goes on.
+fn layers_of<T: Flyable>(arguments: &Distill) -> Result<(Layers, bool), Failure> {
+    let mut layers = Layers::documented(&Config::<T>::default())?;
     for key in ["distill.episode_steps", "distill.eval_steps"] {
         layers.set(key, T::DISTILLATION_STEPS, Origin::Preset("task".into()))?;
     }
@@ -228,10 +235,14 @@ fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool
         .hint("noise of the labels comes from the teacher: `--no-teacher_deterministic`"));
     }
     let resumes = setup::layer_resume(&mut layers, &arguments.resume, arguments.checkpoint.as_deref())?;
+    Ok((layers, resumes))
+}
+
+fn validated<T: Flyable>(layers: &Layers) -> Result<Config<T>, Failure> {
     let config: Config<T> = layers.finish()?;
-    check(&layers, config.env.validate())?;
-    check(&layers, config.agent.validate())?;
-    check(&layers, config.distill.validate())?;
+    check(layers, config.env.validate())?;
+    check(layers, config.agent.validate())?;
+    check(layers, config.distill.validate())?;
     if config.distill.registry_interval > 0 && config.env.registry(1, 0).is_empty() {
         return Err(Failure::new(format!(
             "`distill.registry_interval`: task `{}` has no named vehicles",
@@ -239,7 +250,7 @@ fn configure<T: Flyable>(arguments: &Distill) -> Result<(Config<T>, Layers, bool
         ))
         .hint("leave it at 0"));
     }
-    Ok((config, layers, resumes))
+    Ok(config)
 }
 
 /// `512M`, `2G`, `1000000`.

@@ -7,16 +7,18 @@ use std::process::ExitCode;
 use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::{Layers, Origin};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Eval;
+use crate::configuration;
 use crate::crew::{envs_of, read_fleet_for};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report;
 use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<T> {
     env: T,
@@ -31,7 +33,7 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
 }
 
 fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::new(&Config::<T>::default())?;
+    let mut layers = Layers::documented(&Config::<T>::default())?;
     layer::<T>(&mut layers, &arguments.flight)?;
     if arguments.flight.video.video {
         return Err(Failure::new("`--video`: an evaluation records none")
@@ -47,6 +49,9 @@ fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
     }
     layers.set("env.scene.num_envs", arguments.episodes, Origin::flag("--episodes"))?;
     allow_steps::<T>(&mut layers, steps)?;
+    if configuration::show(&layers, &arguments.flight.configuration)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;

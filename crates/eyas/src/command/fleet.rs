@@ -14,11 +14,13 @@ use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
 use eyas_run::{Interrupt, Layers, RunDir};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::board::Board;
 use crate::arguments::Train;
 use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
+use crate::configuration;
 use crate::crew::{DYNAMICS, VEHICLE, folder};
 use crate::failure::Failure;
 use crate::journal::{Course, Journal};
@@ -31,9 +33,9 @@ use crate::setup::{check, write_manifest};
 
 /// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
 /// for vehicles of every size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct FleetConfig {
+pub(crate) struct FleetConfig {
     /// Mean return that a teacher must reach; below it another seed is tried, and half the learning rate.
     required_return: f64,
     /// Largest share of episodes that may end in a termination. In `[0, 1]`.
@@ -65,7 +67,7 @@ impl Default for FleetConfig {
 }
 
 impl FleetConfig {
-    fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         for (name, value) in [
             ("max_terminated", self.max_terminated),
             ("max_own_terminated", self.max_own_terminated),
@@ -92,7 +94,7 @@ impl FleetConfig {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<A> {
     env: RaptorConfig,
@@ -156,8 +158,11 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         return Err(Failure::new("`--video` and `--checkpoint` are for the training of one teacher")
             .hint("leave the flag out; `eyas play` records a teacher of the fleet"));
     }
-    let mut layers = Layers::new(&Config::<A>::default())?;
+    let mut layers = Layers::documented(&Config::<A>::default())?;
     configure::<RaptorConfig, A>(arguments, &mut layers)?;
+    if configuration::show(&layers, &arguments.flight.configuration)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let config: Config<A> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
@@ -177,10 +182,10 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let run = if plan.resume { RunDir::open(place.find(&plan.load_run)?)? } else { place.make()? };
     say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
     for section in ["env", "agent", "fleet"] {
-        run.params_yaml(section, &layers.to_yaml(section)?)?;
+        run.params(section, &layers.table(section)?)?;
     }
     let inputs: Vec<&Path> = if vehicles.is_file() { vec![vehicles] } else { Vec::new() };
-    write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
+    write_manifest(&run, plan.seed, &inputs, layers.provenance()?)?;
 
     let results: Vec<Option<TeacherResult>> =
         fleet.iter().map(|(teacher, _)| read_result(&run, *teacher)).collect();

@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod analyze;
 pub(crate) mod bench;
 pub(crate) mod check_dynamics;
+pub(crate) mod config;
 pub(crate) mod distill;
 pub(crate) mod eval;
 pub(crate) mod fleet;

@@ -16,9 +16,11 @@ use eyas_learn::Pilot;
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_view::{Airframe, Caption, Flight, Moment, View};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;
+use crate::configuration;
 use crate::crew::{FOLDER, VEHICLE};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
@@ -34,7 +36,7 @@ const ROOT: &str = "logs/rsl_rl";
 /// Environments, if not said otherwise: as in the original.
 const NUM_ENVS: usize = 4;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<T> {
     env: T,
@@ -50,6 +52,12 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
 
 fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
+    let configuration = &arguments.flight.configuration;
+    if configuration.only_shows() {
+        let (layers, _) = layers_of::<T>(arguments, arguments.trajectory.as_deref())?;
+        configuration::show(&layers, configuration)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(address) = arguments.web.web {
         return fly_live::<T>(arguments, address, &interrupt);
     }
@@ -152,7 +160,7 @@ fn layers_of<T: Flyable>(
     arguments: &Play,
     trajectory: Option<&str>,
 ) -> Result<(Layers, &'static str), Failure> {
-    let mut layers = Layers::new(&Config::<T>::default())?;
+    let mut layers = Layers::documented(&Config::<T>::default())?;
     let mut trajectories = T::trajectories();
     if let Some(asked) = trajectory {
         let names: Vec<&str> = trajectories.iter().map(|(name, _)| *name).collect();

@@ -9,10 +9,12 @@ use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Train;
 use crate::command::fleet;
+use crate::configuration;
 use crate::dashboard;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
@@ -66,7 +68,7 @@ pub(crate) fn unknown_algorithm(name: &str) -> Failure {
 }
 
 /// A configuration of one algorithm.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<T, A> {
     env: T,
@@ -77,8 +79,11 @@ fn run_recipe<T: Flyable, A: Recipe<T>>(
     arguments: &Train,
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::new(&Config::<T, A>::default())?;
+    let mut layers = Layers::documented(&Config::<T, A>::default())?;
     configure::<T, A>(arguments, &mut layers)?;
+    if configuration::show(&layers, &arguments.flight.configuration)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let config: Config<T, A> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
@@ -146,10 +151,11 @@ fn train<T: Flyable>(
     } else if resumed.is_some() {
         say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
-    run.params_yaml("env", &layers.to_yaml("env")?)?;
-    run.params_yaml("agent", &layers.to_yaml("agent")?)?;
+    for section in ["env", "agent"] {
+        run.params(section, &layers.table(section)?)?;
+    }
     let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
-    write_manifest(&run, plan.seed, &inputs, layers.provenance())?;
+    write_manifest(&run, plan.seed, &inputs, layers.provenance()?)?;
     let spectacle = view.map(|view| Spectacle::start(view, "train", "iteration", env)).transpose()?;
     let course = Course {
         activity: "train",

@@ -2,8 +2,19 @@
 
 use crate::program::{Workspace, assert_in_order};
 
-const COMMANDS: [&str; 10] =
-    ["train", "distill", "play", "eval", "act", "inspect", "check-dynamics", "plot", "task", "vehicles"];
+const COMMANDS: [&str; 11] = [
+    "train",
+    "distill",
+    "play",
+    "eval",
+    "act",
+    "inspect",
+    "check-dynamics",
+    "plot",
+    "config",
+    "task",
+    "vehicles",
+];
 
 #[test]
 fn help_lists_every_command() {

@@ -8,6 +8,7 @@ mod analyses;
 mod any_quadrotor;
 #[cfg(unix)]
 mod benches;
+mod configures;
 mod dashboards;
 mod distils;
 mod explains_itself;

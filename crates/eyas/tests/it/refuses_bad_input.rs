@@ -52,9 +52,12 @@ fn a_value_of_another_type_is_named_with_its_place() {
     refused(
         &it,
         it.distill("distill.n_epochs=many"),
-        &["error: `distill.n_epochs` = many: expected an integer, found a string", "--> override"],
+        &[
+            "error: `distill.n_epochs` = many: expected an integer, at least 1, found a string",
+            "--> override",
+        ],
     );
-    let lines = ["expected an integer, found a float", "hint: ", "`distill.n_epochs=1000`"];
+    let lines = ["expected an integer, at least 1, found a float", "hint: ", "`distill.n_epochs=1000`"];
     refused(&it, it.distill("distill.n_epochs=1e3"), &lines);
     fs::write(it.path("wrong.yaml"), "distill:\n  n_epochs: many\n").unwrap();
     refused(&it, it.distill("--config wrong.yaml"), &["`distill.n_epochs`", "--> wrong.yaml:2"]);

@@ -14,6 +14,7 @@ use eyas_run::{Interrupt, Progress, RunDir};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Flight, Multirun, Resume};
+use crate::configuration;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
@@ -56,7 +57,9 @@ pub(crate) fn run(
     threads: Option<usize>,
 ) -> Result<ExitCode, Failure> {
     let run_dir = resume.run_dir.as_deref();
-    let sweeps = flight.overrides.iter().map(|it| Sweep::parse(it)).collect::<Result<Vec<_>, _>>()?;
+    let (library, _) = configuration::library(&flight.configuration);
+    let sweeps =
+        flight.overrides.iter().map(|it| Sweep::parse(it, &library)).collect::<Result<Vec<_>, _>>()?;
     let jobs = jobs(&sweeps);
     let threads = threads.unwrap_or_else(rayon::current_num_threads);
     let at_once = multirun.jobs.unwrap_or(threads).min(jobs.len());

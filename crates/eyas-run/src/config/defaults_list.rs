@@ -1,0 +1,463 @@
+//! Hydra's defaults list: which files make up a configuration, in which order, and where their values go.
+//!
+//! ```yaml
+//! defaults:
+//! - base                       # another file beside this one
+//! - agent: fast                # agent/fast.yaml, below `agent`
+//! - optional physics: windy    # only if there is such a file
+//! - agent@teacher: slow        # below `teacher`
+//! - _self_                     # what this file says itself; without it, last
+//! - override agent/optimizer: sgd
+//! ```
+
+use indexmap::IndexMap;
+
+use super::error::ConfigError;
+use super::grammar::{Action, Override};
+use super::library::Library;
+use super::origin::{Origin, Source};
+use super::value::Value;
+use super::yaml::{self, Content, Entry, Located};
+
+/// Deeper nesting than any configuration has; a file that lists itself ends here.
+const MAX_DEPTH: usize = 32;
+
+/// The own content of one file.
+pub(super) struct Part {
+    /// Group and name.
+    pub(super) path: String,
+    /// The key below which its values go; empty at the top.
+    pub(super) package: String,
+    pub(super) entries: Vec<Entry>,
+    pub(super) source: Source,
+}
+
+/// A choice of the command line.
+pub(super) struct Selection {
+    pub(super) choice: Override,
+    pub(super) origin: Origin,
+}
+
+/// An item of a defaults list.
+#[derive(Clone)]
+struct Item {
+    what: What,
+    /// After `@`.
+    package: Option<String>,
+    is_optional: bool,
+    is_override: bool,
+    origin: Origin,
+}
+
+#[derive(Clone)]
+enum What {
+    Own,
+    File(String),
+    /// A group, as written, and what is chosen of it.
+    Group(String, Vec<String>),
+}
+
+impl Item {
+    fn new(what: What, package: Option<&str>, origin: Origin) -> Self {
+        Self { what, package: package.map(str::to_owned), is_optional: false, is_override: false, origin }
+    }
+}
+
+struct Choice {
+    names: Vec<String>,
+    origin: Origin,
+    is_external: bool,
+    is_used: bool,
+}
+
+struct Deletion {
+    name: Option<String>,
+    origin: Origin,
+    is_used: bool,
+}
+
+/// Where a list stands: the folder and the package that its items are relative to.
+#[derive(Clone, Copy)]
+struct Parent<'p> {
+    folder: &'p str,
+    package: &'p str,
+}
+
+const ROOT: Parent<'static> = Parent { folder: "", package: "" };
+
+/// The parts of a configuration, in the order in which they are layered.
+pub(super) fn compose(
+    library: &Library,
+    primary: Option<&str>,
+    selections: Vec<Selection>,
+) -> Result<Vec<Part>, ConfigError> {
+    let mut composer = Composer {
+        library,
+        choices: IndexMap::new(),
+        deletions: IndexMap::new(),
+        appended: Vec::new(),
+        known: IndexMap::new(),
+    };
+    for selection in selections {
+        composer.select(selection)?;
+    }
+    let mut parts = if let Some(name) = primary {
+        let root = Item::new(What::File(name.to_owned()), None, Origin::flag("--config-name"));
+        composer.file(name, &root, ROOT, 0)?
+    } else {
+        let appended = std::mem::take(&mut composer.appended);
+        composer.items(&appended, ROOT, 1)?.into_iter().flatten().collect()
+    };
+    parts.extend(composer.implied(primary.is_some())?);
+    composer.all_are_used()?;
+    Ok(parts)
+}
+
+struct Composer<'l> {
+    library: &'l Library,
+    /// What overrides the lists, by group and package.
+    choices: IndexMap<String, Choice>,
+    deletions: IndexMap<String, Deletion>,
+    /// `+group=name`.
+    appended: Vec<Item>,
+    /// What was chosen so far.
+    known: IndexMap<String, String>,
+}
+
+impl Composer<'_> {
+    fn select(&mut self, selection: Selection) -> Result<(), ConfigError> {
+        let Selection { choice: Override { action, key, value }, origin } = selection;
+        let names = match (&action, value) {
+            (Action::SetOrAdd, _) => {
+                return Err(failure(format!("`++` does not go with the group `{key}`"), &origin)
+                    .advise(format!("write `{key}=…` or `+{key}=…`")));
+            }
+            (Action::Remove, None) => Vec::new(),
+            (_, Some(value)) => names(&value).filter(|names| !names.is_empty()).ok_or_else(|| {
+                failure(format!("`{key}` is a group: expected the name of an option"), &origin)
+                    .advise(self.describe(&key))
+            })?,
+            (_, None) => unreachable!("the grammar gives every other action a value"),
+        };
+        match action {
+            Action::Remove => {
+                let name = names.into_iter().next();
+                self.deletions.insert(key, Deletion { name, origin, is_used: false });
+            }
+            Action::Add => {
+                let (group, package) = split_package(&key);
+                self.appended.push(Item::new(What::Group(group.to_owned(), names), package, origin));
+            }
+            Action::Set | Action::SetOrAdd => {
+                self.choices.insert(key, Choice { names, origin, is_external: true, is_used: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// Choices that no list has: those of a program without configuration file, and of groups that ship with it.
+    fn implied(&mut self, has_primary: bool) -> Result<Vec<Part>, ConfigError> {
+        let library = self.library;
+        let is_implied = |key: &String, choice: &Choice| {
+            !choice.is_used && choice.is_external && (!has_primary || library.ships(split_package(key).0))
+        };
+        let mut implied = Vec::new();
+        for (key, choice) in &mut self.choices {
+            if is_implied(key, choice) {
+                choice.is_used = true;
+                let (group, package) = split_package(key);
+                let what = What::Group(group.to_owned(), choice.names.clone());
+                implied.push(Item::new(what, package, choice.origin.clone()));
+            }
+        }
+        let mut parts = Vec::new();
+        for item in &implied {
+            parts.extend(self.item(item, ROOT, 1)?);
+        }
+        Ok(parts)
+    }
+
+    fn all_are_used(&self) -> Result<(), ConfigError> {
+        if let Some((key, choice)) = self.choices.iter().find(|(_, choice)| !choice.is_used) {
+            let error = failure(
+                format!("cannot override the group `{key}`: no defaults list has it"),
+                &choice.origin,
+            );
+            return Err(if choice.is_external {
+                error.advise(format!("to append it, write `+{key}={}`", choice.names.join(",")))
+            } else {
+                error
+            });
+        }
+        match self.deletions.iter().find(|(_, deletion)| !deletion.is_used) {
+            Some((key, deletion)) => {
+                let value = deletion.name.as_ref().map(|name| format!("={name}")).unwrap_or_default();
+                Err(failure(
+                    format!("cannot remove the group `{key}{value}`: no defaults list has it"),
+                    &deletion.origin,
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The parts of a file: those of its list, and its own.
+    fn file(
+        &mut self,
+        path: &str,
+        item: &Item,
+        parent: Parent,
+        depth: usize,
+    ) -> Result<Vec<Part>, ConfigError> {
+        let Some((text, source)) = self.library.read(path)? else {
+            if item.is_optional {
+                return Ok(Vec::new());
+            }
+            let group = path.rsplit_once('/').map_or("", |(group, _)| group);
+            return Err(
+                failure(format!("no configuration `{path}`"), &item.origin).advise(self.describe(group))
+            );
+        };
+        if depth > MAX_DEPTH {
+            return Err(failure(format!("`{path}` lists itself"), &item.origin));
+        }
+        let document = yaml::parse(&text).map_err(|error| ConfigError::Yaml {
+            message: error.message,
+            origin: source.origin(error.line, error.column),
+        })?;
+        let header = header(&text);
+        let package = final_package(parent.package, item, header.as_deref());
+        let mut entries = yaml::top_level(document, &source)?;
+        let list =
+            entries.iter().position(|entry| entry.key == "defaults").map(|place| entries.remove(place));
+        let mut items = match list {
+            Some(list) => items_of(&list.value, &source)?,
+            None => Vec::new(),
+        };
+        if !items.iter().any(|item| matches!(item.what, What::Own)) {
+            items.push(Item::new(What::Own, None, source.origin(1, 1)));
+        }
+        if depth == 0 {
+            items.append(&mut self.appended);
+        }
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let lists = self.items(&items, Parent { folder, package: &package }, depth + 1)?;
+        let mut parts = Vec::new();
+        let mut own = Some(Part { path: path.to_owned(), package: package.clone(), entries, source });
+        for (item, list) in items.iter().zip(lists) {
+            match item.what {
+                What::Own => parts.extend(own.take()),
+                _ => parts.extend(list),
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The parts of each item. As in Hydra the last item is opened first, which decides whose `override` counts.
+    fn items(&mut self, items: &[Item], parent: Parent, depth: usize) -> Result<Vec<Vec<Part>>, ConfigError> {
+        for item in items.iter().filter(|item| item.is_override) {
+            let What::Group(group, names) = &item.what else { continue };
+            let key = key_of(item, group, parent);
+            self.choices.entry(key).or_insert_with(|| Choice {
+                names: names.clone(),
+                origin: item.origin.clone(),
+                is_external: false,
+                is_used: false,
+            });
+        }
+        let mut lists: Vec<Vec<Part>> = Vec::new();
+        for item in items.iter().rev() {
+            lists.push(if item.is_override { Vec::new() } else { self.item(item, parent, depth)? });
+        }
+        lists.reverse();
+        Ok(lists)
+    }
+
+    fn item(&mut self, item: &Item, parent: Parent, depth: usize) -> Result<Vec<Part>, ConfigError> {
+        let (group, mut names) = match &item.what {
+            What::Own => return Ok(Vec::new()),
+            What::File(path) => return self.file(&below(parent.folder, path), item, parent, depth),
+            What::Group(group, names) => (group, names.clone()),
+        };
+        let key = key_of(item, group, parent);
+        if let Some(choice) = self.choices.get_mut(&key) {
+            choice.is_used = true;
+            names.clone_from(&choice.names);
+        }
+        if let Some(deletion) = self.deletions.get_mut(&key)
+            && deletion.name.as_ref().is_none_or(|name| names == [name.clone()])
+        {
+            deletion.is_used = true;
+            return Ok(Vec::new());
+        }
+        let chosen = names.join(",");
+        if let Some(before) = self.known.insert(key.clone(), chosen) {
+            return Err(failure(format!("the group `{key}` is chosen twice"), &item.origin)
+                .advise(format!("`override {key}: …` in a list, or `{key}=…`, replaces `{before}`")));
+        }
+        let folder = below(parent.folder, group);
+        let mut parts = Vec::new();
+        for name in &names {
+            if name == "???" {
+                return Err(failure(format!("nothing is chosen of the group `{key}`"), &item.origin)
+                    .advise(format!("write `{key}=…`; {}", self.describe(&folder))));
+            }
+            if name.contains("${") {
+                return Err(failure("interpolations in defaults lists are not supported", &item.origin));
+            }
+            parts.extend(self.file(&format!("{folder}/{name}"), item, parent, depth)?);
+        }
+        Ok(parts)
+    }
+
+    fn describe(&self, group: &str) -> String {
+        let options = self.library.options(split_package(group).0);
+        if group.is_empty() || options.is_empty() {
+            return self.library.describe_groups();
+        }
+        format!("the options of `{group}` are {}", options.join(", "))
+    }
+}
+
+fn failure(message: impl Into<String>, origin: &Origin) -> ConfigError {
+    ConfigError::Composition { message: message.into(), advice: None, origin: origin.clone() }
+}
+
+impl ConfigError {
+    fn advise(self, text: String) -> Self {
+        match self {
+            Self::Composition { message, origin, .. } => {
+                Self::Composition { message, advice: Some(text), origin }
+            }
+            other => other,
+        }
+    }
+}
+
+/// `# @package NAME` in the comments at the start of a file.
+fn header(text: &str) -> Option<String> {
+    let comments = text.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with('#'));
+    let mut words = comments.map(|line| line.trim_start_matches('#').trim());
+    words.find_map(|line| line.strip_prefix("@package").map(|name| name.trim().to_owned()))
+}
+
+/// Names that a value gives: one, several, or none (null).
+fn names(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(name) => Some(vec![name.clone()]),
+        Value::List(items) => items
+            .iter()
+            .map(|item| match item {
+                Value::String(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect(),
+        Value::Null => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+fn split_package(key: &str) -> (&str, Option<&str>) {
+    key.split_once('@').map_or((key, None), |(group, package)| (group, Some(package)))
+}
+
+/// A path as a list writes it: from the top with a slash, else from the list's folder.
+fn below(folder: &str, path: &str) -> String {
+    match path.strip_prefix('/') {
+        Some(absolute) => absolute.to_owned(),
+        None if folder.is_empty() => path.to_owned(),
+        None => format!("{folder}/{path}"),
+    }
+}
+
+/// What an item is known by: its group, and its package where that is not the group's own.
+fn key_of(item: &Item, group: &str, parent: Parent) -> String {
+    let path = below(parent.folder, group);
+    let package = final_package(parent.package, item, None);
+    if package == path.replace('/', ".") {
+        return path;
+    }
+    format!("{path}@{}", if package.is_empty() { "_global_" } else { &package })
+}
+
+/// The key below which a file's values go: as its item says, else as its header says, else by its folder.
+fn final_package(parent: &str, item: &Item, header: Option<&str>) -> String {
+    let folder = match &item.what {
+        What::Group(group, _) => group.as_str(),
+        What::File(path) => path.rsplit_once('/').map_or("", |(folder, _)| folder),
+        What::Own => "",
+    };
+    let folder = folder.trim_start_matches('/').replace('/', ".");
+    let own = match (item.package.as_deref(), header) {
+        (Some("_here_"), _) => String::new(),
+        (Some(package), _) => package.replace("_group_", &format!("_global_.{folder}")),
+        (None, Some("" | "_global_")) => "_global_".into(),
+        (None, Some("_group_") | None) => folder,
+        (None, Some(header)) => format!("_global_.{header}"),
+    };
+    let joined = match (parent, own.as_str()) {
+        ("", own) => own.to_owned(),
+        (parent, "") => parent.to_owned(),
+        (parent, own) => format!("{parent}.{own}"),
+    };
+    match joined.rfind("_global_") {
+        Some(place) => joined[place + "_global_".len()..].trim_start_matches('.').to_owned(),
+        None => joined,
+    }
+}
+
+/// The items of a `defaults` list.
+fn items_of(list: &Located, source: &Source) -> Result<Vec<Item>, ConfigError> {
+    let Content::List(items) = &list.content else {
+        return Err(failure("`defaults` is no list", &source.origin(list.line, list.column)));
+    };
+    let items = items.iter().map(|item| item_of(item, source)).collect::<Result<Vec<_>, _>>()?;
+    let own = items.iter().filter(|item| matches!(item.what, What::Own));
+    if let Some(second) = own.clone().nth(1) {
+        return Err(failure("`_self_` stands twice in the list", &second.origin));
+    }
+    let first = items.iter().position(|item| item.is_override).unwrap_or(items.len());
+    let late = items[first..].iter().find(|item| !item.is_override && !matches!(item.what, What::Own));
+    if let Some(late) = late {
+        return Err(failure("`override` items must stand at the end of the list", &late.origin));
+    }
+    Ok(items)
+}
+
+fn item_of(item: &Located, source: &Source) -> Result<Item, ConfigError> {
+    let origin = source.origin(item.line, item.column);
+    match &item.content {
+        Content::Scalar(Value::String(text)) if text == "_self_" => Ok(Item::new(What::Own, None, origin)),
+        Content::Scalar(Value::String(text)) => {
+            let (text, is_optional) =
+                text.strip_prefix("optional ").map_or((text.as_str(), false), |it| (it, true));
+            let (path, package) = split_package(text.trim());
+            let what = What::File(path.to_owned());
+            Ok(Item { is_optional, ..Item::new(what, package, origin) })
+        }
+        Content::Table(entries) if entries.len() == 1 => {
+            let Entry { key, value, .. } = &entries[0];
+            let mut words: Vec<&str> = key.split_whitespace().collect();
+            let group = words.pop().unwrap_or_default();
+            if words.iter().any(|word| !matches!(*word, "optional" | "override")) {
+                return Err(failure(format!("`{key}` is no group"), &origin));
+            }
+            let (group, package) = split_package(group);
+            if group.trim_start_matches('/').split('/').next() == Some("hydra") {
+                return Err(failure(
+                    format!("`{group}` configures Hydra itself, and there is none here"),
+                    &origin,
+                )
+                .advise("leave the line out".into()));
+            }
+            let names = names(&value.to_value())
+                .ok_or_else(|| failure(format!("`{key}`: expected the name of an option"), &origin))?;
+            Ok(Item {
+                is_optional: words.contains(&"optional"),
+                is_override: words.contains(&"override"),
+                ..Item::new(What::Group(group.to_owned(), names), package, origin)
+            })
+        }
+        _ => Err(failure("expected `- file`, `- group: option` or `- _self_`", &origin)),
+    }
+}

@@ -1,0 +1,172 @@
+//! `eyas config`: what can be configured.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_learn::distill::DistillConfig;
+use eyas_learn::ppo;
+use eyas_run::Layers;
+use eyas_run::config::{ManualEntry, Setting, closest};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::arguments::{Config, ConfigCommand};
+use crate::command::fleet::FleetConfig;
+use crate::command::train::unknown_algorithm;
+use crate::failure::Failure;
+use crate::flyable::Flyable;
+use crate::learner::{ApgConfig, Recipe};
+
+/// Every key there is for a task and an algorithm.
+#[derive(Default, Serialize, JsonSchema)]
+struct Keys<T, A> {
+    env: T,
+    agent: A,
+    distill: DistillConfig,
+    fleet: FleetConfig,
+}
+
+pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
+    let ConfigCommand::List { prefix, task, algorithm } = &arguments.command;
+    let layers = match find_task(task)?.id {
+        RAPTOR_TASK => layers_of::<RaptorConfig>(algorithm)?,
+        _ => layers_of::<PointConfig>(algorithm)?,
+    };
+    let all = layers.provenance()?;
+    let settings: Vec<&Setting> = all.iter().filter(|it| is_below(&it.key, prefix)).collect();
+    if settings.is_empty() {
+        let tables = all.iter().flat_map(|it| it.key.match_indices('.').map(|(end, _)| &it.key[..end]));
+        let names = tables.chain(all.iter().map(|it| it.key.as_str()));
+        let hint = match closest(prefix, names).into_iter().next() {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "the keys begin with env, agent, distill and fleet".into(),
+        };
+        return Err(Failure::new(format!("no key begins with `{prefix}`")).hint(hint));
+    }
+    let mut out = std::io::stdout().lock();
+    for setting in settings {
+        write!(out, "{}", describe(setting, layers.manual().get(&setting.key)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn layers_of<T: Flyable>(algorithm: &str) -> Result<Layers, Failure> {
+    match algorithm {
+        "apg" => keys::<T, ApgConfig<T>>(),
+        "ppo" => keys::<T, ppo::RunnerConfig>(),
+        other => Err(unknown_algorithm(other)),
+    }
+}
+
+fn keys<T: Flyable, A: Recipe<T>>() -> Result<Layers, Failure> {
+    Ok(Layers::documented(&Keys::<T, A>::default())?)
+}
+
+/// Whether a key is the one asked for, or below it, with or without its group.
+fn is_below(key: &str, prefix: &str) -> bool {
+    let starts = |key: &str| {
+        key.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
+    };
+    starts(key) || key.split_once('.').is_some_and(|(_, bare)| starts(bare))
+}
+
+/// The key with its default, unit and range, and its meaning on a line of its own.
+fn describe(setting: &Setting, entry: Option<&ManualEntry>) -> String {
+    let Some(ManualEntry { meaning, unit, range, choices }) = entry else {
+        return format!("{} = {}\n", setting.key, setting.value);
+    };
+    let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };
+    let choices = if choices.is_empty() { String::new() } else { format!("  one of {}", choices.join(", ")) };
+    let range = if range.is_empty() { choices } else { format!("  {range}") };
+    format!("{} = {}{unit}{range}\n    {meaning}\n", setting.key, setting.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use eyas_run::Origin;
+
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented() {
+        for layers in [
+            layers_of::<PointConfig>("apg"),
+            layers_of::<PointConfig>("ppo"),
+            layers_of::<RaptorConfig>("apg"),
+            layers_of::<RaptorConfig>("ppo"),
+        ] {
+            let layers = layers.expect("the defaults are a configuration");
+            for Setting { key, .. } in layers.provenance().expect("they hold no interpolation") {
+                let entry = layers.manual().get(&key);
+                assert!(entry.is_some_and(|it| !it.meaning.is_empty()), "{key}");
+            }
+        }
+    }
+
+    /// A value just outside of the range that the documentation of a number states.
+    fn outside(range: &str) -> Vec<f64> {
+        let number = |text: &str| text.trim().parse::<f64>().ok();
+        if range.starts_with("positive") {
+            vec![0.0, -1.0]
+        } else if let Some(least) =
+            range.strip_prefix("at least ").and_then(|it| number(it.split(',').next()?))
+        {
+            vec![least - 1.0]
+        } else if let Some(most) = range.strip_prefix("at most ").and_then(number) {
+            vec![most + 1.0]
+        } else if let Some((low, high)) = range
+            .strip_prefix("in ")
+            .and_then(|it| it.split(']').next()?.split(')').next()?.get(1..)?.split_once(','))
+        {
+            [number(low).map(|it| it - 0.1), number(high).map(|it| it + 0.1)].into_iter().flatten().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The documentation is what `config list` prints: it must not promise a range that nothing checks.
+    #[test]
+    fn documented_ranges_are_checked() {
+        fn refuses<T: Flyable, A: Recipe<T>>(key: &str, value: f64) -> bool {
+            let mut layers = keys::<T, A>().expect("the defaults are a configuration");
+            let is_integer = matches!(layers.get(key), Some(eyas_run::Value::Int(_)));
+            let set = if is_integer {
+                layers.set(key, value as i64, Origin::flag("test")).is_ok()
+            } else {
+                layers.set(key, value, Origin::flag("test")).is_ok()
+            };
+            let group = key.split('.').next().unwrap_or_default();
+            let checked = match group {
+                "env" => layers.section::<T>("env").map(|it| it.validate()),
+                "agent" => layers.section::<A>("agent").map(|it| it.validate()),
+                "distill" => layers.section::<DistillConfig>("distill").map(|it| it.validate()),
+                _ => layers.section::<FleetConfig>("fleet").map(|it| it.validate()),
+            };
+            !set || !matches!(checked, Ok(Ok(())))
+        }
+        fn all<T: Flyable, A: Recipe<T>>(unchecked: &mut Vec<String>) -> usize {
+            let layers = keys::<T, A>().expect("the defaults are a configuration");
+            let mut tried = 0;
+            for Setting { key, value, .. } in layers.provenance().expect("they hold no interpolation") {
+                let is_number = matches!(value, eyas_run::Value::Int(_) | eyas_run::Value::Float(_));
+                let range = layers.manual().get(&key).map(|it| it.range.clone()).unwrap_or_default();
+                for value in outside(&range).into_iter().filter(|_| is_number) {
+                    tried += 1;
+                    if !refuses::<T, A>(&key, value) {
+                        unchecked.push(format!("{key} = {value}, but {range}"));
+                    }
+                }
+            }
+            tried
+        }
+        let mut unchecked = Vec::new();
+        let tried = all::<PointConfig, ApgConfig<PointConfig>>(&mut unchecked)
+            + all::<PointConfig, ppo::RunnerConfig>(&mut unchecked)
+            + all::<RaptorConfig, ApgConfig<RaptorConfig>>(&mut unchecked)
+            + all::<RaptorConfig, ppo::RunnerConfig>(&mut unchecked);
+        assert!(tried > 100, "{tried}");
+        assert!(unchecked.is_empty(), "{}", unchecked.join("\n"));
+    }
+}
