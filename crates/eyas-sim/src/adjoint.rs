@@ -196,10 +196,10 @@ impl<R: Real, const ALIGNED: bool> PartBack<R, 3> for SpinBack<'_, R, ALIGNED> {
     #[inline(always)]
     fn pull_back(&mut self, stage: usize, rate: &Vector<R>, of_omega: Vector<R>) -> Vector<R> {
         let (vehicle, omega) = (self.vehicle, self.stages[stage]);
-        let torque = vehicle.about_axes_transposed(&vehicle.inertia_inverse, *rate);
+        let torque = Vehicle::<R, ALIGNED>::about_axes_transposed(&vehicle.inertia_inverse, *rate);
         self.torque[stage] = torque;
-        let momentum = vehicle.about_axes(&vehicle.inertia, omega);
-        let of_momentum = vehicle.about_axes_transposed(&vehicle.inertia, cross(omega, torque));
+        let momentum = Vehicle::<R, ALIGNED>::about_axes(&vehicle.inertia, omega);
+        let of_momentum = Vehicle::<R, ALIGNED>::about_axes_transposed(&vehicle.inertia, cross(omega, torque));
         add(of_omega, cross_add(torque, momentum, of_momentum))
     }
 }
@@ -419,8 +419,8 @@ impl<R: Real, const ALIGNED: bool> Vehicle<R, ALIGNED> {
 
     /// A vector times the transposed moment of inertia or its inverse.
     #[inline(always)]
-    fn about_axes_transposed(&self, matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
-        if ALIGNED { self.about_axes(matrix, v) } else { transform_transposed(matrix, v) }
+    fn about_axes_transposed(matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
+        if ALIGNED { Self::about_axes(matrix, v) } else { transform_transposed(matrix, v) }
     }
 
     /// Derivative of a cost with respect to rotor speeds, given those with respect to the body force and

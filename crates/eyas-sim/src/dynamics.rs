@@ -87,9 +87,9 @@ struct Spin<'a, R, const ALIGNED: bool> {
 impl<R: Real, const ALIGNED: bool> Part<R, 3> for Spin<'_, R, ALIGNED> {
     #[inline(always)]
     fn rate(&self, stage: usize, omega: &Vector<R>) -> Vector<R> {
-        let momentum = self.vehicle.about_axes(&self.vehicle.inertia, *omega);
+        let momentum = Vehicle::<R, ALIGNED>::about_axes(&self.vehicle.inertia, *omega);
         let turn = cross_add(momentum, *omega, self.torque[stage]);
-        self.vehicle.about_axes(&self.vehicle.inertia_inverse, turn)
+        Vehicle::<R, ALIGNED>::about_axes(&self.vehicle.inertia_inverse, turn)
     }
 }
 

@@ -220,7 +220,7 @@ impl<R: Real, const ALIGNED: bool> Vehicle<R, ALIGNED> {
 
     /// A vector times the moment of inertia or its inverse.
     #[inline(always)]
-    pub(crate) fn about_axes(&self, matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
+    pub(crate) fn about_axes(matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
         if ALIGNED {
             [matrix[0][0] * v[0], matrix[1][1] * v[1], matrix[2][2] * v[2]]
         } else {
@@ -395,7 +395,7 @@ impl Vehicle<f64> {
         let along_axes = |m: &[Vector<f64>; 3]| {
             (0..3).all(|row| (0..3).all(|column| row == column || m[row][column] == 0.0))
         };
-        self.rotors.iter().all(|rotor| rotor.force == [0.0, 0.0, 1.0])
+        self.rotors.iter().all(|rotor| rotor.force.map(f64::to_bits) == [0.0, 0.0, 1.0].map(f64::to_bits))
             && along_axes(&self.inertia)
             && along_axes(&self.inertia_inverse)
     }
