@@ -1,6 +1,7 @@
 //! `eyas`: the command line; no algorithm.
 
 mod arguments;
+mod budget;
 mod command;
 mod crew;
 mod dataset_file;
@@ -10,12 +11,15 @@ mod journal;
 mod learner;
 mod live;
 mod outcome;
+mod own_task;
 mod place;
 mod report;
 mod self_check;
 mod setup;
+mod snapshot;
 mod table;
 mod tables;
+mod tracking;
 mod video;
 
 use std::process::ExitCode;

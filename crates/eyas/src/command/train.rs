@@ -22,6 +22,7 @@ use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
 use crate::setup::{check, layer, load_policy, progress, what_flies, write_manifest};
+use crate::snapshot::Snapshots;
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
@@ -34,6 +35,13 @@ const CHECKPOINT: &str = "model_";
 pub(crate) const BEST: &str = "best_model.pt";
 /// Key of the best return so far in a checkpoint.
 const BEST_RETURN: &str = "best_return";
+/// Curves by which TensorBoard compares runs.
+const METRICS: [&str; 4] = [
+    "evaluation/mean_return",
+    "evaluation/crash_rate",
+    "evaluation/hover_rmse_m",
+    "evaluation/moving_rmse_m",
+];
 /// Episodes of such an evaluation.
 const EVALUATION_EPISODES: usize = 512;
 
@@ -156,6 +164,7 @@ fn train<T: Flyable>(
             let first = u64::from(learner.iteration());
             Videos::new(film, run.videos("train"), env, first)
         }),
+        snapshots: Snapshots::new(env),
         run,
         plan,
         env,
@@ -167,7 +176,7 @@ fn train<T: Flyable>(
         env_steps: 0,
         seconds: 0.0,
     };
-    session.journal.show_config(layers, &["env", "agent"])?;
+    session.journal.configured(layers, &["env", "agent"], &METRICS)?;
     session.show(learner.as_ref())?;
     session.film(learner.as_ref(), 0)?;
     while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
@@ -228,6 +237,7 @@ struct Session<'a, T> {
     /// Folder that the user named for the run.
     run_dir: Option<&'a Path>,
     videos: Option<Videos<T>>,
+    snapshots: Snapshots<T>,
     journal: Journal,
     bar: Progress,
     interrupt: Interrupt,
@@ -306,6 +316,12 @@ impl<T: Flyable> Session<'_, T> {
                 self.journal.scalar(tag, u64::from(index), value as f32)?;
             }
         }
+        self.journal.weights(u64::from(index), &learner.actor().network)?;
+        let spec = DifferentiableTask::spec(self.env);
+        let pilot = || Ok(Pilot::new(learner.actor(), &spec)?);
+        if let Some(picture) = self.snapshots.take("policy", &format!("iteration {index}"), pilot)? {
+            self.journal.picture("evaluation/flight", u64::from(index), &picture)?;
+        }
         self.journal.flush()?;
         let line = format!(
             "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
@@ -333,6 +349,9 @@ impl<T: Flyable> Session<'_, T> {
         if self.best.is_none() && iteration >= self.plan.max_iterations {
             let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
+        }
+        if iteration >= self.plan.max_iterations {
+            self.journal.completed()?;
         }
         let Self { run, bar, plan, best, seconds, videos, what_flies, run_dir, .. } = self;
         drop(bar);
