@@ -1,5 +1,7 @@
 //! Subcommands and flags.
 
+mod report;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use eyas_formats::{LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice, Side};
 use eyas_policy::Activation;
 
+pub(crate) use self::report::Report;
 use crate::command::bench::Against;
 use crate::failure::Failure;
 use crate::setup::load_explained;
@@ -48,6 +51,8 @@ pub(crate) enum Command {
     Task(Task),
     /// List, describe, draw, convert and check vehicles
     Vehicles(Vehicles),
+    /// Write curves, tracking plots and tables of runs as one HTML page
+    Report(Report),
     /// Show a run in the browser: its curves, tables and configuration, and its best policy in flight
     View(View),
 }

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Bench(it) => command::bench::run(&it, threads),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),
+        Command::Report(it) => command::report::run(&it),
         Command::View(it) => command::view::run(&it),
     };
     outcome.unwrap_or_else(failure::Failure::report)

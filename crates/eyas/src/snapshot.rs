@@ -10,6 +10,7 @@ use eyas_view::{Airframe, Caption, Film, Flight, Frame, Scene, View};
 
 use crate::budget::Budget;
 use crate::failure::Failure;
+use crate::journal::Journal;
 use crate::video::{VIDEO_SEED, motor_names, vehicle_name};
 
 /// Size of a picture, px.
@@ -31,20 +32,21 @@ impl<T: TaskConfig> Snapshots<T> {
         Self { env: env.clone(), budget: Budget::new(SHARE) }
     }
 
-    /// The policy as it flies now, with a caption; none where pictures have taken their share of the time.
+    /// Logs how the policy flies now, at a step of the run; not where pictures have taken their share of the time.
     pub(crate) fn take(
         &mut self,
-        title: &str,
-        subtitle: &str,
+        journal: &mut Journal,
+        step: u64,
+        [title, subtitle]: [&str; 2],
         pilot: impl FnOnce() -> Result<Pilot, Failure>,
-    ) -> Result<Option<Frame>, Failure> {
+    ) -> Result<(), Failure> {
         if !self.budget.is_affordable() {
-            return Ok(None);
+            return Ok(());
         }
         let clock = Instant::now();
-        let picture = self.picture(title, subtitle, &pilot()?);
+        journal.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?))?;
         self.budget.charge(clock.elapsed().as_secs_f64());
-        Ok(Some(picture))
+        Ok(())
     }
 
     fn picture(&self, title: &str, subtitle: &str, pilot: &Pilot) -> Frame {

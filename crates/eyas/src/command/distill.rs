@@ -481,11 +481,8 @@ impl<T: Flyable> Session<T> {
             }
         }
         self.journal.weights(step, &student.stored().policy.network)?;
-        let picture =
-            self.snapshots.take("student", &format!("epoch {}", epoch + 1), || Ok(student.pilot()))?;
-        if let Some(picture) = picture {
-            self.journal.picture("evaluation/flight", step, &picture)?;
-        }
+        let captions = ["student", &format!("epoch {}", epoch + 1)];
+        self.snapshots.take(&mut self.journal, step, captions, || Ok(student.pilot()))?;
         self.say(&format!(
             "Evaluation - Mean return: {:.2} ± {:.2}, Mean length: {:.1}",
             summary.mean_return, summary.std_return, summary.mean_length

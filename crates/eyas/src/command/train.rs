@@ -319,9 +319,8 @@ impl<T: Flyable> Session<'_, T> {
         self.journal.weights(u64::from(index), &learner.actor().network)?;
         let spec = DifferentiableTask::spec(self.env);
         let pilot = || Ok(Pilot::new(learner.actor(), &spec)?);
-        if let Some(picture) = self.snapshots.take("policy", &format!("iteration {index}"), pilot)? {
-            self.journal.picture("evaluation/flight", u64::from(index), &picture)?;
-        }
+        let captions = ["policy", &format!("iteration {index}")];
+        self.snapshots.take(&mut self.journal, u64::from(index), captions, pilot)?;
         self.journal.flush()?;
         let line = format!(
             "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
