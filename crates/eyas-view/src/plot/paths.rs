@@ -16,7 +16,7 @@ const FLATTEST: f64 = 0.3;
 const SLACK: f64 = 0.1;
 /// From an axis to the middle of its numbers, and from there to its label, px.
 const TO_NUMBERS: f32 = 22.0;
-const TO_LABEL: f32 = 26.0;
+const TO_LABEL: f32 = 30.0;
 
 /// A point in space.
 type Point = [f64; 3];
@@ -131,14 +131,14 @@ impl View {
             low = [0, 1].map(|i| low[i].min(corner[i]));
             high = [0, 1].map(|i| high[i].max(corner[i]));
         }
-        // Numbers and labels stand to the left and below.
-        let aside = f64::from(MARGIN + TO_NUMBERS + TO_LABEL + 30.0);
-        let below = f64::from(MARGIN + TO_NUMBERS + 14.0);
-        let room = [f64::from(size[0]) - 2.0 * aside, f64::from(size[1] - top) - below - 8.0];
+        // Numbers and labels stand to the left and below, the end of one to the right.
+        let [left, right] = [MARGIN + TO_NUMBERS + TO_LABEL + 52.0, 2.0 * MARGIN];
+        let below = MARGIN + TO_NUMBERS + 14.0;
+        let room = [size[0] - left - right, size[1] - top - below - 8.0].map(f64::from);
         it.scale = (room[0] / (high[0] - low[0])).min(room[1] / (high[1] - low[1])).max(1e-9);
         let used = [0, 1].map(|i| it.scale * (high[i] - low[i]));
         it.origin = [
-            aside + 0.5 * (room[0] - used[0]) - it.scale * low[0],
+            f64::from(left) + 0.5 * (room[0] - used[0]) - it.scale * low[0],
             f64::from(top) + 8.0 + 0.5 * (room[1] - used[1]) + used[1] + it.scale * low[1],
         ];
         it

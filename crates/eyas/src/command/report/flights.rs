@@ -190,16 +190,23 @@ impl Flights {
             }
             pictures.push(picture(file, chart.png(), caption));
         }
-        pictures.push(picture(
-            "errors",
-            self.errors(),
-            "Distance to the target, and difference to its velocity",
-        ));
+        let errors: [(_, _, _, fn(&Recorder) -> Vec<f32>); 2] = [
+            ("position_error", "m", "Distance to the target", Recorder::position_errors),
+            ("velocity_error", "m/s", "Difference to the target's velocity", Recorder::velocity_errors),
+        ];
+        for (file, unit, caption, values) in errors {
+            let mut chart =
+                Chart::new("").size(SIZE.0, SIZE.1).x("time", "s").y(&file.replace('_', " "), unit);
+            for (name, it) in &self.flown {
+                chart = chart.line(self.label(name), &self.over_time(values(it).into_iter()));
+            }
+            pictures.push(picture(file, chart.png(), caption));
+        }
         pictures.push(picture("actions", self.actions(), "Action of each motor, from −1 to 1"));
         pictures
     }
 
-    /// Where the target was, and where each was [m].
+    /// Where each was, and where the target was [m]; the target is last, so that each looks alike in all pictures.
     fn paths(&self) -> Vec<(String, Vec<[f64; 3]>)> {
         let points = |values: &[f32]| {
             let (points, _) = values.as_chunks::<3>();
@@ -208,7 +215,7 @@ impl Flights {
         let longest = self.flown.iter().max_by_key(|(_, it)| it.steps);
         let target = longest.map(|(_, it)| ("target".to_owned(), points(&it.desired_position)));
         let flown = self.flown.iter().map(|(name, it)| (name.clone(), points(&it.actual_position)));
-        target.into_iter().chain(flown).collect()
+        flown.chain(target).collect()
     }
 
     fn over_time(&self, values: impl Iterator<Item = f32>) -> Vec<[f64; 2]> {
@@ -219,18 +226,6 @@ impl Flights {
     /// The legend's name of a line; one that is alone has none.
     fn label<'a>(&self, name: &'a str) -> &'a str {
         if self.flown.len() > 1 { name } else { "" }
-    }
-
-    fn errors(&self) -> Vec<u8> {
-        let mut chart = Chart::new("").size(SIZE.0, SIZE.1 + 60).x("time", "s").y("position error", "m");
-        for (name, it) in &self.flown {
-            chart = chart.line(self.label(name), &self.over_time(it.position_errors().into_iter()));
-        }
-        chart = chart.panel("velocity error", "m/s");
-        for (name, it) in &self.flown {
-            chart = chart.line(self.label(name), &self.over_time(it.velocity_errors().into_iter()));
-        }
-        chart.png()
     }
 
     fn actions(&self) -> Vec<u8> {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+/// Cells of more characters are broken into lines.
+const LONG: usize = 60;
 const STYLE: &str = include_str!("page.css");
 
 /// A page under construction.
@@ -74,7 +76,11 @@ impl Page {
         for row in &table.rows {
             body.push_str("<tr>");
             for (column, cell) in row.iter().enumerate() {
-                let tag = if column == 0 { "th scope=\"row\"" } else { "td" };
+                let tag = match column {
+                    0 => "th scope=\"row\"",
+                    _ if cell.chars().count() > LONG => "td class=\"long\"",
+                    _ => "td",
+                };
                 let _ = write!(body, "<{tag}>{}</{}>", escaped(cell), &tag[..2]);
             }
             body.push_str("</tr>\n");
