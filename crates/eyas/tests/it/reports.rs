@@ -33,7 +33,7 @@ fn seeds_share_a_line_and_differences_have_a_table() {
             "Learning curves",
             "data:image/png;base64,",
             "trajectory figure8",
-            "What the runs differ in",
+            "Differences",
             "<th scope=\"row\">agent.seed</th><td>1</td><td>2</td><td>1</td>",
             "<th scope=\"row\">distill.student.kind</th><td>mlp</td><td>mlp</td><td>gru</td>",
             "Where it comes from",
@@ -64,7 +64,8 @@ fn a_student_flies_alone_where_its_teacher_has_gone() {
 #[test]
 fn trainings_and_the_jobs_of_a_multirun_are_told() {
     let it = Workspace::empty();
-    let short = "--max_iterations 2 --num_envs 64 agent.eval_interval=1 agent.algorithm.learning_rate=1e-3,2e-3";
+    let short =
+        "--max_iterations 2 --num_envs 64 agent.eval_interval=1 agent.algorithm.learning_rate=1e-3,2e-3";
     it.eyas(&format!("train {TASK} {short} --multirun --run_dir sweep")).succeed();
     it.eyas("report sweep").succeed();
     let html = page(&it, "sweep/report");

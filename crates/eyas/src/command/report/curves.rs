@@ -132,23 +132,24 @@ pub(super) fn pictures(groups: &[Group], kind: Kind) -> Result<Vec<Picture>, Fai
         if curve.is_log {
             chart = chart.log_y();
         }
-        let mut drawn = 0;
+        let mut is_drawn = false;
         for group in groups {
             let rows = mean(group, curve)?;
-            if rows.is_empty() {
-                continue;
-            }
-            drawn += 1;
+            is_drawn |= !rows.is_empty();
             let name = if is_alone { "" } else { group.name.as_str() };
             let points: Vec<[f64; 2]> = rows.iter().map(|&[x, y, ..]| [x, y]).collect();
             chart = match (kind, group.runs.len()) {
                 (Kind::Fleet, _) => chart.points(name, &points),
+                // A group without the curve keeps its colour in all pictures.
                 (_, 1) => chart.line(name, &points),
                 _ => chart.line_with_band(name, &rows),
             };
+            if let ([point], true) = (points.as_slice(), kind != Kind::Fleet) {
+                chart = chart.points(name, &[*point]);
+            }
         }
-        if drawn > 0 {
-            let rows = if is_alone { 0 } else { drawn };
+        if is_drawn {
+            let rows = if is_alone { 0 } else { groups.len() };
             pictures.push(Picture {
                 name: format!("{prefix}_{}.png", curve.tag.replace('/', "_").to_lowercase()),
                 png: chart.size(SIZE.0, SIZE.1 + ROW * rows).png(),

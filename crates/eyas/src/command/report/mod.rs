@@ -39,16 +39,10 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
             page.section(name);
             learned(&mut page, kind, &groups)?;
             flown(&mut page, &groups, &interrupt);
+            compared(&mut page, &groups);
         }
     }
     tortured(&mut page, &runs)?;
-    if runs.len() > 1 {
-        page.section("What the runs differ in");
-        match tables::differences(&runs) {
-            Some(table) => page.table(&table),
-            None => page.sentence("All settings and teachers are the same."),
-        }
-    }
     page.section("Where it comes from");
     page.table(&tables::provenance(&runs));
     if interrupt.interrupted() {
@@ -132,6 +126,19 @@ fn show(page: &mut Page, run: &Run, flights: &Flights) {
     }
     if !flights.flown.is_empty() {
         page.pictures(flights.pictures(&run.name.replace(['/', '\\'], "_")));
+    }
+}
+
+/// What the runs of a kind differ in, if there are several.
+fn compared(page: &mut Page, groups: &[Group]) {
+    let runs: Vec<&Run> = groups.iter().flat_map(|group| group.runs.iter().copied()).collect();
+    if runs.len() < 2 {
+        return;
+    }
+    page.part("Differences");
+    match tables::differences(&runs) {
+        Some(table) => page.table(&table),
+        None => page.sentence("All settings and teachers are the same."),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::curves::{Group, mean_and_std};
 use super::page::Table;
-use super::runs::Run;
+use super::runs::{Input, Run};
 use crate::failure::Failure;
 use crate::outcome::{COMPARISON, Outcome};
 use crate::table;
@@ -157,7 +157,7 @@ pub(super) fn torture(run: &Run) -> Result<Option<Table>, Failure> {
 }
 
 /// The settings and teachers that differ between runs, a column for each run; none if nothing differs.
-pub(super) fn differences(runs: &[Run]) -> Option<Table> {
+pub(super) fn differences(runs: &[&Run]) -> Option<Table> {
     let keys: BTreeSet<&String> = runs.iter().flat_map(|run| run.settings.keys()).collect();
     let mut table = Table::new(std::iter::once("setting").chain(runs.iter().map(|run| run.name.as_str())));
     let mut compare = |name: &str, value: &dyn Fn(&Run) -> Option<String>| {
@@ -172,8 +172,8 @@ pub(super) fn differences(runs: &[Run]) -> Option<Table> {
     }
     compare("teachers", &|run| match run.teachers() {
         [] => None,
-        [first] => Some(format!("{}, SHA-256 {}", first.path.display(), short(&first.sha256))),
-        [first, others @ ..] => Some(format!("{} and {} more", first.path.display(), others.len())),
+        [first] => Some(fingerprint(first)),
+        [first, others @ ..] => Some(format!("{} and {} more", fingerprint(first), others.len())),
     });
     (!table.rows.is_empty()).then_some(table)
 }
@@ -197,9 +197,10 @@ pub(super) fn provenance(runs: &[Run]) -> Table {
     table
 }
 
-/// The first digits of a fingerprint.
-fn short(sha256: &str) -> &str {
-    sha256.get(..12).unwrap_or(sha256)
+/// A file by its name and the first digits of what tells its content from others.
+fn fingerprint(file: &Input) -> String {
+    let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}, SHA-256 {}", file.sha256.get(..12).unwrap_or(&file.sha256))
 }
 
 fn texts(stored: &table::Table, name: &str) -> Result<Vec<String>, Failure> {
