@@ -37,13 +37,13 @@ pub struct Paths {
     title: String,
     size: (usize, usize),
     least_m: f64,
-    paths: Vec<(String, Vec<Point>)>,
+    lines: Vec<(String, Vec<Point>)>,
 }
 
 impl Paths {
     /// An empty box, 1200 × 800 px; an empty title takes no room.
     pub fn new(title: &str) -> Self {
-        Self { title: title.into(), size: (1200, 800), least_m: 0.1, paths: Vec::new() }
+        Self { title: title.into(), size: (1200, 800), least_m: 0.1, lines: Vec::new() }
     }
 
     /// Width and height of the picture, px; at least 400 × 300.
@@ -60,7 +60,7 @@ impl Paths {
 
     /// A line through points in the world frame, m.
     pub fn path(mut self, name: &str, points: &[Point]) -> Self {
-        self.paths.push((name.into(), points.to_vec()));
+        self.lines.push((name.into(), points.to_vec()));
         self
     }
 
@@ -73,7 +73,7 @@ impl Paths {
     pub fn frame(&self) -> Frame {
         let (width, height) = self.size;
         let mut frame = Frame::paper(width, height);
-        let names: Vec<&str> = self.paths.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = self.lines.iter().map(|(name, _)| name.as_str()).collect();
         let places = legend_places(&names, width as f32 - 2.0 * MARGIN);
         let top = below_title(&self.title);
         heading(&mut frame, &self.title, [MARGIN, width as f32 - 2.0 * MARGIN]);
@@ -85,11 +85,11 @@ impl Paths {
         view.walls(&mut frame);
         let whole = Area { left: 0.0, top: 0.0, width: width as f32, height: height as f32 };
         let floor = view.sides[2][0];
-        for (_, points) in &self.paths {
+        for (_, points) in &self.lines {
             let shadow: Vec<_> = points.iter().map(|&[x, y, _]| view.place([x, y, floor])).collect();
             mark::line(&mut frame, &whole, &shadow, Style::shadow());
         }
-        for (index, (_, points)) in self.paths.iter().enumerate() {
+        for (index, (_, points)) in self.lines.iter().enumerate() {
             let line: Vec<_> = points.iter().map(|point| view.place(*point)).collect();
             mark::line(&mut frame, &whole, &line, Style::new(index));
         }
@@ -100,7 +100,7 @@ impl Paths {
     fn sides(&self) -> [[f64; 2]; 3] {
         let ends = [0, 1, 2].map(|axis| {
             let values =
-                self.paths.iter().flat_map(|(_, points)| points.iter().map(move |point| point[axis]));
+                self.lines.iter().flat_map(|(_, points)| points.iter().map(move |point| point[axis]));
             Scale::new(&Axis::default(), values, 0.0).ends()
         });
         let longest = ends.iter().map(|[low, high]| high - low).fold(self.least_m, f64::max);
@@ -166,61 +166,65 @@ impl View {
     fn walls(&self, frame: &mut Frame) {
         let [[x0, x1], [y0, y1], [z0, z1]] = self.sides;
         let ticks = [0, 1, 2].map(|axis| self.ticks(axis));
-        let mut stencil = Stencil::default();
-        stencil.resize(frame.width, frame.height);
-        let mut stroke = |from: Point, to: Point, color: Color, width: f32| {
-            stencil.stroke(frame, &[self.pixel(from), self.pixel(to)], (color, width), &[]);
-        };
-        let at = |axis: usize, share: f64| {
-            let [low, high] = self.sides[axis];
-            low + share * (high - low)
-        };
         for tick in &ticks[0].marks {
-            let x = at(0, tick.share);
-            stroke([x, y0, z0], [x, y1, z0], palette::RULE, 1.2);
-            stroke([x, y1, z0], [x, y1, z1], palette::RULE, 1.2);
+            let x = self.at(0, tick.share);
+            self.stroke(frame, &[[x, y0, z0], [x, y1, z0], [x, y1, z1]], (palette::RULE, 1.2));
         }
         for tick in &ticks[1].marks {
-            let y = at(1, tick.share);
-            stroke([x0, y, z0], [x1, y, z0], palette::RULE, 1.2);
-            stroke([x1, y, z0], [x1, y, z1], palette::RULE, 1.2);
+            let y = self.at(1, tick.share);
+            self.stroke(frame, &[[x0, y, z0], [x1, y, z0], [x1, y, z1]], (palette::RULE, 1.2));
         }
         for tick in &ticks[2].marks {
-            let z = at(2, tick.share);
-            stroke([x0, y1, z], [x1, y1, z], palette::RULE, 1.2);
-            stroke([x1, y0, z], [x1, y1, z], palette::RULE, 1.2);
+            let z = self.at(2, tick.share);
+            self.stroke(frame, &[[x0, y1, z], [x1, y1, z], [x1, y0, z]], (palette::RULE, 1.2));
         }
-        for (from, to) in
-            [([x0, y0, z0], [x1, y0, z0]), ([x0, y0, z0], [x0, y1, z0]), ([x0, y1, z0], [x0, y1, z1])]
-        {
-            stroke(from, to, palette::INK, 1.8);
-        }
-        // Away from the box, on the picture.
-        let outward = [[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]].map(|direction: Point| {
-            let [right, up] = self.project([0, 1, 2].map(|axis| self.sides[axis][0] + direction[axis]));
+        let axes = [[x1, y0, z0], [x0, y0, z0], [x0, y1, z0], [x0, y1, z1]];
+        self.stroke(frame, &axes, (palette::INK, 1.8));
+
+        // Along the picture, away from the box.
+        let corner = [x0, y0, z0];
+        let away = |axis: usize| {
+            let mut beside = corner;
+            beside[axis] -= 1.0;
+            let [right, up] = self.project(beside);
             let length = libm::hypot(right, up);
             [(right / length) as f32, (-up / length) as f32]
-        });
-        let edges: [(&dyn Fn(f64) -> Point, [f32; 2], &str); 3] = [
-            (&|x| [x, y0, z0], outward[0], "x"),
-            (&|y| [x0, y, z0], outward[1], "y"),
-            (&|z| [x0, y1, z], [-1.0, 0.0], "z"),
-        ];
-        for (axis, (edge, outward, name)) in edges.into_iter().enumerate() {
-            let mut write = |text: &str, along: f64, distance: f32| {
-                let [x, y] = self.pixel(edge(at(axis, along)));
-                let [x, y] = [x + distance * outward[0], y + distance * outward[1]];
-                centered(frame, text, [x, y - 0.5 * text::line_height(Size::Plot)]);
-            };
-            for tick in &ticks[axis].marks {
-                // Numbers beside an upright axis are as far from it as they are wide.
-                let own = 0.5 * text::width(&tick.label, Size::Plot) * outward[0].abs();
-                write(&tick.label, tick.share, TO_NUMBERS - 10.0 + own);
-            }
-            let widest = super::widest(&ticks[axis]) * outward[0].abs();
-            let title = Axis { label: name.into(), unit: "m".into(), ..Axis::default() };
-            write(&title.title(ticks[axis].exponent), 0.5, TO_NUMBERS - 6.0 + widest + TO_LABEL);
+        };
+        self.numbers(frame, 0, &ticks[0], (corner, away(1)));
+        self.numbers(frame, 1, &ticks[1], (corner, away(0)));
+        self.numbers(frame, 2, &ticks[2], ([x0, y1, z0], [-1.0, 0.0]));
+    }
+
+    /// Numbers and label of an axis that begins at a place, away from it on the picture.
+    fn numbers(&self, frame: &mut Frame, axis: usize, ticks: &Ticks, (start, away): (Point, [f32; 2])) {
+        let mut write = |text: &str, along: f64, distance: f32| {
+            let mut place = start;
+            place[axis] = self.at(axis, along);
+            let [x, y] = self.pixel(place);
+            let [x, y] = [x + distance * away[0], y + distance * away[1]];
+            centered(frame, text, [x, y - 0.5 * text::line_height(Size::Plot)]);
+        };
+        for tick in &ticks.marks {
+            // Beside an upright axis, wide numbers have their middle further from it.
+            let own = 0.5 * text::width(&tick.label, Size::Plot) * away[0].abs();
+            write(&tick.label, tick.share, TO_NUMBERS - 10.0 + own);
         }
+        let widest = super::widest(ticks) * away[0].abs();
+        let title = Axis { label: ["x", "y", "z"][axis].into(), unit: "m".into(), ..Axis::default() };
+        write(&title.title(ticks.exponent), 0.5, TO_NUMBERS - 6.0 + widest + TO_LABEL);
+    }
+
+    /// The number at a share of a side.
+    fn at(&self, axis: usize, share: f64) -> f64 {
+        let [low, high] = self.sides[axis];
+        low + share * (high - low)
+    }
+
+    fn stroke(&self, frame: &mut Frame, points: &[Point], style: (Color, f32)) {
+        let mut stencil = Stencil::default();
+        stencil.resize(frame.width, frame.height);
+        let points: Vec<[f32; 2]> = points.iter().map(|point| self.pixel(*point)).collect();
+        stencil.stroke(frame, &points, style, &[]);
     }
 
     /// Numbers of an axis, fewer where it is short on the picture.
