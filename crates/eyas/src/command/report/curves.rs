@@ -122,7 +122,7 @@ pub(super) fn pictures(groups: &[Group], kind: Kind) -> Result<Vec<Picture>, Fai
     let (curves, x, prefix) = match kind {
         Kind::Training => (&CURVES[..], "iteration", "training"),
         Kind::Distillation => (&CURVES[..], "epoch", "distillation"),
-        Kind::Fleet => (&TEACHERS[..], "teacher", "fleet"),
+        Kind::Fleet => (&TEACHERS[..], "teacher", "teachers"),
     };
     // A line that is alone needs no name.
     let is_alone = matches!(groups, [group] if group.runs.len() == 1);

@@ -161,7 +161,7 @@ pub(super) fn differences(runs: &[&Run]) -> Option<Table> {
     let keys: BTreeSet<&String> = runs.iter().flat_map(|run| run.settings.keys()).collect();
     let mut table = Table::new(std::iter::once("setting").chain(runs.iter().map(|run| run.name.as_str())));
     let mut compare = |name: &str, value: &dyn Fn(&Run) -> Option<String>| {
-        let values: Vec<Option<String>> = runs.iter().map(value).collect();
+        let values: Vec<Option<String>> = runs.iter().map(|run| value(run)).collect();
         if values.iter().any(|value| *value != values[0]) {
             let cells = values.into_iter().map(|value| value.unwrap_or_else(|| NONE.to_owned()));
             table.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
