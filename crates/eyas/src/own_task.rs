@@ -25,10 +25,7 @@ pub(crate) fn best_policy(run: &Path) -> Option<PathBuf> {
 
 /// The id of the task of a run. No file names it: the keys of `params/env.yaml` tell, of which the tasks share few.
 pub(crate) fn task_of(run: &Path) -> Result<&'static str, ConfigError> {
-    let unreadable = match env_of::<PointConfig>(run, 1, Vec::new()) {
-        Ok(_) => return Ok(PointConfig::ID),
-        Err(error) => error,
-    };
+    let Err(unreadable) = env_of::<PointConfig>(run, 1, Vec::new()) else { return Ok(PointConfig::ID) };
     env_of::<RaptorConfig>(run, 1, Vec::new()).map(|_| RaptorConfig::ID).map_err(|_| unreadable)
 }
 

@@ -169,7 +169,8 @@ fn mean(group: &Group, curve: &Curve) -> Result<Vec<[f64; 4]>, Failure> {
     }
     let Some((first, others)) = curves.split_first() else { return Ok(Vec::new()) };
     let rows = first.iter().filter_map(|&[x, y]| {
-        let of_others = others.iter().map(|points| Some(points.iter().find(|point| point[0] == x)?[1]));
+        let of_others =
+            others.iter().map(|points| Some(points.iter().find(|point| point[0].total_cmp(&x).is_eq())?[1]));
         let values: Vec<f64> = std::iter::once(Some(y)).chain(of_others).collect::<Option<_>>()?;
         let [mean, std] = mean_and_std(&values);
         Some([x, mean, mean - std, mean + std])

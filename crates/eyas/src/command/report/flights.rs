@@ -190,18 +190,10 @@ impl Flights {
             }
             pictures.push(picture(file, chart.png(), caption));
         }
-        let errors: [(_, _, _, fn(&Recorder) -> Vec<f32>); 2] = [
-            ("position_error", "m", "Distance to the target", Recorder::position_errors),
-            ("velocity_error", "m/s", "Difference to the target's velocity", Recorder::velocity_errors),
-        ];
-        for (file, unit, caption, values) in errors {
-            let mut chart =
-                Chart::new("").size(SIZE.0, SIZE.1).x("time", "s").y(&file.replace('_', " "), unit);
-            for (name, it) in &self.flown {
-                chart = chart.line(self.label(name), &self.over_time(values(it).into_iter()));
-            }
-            pictures.push(picture(file, chart.png(), caption));
-        }
+        let position = self.errors("position error", "m", Recorder::position_errors);
+        pictures.push(picture("position_error", position, "Distance to the target"));
+        let velocity = self.errors("velocity error", "m/s", Recorder::velocity_errors);
+        pictures.push(picture("velocity_error", velocity, "Difference to the target's velocity"));
         pictures.push(picture("actions", self.actions(), "Action of each motor, from −1 to 1"));
         pictures
     }
@@ -226,6 +218,15 @@ impl Flights {
     /// The legend's name of a line; one that is alone has none.
     fn label<'a>(&self, name: &'a str) -> &'a str {
         if self.flown.len() > 1 { name } else { "" }
+    }
+
+    /// Errors over time.
+    fn errors(&self, label: &str, unit: &str, of: impl Fn(&Recorder) -> Vec<f32>) -> Vec<u8> {
+        let mut chart = Chart::new("").size(SIZE.0, SIZE.1).x("time", "s").y(label, unit);
+        for (name, it) in &self.flown {
+            chart = chart.line(self.label(name), &self.over_time(of(it).into_iter()));
+        }
+        chart.png()
     }
 
     fn actions(&self) -> Vec<u8> {
