@@ -58,8 +58,12 @@ pub struct Summary {
     pub mean_length: f64,
     /// Share of crashed episodes, in `[0, 1]`.
     pub crash_rate: f64,
+    /// Bounds of the 95 % confidence interval of that share (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
+    pub ci95_crash_rate: [f64; 2],
     /// Root mean square of the position error after [`SETTLE_STEPS`], m; not a number if none lasted.
     pub position_rmse: f64,
+    /// Half width of its 95 % confidence interval, m, episodes being independent and steps of one not.
+    pub ci95_position_rmse: f64,
     /// Root mean square of the difference to the teacher's action; not a number without a teacher.
     pub action_rmse: f64,
 }
@@ -192,14 +196,23 @@ impl Evaluation {
         let std_return = variance.sqrt();
         let mean_length = mean_of(&|it| f64::from(it.length));
         let settled = mean_of(&|it| f64::from(it.settled_steps));
+        let crash_rate = mean_of(&|it| f64::from(u8::from(it.crashed)));
+        // The mean square is a ratio of two sums over episodes: its variance is that of the residuals.
+        let mean_square = mean_of(&|it| it.squared_error_sum) / settled;
+        let residual =
+            mean_of(&|it| (it.squared_error_sum - mean_square * f64::from(it.settled_steps)).powi(2));
+        let ci95_mean_square = 1.96 * residual.sqrt() / (settled * count.sqrt());
+        let position_rmse = mean_square.sqrt();
         Summary {
             episodes: kept.len(),
             mean_return,
             std_return,
             ci95_return: 1.96 * std_return / count.sqrt(),
             mean_length,
-            crash_rate: mean_of(&|it| f64::from(u8::from(it.crashed))),
-            position_rmse: (mean_of(&|it| it.squared_error_sum) / settled).sqrt(),
+            crash_rate,
+            ci95_crash_rate: wilson95(crash_rate, count),
+            position_rmse,
+            ci95_position_rmse: 0.5 * ci95_mean_square / position_rmse,
             action_rmse: if self.is_labelled {
                 (mean_of(&|it| it.squared_action_error_sum) / (4.0 * mean_length)).sqrt()
             } else {
@@ -233,5 +246,37 @@ impl Evaluation {
     #[must_use]
     pub fn moving(&self) -> Summary {
         self.summary_of(|it| it.is_moving_target)
+    }
+}
+
+/// Bounds of the 95 % confidence interval of a share of `count` that was found.
+fn wilson95(share: f64, count: f64) -> [f64; 2] {
+    const Z2: f64 = 1.96 * 1.96;
+    let middle = share + Z2 / (2.0 * count);
+    let half = 1.96 * (share * (1.0 - share) / count + Z2 / (4.0 * count * count)).sqrt();
+    [middle - half, middle + half].map(|bound| (bound / (1.0 + Z2 / count)).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confidence_intervals_hold_what_was_found() {
+        // Wilson's interval of 1 in 10 is 0.018 to 0.404 in every textbook's table.
+        let [low, high] = wilson95(0.1, 10.0);
+        assert!((low - 0.018).abs() < 5e-4 && (high - 0.404).abs() < 5e-4, "{low} {high}");
+        assert!(wilson95(0.0, 50.0)[0] < 1e-12);
+        let flown = |squared_error_sum| Outcome {
+            squared_error_sum,
+            settled_steps: 4,
+            length: 9,
+            ..Outcome::default()
+        };
+        let same = Evaluation::unlabelled(vec![flown(1.0); 5]).summary();
+        assert_eq!((same.position_rmse, same.ci95_position_rmse), (0.5, 0.0));
+        // Mean squares of 0.16 and 0.36 m²: 0.26 ± 1.96 · 0.1 / √2, and half of that over the root.
+        let two = Evaluation::unlabelled(vec![flown(0.64), flown(1.44)]).summary();
+        assert!((two.ci95_position_rmse - 0.5 * 1.96 * 0.1 / 0.52_f64.sqrt()).abs() < 1e-12);
     }
 }

@@ -4,6 +4,9 @@
 //! `tensorflow/core/util/event.proto`. TensorBoard merges all event files of a directory, so a
 //! resumed run simply starts another one.
 
+mod histogram;
+mod hparams;
+mod image;
 mod message;
 mod record;
 
@@ -13,9 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use histogram::Histogram;
+pub use image::Image;
 pub use message::Scalar;
 use message::{Event, What};
 
+use crate::config::Setting;
 use crate::error::RunError;
 
 /// Writes one event file.
@@ -88,6 +94,49 @@ impl EventWriter {
     /// [`RunError::Io`] with the path.
     pub fn text(&mut self, tag: &str, step: u64, text: &str) -> Result<(), RunError> {
         self.write(step, What::Text { tag, text })
+    }
+
+    /// Adds a histogram of the finite ones of some numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn histogram(&mut self, tag: &str, step: u64, values: &[f32]) -> Result<(), RunError> {
+        self.write(step, What::Histogram { tag, histogram: &Histogram::of(values) })
+    }
+
+    /// Adds a picture.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn image(&mut self, tag: &str, step: u64, image: &Image) -> Result<(), RunError> {
+        self.write(step, What::Image { tag, image })
+    }
+
+    /// Says what TensorBoard's page of hyper-parameters compares: the settings of this run, and the tags of the
+    /// curves that tell what they led to.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn session_start(&mut self, settings: &[Setting], metrics: &[&str]) -> Result<(), RunError> {
+        let experiment = hparams::experiment(settings, metrics);
+        self.write(0, What::Hparams { tag: hparams::EXPERIMENT, content: &experiment })?;
+        let start = hparams::session_start(settings, wall_time());
+        self.write(0, What::Hparams { tag: hparams::SESSION_START, content: &start })
+    }
+
+    /// Says on that page that the run did all it was to do.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn session_end(&mut self) -> Result<(), RunError> {
+        self.write(
+            0,
+            What::Hparams { tag: hparams::SESSION_END, content: &hparams::session_end(wall_time()) },
+        )
     }
 
     /// Hands all buffered records to the operating system.

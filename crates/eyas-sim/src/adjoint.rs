@@ -199,7 +199,8 @@ impl<R: Real, const ALIGNED: bool> PartBack<R, 3> for SpinBack<'_, R, ALIGNED> {
         let torque = Vehicle::<R, ALIGNED>::about_axes_transposed(&vehicle.inertia_inverse, *rate);
         self.torque[stage] = torque;
         let momentum = Vehicle::<R, ALIGNED>::about_axes(&vehicle.inertia, omega);
-        let of_momentum = Vehicle::<R, ALIGNED>::about_axes_transposed(&vehicle.inertia, cross(omega, torque));
+        let of_momentum =
+            Vehicle::<R, ALIGNED>::about_axes_transposed(&vehicle.inertia, cross(omega, torque));
         add(of_omega, cross_add(torque, momentum, of_momentum))
     }
 }

@@ -26,7 +26,7 @@ pub use film::{Film, Scene};
 pub use flight::{Flight, Moment};
 pub use frame::Frame;
 pub use overlay::Caption;
-pub use plot::{Chart, Heatmap};
+pub use plot::{Chart, Heatmap, Paths};
 pub use space::{Pose, Vector};
 pub use video::{VideoError, encode};
 pub use view::View;

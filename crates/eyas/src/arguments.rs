@@ -1,6 +1,7 @@
 //! Subcommands and flags.
 
 mod configuration;
+mod report;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,11 +10,11 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use eyas_formats::{LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice, Side};
 use eyas_policy::Activation;
 
-pub(crate) use configuration::Configuration;
-
+pub(crate) use self::report::Report;
 use crate::command::bench::Against;
 use crate::failure::Failure;
 use crate::setup::load_explained;
+pub(crate) use configuration::Configuration;
 
 /// Train quadrotor teachers, distil them into one small student, fly it and ship it
 #[derive(Debug, Parser)]
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Task(Task),
     /// List, describe, draw, convert and check vehicles
     Vehicles(Vehicles),
+    /// Write curves, tracking plots and tables of runs as one HTML page
+    Report(Report),
     /// Show a run in the browser: its curves, tables and configuration, and its best policy in flight
     View(View),
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use eyas_env::TaskConfig;
 use eyas_learn::Pilot;
+use eyas_policy::Network;
+use eyas_run::events::Image;
 use eyas_run::{EventWriter, Interrupt, Layers, Progress, RunDir};
+use eyas_view::Frame;
 use eyas_web::Table;
 
 use crate::dashboard::{Dashboard, Story};
@@ -57,8 +60,15 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Shows sections of a configuration.
-    pub(crate) fn show_config(&self, layers: &Layers, sections: &[&str]) -> Result<(), Failure> {
+    /// Logs the configuration as what the run is compared by, in the curves of the given tags, and shows sections
+    /// of it.
+    pub(crate) fn configured(
+        &mut self,
+        layers: &Layers,
+        sections: &[&str],
+        metrics: &[&str],
+    ) -> Result<(), Failure> {
+        self.events.session_start(&layers.provenance()?, metrics)?;
         let Some(live) = &self.live else { return Ok(()) };
         for section in sections {
             live.feed().text(&format!("{section}.yaml"), &layers.to_yaml(section)?);
@@ -85,6 +95,28 @@ impl Journal {
         }
         self.tell(|story| story.scalar(tag, step, f64::from(value)));
         Ok(self.events.scalar(tag, step, value)?)
+    }
+
+    /// Adds a histogram of each tensor of a network.
+    pub(crate) fn weights(&mut self, step: u64, network: &Network) -> Result<(), Failure> {
+        for tensor in network.architecture.tensors() {
+            let tag = format!("weights/{}", tensor.name);
+            self.events.histogram(&tag, step, &network.parameters[tensor.range])?;
+        }
+        Ok(())
+    }
+
+    /// Adds a picture.
+    pub(crate) fn picture(&mut self, tag: &str, step: u64, picture: &Frame) -> Result<(), Failure> {
+        let png = picture.png();
+        let image = Image { width: picture.width, height: picture.height, png: &png };
+        Ok(self.events.image(tag, step, &image)?)
+    }
+
+    /// Notes that the run did all it was to do.
+    pub(crate) fn completed(&mut self) -> Result<(), Failure> {
+        self.events.session_end()?;
+        self.flush()
     }
 
     /// Hands all points to the operating system.

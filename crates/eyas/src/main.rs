@@ -1,6 +1,7 @@
 //! `eyas`: the command line; no algorithm.
 
 mod arguments;
+mod budget;
 mod command;
 mod configuration;
 mod crew;
@@ -12,12 +13,15 @@ mod journal;
 mod learner;
 mod live;
 mod outcome;
+mod own_task;
 mod place;
 mod report;
 mod self_check;
 mod setup;
+mod snapshot;
 mod table;
 mod tables;
+mod tracking;
 mod video;
 
 use std::process::ExitCode;
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Config(it) => command::config::run(&it),
         Command::Task(it) => command::task::run(&it),
         Command::Vehicles(it) => command::vehicles::run(&it),
+        Command::Report(it) => command::report::run(&it),
         Command::View(it) => command::view::run(&it),
     };
     outcome.unwrap_or_else(failure::Failure::report)

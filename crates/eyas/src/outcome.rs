@@ -1,5 +1,7 @@
-//! `result.json`: what a finished run reached. Its presence says that the run is done.
+//! `result.json`: what a finished run reached. Its presence says that the run is done. `comparison.csv`: how a student
+//! and its teachers flew from the same starts.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use eyas_learn::Summary;
@@ -11,6 +13,9 @@ use crate::setup::write_file;
 
 /// Name of the file in the folder of a run, and of a fleet's teacher.
 pub(crate) const RESULT: &str = "result.json";
+
+/// Name of the table of a distillation.
+pub(crate) const COMPARISON: &str = "comparison.csv";
 
 /// How the policy that a run kept flies. What was not measured is null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,5 +54,40 @@ impl Outcome {
     /// That of the run in a folder, if it is done.
     pub(crate) fn read(run: &Path) -> Option<Self> {
         serde_json::from_str(&std::fs::read_to_string(run.join(RESULT)).ok()?).ok()
+    }
+}
+
+/// How student and teachers flew at the end of a distillation.
+pub(crate) struct Comparison {
+    pub(crate) teacher: Summary,
+    pub(crate) student: Summary,
+}
+
+impl Comparison {
+    pub(crate) fn write(&self, run: &RunDir) -> Result<(), Failure> {
+        let mut text = String::from(
+            "policy,episodes,mean_return,ci95_return,mean_length,crash_rate,crash_rate_ci_low,crash_rate_ci_high,position_rmse_m,position_rmse_ci95_m,action_rmse\n",
+        );
+        for (name, it) in [("teacher", &self.teacher), ("student", &self.student)] {
+            let [low, high] = it.ci95_crash_rate;
+            let numbers = [
+                it.mean_return,
+                it.ci95_return,
+                it.mean_length,
+                it.crash_rate,
+                low,
+                high,
+                it.position_rmse,
+                it.ci95_position_rmse,
+                it.action_rmse,
+            ];
+            let _ = write!(text, "{name},{}", it.episodes);
+            for number in numbers {
+                // What was not measured is an empty cell.
+                let _ = if number.is_finite() { write!(text, ",{number}") } else { write!(text, ",") };
+            }
+            text.push('\n');
+        }
+        write_file(&run.file(COMPARISON), text.as_bytes())
     }
 }

@@ -13,12 +13,13 @@ use eyas_learn::Pilot;
 use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
 use crate::arguments::Video;
+use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::report::say;
 use crate::setup::write_file;
 
 /// Starts of the recorded flights, which nothing else uses.
-const VIDEO_SEED: u64 = 0x071d_e05e;
+pub(crate) const VIDEO_SEED: u64 = 0x071d_e05e;
 /// Size of a video, px.
 const SIZE: (usize, usize) = (1280, 720);
 /// Width over height that the picture of one vehicle comes nearest to.
@@ -182,10 +183,7 @@ pub(crate) struct Videos<T> {
     teacher: Option<Seat>,
     /// The count at which the next video is due.
     next: u64,
-    clock: Instant,
-    spent_s: f64,
-    longest_s: f64,
-    recorded: u32,
+    budget: Budget,
     left_out: u64,
 }
 
@@ -198,10 +196,7 @@ impl<T: TaskConfig> Videos<T> {
             env: env.clone(),
             teacher: None,
             next: first.next_multiple_of(plan.interval),
-            clock: Instant::now(),
-            spent_s: 0.0,
-            longest_s: 0.0,
-            recorded: 0,
+            budget: Budget::new(plan.max_share),
             left_out: 0,
         }
     }
@@ -228,7 +223,7 @@ impl<T: TaskConfig> Videos<T> {
         let due = count / interval * interval;
         self.left_out += (due - self.next) / interval;
         self.next = due + interval;
-        if !self.is_affordable() {
+        if !self.budget.is_affordable() {
             self.left_out += 1;
             return Ok(());
         }
@@ -236,18 +231,8 @@ impl<T: TaskConfig> Videos<T> {
         let learner = Seat { name: name.into(), pilot: pilot()? };
         let film = self.film(&learner, due);
         write(&film, &self.folder, &self.plan, due, steps)?;
-        let seconds = clock.elapsed().as_secs_f64();
-        self.spent_s += seconds;
-        self.longest_s = self.longest_s.max(seconds);
-        self.recorded += 1;
+        self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
-    }
-
-    /// The first video is always recorded; another one if it keeps the share of the time.
-    fn is_affordable(&self) -> bool {
-        let share = self.plan.max_share;
-        let allowed = share * self.clock.elapsed().as_secs_f64();
-        self.recorded == 0 || share >= 1.0 || self.spent_s + self.longest_s <= allowed
     }
 
     fn film(&self, learner: &Seat, due: u64) -> Film {
@@ -287,9 +272,9 @@ impl<T: TaskConfig> Videos<T> {
 
     /// Says what was recorded.
     pub(crate) fn finish(&self) -> Result<(), Failure> {
-        let Self { recorded, spent_s, left_out, .. } = self;
-        let folder = self.folder.display();
-        say(format!("[INFO] Recorded {} in {spent_s:.1} s: {folder}", videos_of(*recorded as usize)))?;
+        let Self { budget, left_out, .. } = self;
+        let videos = videos_of(budget.uses() as usize);
+        say(format!("[INFO] Recorded {videos} in {:.1} s: {}", budget.spent_s(), self.folder.display()))?;
         if *left_out > 0 {
             let share = 100.0 * self.plan.max_share;
             say(format!(

@@ -1,7 +1,11 @@
-//! The few fields of TensorFlow's `Event` message that scalars and texts need.
+//! The few fields of TensorFlow's `Event` message that the summaries of a run need.
 //!
 //! Field numbers are those of `event.proto`, `summary.proto`, `tensor.proto` and
 //! `tensor_shape.proto` in `tensorflow/core`. Unknown fields are skipped when reading.
+
+use super::histogram::Histogram;
+use super::hparams;
+use super::image::Image;
 
 /// One point of a curve.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +37,19 @@ pub(super) enum What<'t> {
         tag: &'t str,
         text: &'t str,
     },
+    Histogram {
+        tag: &'t str,
+        histogram: &'t Histogram,
+    },
+    Image {
+        tag: &'t str,
+        image: &'t Image<'t>,
+    },
+    /// What the plugin `hparams` keeps under a tag of its own.
+    Hparams {
+        tag: &'static str,
+        content: &'t [u8],
+    },
 }
 
 impl Event<'_> {
@@ -53,6 +70,15 @@ impl Event<'_> {
             What::Text { tag, text } => {
                 event.nested(5, |summary| summary.nested(1, |value| encode_text(value, tag, text)));
             }
+            What::Histogram { tag, histogram } => {
+                event.nested(5, |summary| summary.nested(1, |value| histogram.encode(value, tag)));
+            }
+            What::Image { tag, image } => {
+                event.nested(5, |summary| summary.nested(1, |value| image.encode(value, tag)));
+            }
+            What::Hparams { tag, content } => {
+                event.nested(5, |summary| summary.nested(1, |value| hparams::encode(value, tag, content)));
+            }
         }
         event.0
     }
@@ -72,7 +98,7 @@ fn encode_text(value: &mut Message, tag: &str, text: &str) {
 
 /// A protobuf message under construction.
 #[derive(Default)]
-struct Message(Vec<u8>);
+pub(super) struct Message(pub(super) Vec<u8>);
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
@@ -92,28 +118,34 @@ impl Message {
         self.0.push(value as u8);
     }
 
-    fn varint(&mut self, field: u32, value: u64) {
+    pub(super) fn varint(&mut self, field: u32, value: u64) {
         self.key(field, VARINT);
         self.raw_varint(value);
     }
 
-    fn double(&mut self, field: u32, value: f64) {
+    pub(super) fn double(&mut self, field: u32, value: f64) {
         self.key(field, FIXED64);
         self.0.extend(value.to_le_bytes());
     }
 
-    fn float(&mut self, field: u32, value: f32) {
+    pub(super) fn float(&mut self, field: u32, value: f32) {
         self.key(field, FIXED32);
         self.0.extend(value.to_le_bytes());
     }
 
-    fn bytes(&mut self, field: u32, bytes: &[u8]) {
+    /// A packed list.
+    pub(super) fn doubles(&mut self, field: u32, values: impl Iterator<Item = f64>) {
+        let packed: Vec<u8> = values.flat_map(f64::to_le_bytes).collect();
+        self.bytes(field, &packed);
+    }
+
+    pub(super) fn bytes(&mut self, field: u32, bytes: &[u8]) {
         self.key(field, LENGTH_DELIMITED);
         self.raw_varint(bytes.len() as u64);
         self.0.extend(bytes);
     }
 
-    fn nested(&mut self, field: u32, build: impl FnOnce(&mut Self)) {
+    pub(super) fn nested(&mut self, field: u32, build: impl FnOnce(&mut Self)) {
         let mut message = Self::default();
         build(&mut message);
         self.bytes(field, &message.0);

@@ -1,7 +1,8 @@
 use std::fs;
 
-use eyas_run::events::{self, read_scalars};
-use eyas_run::{EventWriter, RunError};
+use eyas_run::config::Setting;
+use eyas_run::events::{self, Image, read_scalars};
+use eyas_run::{EventWriter, Origin, RunError, Value};
 
 use crate::python;
 
@@ -14,6 +15,36 @@ fn sample(directory: &std::path::Path) -> EventWriter {
     events.text("notes", 0, "*hover*").unwrap();
     events.flush().unwrap();
     events
+}
+
+/// How a PNG file begins; nothing here decodes it.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// All other summaries of a run.
+fn add_summaries(events: &mut EventWriter) {
+    let setting = |(key, value): (&str, Value)| Setting { key: key.into(), value, origin: Origin::Default };
+    let settings = [
+        ("seed", 7.into()),
+        ("lr", 1e-3.into()),
+        ("on_policy", true.into()),
+        ("kind", "gru".to_owned().into()),
+        ("widths", "[64,32]".parse().unwrap()),
+        ("batch", Value::Null),
+    ]
+    .map(setting);
+    events.session_start(&settings, &["evaluation/mean_return"]).unwrap();
+    events.histogram("weights", 3, &[-1.0, 0.0, 1.0, 1.0, f32::NAN]).unwrap();
+    events.image("flight", 3, &Image { width: 1, height: 1, png: PNG }).unwrap();
+    events.session_end().unwrap();
+    events.flush().unwrap();
+}
+
+#[test]
+fn other_summaries_are_no_scalars() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut events = sample(directory.path());
+    add_summaries(&mut events);
+    assert_eq!(read_scalars(events.path()).unwrap().len(), 6);
 }
 
 #[test]
@@ -108,5 +139,41 @@ for tag in events.Tags()['tensors']:
     evaluation/mean_return [(0, inf), (1000, inf), (2000, inf)]
     training/loss [(0, 0.5), (1, 0.25), (2, 0.1666666716337204)]
     notes/text_summary text b'*hover*'
+    ");
+}
+
+#[test]
+fn tensorboard_reads_settings_histograms_and_pictures() {
+    const SCRIPT: &str = r"
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
+events = EventAccumulator(sys.argv[1], size_guidance={'histograms': 0, 'images': 0})
+events.Reload()
+found = events.PluginTagToContent(metadata.PLUGIN_NAME)
+experiment = metadata.parse_experiment_plugin_data(found[metadata.EXPERIMENT_TAG])
+print([(info.name, info.type) for info in experiment.hparam_infos], [info.name.tag for info in experiment.metric_infos])
+start = metadata.parse_session_start_info_plugin_data(found[metadata.SESSION_START_INFO_TAG])
+values = {key: getattr(value, value.WhichOneof('kind')) for key, value in start.hparams.items()}
+print(sorted(values.items()), start.start_time_secs > 1.7e9)
+end = metadata.parse_session_end_info_plugin_data(found[metadata.SESSION_END_INFO_TAG])
+print(end.status, end.end_time_secs >= start.start_time_secs)
+[weights] = events.Histograms('weights')
+it = weights.histogram_value
+print(weights.step, it.min, it.max, it.num, it.sum, it.sum_squares, len(it.bucket), sum(it.bucket), it.bucket_limit[-1])
+[flight] = events.Images('flight')
+print(flight.step, flight.width, flight.height, flight.encoded_image_string[1:4])
+";
+    let directory = tempfile::tempdir().unwrap();
+    add_summaries(&mut sample(directory.path()));
+    let Some(output) = python::run("tensorboard", SCRIPT, &[directory.path().to_str().unwrap()]) else {
+        return;
+    };
+    insta::assert_snapshot!(output, @r"
+    [('seed', 3), ('lr', 3), ('on_policy', 2), ('kind', 1), ('widths', 1)] ['evaluation/mean_return']
+    [('kind', 'gru'), ('lr', 0.001), ('on_policy', True), ('seed', 7.0), ('widths', '[64,32]')] True
+    1 True
+    3 -1.0 1.0 4.0 1.0 3.0 64 4.0 1.0
+    3 1 1 b'PNG'
     ");
 }

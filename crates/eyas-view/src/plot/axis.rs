@@ -92,6 +92,11 @@ impl Scale {
         Self { low: low / margin, high: high * margin, is_log: true }
     }
 
+    /// The least and the greatest number.
+    pub(crate) fn ends(&self) -> [f64; 2] {
+        [self.low, self.high]
+    }
+
     /// Where a number lies: 0 at the start, 1 at the end; nowhere if it cannot be shown.
     pub(crate) fn share(&self, value: f64) -> Option<f64> {
         if self.is_log {

@@ -36,6 +36,8 @@ pub struct Chart {
     x: Axis,
     /// The one being filled is the last.
     panels: Vec<Panel>,
+    /// Least length of both axes, if a unit is as long along x as along y.
+    equal_units: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -65,7 +67,13 @@ struct Drawn<'a> {
 impl Chart {
     /// A chart with one empty panel, 1200 × 800 px; an empty title takes no room.
     pub fn new(title: &str) -> Self {
-        Self { title: title.into(), size: (1200, 800), x: Axis::default(), panels: vec![Panel::default()] }
+        Self {
+            title: title.into(),
+            size: (1200, 800),
+            x: Axis::default(),
+            panels: vec![Panel::default()],
+            equal_units: None,
+        }
     }
 
     /// Width and height of the picture, px; at least 400 × 300.
@@ -119,6 +127,13 @@ impl Chart {
         self
     }
 
+    /// Makes a unit as long along x as along y, as on a map; the axes then show at least `least` units. For a chart
+    /// with one panel and linear axes.
+    pub fn equal_units(mut self, least: f64) -> Self {
+        self.equal_units = Some(least);
+        self
+    }
+
     /// Starts a panel below that shares x; what follows goes there.
     pub fn panel(mut self, label: &str, unit: &str) -> Self {
         self.panels.push(Panel::default());
@@ -164,12 +179,12 @@ impl Chart {
 
     /// The chart as a picture.
     pub fn frame(&self) -> Frame {
+        if let Some(least) = self.equal_units {
+            return self.with_equal_units(least).frame();
+        }
         let mut frame = Frame::paper(self.size.0, self.size.1);
         let names = self.names();
-        let series = || self.panels.iter().flat_map(|panel| &panel.series);
-        let xs = series().flat_map(|it| it.points.iter().map(|point| point[0]));
-        let slack = if series().all(|it| it.is_line) { 0.0 } else { SLACK };
-        let x = Scale::new(&self.x, xs, slack);
+        let x = self.x_scale();
         let (drawn, legend) = self.layout(&names);
         let x_ticks = fitting_ticks(&x, drawn[0].area.width);
 
@@ -189,6 +204,33 @@ impl Chart {
         frame
     }
 
+    fn x_scale(&self) -> Scale {
+        let series = || self.panels.iter().flat_map(|panel| &panel.series);
+        let xs = series().flat_map(|it| it.points.iter().map(|point| point[0]));
+        // A map has free space on all sides.
+        let is_flush = series().all(|it| it.is_line) && self.equal_units.is_none();
+        Scale::new(&self.x, xs, if is_flush { 0.0 } else { SLACK })
+    }
+
+    /// The same with limits that make units equal.
+    fn with_equal_units(&self, least: f64) -> Self {
+        let mut it = Self { equal_units: None, ..self.clone() };
+        let ends = [self.x_scale(), self.panels[0].scale()].map(|scale| scale.ends());
+        // The width of the numbers beside the axis changes with its limits: a second round settles it.
+        for _ in 0..2 {
+            let area = it.layout(&it.names()).0[0].area;
+            let pixels = [area.width, area.height].map(f64::from);
+            let per_pixel = [0, 1].map(|i| (ends[i][1] - ends[i][0]).max(least) / pixels[i]);
+            let per_pixel = per_pixel[0].max(per_pixel[1]);
+            let limits = [0, 1].map(|i| {
+                let (middle, half) = (0.5 * (ends[i][0] + ends[i][1]), 0.5 * per_pixel * pixels[i]);
+                Some([middle - half, middle + half])
+            });
+            (it.x.limits, it.panels[0].y.limits) = (limits[0], limits[1]);
+        }
+        it
+    }
+
     /// Names of series in the order of their first use.
     fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
@@ -205,10 +247,7 @@ impl Chart {
         let (width, height) = (self.size.0 as f32, self.size.1 as f32);
         let line = text::line_height(Size::Plot);
         let legend = legend_places(names, width - 150.0);
-        let rows = legend.last().map_or(0, |(row, _)| row + 1);
-        let title = if self.title.is_empty() { 0.0 } else { text::line_height(Size::Heading) + GAP };
-        let legend_height = if rows == 0 { 0.0 } else { rows as f32 * (line + 4.0) + GAP };
-        let top = MARGIN + title + legend_height + 4.0;
+        let top = below_title(&self.title) + legend_height(&legend) + 4.0;
         let x_label = if self.x.label.is_empty() { 0.0 } else { line + 2.0 };
         let bottom = height - MARGIN - x_label - line - 6.0;
 
@@ -235,26 +274,60 @@ impl Chart {
     }
 
     fn legend(&self, frame: &mut Frame, names: &[&str], places: &[(usize, f32)], left: f32) {
-        let title = if self.title.is_empty() { 0.0 } else { text::line_height(Size::Heading) + GAP };
-        let line = text::line_height(Size::Plot);
-        let named = names.iter().enumerate().filter(|(_, name)| !name.is_empty());
-        for ((index, name), (row, start)) in named.zip(places) {
-            let all = || self.panels.iter().flat_map(|panel| &panel.series).filter(|it| it.name == **name);
-            let kinds = [
-                all().any(|it| !it.band.is_empty()),
-                all().any(|it| it.is_line),
-                all().any(|it| !it.is_line),
-            ];
-            let top = MARGIN + title + *row as f32 * (line + 4.0);
-            mark::sample(frame, [left + start, top + 0.5 * line], Style::new(index), kinds);
-            let place = [left + start + mark::SAMPLE_WIDTH + 10.0, top];
-            text::write(frame, name, Size::Plot, place, palette::INK);
-        }
+        let entries: Vec<Entry> = names
+            .iter()
+            .map(|name| {
+                let all =
+                    || self.panels.iter().flat_map(|panel| &panel.series).filter(|it| it.name == **name);
+                let kinds = [
+                    all().any(|it| !it.band.is_empty()),
+                    all().any(|it| it.is_line),
+                    all().any(|it| !it.is_line),
+                ];
+                Entry { name, kinds }
+            })
+            .collect();
+        draw_legend(frame, &entries, places, [left, below_title(&self.title)]);
+    }
+}
+
+/// What a legend says of the series of one name.
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    /// Whether it has a band, a line, markers.
+    pub(super) kinds: [bool; 3],
+}
+
+/// Where what follows the title begins, px.
+pub(super) fn below_title(title: &str) -> f32 {
+    MARGIN + if title.is_empty() { 0.0 } else { text::line_height(Size::Heading) + GAP }
+}
+
+/// Height of a legend of some rows, px.
+pub(super) fn legend_height(places: &[(usize, f32)]) -> f32 {
+    let row = text::line_height(Size::Plot) + 4.0;
+    places.last().map_or(0.0, |(last, _)| (*last as f32 + 1.0) * row + GAP)
+}
+
+/// Draws a legend from its upper left corner on; series without a name have no place.
+pub(super) fn draw_legend(
+    frame: &mut Frame,
+    entries: &[Entry],
+    places: &[(usize, f32)],
+    [left, top]: [f32; 2],
+) {
+    let line = text::line_height(Size::Plot);
+    let named = entries.iter().enumerate().filter(|(_, entry)| !entry.name.is_empty());
+    for ((index, Entry { name, kinds }), (row, start)) in named.zip(places) {
+        let top = top + *row as f32 * (line + 4.0);
+        mark::sample(frame, [left + start, top + 0.5 * line], Style::new(index), *kinds);
+        let place = [left + start + mark::SAMPLE_WIDTH + 10.0, top];
+        text::write(frame, name, Size::Plot, place, palette::INK);
     }
 }
 
 /// Row and distance from the left of each name, rows being `width` px wide.
-fn legend_places(names: &[&str], width: f32) -> Vec<(usize, f32)> {
+pub(super) fn legend_places(names: &[&str], width: f32) -> Vec<(usize, f32)> {
     let (mut row, mut start) = (0, 0.0);
     let mut places = Vec::new();
     for name in names.iter().filter(|name| !name.is_empty()) {

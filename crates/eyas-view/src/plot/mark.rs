@@ -32,6 +32,11 @@ impl Style {
     pub(crate) fn new(index: usize) -> Self {
         Self { color: COLORS[index % COLORS.len()], dash: DASHES[index % DASHES.len()], shape: index % 4 }
     }
+
+    /// What lies below a line in space.
+    pub(crate) fn shadow() -> Self {
+        Self { color: palette::RULE, dash: &[], shape: 0 }
+    }
 }
 
 /// The part of a picture inside of the axes, px.

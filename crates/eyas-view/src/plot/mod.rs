@@ -1,13 +1,15 @@
-//! Plots for papers: charts and heat maps.
+//! Plots for papers: charts, heat maps, paths in space.
 
 mod axis;
 mod chart;
 pub(crate) mod gradient;
 mod heatmap;
 mod mark;
+mod paths;
 
 pub use chart::Chart;
 pub use heatmap::Heatmap;
+pub use paths::Paths;
 
 use axis::Ticks;
 

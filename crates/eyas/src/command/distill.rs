@@ -29,10 +29,11 @@ use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::journal::{Course, Journal};
 use crate::live::{self, Spectacle};
-use crate::outcome::Outcome;
+use crate::outcome::{Comparison, Outcome};
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
 use crate::setup::{self, AgentConfig, check, layer, load_policy, write_file, write_manifest};
+use crate::snapshot::Snapshots;
 use crate::tables::Tables;
 use crate::video::{Defaults, Plan, Videos};
 
@@ -44,6 +45,9 @@ const FINAL_SEED: u64 = 0xf1a1;
 const REGISTRY_SEED: u64 = 0x7e57;
 /// How the names of the checkpoints to go on from begin.
 const CHECKPOINT: &str = "checkpoint_epoch_";
+/// Curves by which TensorBoard compares runs.
+const METRICS: [&str; 4] =
+    ["evaluation/mean_return", "evaluation/crash_rate", "evaluation/position_rmse_m", "training/loss"];
 /// Key of the powers of two that the student learns with.
 const EXPONENTS: &str = "input_exponents";
 
@@ -131,9 +135,8 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     write_manifest(&run, seed, &inputs, layers.provenance()?)?;
 
     let mut arena = make_arena(&config, &crew, group.features.clone());
-    let live = view
-        .map(|view| Spectacle::start(view, "distill", "epoch", &shown_env(&config, &crew)))
-        .transpose()?;
+    let shown = shown_env(&config, &crew);
+    let live = view.map(|view| Spectacle::start(view, "distill", "epoch", &shown)).transpose()?;
     let course = Course {
         activity: "distill",
         units: ["epoch", "samples"],
@@ -142,21 +145,32 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
         is_quiet: arguments.flight.quiet,
         has_dashboard: arguments.terminal.tui,
     };
-    let journal = Journal::start(&run, live, &course, &interrupt)?;
-    journal.show_config(&layers, &["env", "agent", "distill"])?;
+    let mut journal = Journal::start(&run, live, &course, &interrupt)?;
+    journal.configured(&layers, &["env", "agent", "distill"], &METRICS)?;
     let epoch = progress.epoch;
     let videos = film.map(|plan| {
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
-        let env = shown_env(&config, &crew);
         let teacher = crew.teachers[0].pilot.clone();
-        Videos::new(plan, run.videos("distillation"), &env, first).beside("teacher", teacher)
+        Videos::new(plan, run.videos("distillation"), &shown, first).beside("teacher", teacher)
     });
     let tables = Tables::open(&run, crew.teachers.len() > 1 || config.distill.registry_interval > 0, epoch)?;
     let clock = std::time::Instant::now();
     let batches = progress.student.num_updates();
-    let mut session =
-        Session { config, run, journal, interrupt, best, clock, videos, crew, test_fleet, tables, batches };
+    let mut session = Session {
+        config,
+        run,
+        journal,
+        interrupt,
+        best,
+        clock,
+        videos,
+        snapshots: Snapshots::new(&shown),
+        crew,
+        test_fleet,
+        tables,
+        batches,
+    };
     session.record(epoch, &progress.student)?;
     let settings = session.config.distill.clone();
     let teachers = Arc::clone(&session.crew.teachers);
@@ -360,6 +374,7 @@ struct Session<T> {
     best: f64,
     clock: std::time::Instant,
     videos: Option<Videos<T>>,
+    snapshots: Snapshots<T>,
     crew: Crew<T>,
     /// Vehicles that the student is measured on at the end, if not on those of its teachers.
     test_fleet: Vec<Craft>,
@@ -480,6 +495,9 @@ impl<T: Flyable> Session<T> {
                 self.journal.scalar(tag, step, value as f32)?;
             }
         }
+        self.journal.weights(step, &student.stored().policy.network)?;
+        let captions = ["student", &format!("epoch {}", epoch + 1)];
+        self.snapshots.take(&mut self.journal, step, captions, || Ok(student.pilot()))?;
         self.say(&format!(
             "Evaluation - Mean return: {:.2} ± {:.2}, Mean length: {:.1}",
             summary.mean_return, summary.std_return, summary.mean_length
@@ -539,7 +557,9 @@ impl<T: Flyable> Session<T> {
         let returns = [&of_student, &of_teacher].map(|it| it.summary().mean_return);
         self.say(&report::share_of_teacher(returns))?;
         self.fly_registry(epochs, &best_pilot)?;
+        Comparison { teacher: of_teacher.summary(), student: of_student.summary() }.write(&self.run)?;
         Outcome::from(on_others.unwrap_or(of_student).summary()).write(&self.run)?;
+        self.journal.completed()?;
         let what_flies = setup::what_flies(&arguments.flight);
         self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {}", best_path.display()))?;
         Ok(ExitCode::SUCCESS)

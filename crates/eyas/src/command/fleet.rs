@@ -206,8 +206,8 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         is_quiet: arguments.flight.quiet,
         has_dashboard: arguments.terminal.tui,
     };
-    let journal = Journal::start(&run, spectacle, &course, interrupt)?;
-    journal.show_config(&layers, &["env", "agent", "fleet"])?;
+    let mut journal = Journal::start(&run, spectacle, &course, interrupt)?;
+    journal.configured(&layers, &["env", "agent", "fleet"], &["fleet/return", "fleet/terminated"])?;
     let board = Board::new(journal, fleet.iter().zip(results));
     let job = Job { config: &config, plan: &plan, run: &run, interrupt, board };
     // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.

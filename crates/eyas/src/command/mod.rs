@@ -12,6 +12,7 @@ pub(crate) mod inspect;
 pub(crate) mod multirun;
 pub(crate) mod play;
 pub(crate) mod plot;
+pub(crate) mod report;
 pub(crate) mod task;
 pub(crate) mod train;
 pub(crate) mod vehicles;

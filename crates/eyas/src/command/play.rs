@@ -1,21 +1,15 @@
 //! `eyas play`: a policy along a trajectory, and how well it tracked.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::{
-    Craft, EnvBlock, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task, read_fleet, vehicles,
-};
+use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task, read_fleet, vehicles};
 use eyas_formats::atomic;
-use eyas_formats::npy::{self, Array, Data};
-use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_learn::Pilot;
-use eyas_policy::Scratch;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
-use eyas_view::{Airframe, Caption, Flight, Moment, View};
+use eyas_view::{Airframe, Caption, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +19,8 @@ use crate::crew::{FOLDER, VEHICLE};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, Stage};
-use crate::report::metres;
 use crate::setup::{self, AgentConfig, check, layer};
+use crate::tracking::Recorder;
 use crate::video::{
     Defaults, Flown, MOST_ENVS, Plan, mass, motor_names, record_flights, vehicle_name, videos_of,
 };
@@ -224,242 +218,4 @@ fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], seed: u64) -> Vec<Box<dyn VecEn
         return vec![env.make(env.num_envs(), seed)];
     }
     (0..fleet.len()).map(|craft| env.make_fleet(fleet, &[craft], seed)).collect()
-}
-
-/// Everything that was flown, `[step][env]`; not a number after an episode has ended.
-struct Recorder {
-    num_envs: usize,
-    steps: usize,
-    desired_position: Vec<f32>,
-    actual_position: Vec<f32>,
-    desired_velocity: Vec<f32>,
-    actual_velocity: Vec<f32>,
-    actions: Vec<f32>,
-    returns: Vec<f32>,
-    lengths: Vec<u32>,
-    crashed: Vec<bool>,
-    /// The same for viewers, of each env.
-    flown: Vec<Flight>,
-}
-
-/// A block of envs in flight.
-struct Flying<'a> {
-    block: &'a mut Box<dyn EnvBlock>,
-    /// Bits of the lanes that are envs.
-    used: u32,
-    /// Number of the first of them.
-    first: usize,
-    /// The policy's memory.
-    state: Vec<Row>,
-}
-
-impl Recorder {
-    fn fly(
-        envs: &mut [Box<dyn VecEnv>],
-        pilot: &Pilot,
-        max_steps: u32,
-        bar: &eyas_run::Progress,
-        interrupt: &Interrupt,
-    ) -> Self {
-        let num_envs = envs.iter().map(|env| env.num_envs()).sum();
-        let spec = envs[0].spec().clone();
-        let mut recorder = Self {
-            num_envs,
-            steps: 0,
-            desired_position: Vec::new(),
-            actual_position: Vec::new(),
-            desired_velocity: Vec::new(),
-            actual_velocity: Vec::new(),
-            actions: Vec::new(),
-            returns: vec![0.0; num_envs],
-            lengths: vec![0; num_envs],
-            crashed: vec![false; num_envs],
-            flown: vec![Flight::new(1.0 / spec.control_rate_hz); num_envs],
-        };
-        let inference = &pilot.inference;
-        let mut observation = vec![Row::ZERO; spec.num_observations()];
-        let mut action = vec![Row::ZERO; inference.num_actions()];
-        let mut scratch = Scratch::default();
-        let mut crowd = Vec::new();
-        let mut first = 0;
-        for env in envs {
-            let used: Vec<u32> = (0..env.num_envs().div_ceil(BLOCK)).map(|it| env.used_lanes(it)).collect();
-            for (block, used) in env.blocks().iter_mut().zip(used) {
-                block.reset(u32::MAX);
-                crowd.push(Flying { block, used, first, state: vec![Row::ZERO; inference.state_width()] });
-                first += used.count_ones() as usize;
-            }
-        }
-        for _ in 0..max_steps {
-            let mut live = 0;
-            for Flying { block, used, first, state } in &mut crowd {
-                let before = block.ended();
-                block.observe(&mut observation);
-                inference.act(&observation[pilot.features.clone()], state, &mut scratch, &mut action);
-                let outcome = block.step(&action);
-                for (place, lane) in lanes_of(*used).enumerate() {
-                    let env = *first + place;
-                    let flies = before >> lane & 1 == 0;
-                    let seen = block.telemetry(lane);
-                    let keep = |value: f32| if flies { value } else { f32::NAN };
-                    recorder.actual_position.extend(seen.position.map(keep));
-                    recorder.actual_velocity.extend(seen.velocity.map(keep));
-                    recorder.desired_position.extend(seen.desired_position.map(keep));
-                    recorder.desired_velocity.extend(seen.desired_velocity.map(keep));
-                    recorder.actions.extend(action.iter().map(|row| keep(row[lane])));
-                    if flies {
-                        recorder.returns[env] += outcome.reward[lane];
-                        recorder.lengths[env] += 1;
-                        recorder.crashed[env] = outcome.terminated >> lane & 1 == 1;
-                        live += 1;
-                    }
-                    let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
-                    let (step, crashed) = (recorder.lengths[env], recorder.crashed[env]);
-                    let memory: Vec<f32> = state.iter().map(|row| row[lane]).collect();
-                    recorder.flown[env].push(Moment::new(&seen, command, 0, step, crashed), &memory);
-                }
-            }
-            recorder.steps += 1;
-            bar.advance(1);
-            if live == 0 || interrupt.interrupted() {
-                break;
-            }
-        }
-        recorder
-    }
-
-    /// Euclidean distances of `[step][env][3]` arrays.
-    fn distances(left: &[f32], right: &[f32]) -> Vec<f32> {
-        let squares = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
-        left.chunks_exact(3).zip(right.chunks_exact(3)).map(|pair| squares(pair).sqrt()).collect()
-    }
-
-    fn position_errors(&self) -> Vec<f32> {
-        Self::distances(&self.actual_position, &self.desired_position)
-    }
-
-    fn velocity_errors(&self) -> Vec<f32> {
-        Self::distances(&self.actual_velocity, &self.desired_velocity)
-    }
-
-    /// A line for each env, which is called by its number where there is no name.
-    fn table(&self, names: &[&str]) -> String {
-        let errors = self.position_errors();
-        let width = names.iter().map(|name| name.chars().count()).fold(4, usize::max);
-        let mut text = format!(
-            "{:>width$} {:>8} {:>12} {:>9} {:>14} {:>14} {:>14}\n",
-            "env", "steps", "return", "crashed", "mean error", "RMSE", "max error"
-        );
-        for env in 0..self.num_envs {
-            let own = errors.iter().skip(env).step_by(self.num_envs).copied();
-            let it = Statistics::of(own);
-            let crashed = if self.crashed[env] { "yes" } else { "no" };
-            let name = names.get(env).map_or_else(|| env.to_string(), |name| (*name).to_owned());
-            let _ = writeln!(
-                text,
-                "{name:>width$} {:>8} {:>12.1} {crashed:>9} {:>14} {:>14} {:>14}",
-                self.lengths[env],
-                self.returns[env],
-                metres(it.mean),
-                metres(it.rms),
-                metres(it.max)
-            );
-        }
-        text
-    }
-
-    fn statistics(&self, checkpoint: &Path, trajectory: &str, period: f64) -> String {
-        let mut text = format!(
-            "Trajectory tracking\nCheckpoint: {}\nTrajectory: {trajectory}\nEnvironments: {}\nSteps: {} ({:.2} s)\nCrashed: {} of {}\n",
-            checkpoint.display(),
-            self.num_envs,
-            self.steps,
-            self.steps as f64 * period,
-            self.crashed.iter().filter(|it| **it).count(),
-            self.num_envs
-        );
-        for (name, unit, errors) in [
-            ("Position error", "m", self.position_errors()),
-            ("Velocity error", "m/s", self.velocity_errors()),
-        ] {
-            let it = Statistics::of(errors.into_iter());
-            let _ = writeln!(text, "\n{name} [{unit}]");
-            for (name, value) in [
-                ("mean", it.mean),
-                ("std", it.std),
-                ("median", it.median),
-                ("max", it.max),
-                ("95th percentile", it.percentile95),
-                ("RMSE", it.rms),
-            ] {
-                let _ = writeln!(text, "  {name:<16} {value:.6}");
-            }
-        }
-        text
-    }
-
-    fn write_arrays(&self, run: &RunDir, period: f64) -> Result<(), Failure> {
-        let (steps, envs) = (self.steps, self.num_envs);
-        let array = |values: &[f32], width: usize| {
-            let shape = if width == 1 { vec![steps, envs] } else { vec![steps, envs, width] };
-            Array::new(&shape, Data::F32(values.to_vec()))
-        };
-        let position_errors = array(&self.position_errors(), 1);
-        let velocity_errors = array(&self.velocity_errors(), 1);
-        let errors = [("position_errors", &position_errors), ("velocity_errors", &velocity_errors)];
-        npy::write_npz(&run.file("tracking_errors.npz"), &errors)?;
-        let timestamps = (1..=steps).map(|step| step as f64 * period).collect();
-        npy::write_npz(
-            &run.file("trajectory_data.npz"),
-            &[
-                ("desired_pos", &array(&self.desired_position, 3)),
-                ("actual_pos", &array(&self.actual_position, 3)),
-                ("desired_vel", &array(&self.desired_velocity, 3)),
-                ("actual_vel", &array(&self.actual_velocity, 3)),
-                ("position_error", &position_errors),
-                ("velocity_error", &velocity_errors),
-                ("actions", &array(&self.actions, self.actions.len() / (steps * envs))),
-                ("timestamps", &Array::new(&[steps], Data::F64(timestamps))),
-            ],
-        )?;
-        Ok(())
-    }
-}
-
-/// Of the finite values; not numbers where there is none.
-struct Statistics {
-    mean: f64,
-    std: f64,
-    median: f64,
-    max: f64,
-    percentile95: f64,
-    rms: f64,
-}
-
-impl Statistics {
-    fn of(values: impl Iterator<Item = f32>) -> Self {
-        let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).map(f64::from).collect();
-        if sorted.is_empty() {
-            let [mean, std, median, max, percentile95, rms] = [f64::NAN; 6];
-            return Self { mean, std, median, max, percentile95, rms };
-        }
-        sorted.sort_by(f64::total_cmp);
-        let count = sorted.len() as f64;
-        let mean = sorted.iter().sum::<f64>() / count;
-        let mean_square = sorted.iter().map(|value| value * value).sum::<f64>() / count;
-        // Linear between neighbours, as NumPy's percentile.
-        let at = |share: f64| {
-            let place = share * (count - 1.0);
-            let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-            low + (high - low) * place.fract()
-        };
-        Self {
-            mean,
-            std: (mean_square - mean * mean).max(0.0).sqrt(),
-            median: at(0.5),
-            max: at(1.0),
-            percentile95: at(0.95),
-            rms: mean_square.sqrt(),
-        }
-    }
 }

@@ -25,6 +25,7 @@ use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say};
 use crate::setup::{check, layer, load_policy, what_flies, write_manifest};
+use crate::snapshot::Snapshots;
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
@@ -37,6 +38,13 @@ const CHECKPOINT: &str = "model_";
 pub(crate) const BEST: &str = "best_model.pt";
 /// Key of the best return so far in a checkpoint.
 const BEST_RETURN: &str = "best_return";
+/// Curves by which TensorBoard compares runs.
+const METRICS: [&str; 4] = [
+    "evaluation/mean_return",
+    "evaluation/crash_rate",
+    "evaluation/hover_rmse_m",
+    "evaluation/moving_rmse_m",
+];
 /// Episodes of such an evaluation.
 const EVALUATION_EPISODES: usize = 512;
 
@@ -171,6 +179,7 @@ fn train<T: Flyable>(
             let first = u64::from(learner.iteration());
             Videos::new(film, run.videos("train"), env, first)
         }),
+        snapshots: Snapshots::new(env),
         run,
         plan,
         env,
@@ -182,7 +191,7 @@ fn train<T: Flyable>(
         env_steps: 0,
         seconds: 0.0,
     };
-    session.journal.show_config(layers, &["env", "agent"])?;
+    session.journal.configured(layers, &["env", "agent"], &METRICS)?;
     session.show(learner.as_ref())?;
     session.film(learner.as_ref(), 0)?;
     while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
@@ -243,6 +252,7 @@ struct Session<'a, T> {
     /// Folder that the user named for the run.
     run_dir: Option<&'a Path>,
     videos: Option<Videos<T>>,
+    snapshots: Snapshots<T>,
     journal: Journal,
     interrupt: Interrupt,
     /// Of the model kept; negative infinity before the first evaluation.
@@ -320,6 +330,11 @@ impl<T: Flyable> Session<'_, T> {
                 self.journal.scalar(tag, u64::from(index), value as f32)?;
             }
         }
+        self.journal.weights(u64::from(index), &learner.actor().network)?;
+        let spec = DifferentiableTask::spec(self.env);
+        let pilot = || Ok(Pilot::new(learner.actor(), &spec)?);
+        let captions = ["policy", &format!("iteration {index}")];
+        self.snapshots.take(&mut self.journal, u64::from(index), captions, pilot)?;
         self.journal.flush()?;
         let line = format!(
             "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
@@ -346,6 +361,9 @@ impl<T: Flyable> Session<'_, T> {
         if self.best.is_none() && iteration >= self.plan.max_iterations {
             let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
+        }
+        if iteration >= self.plan.max_iterations {
+            self.journal.completed()?;
         }
         self.journal.close();
         let Self { run, plan, best, seconds, videos, what_flies, run_dir, .. } = self;

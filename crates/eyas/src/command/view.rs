@@ -1,35 +1,26 @@
 //! `eyas view`: the live view of a run, finished or going on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use eyas_env::{PointConfig, RaptorConfig};
+use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig};
 use eyas_formats::LoadOptions;
-use eyas_run::{ConfigError, Interrupt, Layers, Origin, RunDir};
+use eyas_run::{ConfigError, Interrupt, RunDir};
 use eyas_web::{Feed, Scene};
-use serde::{Deserialize, Serialize};
 
 use crate::arguments::View;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, RunFiles, Stage};
+use crate::own_task::{best_policy, env_of, task_of};
 
-/// Checkpoints to fly, the first that there is.
-const BEST: [&str; 2] = ["best_student.pt", "best_model.pt"];
 /// Starts of the flights.
 const SEED: u64 = 42;
 /// From one look at whether to end to the next.
 const NAP: Duration = Duration::from_millis(50);
 /// Naps from one look at the files to the next: a second.
 const NAPS: u32 = 20;
-
-/// The part of a run's configuration that a flight needs.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config<T> {
-    env: T,
-}
 
 pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
@@ -86,36 +77,16 @@ enum Flight {
 impl Flight {
     /// None if the run has no policy yet.
     fn of(run: &RunDir, num_envs: usize) -> Result<Option<Self>, Failure> {
-        let params = run.file("params/env.yaml");
-        let best = BEST.map(|name| run.file(name)).into_iter().find(|path| path.is_file());
-        let Some(checkpoint) = best.filter(|_| params.is_file()) else { return Ok(None) };
-        // The file does not name its task: its keys tell, of which the tasks share few.
-        let unreadable = match stage::<PointConfig>(run, &params, &checkpoint, num_envs) {
-            Ok(stage) => return Ok(Some(Self::Point(stage))),
-            Err(error) => error,
-        };
-        match stage::<RaptorConfig>(run, &params, &checkpoint, num_envs) {
-            Ok(stage) => Ok(Some(Self::Raptor(stage))),
-            Err(_) => Err(unreadable.into()),
-        }
+        let is_configured = run.file("params/env.yaml").is_file();
+        let Some(checkpoint) = best_policy(run.path()).filter(|_| is_configured) else { return Ok(None) };
+        Ok(Some(match task_of(run.path())? {
+            RAPTOR_TASK => Self::Raptor(stage(run, checkpoint, num_envs)?),
+            _ => Self::Point(stage(run, checkpoint, num_envs)?),
+        }))
     }
 }
 
-fn stage<T: Flyable>(
-    run: &RunDir,
-    params: &Path,
-    checkpoint: &Path,
-    num_envs: usize,
-) -> Result<Stage<T>, ConfigError> {
-    let along = |settings: Vec<(&str, eyas_run::Value)>| -> Result<T, ConfigError> {
-        let mut layers = Layers::new(&Config::<T>::default())?;
-        layers.file_under("env", params)?;
-        layers.set("env.scene.num_envs", num_envs, Origin::flag("--num_envs"))?;
-        for (key, value) in T::play().into_iter().chain(settings) {
-            layers.set(key, value, Origin::Preset("play".into()))?;
-        }
-        Ok(layers.finish::<Config<T>>()?.env)
-    };
+fn stage<T: Flyable>(run: &RunDir, checkpoint: PathBuf, num_envs: usize) -> Result<Stage<T>, ConfigError> {
     let trajectories = T::trajectories();
     let trajectory = trajectories.last().expect("every task flies something").0;
     Ok(Stage {
@@ -123,10 +94,10 @@ fn stage<T: Flyable>(
         step_unit: step_unit(run).into(),
         trajectories: trajectories
             .into_iter()
-            .map(|(name, settings)| Ok((name, along(settings)?)))
+            .map(|(name, settings)| Ok((name, env_of(run.path(), num_envs, settings)?)))
             .collect::<Result<_, ConfigError>>()?,
         trajectory,
-        checkpoint: PathBuf::from(checkpoint),
+        checkpoint,
         options: LoadOptions::default(),
         seed: SEED,
     })

@@ -25,5 +25,6 @@ mod python_reads_it;
 mod refuses_bad_input;
 mod repeats_itself;
 mod replays_dynamics;
+mod reports;
 mod trains;
 mod vehicles;

@@ -101,6 +101,36 @@ fn tensorboard_lists_the_six_tags_of_the_document() {
     }
 }
 
+/// Prints what TensorBoard's own readers find besides scalars.
+const SUMMARIES: &str = r#"
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
+events = EventAccumulator(sys.argv[1], size_guidance={"histograms": 0, "images": 0})
+events.Reload()
+found = events.PluginTagToContent(metadata.PLUGIN_NAME)
+experiment = metadata.parse_experiment_plugin_data(found[metadata.EXPERIMENT_TAG])
+start = metadata.parse_session_start_info_plugin_data(found[metadata.SESSION_START_INFO_TAG])
+end = metadata.parse_session_end_info_plugin_data(found[metadata.SESSION_END_INFO_TAG])
+assert {info.name for info in experiment.hparam_infos} == set(start.hparams)
+assert "evaluation/mean_return" in [info.name.tag for info in experiment.metric_infos]
+print("epochs", start.hparams["distill.n_epochs"].number_value, "status", end.status)
+weights = events.Histograms("weights/head.0.weight")
+print("weights", [int(it.histogram_value.num) for it in weights])
+flight = events.Images("evaluation/flight")[0]
+print("flight", flight.width, flight.height, flight.encoded_image_string[:4])
+"#;
+
+#[test]
+fn tensorboard_shows_settings_weights_and_a_flight() {
+    let Some(python) = python_with("tensorboard.plugins.hparams.metadata") else { return };
+    let workspace = Workspace::with_teacher();
+    workspace.distill(&format!("{TINY} --experiment_name summaries distill.eval_interval=2")).succeed();
+    let found = run(&python, SUMMARIES, &[&workspace.distillation("summaries")]);
+    // 32 units of 26 inputs, after epochs 0, 2 and 3.
+    assert_eq!(found, "epochs 4.0 status 1\nweights [832, 832, 832]\nflight 640 360 b'\\x89PNG'\n");
+}
+
 #[test]
 fn numpy_reads_a_flight() {
     let Some(python) = python_with("numpy") else { return };

@@ -154,7 +154,8 @@ impl Board {
     pub(super) fn close(self) -> Result<(), Failure> {
         let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
         inner.show();
-        inner.journal.flush()
+        let is_done = |it: &Standing| matches!(it.state, State::Accepted | State::BelowTheBar);
+        if inner.standings.iter().all(is_done) { inner.journal.completed() } else { inner.journal.flush() }
     }
 }
 
