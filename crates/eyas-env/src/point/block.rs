@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{
-    Body, Disturbance, Langevin, SpeedLag, State, Vector, Vehicle, body_from_world, figure_eight,
+    Body, Course, Disturbance, Langevin, SpeedLag, State, Vector, Vehicle, body_from_world,
     matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
 };
 
-use super::config::{PointConfig, TrajectoryType};
+use super::config::PointConfig;
+use crate::course;
 use crate::episode::Ledger;
-use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite};
+use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
@@ -65,6 +66,7 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_sm
 /// What all blocks of an env share.
 pub(super) struct Shared {
     config: PointConfig,
+    course: Option<Course>,
     vehicle: Vehicle<f64>,
     lag: SpeedLag,
     max_episode_length: u32,
@@ -75,6 +77,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &PointConfig, seed: u64) -> Self {
         Self {
+            course: course::chosen(&config.flown_course()),
             vehicle: Vehicle::new(&config.robot),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
@@ -95,7 +98,7 @@ pub struct PointBlock {
     max_speed: Row,
     /// 1 where the target moves.
     moving: Row,
-    interference: Option<Interference>,
+    interference: Option<Box<Interference>>,
 }
 
 impl PointBlock {
@@ -164,6 +167,10 @@ impl EnvBlock for PointBlock {
 
     fn set_age(&mut self, lane: usize, steps: u32) {
         self.ledger.age[lane] = steps;
+    }
+
+    fn put(&mut self, lane: usize, body: &Body<f32>) {
+        put(&mut self.state.body, lane, body);
     }
 
     fn interfere(&mut self, interference: Interference) {
@@ -330,7 +337,7 @@ impl PointBlock {
         let target = self.advance_target::<L>(half, config);
         let (mut vehicle, mut disturbance) = (shared.vehicle.to_lanes::<L>(), Disturbance::none());
         if let Some(interference) = &self.interference {
-            interference.apply(&mut vehicle, &mut disturbance);
+            interference.apply(half, &mut vehicle, &mut disturbance);
         }
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
@@ -382,8 +389,9 @@ impl PointBlock {
     fn advance_target<L: Lanes>(&mut self, half: usize, config: &PointConfig) -> Langevin<L> {
         let clock = Ledger::lanes_of(&self.ledger.clock, half);
         let current = self.target.load::<L>(half);
-        let next = match config.trajectory_type {
-            TrajectoryType::Langevin => {
+        let next = match &self.shared.course {
+            Some(course) => course::next(course, &clock, config.control_period()),
+            None => {
                 let first_env = self.ledger.first_env + (half * LANES) as u32;
                 let episode = Ledger::lanes_of(&self.ledger.episode, half);
                 let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
@@ -391,7 +399,6 @@ impl PointBlock {
                 let max_speed = Some(self.max_speed.load(half));
                 current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
             }
-            TrajectoryType::Figure8 => figure_eight_lanes(&clock, config.control_period()),
         };
         let live = !(self.ledger.ended >> (half * LANES)) & 0xffff;
         let moving = L::bits(L::splat(0.5).less(self.moving.load(half)));
@@ -399,20 +406,6 @@ impl PointBlock {
         self.target.store_where(half, L::mask(live & moving), &next);
         self.target.load(half)
     }
-}
-
-/// The figure-8 at the end of the step that each lane is about to take.
-fn figure_eight_lanes<L: Lanes>(clock: &[u32; LANES], period: f64) -> Langevin<L> {
-    let (mut position, mut velocity) = ([[0.0; LANES]; 3], [[0.0; LANES]; 3]);
-    for (lane, steps) in clock.iter().enumerate() {
-        let (p, v) = figure_eight(f64::from(steps + 1) * period);
-        for axis in 0..3 {
-            position[axis][lane] = p[axis] as f32;
-            velocity[axis][lane] = v[axis] as f32;
-        }
-    }
-    let [position, velocity] = [position, velocity].map(|axes| axes.map(|lanes| L::from_array(&lanes)));
-    Langevin { raw_position: position, raw_velocity: velocity, position, velocity }
 }
 
 /// The conditions of [`Cause::NAMES`] but the last.

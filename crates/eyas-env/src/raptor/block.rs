@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Draws, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
-use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, norm, scale};
+use eyas_sim::{Body, Course, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, norm, scale};
 
 use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
 use super::craft::Craft;
 use super::rules;
+use crate::course;
 use crate::episode::Ledger;
-use crate::rows::{load_vector, not_a_number_to_zero, not_finite};
+use crate::rows::{load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 const ROTATION_MATRIX: Part = Part {
@@ -83,6 +84,7 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "d_action"
 /// What all blocks of an env share.
 pub(super) struct Shared {
     pub(super) config: RaptorConfig,
+    course: Option<Course>,
     max_episode_length: u32,
     start: Stream,
     reference: Stream,
@@ -91,6 +93,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &RaptorConfig, seed: u64) -> Self {
         Self {
+            course: course::chosen(&config.course),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
             reference: Stream::new(seed, "env/target"),
@@ -143,7 +146,7 @@ pub struct RaptorBlock {
     moving: Row,
     /// Velocities of as many last steps as the observation's is late, world frame, m/s; the oldest first.
     past_velocities: VecDeque<[Row; 3]>,
-    interference: Option<Interference>,
+    interference: Option<Box<Interference>>,
 }
 
 impl RaptorBlock {
@@ -252,6 +255,15 @@ impl EnvBlock for RaptorBlock {
 
     fn set_age(&mut self, lane: usize, steps: u32) {
         self.ledger.age[lane] = steps;
+    }
+
+    fn put(&mut self, lane: usize, body: &Body<f32>) {
+        put(&mut self.state.body, lane, body);
+        for (row, velocity) in
+            self.past_velocities.iter_mut().flat_map(|past| past.iter_mut().zip(body.velocity))
+        {
+            row[lane] = velocity;
+        }
     }
 
     fn interfere(&mut self, interference: Interference) {
@@ -475,7 +487,7 @@ impl RaptorBlock {
         let mask = L::mask(live);
         let (mut vehicle, mut disturbance) = (self.vehicle::<L>(half), self.disturbance::<L>(half));
         if let Some(interference) = &self.interference {
-            interference.apply(&mut vehicle, &mut disturbance);
+            interference.apply(half, &mut vehicle, &mut disturbance);
         }
         let state = self.state.load::<L>(half);
         let reference = self.reference.load::<L>(half);
@@ -530,6 +542,9 @@ impl RaptorBlock {
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let clock = Ledger::lanes_of(&self.ledger.clock, half);
+        if let Some(course) = &self.shared.course {
+            return course::next(course, &clock, config.sim.dt);
+        }
         let [x, y, z, _] = normals::<L>(&self.shared.reference.lanes(first_env, &episode, &clock, 0));
         reference.step(&config.langevin, config.sim.dt, [x, y, z], None)
     }

@@ -5,4 +5,5 @@
 
 mod adjoint;
 mod conservation;
+mod courses;
 mod vehicles;

@@ -132,7 +132,7 @@ impl<'a, T: Flyable> Flight<'a, T> {
 
     fn disturb(&mut self) {
         let (interference, delay) = self.disturbances.now();
-        self.flyer.disturb(interference, delay);
+        self.flyer.disturb(&interference, delay);
     }
 
     fn restart(&mut self) {
