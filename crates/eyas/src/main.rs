@@ -12,10 +12,12 @@ mod live;
 mod outcome;
 mod place;
 mod report;
+mod seat;
 mod self_check;
 mod setup;
 mod table;
 mod tables;
+mod trajectory;
 mod video;
 
 use std::process::ExitCode;

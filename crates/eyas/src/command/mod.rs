@@ -12,6 +12,7 @@ pub(crate) mod multirun;
 pub(crate) mod play;
 pub(crate) mod plot;
 pub(crate) mod task;
+pub(crate) mod torture;
 pub(crate) mod train;
 pub(crate) mod vehicles;
 pub(crate) mod view;

@@ -5,12 +5,13 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::slice;
 
 use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task};
 use eyas_formats::atomic;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_lanes::{BLOCK, Row};
-use eyas_learn::Pilot;
+use eyas_learn::Controller;
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_view::{Caption, Flight, Moment, View};
@@ -21,7 +22,9 @@ use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, Stage};
 use crate::report::metres;
+use crate::seat::{is_geometric, seat};
 use crate::setup::{self, AgentConfig, check, layer};
+use crate::trajectory;
 use crate::video::{Defaults, Plan, motor_names, record_flights, vehicle_name, videos_of};
 
 /// Folder of all runs, as the original's.
@@ -50,15 +53,16 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     }
     let (config, trajectory) = configure::<T>(arguments, arguments.trajectory.as_deref())?;
     let film = Plan::of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: 1 })?;
-    let loaded = arguments.policy.load()?;
     let mut env = config.env.make(config.env.num_envs(), config.agent.seed);
-    let pilot = Pilot::new(&loaded.policy, env.spec())?;
+    let (checkpoint, options) = (&arguments.policy.checkpoint, arguments.policy.load_options());
+    let pilot = seat(checkpoint, &options, slice::from_ref(config.env.vehicle()), env.spec())?;
     let bar = setup::progress(arguments.flight.quiet, "play", u64::from(arguments.max_steps), "steps");
-    let flight = Recorder::fly(env.as_mut(), &pilot, arguments.max_steps, &bar, &interrupt);
+    let flight = Recorder::fly(env.as_mut(), pilot.as_ref(), arguments.max_steps, &bar, &interrupt);
     drop(bar);
 
     let run = RunDir::create_flight(ROOT, &config.agent.experiment_name, &config.agent.run_name)?;
-    let statistics = flight.statistics(&arguments.policy.checkpoint, trajectory, config.env.control_period());
+    let statistics =
+        flight.statistics(&arguments.policy.checkpoint, &trajectory, config.env.control_period());
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
     flight.write_arrays(&run, config.env.control_period())?;
     if let Some(film) = &film {
@@ -90,16 +94,22 @@ fn fly_live<T: Flyable>(
             Failure::new("`--video`: a live flight is not recorded").hint("leave out `--web` or `--video`")
         );
     }
+    if is_geometric(&arguments.policy.checkpoint) {
+        return Err(Failure::new("`--checkpoint se3`: a live flight is one of a policy's file")
+            .hint("leave out `--web`"));
+    }
     let (layers, trajectory) = layers_of::<T>(arguments, arguments.trajectory.as_deref())?;
     live::check_num_envs(layers.section::<T>("env")?.num_envs())?;
-    let along = |name: &'static str| Ok((name, configure::<T>(arguments, Some(name))?.0.env));
+    let along = |name: &str| Ok((name.to_owned(), configure::<T>(arguments, Some(name))?.0.env));
+    let mut trajectories =
+        T::trajectories().into_iter().map(|(name, _)| along(name)).collect::<Result<Vec<_>, Failure>>()?;
+    if !trajectories.iter().any(|(name, _)| *name == trajectory) {
+        trajectories.push(along(&trajectory)?);
+    }
     let stage = Stage {
         activity: "play".into(),
         step_unit: String::new(),
-        trajectories: T::trajectories()
-            .into_iter()
-            .map(|(name, _)| along(name))
-            .collect::<Result<_, Failure>>()?,
+        trajectories,
         trajectory,
         checkpoint: arguments.policy.checkpoint.clone(),
         options: arguments.policy.load_options(),
@@ -115,10 +125,7 @@ fn fly_live<T: Flyable>(
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure<T: Flyable>(
-    arguments: &Play,
-    trajectory: Option<&str>,
-) -> Result<(Config<T>, &'static str), Failure> {
+fn configure<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(Config<T>, String), Failure> {
     let (layers, trajectory) = layers_of::<T>(arguments, trajectory)?;
     let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
@@ -127,28 +134,14 @@ fn configure<T: Flyable>(
 }
 
 /// The configuration along a trajectory, by default the last that the task has.
-fn layers_of<T: Flyable>(
-    arguments: &Play,
-    trajectory: Option<&str>,
-) -> Result<(Layers, &'static str), Failure> {
+fn layers_of<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(Layers, String), Failure> {
     let mut layers = Layers::new(&Config::<T>::default())?;
-    let mut trajectories = T::trajectories();
-    if let Some(asked) = trajectory {
-        let names: Vec<&str> = trajectories.iter().map(|(name, _)| *name).collect();
-        let message = format!("`--trajectory {asked}`: unknown, task `{}` flies {}", T::ID, names.join(", "));
-        trajectories.retain(|(name, _)| *name == asked);
-        if trajectories.is_empty() {
-            return Err(Failure::new(message));
-        }
-    }
-    let (trajectory, settings) = trajectories.pop().expect("every task flies something");
+    let (trajectory, settings) = trajectory::find::<T>(trajectory)?;
     layers.set("env.scene.num_envs", NUM_ENVS, Origin::Preset("play".into()))?;
     for (key, value) in T::play() {
         layers.set(key, value, Origin::Preset("play".into()))?;
     }
-    for (key, value) in settings {
-        layers.set(key, value, Origin::flag("--trajectory"))?;
-    }
+    trajectory::layer(&mut layers, settings)?;
     layer::<T>(&mut layers, &arguments.flight)?;
     if arguments.max_steps == 0 {
         return Err(Failure::new("`--max_steps` is 0, expected at least 1"));
@@ -175,7 +168,7 @@ struct Recorder {
 impl Recorder {
     fn fly(
         env: &mut dyn VecEnv,
-        pilot: &Pilot,
+        pilot: &dyn Controller,
         max_steps: u32,
         bar: &eyas_run::Progress,
         interrupt: &Interrupt,
@@ -195,11 +188,10 @@ impl Recorder {
             crashed: vec![false; num_envs],
             flown: vec![Flight::new(1.0 / env.spec().control_rate_hz); num_envs],
         };
-        let inference = &pilot.inference;
         let mut observation = vec![Row::ZERO; observations];
-        let mut action = vec![Row::ZERO; inference.num_actions()];
+        let mut action = vec![Row::ZERO; pilot.num_actions()];
         let mut scratch = Scratch::default();
-        let mut states = vec![vec![Row::ZERO; inference.state_width()]; num_envs.div_ceil(BLOCK)];
+        let mut states = vec![vec![Row::ZERO; pilot.state_width()]; num_envs.div_ceil(BLOCK)];
         for block in env.blocks() {
             block.reset(u32::MAX);
         }
@@ -208,12 +200,7 @@ impl Recorder {
             for (index, block) in env.blocks().iter_mut().enumerate() {
                 let before = block.ended();
                 block.observe(&mut observation);
-                inference.act(
-                    &observation[pilot.features.clone()],
-                    &mut states[index],
-                    &mut scratch,
-                    &mut action,
-                );
+                pilot.act(block.as_ref(), &observation, &mut states[index], &mut scratch, &mut action);
                 let outcome = block.step(&action);
                 for lane in 0..BLOCK.min(num_envs - index * BLOCK) {
                     let env = index * BLOCK + lane;

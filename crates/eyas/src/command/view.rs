@@ -117,13 +117,13 @@ fn stage<T: Flyable>(
         Ok(layers.finish::<Config<T>>()?.env)
     };
     let trajectories = T::trajectories();
-    let trajectory = trajectories.last().expect("every task flies something").0;
+    let trajectory = trajectories.last().expect("every task flies something").0.to_owned();
     Ok(Stage {
         activity: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         step_unit: step_unit(run).into(),
         trajectories: trajectories
             .into_iter()
-            .map(|(name, settings)| Ok((name, along(settings)?)))
+            .map(|(name, settings)| Ok((name.to_owned(), along(settings)?)))
             .collect::<Result<_, ConfigError>>()?,
         trajectory,
         checkpoint: PathBuf::from(checkpoint),
