@@ -5,5 +5,6 @@
 
 mod adjoint;
 mod conservation;
+mod control;
 mod courses;
 mod vehicles;

@@ -4,8 +4,12 @@ use eyas_lanes::Stream;
 use eyas_sim::{ActionLimit, Body, Vehicle, VehicleParameters};
 
 pub(crate) fn asymmetric() -> Vehicle<f64> {
+    Vehicle::new(&parameters())
+}
+
+pub(crate) fn parameters() -> VehicleParameters {
     let inertia = [[2.0e-3, 1.0e-4, -2.0e-4], [1.0e-4, 2.5e-3, 3.0e-4], [-2.0e-4, 3.0e-4, 4.0e-3]];
-    Vehicle::new(&VehicleParameters {
+    VehicleParameters {
         rotor_positions: [[0.11, -0.1, 0.01], [-0.09, -0.12, 0.0], [-0.1, 0.1, 0.02], [0.12, 0.09, -0.01]],
         rotor_thrust_directions: [[0.0, 0.0, 1.0], [0.1, 0.0, 0.99], [0.0, -0.1, 0.99], [0.0, 0.0, 1.0]],
         rotor_torque_directions: [[0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.0, 1.0]],
@@ -19,7 +23,7 @@ pub(crate) fn asymmetric() -> Vehicle<f64> {
         inertia_inverse: inverse(inertia),
         hovering_throttle_relative: 0.5,
         action_limit: ActionLimit { min: 0.0, max: 1.0 },
-    })
+    }
 }
 
 fn inverse(m: [[f64; 3]; 3]) -> [[f64; 3]; 3] {

@@ -63,7 +63,7 @@ pub(super) fn run<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
             places.extend(Disturbance::ALL.map(|disturbance| (policy, trajectory, disturbance)));
         }
     }
-    let fly = |(policy, trajectory, disturbance)| Cell {
+    let fly = |(policy, trajectory, disturbance): (usize, usize, Disturbance)| Cell {
         policy: names[policy].clone(),
         trajectory: trajectories[trajectory].0,
         disturbance: disturbance.name(),

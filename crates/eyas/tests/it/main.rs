@@ -23,5 +23,6 @@ mod python_reads_it;
 mod refuses_bad_input;
 mod repeats_itself;
 mod replays_dynamics;
+mod tortures;
 mod trains;
 mod vehicles;
