@@ -8,11 +8,11 @@ use crate::{Vector, Vehicle, VehicleParameters, body_from_world};
 const DAMPING: f64 = 1.0;
 /// Bandwidth of the attitude times the lag of what turns it; the loop of a double integrator with this lag gets
 /// unstable at `2 · DAMPING`.
-const ATTITUDE_BANDWIDTH: f64 = 0.4;
+const ATTITUDE_BANDWIDTH: f64 = 0.3;
 /// Bandwidth of the position over that of the attitude, so that the two loops stay apart.
-const POSITION_BANDWIDTH: f64 = 0.3;
+const POSITION_BANDWIDTH: f64 = 0.35;
 /// How much faster than by itself a rotor is made by overdriving its set-point.
-const ROTOR_SPEED_UP: f64 = 5.0;
+const ROTOR_SPEED_UP: f64 = 8.0;
 
 /// The geometric tracking controller on SE(3) of Lee, Leok and McClamroch (2010, doi:10.1109/CDC.2010.5717652), for any
 /// vehicle whose rotors can lift it and turn it about every axis:
@@ -27,15 +27,18 @@ const ROTOR_SPEED_UP: f64 = 5.0;
 /// their lag (M7).
 ///
 /// Gains follow from the vehicle and have no scale of their own. With the lag `T` of the overdriven rotors and of the
-/// control step, `ω_R = 0.4 / T`, `k_R = ω_R²`, `k_ω = 2 ω_R`, `ω_x = 0.3 ω_R`, `k_x = ω_x²`, `k_v = 2 ω_x`.
+/// control step, `ω_R = 0.3 / T`, `k_R = ω_R²`, `k_ω = 2 ω_R`, `ω_x = 0.35 ω_R`, `k_x = ω_x²`, `k_v = 2 ω_x`.
+///
+/// Far away `k_x` falls with the root of the distance, so that the vehicle comes back no faster than it can brake.
 #[derive(Clone, Debug)]
 pub struct GeometricController {
     vehicle: Vehicle<f64>,
     /// Thrusts, N, for each N of lift and each N m of torque.
     allocation_inverse: [[f64; 4]; 4],
     gains: Gains,
-    /// Largest acceleration asked for because of a position error, m/s²; the whole is at most twice as large.
-    most_acceleration: f64,
+    /// Acceleration that a vehicle which comes back from far away brakes with, m/s²; the largest one asked for is twice as
+    /// large.
+    braking: f64,
     /// Shares of the way to a held set-point that a rotor goes in a control step, rising and falling.
     rotor_steps: [[f64; 2]; 4],
     /// Those that overdriving makes of them.
@@ -88,10 +91,12 @@ impl GeometricController {
                 row[cause] = thrust;
             }
         }
-        let spare = parameters.thrust_to_weight() - 1.0;
+        let ratio = parameters.thrust_to_weight();
+        // What full thrust accelerates by to the side, over gravity, while it carries the weight.
+        let sideways = (ratio * ratio - 1.0).sqrt();
         let is_finite = allocation_inverse.iter().flatten().all(|it| it.is_finite());
         let lifts = allocation_inverse.iter().all(|row| row[0] > 0.0);
-        if !(is_finite && lifts && spare > 0.0) {
+        if !(is_finite && lifts && ratio > 1.0) {
             return Err(Unsteerable);
         }
         let slowest = vehicle.rotors.iter().map(|it| 1.0 / it.rising_rate.min(it.falling_rate));
@@ -107,7 +112,7 @@ impl GeometricController {
                 attitude: attitude * attitude,
                 rate: 2.0 * DAMPING * attitude,
             },
-            most_acceleration: 0.45 * spare.min(1.0) * norm(parameters.gravity),
+            braking: 0.45 * sideways.min(1.0) * norm(parameters.gravity),
             rotor_steps: vehicle.rotors.map(|it| [step(it.rising_rate), step(it.falling_rate)]),
             rotor_step: step(1.0 / rotor_lag),
             vehicle,
@@ -138,11 +143,13 @@ impl GeometricController {
     /// The force that moves the vehicle back to its reference, world frame, N.
     fn force(&self, tracking: &Tracking) -> Vector<f64> {
         let Gains { position, velocity, .. } = self.gains;
-        let back = limited(scale(-position, tracking.position_error), self.most_acceleration);
-        let brake = scale(-velocity, tracking.velocity_error);
-        let ahead = limited(tracking.acceleration, self.most_acceleration);
         // Less than that of gravity, so that there is always something to lift.
-        let acceleration = limited(add(add(back, brake), ahead), 2.0 * self.most_acceleration);
+        let most = 2.0 * self.braking;
+        let distance = norm(tracking.position_error);
+        let far = velocity * (2.0 * self.braking / distance.max(f64::MIN_POSITIVE)).sqrt();
+        let back = scale(-position.min(far), tracking.position_error);
+        let brake = scale(-velocity, tracking.velocity_error);
+        let acceleration = limited(add(add(back, brake), limited(tracking.acceleration, most)), most);
         scale(1.0 / self.vehicle.mass_inverse, sub(acceleration, self.vehicle.gravity))
     }
 
