@@ -43,7 +43,7 @@ fn every_named_vehicle_hovers_and_flies_a_figure_eight() {
     for name in vehicles().iter().map(|it| it.name) {
         for (course, most_rmse_m) in [(None, 0.1), (Some(CourseKind::Figure8), 0.15)] {
             let it = TortureSummary::of(&fly(&raptor(name, course), Disturbance::None, 16));
-            assert!(it.success[0] == 1.0 && it.rmse_m[0] < most_rmse_m, "{name}, {course:?}: {it:?}");
+            assert!(it.success[0] >= 1.0 && it.rmse_m[0] < most_rmse_m, "{name}, {course:?}: {it:?}");
         }
     }
 }
@@ -59,7 +59,7 @@ fn the_point_task_is_flown_too() {
             ..PointConfig::default()
         };
         let it = TortureSummary::of(&fly(&config, Disturbance::None, 16));
-        assert!(it.success[0] == 1.0 && it.rmse_m[0] < most_rmse_m, "{share}: {it:?}");
+        assert!(it.success[0] >= 1.0 && it.rmse_m[0] < most_rmse_m, "{share}: {it:?}");
     }
 }
 
