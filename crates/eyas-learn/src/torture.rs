@@ -281,14 +281,10 @@ impl Torture<'_> {
         each_block(env, &mut memories, |block, used, memory| {
             self.fly_block(&spec, block, used, controller, memory);
         });
-        let steps = self.steps(&spec, self.config.duration_s);
-        let final_steps = self.steps(&spec, self.config.final_s);
+        let steps = steps_in(&spec, self.config.duration_s);
+        let final_steps = steps_in(&spec, self.config.final_s);
         let tallies = memories.iter().flat_map(|memory| memory.tallies).take(num_envs);
         tallies.map(|it| it.flight(steps, final_steps, self.config.success_error_m)).collect()
-    }
-
-    fn steps(&self, spec: &EnvSpec, seconds: f64) -> u32 {
-        (seconds * spec.control_rate_hz).round() as u32
     }
 
     fn fly_block(
@@ -299,7 +295,7 @@ impl Torture<'_> {
         controller: &dyn Controller,
         memory: &mut Memory,
     ) {
-        let steps = |seconds| self.steps(spec, seconds);
+        let steps = |seconds| steps_in(spec, seconds);
         let (onset, push_end) = (steps(self.config.onset_s), steps(self.config.onset_s + self.config.push_s));
         let (all, last) = (steps(self.config.duration_s), steps(self.config.final_s));
         let is_late = self.disturbance == Disturbance::Delay;
@@ -342,24 +338,19 @@ impl Torture<'_> {
         }
     }
 
-    /// A number in `[-1, 1)` of an env.
-    fn signed(&self, purpose: &Stream, env: u32, draw: u32) -> f64 {
-        2.0 * f64::from(purpose.uniform([env, 0, 0, draw])) - 1.0
-    }
-
     fn start(&self, env: u32) -> Body<f32> {
         let config = self.config;
         let stream = Stream::new(self.seed, "torture/start");
         let vector = |limit: f64, first: u32| {
-            [0, 1, 2].map(|axis| (limit * self.signed(&stream, env, first + axis)) as f32)
+            [0, 1, 2].map(|axis| (limit * signed(&stream, env, first + axis)) as f32)
         };
-        let about = PI * self.signed(&stream, env, 6);
+        let about = PI * signed(&stream, env, 6);
         let upright = match self.disturbance {
             Disturbance::Tilted => FRAC_PI_2,
             Disturbance::Inverted => PI,
             _ => 0.0,
         };
-        let tilt = upright + config.start_tilt_rad * self.signed(&stream, env, 7);
+        let tilt = upright + config.start_tilt_rad * signed(&stream, env, 7);
         let ((sine, cosine), (y, x)) = (libm::sincos(0.5 * tilt), libm::sincos(about));
         Body {
             position: vector(config.start_position_m, 0),
@@ -395,6 +386,16 @@ impl Torture<'_> {
         }
         interference
     }
+}
+
+/// Control steps in a time.
+fn steps_in(spec: &EnvSpec, seconds: f64) -> u32 {
+    (seconds * spec.control_rate_hz).round() as u32
+}
+
+/// A number in `[-1, 1)` of an env.
+fn signed(stream: &Stream, env: u32, draw: u32) -> f64 {
+    2.0 * f64::from(stream.uniform([env, 0, 0, draw])) - 1.0
 }
 
 impl Tally {

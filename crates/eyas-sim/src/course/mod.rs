@@ -14,7 +14,7 @@ pub use minimum_snap::MinimumSnap;
 use samples::Samples;
 
 use crate::Vector;
-use crate::vector::{norm, scale};
+use crate::vector::{norm, scale, sub};
 
 const REST: (Vector<f64>, Vector<f64>) = ([0.0; 3], [0.0; 3]);
 
@@ -56,8 +56,7 @@ impl Course {
             CourseKind::MinimumSnap => {
                 let it = &config.minimum_snap;
                 let start = it.waypoints_m[0];
-                let waypoints: Vec<_> =
-                    it.waypoints_m.iter().map(|point| crate::vector::sub(*point, start)).collect();
+                let waypoints: Vec<_> = it.waypoints_m.iter().map(|point| sub(*point, start)).collect();
                 Path::MinimumSnap(MinimumSnap::new(&waypoints, &it.times()))
             }
             CourseKind::Samples => Path::Samples(Samples::new(&config.samples)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use eyas_env::{Craft, VecEnv};
@@ -159,7 +159,7 @@ struct Cell {
 }
 
 /// What the policies are called: by their files, with as much of the folders as tells them apart.
-fn names(checkpoints: &[std::path::PathBuf]) -> Result<Vec<String>, Failure> {
+fn names(checkpoints: &[PathBuf]) -> Result<Vec<String>, Failure> {
     let name = |path: &Path, parts: usize| {
         let all: Vec<_> =
             path.with_extension("").iter().map(|it| it.to_string_lossy().into_owned()).collect();
