@@ -389,16 +389,15 @@ impl PointBlock {
     fn advance_target<L: Lanes>(&mut self, half: usize, config: &PointConfig) -> Langevin<L> {
         let clock = Ledger::lanes_of(&self.ledger.clock, half);
         let current = self.target.load::<L>(half);
-        let next = match &self.shared.course {
-            Some(course) => course::next(course, &clock, config.control_period()),
-            None => {
-                let first_env = self.ledger.first_env + (half * LANES) as u32;
-                let episode = Ledger::lanes_of(&self.ledger.episode, half);
-                let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
-                let [x, y, z, _] = normals::<L>(&draws);
-                let max_speed = Some(self.max_speed.load(half));
-                current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
-            }
+        let next = if let Some(course) = &self.shared.course {
+            course::next(course, &clock, config.control_period())
+        } else {
+            let first_env = self.ledger.first_env + (half * LANES) as u32;
+            let episode = Ledger::lanes_of(&self.ledger.episode, half);
+            let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
+            let [x, y, z, _] = normals::<L>(&draws);
+            let max_speed = Some(self.max_speed.load(half));
+            current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
         };
         let live = !(self.ledger.ended >> (half * LANES)) & 0xffff;
         let moving = L::bits(L::splat(0.5).less(self.moving.load(half)));
