@@ -341,16 +341,15 @@ impl Torture<'_> {
     fn start(&self, env: u32) -> Body<f32> {
         let config = self.config;
         let stream = Stream::new(self.seed, "torture/start");
-        let vector = |limit: f64, first: u32| {
-            [0, 1, 2].map(|axis| (limit * signed(&stream, env, first + axis)) as f32)
-        };
-        let about = PI * signed(&stream, env, 6);
+        let vector =
+            |limit: f64, first: u32| [0, 1, 2].map(|axis| (limit * signed(stream, env, first + axis)) as f32);
+        let about = PI * signed(stream, env, 6);
         let upright = match self.disturbance {
             Disturbance::Tilted => FRAC_PI_2,
             Disturbance::Inverted => PI,
             _ => 0.0,
         };
-        let tilt = upright + config.start_tilt_rad * signed(&stream, env, 7);
+        let tilt = upright + config.start_tilt_rad * signed(stream, env, 7);
         let ((sine, cosine), (y, x)) = (libm::sincos(0.5 * tilt), libm::sincos(about));
         Body {
             position: vector(config.start_position_m, 0),
@@ -394,7 +393,7 @@ fn steps_in(spec: &EnvSpec, seconds: f64) -> u32 {
 }
 
 /// A number in `[-1, 1)` of an env.
-fn signed(stream: &Stream, env: u32, draw: u32) -> f64 {
+fn signed(stream: Stream, env: u32, draw: u32) -> f64 {
     2.0 * f64::from(stream.uniform([env, 0, 0, draw])) - 1.0
 }
 
