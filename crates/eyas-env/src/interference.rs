@@ -1,38 +1,41 @@
 //! What someone does to vehicles while they fly.
 
-use eyas_lanes::Real;
-use eyas_sim::{Disturbance, Vector, Vehicle};
+use eyas_lanes::{BLOCK, Row};
+use eyas_sim::{VEHICLE_NUMBERS, Vehicle};
 
-/// Changes that a policy is not told of, the same for every vehicle of a block.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Changes that a policy is not told of, for each vehicle of a block.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Interference {
     /// Force on the vehicle, world frame, N.
-    pub force_world: Vector<f64>,
+    pub force_world: [Row; 3],
     /// Mass and moment of inertia over those of the vehicle. Positive.
-    pub mass_factor: f64,
+    pub mass_factor: Row,
+    /// Mass that rides at the centre of gravity, kg; the moment of inertia does not know it. At least 0.
+    pub payload: Row,
     /// Thrust and reaction torque of each rotor over those of the vehicle. In `[0, 1]`.
-    pub rotor_efficiency: [f64; 4],
+    pub rotor_efficiency: [Row; 4],
 }
 
 impl Default for Interference {
     /// None.
     fn default() -> Self {
-        Self { force_world: [0.0; 3], mass_factor: 1.0, rotor_efficiency: [1.0; 4] }
+        let one = Row::splat(1.0);
+        Self { force_world: [Row::ZERO; 3], mass_factor: one, payload: Row::ZERO, rotor_efficiency: [one; 4] }
     }
 }
 
 impl Interference {
-    /// A vehicle with other mass and weaker rotors; the same bits where they are as ever.
-    pub(crate) fn altered<R: Real>(&self, vehicle: &Vehicle<R>) -> Vehicle<R> {
-        vehicle.altered(R::constant(self.mass_factor), &self.rotor_efficiency.map(R::constant))
-    }
-
-    /// What pushes a vehicle, besides what does anyway.
-    #[inline(always)]
-    pub(crate) fn pushed<R: Real>(&self, mut disturbance: Disturbance<R>) -> Disturbance<R> {
-        for (sum, force) in disturbance.force_world.iter_mut().zip(self.force_world) {
-            *sum = *sum + R::constant(force);
+    /// Vehicles of a block with other mass and weaker rotors; the same bits where they are as ever.
+    pub(crate) fn alter(&self, own: &[Row; VEHICLE_NUMBERS], flown: &mut [Row; VEHICLE_NUMBERS]) {
+        for lane in 0..BLOCK {
+            let own = Vehicle::<f32>::from_numbers(&own.map(|row| row[lane]));
+            let efficiency = self.rotor_efficiency.each_ref().map(|row| row[lane]);
+            let mut altered = own.altered(self.mass_factor[lane], &efficiency);
+            // 1 / (m + m_p)
+            altered.mass_inverse /= self.payload[lane].mul_add(altered.mass_inverse, 1.0);
+            for (row, number) in flown.iter_mut().zip(altered.numbers()) {
+                row[lane] = number;
+            }
         }
-        disturbance
     }
 }

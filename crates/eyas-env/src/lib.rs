@@ -1,9 +1,11 @@
 //! Quadrotor tasks: observation, action, reward, termination and reset of vectorised environments.
 
 mod check;
+mod course;
 mod differentiable;
 mod episode;
 mod interference;
+mod noise;
 mod point;
 mod raptor;
 mod registry;
@@ -16,6 +18,7 @@ mod vec_env;
 pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use interference::Interference;
+pub use noise::SensorNoise;
 pub use point::{
     PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
     TrajectoryType,

@@ -32,6 +32,16 @@ pub(crate) fn not_finite<L: Lanes>(state: &State<L>) -> u32 {
     !L::bits(sum.less(L::splat(f32::INFINITY))) & 0xffff
 }
 
+/// Overwrites one lane of a body.
+pub(crate) fn put(rows: &mut Body<Row>, lane: usize, body: &Body<f32>) {
+    let Body { position, orientation, velocity, angular_velocity } = rows;
+    let rows = position.iter_mut().chain(orientation).chain(velocity).chain(angular_velocity);
+    let values = body.position.into_iter().chain(body.orientation);
+    for (row, value) in rows.zip(values.chain(body.velocity).chain(body.angular_velocity)) {
+        row[lane] = value;
+    }
+}
+
 /// One vector of lanes of a body.
 #[inline(always)]
 pub(crate) fn load_body<L: Lanes>(body: &Body<Row>, half: usize) -> Body<L> {

@@ -20,6 +20,10 @@ pub trait TaskConfig:
     const EVALUATION_STEPS: u32;
 
     /// `num_envs` envs whose every draw is keyed by `seed`; all wait for a reset.
+    ///
+    /// # Panics
+    ///
+    /// If the configuration is not valid.
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv>;
 
     /// Checks ranges; the message names key, value and range.

@@ -1,6 +1,7 @@
 //! Many episodes in lockstep.
 
 use eyas_lanes::{BLOCK, Row};
+use eyas_sim::Body;
 
 use crate::{Ended, EnvSpec, Interference};
 
@@ -64,6 +65,10 @@ pub trait EnvBlock: Send {
 
     /// Moves the clock of each env, so that episodes that start together do not end together.
     fn set_age(&mut self, lane: usize, steps: u32);
+
+    /// Puts the vehicle of a lane somewhere else, as if its episode had started there; rotors and reference stay as they
+    /// are. World frame relative to the spawn point.
+    fn put(&mut self, lane: usize, body: &Body<f32>);
 
     /// Changes the vehicles from the next step on, through resets, until called again. It is an input as actions are:
     /// no part of the state, and unknown to gradients.

@@ -7,6 +7,7 @@ use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_policy::Scratch;
 use serde::Serialize;
 
+use crate::controller::Controller;
 use crate::pilot::{Pilot, each_block};
 
 /// Control steps that a vehicle may take to reach its target before its position error counts; at most half
@@ -98,7 +99,12 @@ pub struct Moment<'a> {
 /// # Panics
 ///
 /// If the task does not observe a position error.
-pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, steps: u32) -> Evaluation {
+pub fn evaluate(
+    env: &mut dyn VecEnv,
+    pilot: &dyn Controller,
+    labeller: Option<&Pilot>,
+    steps: u32,
+) -> Evaluation {
     evaluate_watched(env, pilot, labeller, steps, |_, (): &mut ()| {}).0
 }
 
@@ -109,7 +115,7 @@ pub fn evaluate(env: &mut dyn VecEnv, pilot: &Pilot, labeller: Option<&Pilot>, s
 /// If the task does not observe a position error.
 pub fn evaluate_watched<N: Default + Send>(
     env: &mut dyn VecEnv,
-    pilot: &Pilot,
+    pilot: &dyn Controller,
     labeller: Option<&Pilot>,
     steps: u32,
     watch: impl Fn(&Moment, &mut N) + Sync,
@@ -121,8 +127,8 @@ pub fn evaluate_watched<N: Default + Send>(
     memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
     each_block(env, &mut memories, |block, used, (memory, notes)| {
         memory.observation.resize(observations, Row::ZERO);
-        memory.action.resize(pilot.inference.num_actions(), Row::ZERO);
-        memory.state.resize(pilot.inference.state_width(), Row::ZERO);
+        memory.action.resize(pilot.num_actions(), Row::ZERO);
+        memory.state.resize(pilot.state_width(), Row::ZERO);
         if let Some(labeller) = labeller {
             memory.label.resize(labeller.inference.num_actions(), Row::ZERO);
             memory.labeller_state.resize(labeller.inference.state_width(), Row::ZERO);
@@ -134,8 +140,8 @@ pub fn evaluate_watched<N: Default + Send>(
                 break;
             }
             block.observe(&mut memory.observation);
-            let features = &memory.observation[pilot.features.clone()];
-            pilot.inference.act(features, &mut memory.state, &mut memory.scratch, &mut memory.action);
+            let Memory { observation, state, scratch, action, .. } = memory;
+            pilot.act(block, observation, state, scratch, action);
             if let Some(labeller) = labeller {
                 let features = &memory.observation[labeller.features.clone()];
                 let Memory { labeller_state, labeller_scratch, label, .. } = memory;

@@ -2,13 +2,21 @@
 
 mod analysis;
 pub mod apg;
+mod controller;
+mod delay;
 pub mod distill;
 mod evaluation;
+mod geometric;
 mod pilot;
 pub mod ppo;
 mod probe;
+mod torture;
 
 pub use analysis::{Quantity, final_states, quantities, vertical_speeds};
+pub use controller::Controller;
+pub use delay::DelayLine;
 pub use evaluation::{Evaluation, Moment, Outcome, SETTLE_STEPS, Summary, evaluate, evaluate_watched};
+pub use geometric::GeometricPilot;
 pub use pilot::{Misfit, Pilot, each_block};
 pub use probe::{LinearProbe, Singular, score};
+pub use torture::{Disturbance, Torture, TortureConfig, TortureFlight, TortureSummary};

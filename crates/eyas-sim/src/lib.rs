@@ -4,8 +4,11 @@
 //! Body frame: x forward, y left, z up. Quaternions: w, x, y, z, body to world. SI units.
 
 mod adjoint;
+mod course;
 mod derived;
 mod dynamics;
+mod geometric;
+mod linear;
 mod rotation;
 mod state;
 mod trajectory;
@@ -13,10 +16,15 @@ mod vector;
 mod vehicle;
 
 pub use adjoint::{HeldDerivative, HeldStep, LaggedStep, pull_back_matrix};
+pub use course::{
+    CircleConfig, Course, CourseConfig, CourseError, CourseKind, FigureEightConfig, LissajousConfig,
+    MinimumSnap, MinimumSnapConfig, SamplesConfig, StepConfig, ZigzagConfig,
+};
 pub use dynamics::{Disturbance, SpeedLag, step_held, step_lagged};
+pub use geometric::{GeometricController, Tracking, Unsteerable};
 pub use rotation::{body_from_world, matrix_from_quaternion, quaternion_from_euler_turns};
 pub use state::{Body, State};
-pub use trajectory::{Langevin, LangevinConfig, figure_eight};
+pub use trajectory::{Langevin, LangevinConfig};
 pub use vector::{Vector, add, cross, dot, norm, scale, sub};
 pub use vehicle::{
     ActionLimit, ParameterError, Rotor, RotorSet, VEHICLE_NUMBERS, Vehicle, VehicleParameters,

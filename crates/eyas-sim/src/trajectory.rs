@@ -1,4 +1,4 @@
-//! Reference trajectories, in m and m/s, relative to the spawn point.
+//! References that move at random, in m and m/s, relative to the spawn point.
 
 use eyas_lanes::{Lanes, Real, Row};
 use schemars::JsonSchema;
@@ -108,21 +108,4 @@ impl Langevin<Row> {
             }
         }
     }
-}
-
-/// Position and velocity of the horizontal figure-8 of the original after `time` seconds: 5 s at rest,
-/// then `(sin ωt', ½ sin 2ωt', 0)` with `t' = time − 5` and one lap in 10 s.
-#[must_use]
-pub fn figure_eight(time: f64) -> (Vector<f64>, Vector<f64>) {
-    const WARM_UP_S: f64 = 5.0;
-    const LAPS_PER_S: f64 = 0.1;
-    if time < WARM_UP_S {
-        return ([0.0; 3], [0.0; 3]);
-    }
-    let omega = std::f64::consts::TAU * LAPS_PER_S;
-    let phase = omega * (time - WARM_UP_S);
-    (
-        [libm::sin(phase), 0.5 * libm::sin(2.0 * phase), 0.0],
-        [omega * libm::cos(phase), omega * libm::cos(2.0 * phase), 0.0],
-    )
 }

@@ -339,14 +339,29 @@ impl TeacherOptions {
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
 pub(crate) struct PolicyFile {
-    /// Checkpoint of the policy
+    /// Checkpoint of the policy; `eyas play` also flies `se3`, a geometric controller that knows the vehicle
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+/// How to read a policy's file.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Reading {
     /// Which policy of a file that holds two: auto, student, teacher
     #[arg(long, default_value = "auto")]
-    pub(crate) side: Side,
+    side: Side,
     #[command(flatten)]
-    pub(crate) teacher: TeacherOptions,
+    teacher: TeacherOptions,
+}
+
+impl Reading {
+    /// The same for the formats.
+    pub(crate) fn load_options(&self) -> LoadOptions {
+        self.teacher.load_options(self.side)
+    }
 }
 
 impl PolicyFile {
@@ -357,7 +372,7 @@ impl PolicyFile {
 
     /// How to read it.
     pub(crate) fn load_options(&self) -> LoadOptions {
-        self.teacher.load_options(self.side)
+        self.reading.load_options()
     }
 }
 
@@ -478,8 +493,9 @@ pub(crate) struct Play {
         conflicts_with_all = ["vehicle", "num_envs", "web"]
     )]
     pub(crate) vehicles: Vec<PathBuf>,
-    /// What to fly: hover, langevin or, on the point task, figure8 [default: the last the task has]
-    #[arg(long, value_name = "NAME")]
+    /// What to fly: hover, langevin, figure8, circle, lissajous, step, zigzag, `minimum_snap`, or a file `.csv` of times and
+    /// positions [default: figure8 on the point task, else langevin]
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) trajectory: Option<String>,
     /// Control steps to fly
     #[arg(long, default_value_t = 3000, value_name = "N", conflicts_with = "web")]
@@ -491,11 +507,26 @@ pub(crate) struct Play {
 pub(crate) struct Eval {
     #[command(flatten)]
     pub(crate) flight: Flight,
+    /// Checkpoint of the policy, or `se3` for a geometric controller that knows the vehicle; several times with `--suite`
+    #[arg(long, value_name = "FILE|se3", required = true)]
+    pub(crate) checkpoint: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) policy: PolicyFile,
-    /// Episodes to fly
-    #[arg(long, default_value_t = 1000, value_name = "N")]
-    pub(crate) episodes: usize,
+    pub(crate) reading: Reading,
+    /// Episodes to fly; with `--suite` those of each cell of the table [default: 1000; 100 with `--suite`]
+    #[arg(long, value_name = "N")]
+    pub(crate) episodes: Option<usize>,
+    /// What to fly, as in `eyas play` [default: what the task does]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) trajectory: Option<String>,
+    /// Fly trajectories under disturbances and write a table: torture
+    #[arg(
+        long, value_name = "NAME", value_parser = ["torture"],
+        conflicts_with_all = ["trajectory", "per_vehicle", "steps", "json", "require_return"]
+    )]
+    pub(crate) suite: Option<String>,
+    /// Directory to write the tables and the plot of `--suite` to
+    #[arg(long, default_value = "torture", value_name = "DIR", requires = "suite")]
+    pub(crate) out: PathBuf,
     /// Fly a fleet, its vehicles in turns: a folder of parameter files, a JSON of many or a CSV
     #[arg(long, value_name = "PATH", conflicts_with = "vehicle")]
     pub(crate) vehicles: Option<PathBuf>,

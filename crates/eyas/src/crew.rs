@@ -8,6 +8,7 @@ use eyas_env::{Craft, EnvSpec, VecEnv, read_fleet};
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
 use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
+use eyas_sim::VehicleParameters;
 use rayon::prelude::*;
 
 use crate::command::train::BEST;
@@ -99,6 +100,14 @@ pub(crate) fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], episodes: usize, see
     }
     let crafts: Vec<usize> = (0..episodes).map(|episode| episode % fleet.len()).collect();
     env.make_fleet(fleet, &crafts, seed)
+}
+
+/// The vehicles that the envs of [`envs_of`] fly in turns.
+pub(crate) fn vehicles_of<T: Flyable>(env: &T, fleet: &[Craft]) -> Vec<VehicleParameters> {
+    if fleet.is_empty() {
+        return vec![env.vehicle().clone()];
+    }
+    fleet.iter().map(|craft| craft.dynamics.clone()).collect()
 }
 
 /// A teacher's file and what flies with it.

@@ -5,6 +5,12 @@ use eyas_env::{
     VecEnv, vehicles,
 };
 use eyas_run::config::Value;
+use eyas_sim::CourseConfig;
+
+use crate::trajectory::{COURSES, Settings};
+
+/// A limit of the position along courses, m.
+const FAR_M: f64 = 10.0;
 
 /// A task that the commands fly.
 pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
@@ -21,7 +27,22 @@ pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
     const DISTILLATION_STEPS: u32;
 
     /// Trajectories that `eyas play` flies, each with the settings that select it; the last is the default.
-    fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)>;
+    fn trajectories() -> Vec<(&'static str, Settings)>;
+
+    /// Settings that let every reference fly a kind of course.
+    fn along(kind: &'static str) -> Settings;
+
+    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early; none: the task has
+    /// limits that cannot be moved.
+    fn torture() -> Option<Settings> {
+        None
+    }
+
+    /// The parameters of its courses.
+    fn course(&self) -> &CourseConfig;
+
+    /// The task along a course, or with a reference that rests.
+    fn with_course(&self, course: Option<CourseConfig>) -> Self;
 
     /// Eyas' own settings for distilling a fleet.
     const FLEET_PRESET: &'static str = "";
@@ -49,7 +70,7 @@ pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
     }
 
     /// Settings of every flight of `eyas play`: start at rest, no time limit.
-    fn play() -> Vec<(&'static str, Value)>;
+    fn play() -> Settings;
 }
 
 impl Flyable for PointConfig {
@@ -59,19 +80,39 @@ impl Flyable for PointConfig {
     const EXPERIMENT: &'static str = "point_ctrl_direct";
     const DISTILLATION_STEPS: u32 = 1000;
 
-    fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
-        [("hover", "langevin", 1.0), ("langevin", "langevin", 0.0), ("figure8", "figure8", 0.0)]
-            .map(|(name, kind, share)| {
-                let settings = vec![
-                    ("env.trajectory_type", kind.into()),
-                    ("env.prob_null_trajectory", Value::from(share)),
-                ];
-                (name, settings)
-            })
-            .to_vec()
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        let original = |kind: &str, share: f64| {
+            vec![("env.trajectory_type", kind.into()), ("env.prob_null_trajectory", Value::from(share))]
+        };
+        let [courses @ .., _] = COURSES;
+        [("hover", original("langevin", 1.0)), ("langevin", original("langevin", 0.0))]
+            .into_iter()
+            .chain(courses.map(|kind| (kind, Self::along(kind))))
+            .chain([("figure8", original("figure8", 0.0))])
+            .collect()
     }
 
-    fn play() -> Vec<(&'static str, Value)> {
+    /// Other courses than the original's figure-8 begin smoothly.
+    fn along(kind: &'static str) -> Settings {
+        let CourseConfig { rest_s, ramp_s, .. } = CourseConfig::default();
+        vec![
+            ("env.course.kind", kind.into()),
+            ("env.course.rest_s", rest_s.into()),
+            ("env.course.ramp_s", ramp_s.into()),
+            ("env.prob_null_trajectory", 0.0.into()),
+        ]
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let prob_null_trajectory = f64::from(u8::from(course.is_none()));
+        Self { course: course.unwrap_or_default(), prob_null_trajectory, ..self.clone() }
+    }
+
+    fn play() -> Settings {
         vec![("env.train_or_play", false.into())]
     }
 }
@@ -107,10 +148,40 @@ impl Flyable for RaptorConfig {
             .collect()
     }
 
-    fn trajectories() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
-        [("hover", 1.0), ("langevin", 0.0)]
-            .map(|(name, share)| (name, vec![("env.prob_null_trajectory", Value::from(share))]))
-            .to_vec()
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        let original = |share: f64| vec![("env.prob_null_trajectory", Value::from(share))];
+        [("hover", original(1.0))]
+            .into_iter()
+            .chain(COURSES.map(|kind| (kind, Self::along(kind))))
+            .chain([("langevin", original(0.0))])
+            .collect()
+    }
+
+    /// Courses lead farther than a small vehicle may go from the origin in training.
+    fn along(kind: &'static str) -> Settings {
+        vec![
+            ("env.course.kind", kind.into()),
+            ("env.termination.position_threshold", FAR_M.into()),
+            ("env.prob_null_trajectory", 0.0.into()),
+        ]
+    }
+
+    fn torture() -> Option<Settings> {
+        Some(vec![
+            ("env.init.guidance", 1.0.into()),
+            ("env.termination.position_threshold", FAR_M.into()),
+            ("env.termination.linear_velocity_threshold", 20.0.into()),
+            ("env.termination.angular_velocity_threshold", 100.0.into()),
+        ])
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let prob_null_trajectory = f64::from(u8::from(course.is_none()));
+        Self { course: course.unwrap_or_default(), prob_null_trajectory, ..self.clone() }
     }
 
     fn validate_training(&self) -> Result<(), String> {
@@ -124,7 +195,7 @@ impl Flyable for RaptorConfig {
         }
     }
 
-    fn play() -> Vec<(&'static str, Value)> {
+    fn play() -> Settings {
         vec![("env.init.guidance", 1.0.into()), ("env.episode_length_s", 1e6.into())]
     }
 }

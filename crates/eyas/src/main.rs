@@ -16,12 +16,14 @@ mod outcome;
 mod own_task;
 mod place;
 mod report;
+mod seat;
 mod self_check;
 mod setup;
 mod snapshot;
 mod table;
 mod tables;
 mod tracking;
+mod trajectory;
 mod video;
 
 use std::process::ExitCode;

@@ -87,6 +87,11 @@ impl Table {
         &self.names
     }
 
+    /// A place in the file, as errors name it.
+    pub(crate) fn place(&self, row: usize) -> impl Display {
+        place(&self.path, self.rows[row].0)
+    }
+
     /// Cells of the column at a place.
     pub(crate) fn texts(&self, column: usize) -> Vec<String> {
         self.rows.iter().map(|(_, row)| row[column].clone()).collect()

@@ -6,7 +6,7 @@ use std::path::Path;
 use eyas_env::{EnvBlock, VecEnv};
 use eyas_formats::npy::{self, Array, Data};
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::Pilot;
+use eyas_learn::Controller;
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, RunDir};
 use eyas_view::{Flight, Moment};
@@ -51,7 +51,7 @@ impl Recorder {
     /// Flies one episode of at most `max_steps` control steps in every env.
     pub(crate) fn fly(
         envs: &mut [Box<dyn VecEnv>],
-        pilot: &Pilot,
+        pilot: &dyn Controller,
         max_steps: u32,
         bar: &eyas_run::Progress,
         interrupt: &Interrupt,
@@ -71,9 +71,8 @@ impl Recorder {
             crashed: vec![false; num_envs],
             flown: vec![Flight::new(1.0 / spec.control_rate_hz); num_envs],
         };
-        let inference = &pilot.inference;
         let mut observation = vec![Row::ZERO; spec.num_observations()];
-        let mut action = vec![Row::ZERO; inference.num_actions()];
+        let mut action = vec![Row::ZERO; pilot.num_actions()];
         let mut scratch = Scratch::default();
         let mut crowd = Vec::new();
         let mut first = 0;
@@ -81,7 +80,7 @@ impl Recorder {
             let used: Vec<u32> = (0..env.num_envs().div_ceil(BLOCK)).map(|it| env.used_lanes(it)).collect();
             for (block, used) in env.blocks().iter_mut().zip(used) {
                 block.reset(u32::MAX);
-                crowd.push(Flying { block, used, first, state: vec![Row::ZERO; inference.state_width()] });
+                crowd.push(Flying { block, used, first, state: vec![Row::ZERO; pilot.state_width()] });
                 first += used.count_ones() as usize;
             }
         }
@@ -90,7 +89,7 @@ impl Recorder {
             for Flying { block, used, first, state } in &mut crowd {
                 let before = block.ended();
                 block.observe(&mut observation);
-                inference.act(&observation[pilot.features.clone()], state, &mut scratch, &mut action);
+                pilot.act(block.as_ref(), &observation, state, &mut scratch, &mut action);
                 let outcome = block.step(&action);
                 for (place, lane) in lanes_of(*used).enumerate() {
                     let env = *first + place;

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{
-    Body, Disturbance, Langevin, SpeedLag, State, Vector, Vehicle, body_from_world, figure_eight,
+    Body, Course, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world,
     matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
 };
 
-use super::config::{PointConfig, TrajectoryType};
+use super::config::PointConfig;
+use crate::course;
 use crate::episode::Ledger;
-use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite};
+use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
@@ -65,6 +66,7 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_sm
 /// What all blocks of an env share.
 pub(super) struct Shared {
     config: PointConfig,
+    course: Option<Course>,
     vehicle: Vehicle<f64>,
     /// Whether it is [aligned](Vehicle::is_aligned).
     aligned: bool,
@@ -78,6 +80,7 @@ impl Shared {
     pub(super) fn new(config: &PointConfig, seed: u64) -> Self {
         Self {
             aligned: Vehicle::new(&config.robot).is_aligned(),
+            course: course::chosen(&config.flown_course()),
             vehicle: Vehicle::new(&config.robot),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
@@ -98,9 +101,10 @@ pub struct PointBlock {
     max_speed: Row,
     /// 1 where the target moves.
     moving: Row,
-    /// As it flies, under the interference.
-    vehicle: Vehicle<f64>,
-    interference: Interference,
+    /// The vehicle of each lane as it flies, under an interference.
+    vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    /// What pushes each, world frame, N.
+    push: [Row; 3],
 }
 
 impl PointBlock {
@@ -109,7 +113,7 @@ impl PointBlock {
         state.body.orientation[0] = Row::splat(1.0);
         let rest = [Row::ZERO; 3];
         Self {
-            vehicle: shared.vehicle,
+            vehicle: shared.rows(),
             shared,
             ledger: Ledger::new(first_env),
             state,
@@ -117,7 +121,7 @@ impl PointBlock {
             target: Langevin { raw_position: rest, raw_velocity: rest, position: rest, velocity: rest },
             max_speed: Row::ZERO,
             moving: Row::ZERO,
-            interference: Interference::default(),
+            push: [Row::ZERO; 3],
         }
     }
 }
@@ -176,23 +180,18 @@ impl EnvBlock for PointBlock {
         self.ledger.age[lane] = steps;
     }
 
+    fn put(&mut self, lane: usize, body: &Body<f32>) {
+        put(&mut self.state.body, lane, body);
+    }
+
     fn interfere(&mut self, interference: Interference) {
-        self.vehicle = interference.altered(&self.shared.vehicle);
-        self.interference = interference;
+        interference.alter(&self.shared.rows(), &mut self.vehicle);
+        self.push = interference.force_world;
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self {
-            shared: _,
-            ledger,
-            state,
-            set_point,
-            target,
-            max_speed,
-            moving,
-            vehicle: _,
-            interference: _,
-        } = self;
+        let Self { shared: _, ledger, state, set_point, target, max_speed, moving, vehicle: _, push: _ } =
+            self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
         visit_rows(target.fields_mut(), visit);
@@ -355,8 +354,8 @@ impl PointBlock {
         let config = &shared.config;
         let mask = L::mask(live);
         let target = self.advance_target::<L>(half, config);
-        let vehicle = self.vehicle.to_lanes::<L, ALIGNED>();
-        let disturbance = self.interference.pushed(Disturbance::none());
+        let vehicle = Vehicle::<L, ALIGNED>::load(&self.vehicle, half);
+        let disturbance = Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let range = vehicle.speed_max - vehicle.speed_min;
@@ -407,16 +406,15 @@ impl PointBlock {
     fn advance_target<L: Lanes>(&mut self, half: usize, config: &PointConfig) -> Langevin<L> {
         let clock = Ledger::lanes_of(&self.ledger.clock, half);
         let current = self.target.load::<L>(half);
-        let next = match config.trajectory_type {
-            TrajectoryType::Langevin => {
-                let first_env = self.ledger.first_env + (half * LANES) as u32;
-                let episode = Ledger::lanes_of(&self.ledger.episode, half);
-                let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
-                let [x, y, z, _] = normals::<L>(&draws);
-                let max_speed = Some(self.max_speed.load(half));
-                current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
-            }
-            TrajectoryType::Figure8 => figure_eight_lanes(&clock, config.control_period()),
+        let next = if let Some(course) = &self.shared.course {
+            course::next(course, &clock, config.control_period())
+        } else {
+            let first_env = self.ledger.first_env + (half * LANES) as u32;
+            let episode = Ledger::lanes_of(&self.ledger.episode, half);
+            let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
+            let [x, y, z, _] = normals::<L>(&draws);
+            let max_speed = Some(self.max_speed.load(half));
+            current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
         };
         let live = !(self.ledger.ended >> (half * LANES)) & 0xffff;
         let moving = L::bits(L::splat(0.5).less(self.moving.load(half)));
@@ -424,20 +422,6 @@ impl PointBlock {
         self.target.store_where(half, L::mask(live & moving), &next);
         self.target.load(half)
     }
-}
-
-/// The figure-8 at the end of the step that each lane is about to take.
-fn figure_eight_lanes<L: Lanes>(clock: &[u32; LANES], period: f64) -> Langevin<L> {
-    let (mut position, mut velocity) = ([[0.0; LANES]; 3], [[0.0; LANES]; 3]);
-    for (lane, steps) in clock.iter().enumerate() {
-        let (p, v) = figure_eight(f64::from(steps + 1) * period);
-        for axis in 0..3 {
-            position[axis][lane] = p[axis] as f32;
-            velocity[axis][lane] = v[axis] as f32;
-        }
-    }
-    let [position, velocity] = [position, velocity].map(|axes| axes.map(|lanes| L::from_array(&lanes)));
-    Langevin { raw_position: position, raw_velocity: velocity, position, velocity }
 }
 
 /// The conditions of [`Cause::NAMES`] but the last.
@@ -468,6 +452,11 @@ impl Shared {
 
     pub(super) fn is_aligned(&self) -> bool {
         self.aligned
+    }
+
+    /// The vehicle in every lane of a block.
+    fn rows(&self) -> Box<[Row; VEHICLE_NUMBERS]> {
+        Vehicle::rows([&self.config.robot; BLOCK])
     }
 
     pub(super) fn lag(&self) -> SpeedLag {

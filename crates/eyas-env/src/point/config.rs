@@ -1,10 +1,10 @@
 //! Configuration of the point task; names as in Isaac Lab and Foundation.
 
-use eyas_sim::{LangevinConfig, VehicleParameters};
+use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check;
+use crate::{check, course};
 
 /// Configuration of the point-control task.
 ///
@@ -38,6 +38,8 @@ pub struct PointConfig {
     pub langevin_max_speed: [f64; 2],
     /// The target's random motion.
     pub langevin: LangevinConfig,
+    /// A course that it follows instead, whatever `trajectory_type` is.
+    pub course: CourseConfig,
     /// What ends an episode.
     pub thresholds: Thresholds,
     /// Weight of the position error in m. At least 0.
@@ -82,7 +84,7 @@ pub struct SimConfig {
 pub enum TrajectoryType {
     /// A second-order random motion.
     Langevin,
-    /// A horizontal figure-8 after 5 s at rest.
+    /// The figure-8 of `course`; by default that of the original: 5 s at rest, then at full speed.
     Figure8,
 }
 
@@ -158,6 +160,7 @@ impl Default for PointConfig {
             init_angular_velocity: 1.0,
             langevin_max_speed: [1.0, 3.0],
             langevin: LangevinConfig { gamma: 0.5, omega: 1.5, sigma: 3.0, alpha: 0.2 },
+            course: CourseConfig { rest_s: 5.0, ramp_s: 0.0, ..CourseConfig::default() },
             thresholds: Thresholds::default(),
             reward_coef_position_cost: 1.0,
             reward_coef_orientation_cost: 0.2,
@@ -210,6 +213,12 @@ impl PointConfig {
         self.sim.dt * f64::from(self.decimation)
     }
 
+    /// The course that the target flies, if it is not to move at random.
+    pub(super) fn flown_course(&self) -> CourseConfig {
+        let original = (self.trajectory_type == TrajectoryType::Figure8).then_some(CourseKind::Figure8);
+        CourseConfig { kind: self.course.kind.or(original), ..self.course.clone() }
+    }
+
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
@@ -260,6 +269,7 @@ impl PointConfig {
         ])?;
         self.scene.validate()?;
         self.sim.validate()?;
+        course::validate(&self.flown_course())?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
     }
 }

@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Draws, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
-use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, norm, scale};
+use eyas_sim::{
+    Body, Course, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add, norm, scale,
+};
 
 use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
 use super::craft::Craft;
 use super::rules;
+use crate::course;
 use crate::episode::Ledger;
-use crate::rows::{load_vector, not_a_number_to_zero, not_finite};
+use crate::rows::{load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 const ROTATION_MATRIX: Part = Part {
@@ -83,6 +86,7 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "d_action"
 /// What all blocks of an env share.
 pub(super) struct Shared {
     pub(super) config: RaptorConfig,
+    course: Option<Course>,
     max_episode_length: u32,
     start: Stream,
     reference: Stream,
@@ -91,6 +95,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &RaptorConfig, seed: u64) -> Self {
         Self {
+            course: course::chosen(&config.course),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
             reference: Stream::new(seed, "env/target"),
@@ -131,17 +136,6 @@ impl Crafts {
         }
         crafts
     }
-
-    /// Changes mass and rotors of all vehicles from what they are.
-    fn interfere(&mut self, interference: &Interference) {
-        for lane in 0..BLOCK {
-            let own = Vehicle::<f32>::from_numbers(&self.own.map(|row| row[lane]));
-            let altered = interference.altered(&own).numbers();
-            for (row, number) in self.vehicle.iter_mut().zip(altered) {
-                row[lane] = number;
-            }
-        }
-    }
 }
 
 /// Thirty-two episodes of the RAPTOR environment.
@@ -156,12 +150,13 @@ pub struct RaptorBlock {
     last_action: [Row; 4],
     /// External force on each vehicle, world frame, N.
     force: [Row; 3],
+    /// The same of an interference.
+    push: [Row; 3],
     reference: Langevin<Row>,
     /// 1 where the reference moves.
     moving: Row,
     /// Velocities of as many last steps as the observation's is late, world frame, m/s; the oldest first.
     past_velocities: VecDeque<[Row; 3]>,
-    interference: Interference,
 }
 
 impl RaptorBlock {
@@ -180,7 +175,7 @@ impl RaptorBlock {
             force: [Row::ZERO; 3],
             reference: Langevin::default(),
             moving: Row::ZERO,
-            interference: Interference::default(),
+            push: [Row::ZERO; 3],
         }
     }
 
@@ -281,9 +276,18 @@ impl EnvBlock for RaptorBlock {
         self.ledger.age[lane] = steps;
     }
 
+    fn put(&mut self, lane: usize, body: &Body<f32>) {
+        put(&mut self.state.body, lane, body);
+        for (row, velocity) in
+            self.past_velocities.iter_mut().flat_map(|past| past.iter_mut().zip(body.velocity))
+        {
+            row[lane] = velocity;
+        }
+    }
+
     fn interfere(&mut self, interference: Interference) {
-        self.interference = interference;
-        self.crafts.interfere(&interference);
+        interference.alter(&self.crafts.own, &mut self.crafts.vehicle);
+        self.push = interference.force_world;
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
@@ -298,7 +302,7 @@ impl EnvBlock for RaptorBlock {
             reference,
             moving,
             past_velocities,
-            interference: _,
+            push: _,
         } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
@@ -508,7 +512,8 @@ impl RaptorBlock {
         let config = &shared.config;
         let mask = L::mask(live);
         let vehicle = self.vehicle::<L, ALIGNED>(half);
-        let disturbance = self.interference.pushed(self.disturbance::<L>(half));
+        let mut disturbance = self.disturbance::<L>(half);
+        disturbance.force_world = add(disturbance.force_world, load_vector(&self.push, half));
         let state = self.state.load::<L>(half);
         let reference = self.reference.load::<L>(half);
         let action = load_motors::<L>(action, half);
@@ -562,6 +567,9 @@ impl RaptorBlock {
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let clock = Ledger::lanes_of(&self.ledger.clock, half);
+        if let Some(course) = &self.shared.course {
+            return course::next(course, &clock, config.sim.dt);
+        }
         let [x, y, z, _] = normals::<L>(&self.shared.reference.lanes(first_env, &episode, &clock, 0));
         reference.step(&config.langevin, config.sim.dt, [x, y, z], None)
     }

@@ -1,12 +1,13 @@
 //! Configuration of the RAPTOR environment; names as in RLtools' parameter files.
 
-use eyas_sim::{LangevinConfig, VehicleParameters};
+use eyas_sim::{CourseConfig, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::craft::Craft;
 use super::vehicles;
 use crate::check::{at_least, at_most, not_negative, positive, share};
+use crate::course;
 use crate::{SceneConfig, SimConfig};
 
 /// Configuration of the RAPTOR environment.
@@ -36,6 +37,8 @@ pub struct RaptorConfig {
     pub prob_null_trajectory: f64,
     /// The reference's random motion in the other episodes.
     pub langevin: LangevinConfig,
+    /// A course that it follows instead.
+    pub course: CourseConfig,
     /// What pushes the vehicle.
     pub disturbances: DisturbancesConfig,
     /// How late a policy sees what it sees.
@@ -183,6 +186,7 @@ impl Default for RaptorConfig {
             termination: TerminationConfig::default(),
             prob_null_trajectory: 0.5,
             langevin: LangevinConfig { gamma: 1.0, omega: 2.0, sigma: 0.5, alpha: 0.01 },
+            course: CourseConfig::default(),
             disturbances: DisturbancesConfig::default(),
             observation_delay: ObservationDelayConfig::default(),
             robot: vehicles::crazyflie(),
@@ -295,6 +299,7 @@ impl RaptorConfig {
         at_least(&[("sim.substeps", f64::from(self.sim.substeps), 1.0)])?;
         self.scene.validate()?;
         self.sim.validate()?;
+        course::validate(&self.course)?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
     }
 }

@@ -2,6 +2,7 @@
 
 use eyas_env::{EnvBlock, Interference, PointConfig, RaptorConfig, TaskConfig};
 use eyas_lanes::Row;
+use eyas_sim::Body;
 
 const SEED: u64 = 5;
 
@@ -18,6 +19,11 @@ fn flown<T: TaskConfig>(config: &T, interference: Interference, steps: u32) -> V
     moved(block.as_ref())
 }
 
+/// The same for every lane.
+fn rows<const N: usize>(values: [f64; N]) -> [Row; N] {
+    values.map(|value| Row::splat(value as f32))
+}
+
 fn moved(block: &dyn EnvBlock) -> Vec<f32> {
     (0..32).map(|lane| block.telemetry(lane)).flat_map(|it| [it.position, it.velocity]).flatten().collect()
 }
@@ -30,7 +36,7 @@ fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
 fn is_pushed<T: TaskConfig>(config: &T) {
     let mass = config.vehicle().mass;
     let force_world = [0.5 * mass, -0.25 * mass, mass];
-    let interference = Interference { force_world, ..Interference::default() };
+    let interference = Interference { force_world: rows(force_world), ..Interference::default() };
     let (still, pushed) = (flown(config, Interference::default(), 1), flown(config, interference, 1));
     for (still, pushed) in still.chunks(6).zip(pushed.chunks(6)) {
         for axis in 0..3 {
@@ -46,14 +52,15 @@ fn is_pushed<T: TaskConfig>(config: &T) {
 fn is_scaled<T: TaskConfig>(config: &T) {
     let force = [0.2 * config.vehicle().mass, 0.0, 0.0];
     let interference = |factor: f64| Interference {
-        force_world: force.map(|it| factor * it),
-        mass_factor: factor,
-        rotor_efficiency: [factor; 4],
+        force_world: rows(force.map(|it| factor * it)),
+        mass_factor: Row::splat(factor as f32),
+        rotor_efficiency: rows([factor; 4]),
+        ..Interference::default()
     };
     let (whole, half) = (flown(config, interference(1.0), 20), flown(config, interference(0.5), 20));
     // A factor of one half is exact in binary.
     assert_eq!(whole, half);
-    let heavy = flown(config, Interference { mass_factor: 2.0, ..interference(1.0) }, 20);
+    let heavy = flown(config, Interference { mass_factor: Row::splat(2.0), ..interference(1.0) }, 20);
     assert!(largest_difference(&whole, &heavy) > 0.1, "twice the mass must fall");
 }
 
@@ -76,7 +83,7 @@ fn a_weak_motor_lets_its_corner_down() {
     let mut env = config.make(1, SEED);
     let block = &mut env.blocks()[0];
     block.reset(1);
-    block.interfere(Interference { rotor_efficiency: [0.5, 1.0, 1.0, 1.0], ..Interference::default() });
+    block.interfere(Interference { rotor_efficiency: rows([0.5, 1.0, 1.0, 1.0]), ..Interference::default() });
     for _ in 0..10 {
         block.step(&[Row::splat(-0.3); 4]);
     }
@@ -92,13 +99,79 @@ fn it_lasts_until_it_is_taken_back() {
         let block = &mut env.blocks()[0];
         block.reset(1);
         for interference in interference {
-            block.interfere(*interference);
+            block.interfere(interference.clone());
         }
         block.reset(1);
         block.step(&[Row::splat(0.0); 4]);
         moved(block.as_ref())
     };
-    let pushes = Interference { force_world: [0.1, 0.0, 0.0], ..Interference::default() };
-    assert_ne!(steps(&[]), steps(&[pushes]));
+    let pushes = Interference { force_world: rows([0.1, 0.0, 0.0]), ..Interference::default() };
+    assert_ne!(steps(&[]), steps(std::slice::from_ref(&pushes)));
     assert_eq!(steps(&[]), steps(&[pushes, Interference::default()]));
+}
+
+/// A payload of the vehicle's own mass halves what thrust and force add to free fall, and turns nothing.
+#[test]
+fn a_payload_slows_what_accelerates_but_not_what_turns() {
+    let config = RaptorConfig::default();
+    let mass = config.robot.mass;
+    let after_a_step = |payload: f64| {
+        let mut env = config.make(32, SEED);
+        let block = &mut env.blocks()[0];
+        block.reset(u32::MAX);
+        let before: Vec<[f32; 3]> = (0..32).map(|lane| block.telemetry(lane).velocity).collect();
+        let force_world = rows([0.0, 2.0 * mass, 0.0]);
+        let payload = Row::splat(payload as f32);
+        block.interfere(Interference { force_world, payload, ..Interference::default() });
+        block.step(&[0.1, 0.3, -0.1, 0.2].map(Row::splat));
+        (0..32)
+            .map(|lane| (block.telemetry(lane), before[lane]))
+            .map(|(it, before)| {
+                ([0, 1, 2].map(|axis| f64::from(it.velocity[axis] - before[axis])), it.orientation)
+            })
+            .collect::<Vec<_>>()
+    };
+    let gained = |velocity: [f64; 3]| [velocity[0], velocity[1], velocity[2] + 9.81 * config.sim.dt];
+    for ((light, turned), (heavy, turned_too)) in after_a_step(0.0).into_iter().zip(after_a_step(mass)) {
+        for (light, heavy) in gained(light).into_iter().zip(gained(heavy)) {
+            assert!((light - 2.0 * heavy).abs() < 2e-6, "{light} against twice {heavy}");
+        }
+        assert_eq!(turned, turned_too);
+    }
+}
+
+#[test]
+fn each_lane_is_disturbed_on_its_own() {
+    let config = RaptorConfig::default();
+    let mut payload = Row::ZERO;
+    payload[7] = 0.01;
+    let [still, loaded] = [Row::ZERO, payload]
+        .map(|payload| flown(&config, Interference { payload, ..Interference::default() }, 5));
+    for (lane, (still, loaded)) in still.chunks(6).zip(loaded.chunks(6)).enumerate() {
+        assert_eq!(still != loaded, lane == 7, "lane {lane}");
+    }
+}
+
+#[test]
+fn a_vehicle_goes_on_from_where_it_is_put() {
+    let body = Body {
+        position: [0.3, -0.1, 0.2],
+        orientation: [0.0, 1.0, 0.0, 0.0],
+        velocity: [0.1, 0.2, -0.3],
+        angular_velocity: [0.0; 3],
+    };
+    let config = RaptorConfig::default();
+    let mut env = config.make(2, SEED);
+    let block = &mut env.blocks()[0];
+    block.reset(u32::MAX);
+    let other = block.telemetry(1);
+    block.put(0, &body);
+    let it = block.telemetry(0);
+    assert_eq!((it.position, it.velocity, it.orientation), (body.position, body.velocity, body.orientation));
+    assert_eq!(block.telemetry(1), other);
+    block.interfere(Interference { rotor_efficiency: [Row::ZERO; 4], ..Interference::default() });
+    block.step(&[Row::ZERO; 4]);
+    // Without thrust it falls, upside down or not.
+    let fallen = block.telemetry(0);
+    assert!((fallen.velocity[2] - (-0.3 - 0.0981)).abs() < 1e-6 && (fallen.velocity[0] - 0.1).abs() < 1e-7);
 }

@@ -5,3 +5,4 @@
 
 mod apg;
 mod flight;
+mod geometric;

@@ -4,7 +4,7 @@ use eyas_sim::{
     Disturbance, HeldStep, LaggedStep, State, Vehicle, VehicleParameters, step_held, step_lagged,
 };
 
-use crate::vehicles::{asymmetric, asymmetric_parameters, body, normals};
+use crate::vehicles::{asymmetric, body, normals, parameters};
 
 const DT: f64 = 0.01;
 
@@ -15,7 +15,7 @@ fn aligned() -> Vehicle<f64> {
         rotor_thrust_directions: [[0.0, 0.0, 1.0]; 4],
         inertia: diagonal(2.0e-3, 2.5e-3, 4.0e-3),
         inertia_inverse: diagonal(500.0, 400.0, 250.0),
-        ..asymmetric_parameters()
+        ..parameters()
     })
 }
 

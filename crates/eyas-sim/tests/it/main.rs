@@ -6,4 +6,6 @@
 mod adjoint;
 mod aligned;
 mod conservation;
+mod control;
+mod courses;
 mod vehicles;

@@ -4,10 +4,10 @@ use eyas_lanes::Stream;
 use eyas_sim::{ActionLimit, Body, Vehicle, VehicleParameters};
 
 pub(crate) fn asymmetric() -> Vehicle<f64> {
-    Vehicle::new(&asymmetric_parameters())
+    Vehicle::new(&parameters())
 }
 
-pub(crate) fn asymmetric_parameters() -> VehicleParameters {
+pub(crate) fn parameters() -> VehicleParameters {
     let inertia = [[2.0e-3, 1.0e-4, -2.0e-4], [1.0e-4, 2.5e-3, 3.0e-4], [-2.0e-4, 3.0e-4, 4.0e-3]];
     VehicleParameters {
         rotor_positions: [[0.11, -0.1, 0.01], [-0.09, -0.12, 0.0], [-0.1, 0.1, 0.02], [0.12, 0.09, -0.01]],

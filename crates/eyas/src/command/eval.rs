@@ -5,18 +5,24 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
-use eyas_learn::{Evaluation, Pilot, evaluate};
+use eyas_learn::{Evaluation, evaluate};
 use eyas_run::{Layers, Origin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::torture;
 use crate::arguments::Eval;
 use crate::configuration;
-use crate::crew::{envs_of, read_fleet_for};
+use crate::crew::{envs_of, read_fleet_for, vehicles_of};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report;
+use crate::seat::seat;
 use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
+use crate::trajectory;
+
+/// Episodes, if not said otherwise.
+const EPISODES: usize = 1000;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,21 +39,25 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
 }
 
 fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
+    if arguments.suite.is_some() {
+        return torture::run::<T>(arguments);
+    }
+    let [checkpoint] = &arguments.checkpoint[..] else {
+        return Err(Failure::new("`--checkpoint`: an evaluation flies one policy")
+            .hint("`--suite torture` flies several side by side"));
+    };
     let mut layers = Layers::documented(&Config::<T>::default())?;
+    if let Some(asked) = &arguments.trajectory {
+        trajectory::layer(&mut layers, trajectory::find::<T>(Some(asked))?.1)?;
+    }
     layer::<T>(&mut layers, &arguments.flight)?;
-    if arguments.flight.video.video {
-        return Err(Failure::new("`--video`: an evaluation records none")
-            .hint("`eyas play --video` records a flight of the policy"));
-    }
+    refuse(arguments)?;
+    let episodes = arguments.episodes.unwrap_or(EPISODES);
     let steps = arguments.steps.unwrap_or(T::EVALUATION_STEPS);
-    if arguments.flight.num_envs.is_some() {
-        return Err(Failure::new("`--num_envs`: an evaluation flies one env for each episode")
-            .hint("give `--episodes N` instead"));
-    }
-    if arguments.episodes == 0 || steps == 0 {
+    if episodes == 0 || steps == 0 {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
-    layers.set("env.scene.num_envs", arguments.episodes, Origin::flag("--episodes"))?;
+    layers.set("env.scene.num_envs", episodes, Origin::flag("--episodes"))?;
     allow_steps::<T>(&mut layers, steps)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
@@ -56,11 +66,11 @@ fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
 
-    let loaded = arguments.policy.load()?;
-    let fleet = fleet_of::<T>(arguments)?;
-    let mut env = envs_of(&config.env, &fleet, arguments.episodes, config.agent.seed);
-    let pilot = Pilot::new(&loaded.policy, env.spec())?;
-    let evaluation = evaluate(env.as_mut(), &pilot, None, steps);
+    let fleet = fleet_of::<T>(arguments, episodes)?;
+    let mut env = envs_of(&config.env, &fleet, episodes, config.agent.seed);
+    let vehicles = vehicles_of(&config.env, &fleet);
+    let pilot = seat(checkpoint, &arguments.reading.load_options(), &vehicles, env.spec())?;
+    let evaluation = evaluate(env.as_mut(), pilot.as_ref(), None, steps);
     let summary = evaluation.summary();
     if let Some(path) = &arguments.per_vehicle {
         write_file(path, table(&fleet, &evaluation).as_bytes())?;
@@ -81,14 +91,26 @@ fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
     })
 }
 
+/// Refuses flags that an evaluation has no use for.
+pub(super) fn refuse(arguments: &Eval) -> Result<(), Failure> {
+    if arguments.flight.video.video {
+        return Err(Failure::new("`--video`: an evaluation records none")
+            .hint("`eyas play --video` records a flight of the policy"));
+    }
+    if arguments.flight.num_envs.is_some() {
+        return Err(Failure::new("`--num_envs`: an evaluation flies one env for each episode")
+            .hint("give `--episodes N` instead"));
+    }
+    Ok(())
+}
+
 /// The vehicles of `--vehicles`, or none.
-fn fleet_of<T: Flyable>(arguments: &Eval) -> Result<Vec<Craft>, Failure> {
+pub(super) fn fleet_of<T: Flyable>(arguments: &Eval, episodes: usize) -> Result<Vec<Craft>, Failure> {
     let Some(path) = &arguments.vehicles else { return Ok(Vec::new()) };
     let fleet = read_fleet_for::<T>("--vehicles", path)?;
-    if arguments.episodes < fleet.len() {
+    if episodes < fleet.len() {
         return Err(Failure::new(format!(
-            "`--episodes {}` for {} vehicles, expected at least one for each",
-            arguments.episodes,
+            "`--episodes {episodes}` for {} vehicles, expected at least one for each",
             fleet.len()
         )));
     }

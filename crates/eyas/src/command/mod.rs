@@ -14,6 +14,7 @@ pub(crate) mod play;
 pub(crate) mod plot;
 pub(crate) mod report;
 pub(crate) mod task;
+pub(crate) mod torture;
 pub(crate) mod train;
 pub(crate) mod vehicles;
 pub(crate) mod view;

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice;
 
 use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task, read_fleet, vehicles};
 use eyas_formats::atomic;
-use eyas_learn::Pilot;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_view::{Airframe, Caption, View};
 use schemars::JsonSchema;
@@ -19,8 +19,10 @@ use crate::crew::{FOLDER, VEHICLE};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, Stage};
+use crate::seat::{is_geometric, seat};
 use crate::setup::{self, AgentConfig, check, layer};
 use crate::tracking::Recorder;
+use crate::trajectory;
 use crate::video::{
     Defaults, Flown, MOST_ENVS, Plan, mass, motor_names, record_flights, vehicle_name, videos_of,
 };
@@ -59,16 +61,17 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     let fleet = fleet_of::<T>(&arguments.vehicles)?;
     let shown = Defaults { view: View::Chase, num_envs: fleet.len().clamp(1, MOST_ENVS) };
     let film = Plan::of(&arguments.flight.video, shown)?;
-    let loaded = arguments.policy.load()?;
     let mut envs = envs_of(&config.env, &fleet, config.agent.seed);
     let spec = envs[0].spec().clone();
-    let pilot = Pilot::new(&loaded.policy, &spec)?;
+    let (checkpoint, options) = (&arguments.policy.checkpoint, arguments.policy.load_options());
+    let pilot = seat(checkpoint, &options, slice::from_ref(config.env.vehicle()), &spec)?;
     let bar = setup::progress(arguments.flight.quiet, "play", u64::from(arguments.max_steps), "steps");
-    let flight = Recorder::fly(&mut envs, &pilot, arguments.max_steps, &bar, &interrupt);
+    let flight = Recorder::fly(&mut envs, pilot.as_ref(), arguments.max_steps, &bar, &interrupt);
     drop(bar);
 
     let run = RunDir::create_flight(ROOT, &config.agent.experiment_name, &config.agent.run_name)?;
-    let statistics = flight.statistics(&arguments.policy.checkpoint, trajectory, config.env.control_period());
+    let statistics =
+        flight.statistics(&arguments.policy.checkpoint, &trajectory, config.env.control_period());
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
     flight.write_arrays(&run, config.env.control_period())?;
     if let Some(film) = &film {
@@ -113,16 +116,22 @@ fn fly_live<T: Flyable>(
             Failure::new("`--video`: a live flight is not recorded").hint("leave out `--web` or `--video`")
         );
     }
+    if is_geometric(&arguments.policy.checkpoint) {
+        return Err(Failure::new("`--checkpoint se3`: a live flight is one of a policy's file")
+            .hint("leave out `--web`"));
+    }
     let (layers, trajectory) = layers_of::<T>(arguments, arguments.trajectory.as_deref())?;
     live::check_num_envs(layers.section::<T>("env")?.num_envs())?;
-    let along = |name: &'static str| Ok((name, configure::<T>(arguments, Some(name))?.0.env));
+    let along = |name: &str| Ok((name.to_owned(), configure::<T>(arguments, Some(name))?.0.env));
+    let mut trajectories =
+        T::trajectories().into_iter().map(|(name, _)| along(name)).collect::<Result<Vec<_>, Failure>>()?;
+    if !trajectories.iter().any(|(name, _)| *name == trajectory) {
+        trajectories.push(along(&trajectory)?);
+    }
     let stage = Stage {
         activity: "play".into(),
         step_unit: String::new(),
-        trajectories: T::trajectories()
-            .into_iter()
-            .map(|(name, _)| along(name))
-            .collect::<Result<_, Failure>>()?,
+        trajectories,
         trajectory,
         checkpoint: arguments.policy.checkpoint.clone(),
         options: arguments.policy.load_options(),
@@ -138,10 +147,7 @@ fn fly_live<T: Flyable>(
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure<T: Flyable>(
-    arguments: &Play,
-    trajectory: Option<&str>,
-) -> Result<(Config<T>, &'static str), Failure> {
+fn configure<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(Config<T>, String), Failure> {
     let (layers, trajectory) = layers_of::<T>(arguments, trajectory)?;
     let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
@@ -150,28 +156,14 @@ fn configure<T: Flyable>(
 }
 
 /// The configuration along a trajectory, by default the last that the task has.
-fn layers_of<T: Flyable>(
-    arguments: &Play,
-    trajectory: Option<&str>,
-) -> Result<(Layers, &'static str), Failure> {
+fn layers_of<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(Layers, String), Failure> {
     let mut layers = Layers::documented(&Config::<T>::default())?;
-    let mut trajectories = T::trajectories();
-    if let Some(asked) = trajectory {
-        let names: Vec<&str> = trajectories.iter().map(|(name, _)| *name).collect();
-        let message = format!("`--trajectory {asked}`: unknown, task `{}` flies {}", T::ID, names.join(", "));
-        trajectories.retain(|(name, _)| *name == asked);
-        if trajectories.is_empty() {
-            return Err(Failure::new(message));
-        }
-    }
-    let (trajectory, settings) = trajectories.pop().expect("every task flies something");
+    let (trajectory, settings) = trajectory::find::<T>(trajectory)?;
     layers.set("env.scene.num_envs", NUM_ENVS, Origin::Preset("play".into()))?;
     for (key, value) in T::play() {
         layers.set(key, value, Origin::Preset("play".into()))?;
     }
-    for (key, value) in settings {
-        layers.set(key, value, Origin::flag("--trajectory"))?;
-    }
+    trajectory::layer(&mut layers, settings)?;
     layer::<T>(&mut layers, &arguments.flight)?;
     if arguments.max_steps == 0 {
         return Err(Failure::new("`--max_steps` is 0, expected at least 1"));

@@ -88,13 +88,13 @@ impl Flight {
 
 fn stage<T: Flyable>(run: &RunDir, checkpoint: PathBuf, num_envs: usize) -> Result<Stage<T>, ConfigError> {
     let trajectories = T::trajectories();
-    let trajectory = trajectories.last().expect("every task flies something").0;
+    let trajectory = trajectories.last().expect("every task flies something").0.to_owned();
     Ok(Stage {
         activity: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         step_unit: step_unit(run).into(),
         trajectories: trajectories
             .into_iter()
-            .map(|(name, settings)| Ok((name, env_of(run.path(), num_envs, settings)?)))
+            .map(|(name, settings)| Ok((name.to_owned(), env_of(run.path(), num_envs, settings)?)))
             .collect::<Result<_, ConfigError>>()?,
         trajectory,
         checkpoint,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use eyas_env::{Interference, TaskConfig};
+use eyas_lanes::Row;
 use eyas_web::Control;
 
 /// A push accelerates by the weight for so long, s: about 1 m/s.
@@ -68,12 +69,19 @@ impl Disturbances {
         let (y, x) = libm::sincos(value(DIRECTION).to_radians());
         let force = share * self.weight;
         let interference = Interference {
-            force_world: [force * x, force * y, 0.0],
-            mass_factor: value(MASS),
-            rotor_efficiency: [0, 1, 2, 3].map(|motor| 1.0 - 0.01 * value(&format!("{LOSS}{motor}"))),
+            force_world: [force * x, force * y, 0.0].map(everywhere),
+            mass_factor: everywhere(value(MASS)),
+            rotor_efficiency: [0, 1, 2, 3]
+                .map(|motor| everywhere(1.0 - 0.01 * value(&format!("{LOSS}{motor}")))),
+            ..Interference::default()
         };
         (interference, (0.001 * value(DELAY) / self.period_s).round() as usize)
     }
+}
+
+/// The same for each vehicle of a block.
+fn everywhere(value: f64) -> Row {
+    Row::splat(value as f32)
 }
 
 fn controls(period_s: f64, motors: &[String; 4]) -> Vec<Control> {
@@ -118,8 +126,10 @@ mod tests {
         }
         let (now, delay) = it.now();
         let half_weight = 0.5 * 0.0282 * 9.81;
-        assert!(now.force_world[0].abs() < 1e-12 && (now.force_world[1] - half_weight).abs() < 1e-12);
-        assert_eq!((now.mass_factor, now.rotor_efficiency, delay), (1.5, [1.0, 1.0, 0.75, 1.0], 3));
+        let force = now.force_world.map(|row| f64::from(row[9]));
+        assert!(force[0].abs() < 1e-8 && (force[1] - half_weight).abs() < 1e-8);
+        let efficiency = now.rotor_efficiency.map(|row| row[9]);
+        assert_eq!((now.mass_factor[9], efficiency, delay), (1.5, [1.0, 1.0, 0.75, 1.0], 3));
     }
 
     #[test]

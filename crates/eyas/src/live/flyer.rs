@@ -1,10 +1,8 @@
 //! A policy in envs of its own, one control step at a time, without end.
 
-use std::collections::VecDeque;
-
 use eyas_env::{EnvBlock, Interference, VecEnv};
-use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::{Pilot, each_block};
+use eyas_lanes::{BLOCK, Row};
+use eyas_learn::{DelayLine, Pilot, each_block};
 use eyas_policy::{Inference, Scratch};
 use eyas_web::{Poses, VehiclePose};
 
@@ -26,8 +24,7 @@ struct Memory {
     state: Vec<Row>,
     scratch: Scratch,
     action: Vec<Row>,
-    /// Actions that wait for their effect, the oldest first.
-    late: VecDeque<Vec<Row>>,
+    late: DelayLine,
     /// Bits of the lanes whose episode has just begun.
     fresh: u32,
     episodes: u32,
@@ -69,10 +66,10 @@ impl Flyer {
     }
 
     /// Changes what happens to the vehicles from now on; the delay is in control steps.
-    pub(crate) fn disturb(&mut self, interference: Interference, delay: usize) {
+    pub(crate) fn disturb(&mut self, interference: &Interference, delay: usize) {
         self.delay = delay;
         for block in self.env.blocks() {
-            block.interfere(interference);
+            block.interfere(interference.clone());
         }
     }
 
@@ -114,8 +111,7 @@ impl Memory {
         block.observe(&mut self.observation);
         let features = &self.observation[pilot.features.clone()];
         pilot.inference.act(features, &mut self.state, &mut self.scratch, &mut self.action);
-        self.enqueue(delay);
-        let outcome = block.step(&self.late[0]);
+        let outcome = block.step(self.late.pass(&self.action, delay, self.fresh));
         let ended = block.ended();
         self.crashes += (outcome.terminated & used).count_ones();
         self.episodes += (ended & used).count_ones();
@@ -124,46 +120,5 @@ impl Memory {
             block.reset(ended);
             Inference::forget(&mut self.state, ended);
         }
-    }
-
-    /// Lines the action up so that the first in line is the one given `delay` steps ago. An episode begins as if its
-    /// first action had been given before.
-    fn enqueue(&mut self, delay: usize) {
-        for lane in lanes_of(self.fresh) {
-            for waiting in &mut self.late {
-                for (waiting, action) in waiting.iter_mut().zip(&self.action) {
-                    waiting[lane] = action[lane];
-                }
-            }
-        }
-        self.late.push_back(self.action.clone());
-        while self.late.len() > delay + 1 {
-            self.late.pop_front();
-        }
-        // A delay that has just grown holds the oldest action meanwhile.
-        while self.late.len() <= delay {
-            self.late.push_front(self.late[0].clone());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_action_waits_as_many_steps_as_the_delay() {
-        let mut memory = Memory::default();
-        let mut effects = Vec::new();
-        for (step, delay) in [0, 0, 2, 2, 2, 2, 0].into_iter().enumerate() {
-            memory.action = vec![Row::splat(step as f32)];
-            memory.enqueue(delay);
-            effects.push(memory.late[0][0][5] as usize);
-        }
-        assert_eq!(effects, [0, 1, 1, 1, 2, 3, 6]);
-        memory.fresh = 1 << 5;
-        memory.action = vec![Row::splat(9.0)];
-        memory.enqueue(1);
-        assert_eq!([4, 5].map(|lane| memory.late[0][0][lane] as usize), [6, 9]);
     }
 }

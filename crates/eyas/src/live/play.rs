@@ -33,9 +33,9 @@ pub(crate) struct Stage<T> {
     /// What the curves count, where there are any.
     pub(crate) step_unit: String,
     /// The task along each trajectory, by its name.
-    pub(crate) trajectories: Vec<(&'static str, T)>,
+    pub(crate) trajectories: Vec<(String, T)>,
     /// The one to start with.
-    pub(crate) trajectory: &'static str,
+    pub(crate) trajectory: String,
     /// The policy; the others of its folder can be chosen.
     pub(crate) checkpoint: PathBuf,
     pub(crate) options: LoadOptions,
@@ -85,7 +85,7 @@ pub(crate) fn play<T: Flyable>(
 
 struct Flight<'a, T> {
     stage: &'a Stage<T>,
-    trajectory: &'static str,
+    trajectory: &'a str,
     policy: String,
     /// Those that can be chosen.
     policies: Vec<String>,
@@ -97,13 +97,13 @@ struct Flight<'a, T> {
 
 impl<'a, T: Flyable> Flight<'a, T> {
     fn start(stage: &'a Stage<T>) -> Result<Self, Failure> {
-        let env = env_of(stage, stage.trajectory);
+        let env = env_of(stage, &stage.trajectory);
         let made = env.make(env.num_envs(), stage.seed);
         let motors = motor_names(made.spec());
         let pilot = pilot_of(stage, &stage.checkpoint)?;
         Ok(Self {
             stage,
-            trajectory: stage.trajectory,
+            trajectory: &stage.trajectory,
             policy: file_name(&stage.checkpoint),
             policies: policies_beside(&stage.checkpoint),
             flyer: Flyer::new(made, pilot.clone()),
@@ -122,7 +122,7 @@ impl<'a, T: Flyable> Flight<'a, T> {
         Scene {
             controls: self.disturbances.controls().to_vec(),
             can_push: true,
-            trajectories: stage.trajectories.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            trajectories: stage.trajectories.iter().map(|(name, _)| name.clone()).collect(),
             policies: self.policies.clone(),
             ..scene(&stage.activity, &stage.step_unit, self.env(), self.env().num_envs())
         }
@@ -154,7 +154,7 @@ impl<'a, T: Flyable> Flight<'a, T> {
 
     fn disturb(&mut self) {
         let (interference, delay) = self.disturbances.now();
-        self.flyer.disturb(interference, delay);
+        self.flyer.disturb(&interference, delay);
     }
 
     fn restart(&mut self) {
@@ -198,7 +198,7 @@ fn env_of<'a, T>(stage: &'a Stage<T>, trajectory: &str) -> &'a T {
 
 fn pilot_of<T: Flyable>(stage: &Stage<T>, path: &Path) -> Result<Pilot, Failure> {
     let loaded = load_policy(path, &stage.options)?;
-    let spec = env_of(stage, stage.trajectory).make(1, 0).spec().clone();
+    let spec = env_of(stage, &stage.trajectory).make(1, 0).spec().clone();
     Pilot::new(&loaded.policy, &spec).map_err(|error| Failure::from(error).at(&path.display()))
 }
 

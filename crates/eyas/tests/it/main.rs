@@ -26,5 +26,6 @@ mod refuses_bad_input;
 mod repeats_itself;
 mod replays_dynamics;
 mod reports;
+mod tortures;
 mod trains;
 mod vehicles;

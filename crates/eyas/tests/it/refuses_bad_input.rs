@@ -81,8 +81,8 @@ fn a_value_out_of_range_is_named_with_its_range() {
         &["`--num_envs`", "hint: give `--episodes N`"],
     );
     refused(&it, it.eyas(&format!("play {policy} --max_steps 0")), &["`--max_steps` is 0"]);
-    let lines = ["`--trajectory circle`", "hover, langevin, figure8"];
-    refused(&it, it.eyas(&format!("play {policy} --trajectory circle")), &lines);
+    let lines = ["`--trajectory spiral`", "hover, langevin, circle", "figure8"];
+    refused(&it, it.eyas(&format!("play {policy} --trajectory spiral")), &lines);
     refused(&it, it.eyas("--threads 0 task list"), &["`--threads` is 0"]);
 }
 

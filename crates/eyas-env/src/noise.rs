@@ -1,0 +1,95 @@
+//! Errors of a vehicle's sensors.
+
+use eyas_lanes::{HALVES, LANES, Lanes, Portable, Real, Row, Stream, normals};
+use eyas_sim::matrix_from_quaternion;
+use serde::{Deserialize, Serialize};
+
+use crate::EnvSpec;
+use crate::check::not_negative;
+
+/// Standard deviations of normally distributed errors of what a vehicle measures, each axis on its own, independent from
+/// step to step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SensorNoise {
+    /// Of the position, m. At least 0.
+    pub position_m: f64,
+    /// Of the velocity, m/s. At least 0.
+    pub velocity_m_s: f64,
+    /// Of the attitude: angles about the body axes, rad. At least 0.
+    pub attitude_rad: f64,
+    /// Of the angular velocity, rad/s. At least 0.
+    pub angular_velocity_rad_s: f64,
+}
+
+impl SensorNoise {
+    /// Checks ranges; the message names key, value and range.
+    pub fn validate(&self) -> Result<(), String> {
+        not_negative(&[
+            ("noise.position_m", self.position_m),
+            ("noise.velocity_m_s", self.velocity_m_s),
+            ("noise.attitude_rad", self.attitude_rad),
+            ("noise.angular_velocity_rad_s", self.angular_velocity_rad_s),
+        ])
+    }
+
+    /// Adds errors to the full observation `[num_observations]` of a block whose first env is `first_env`, drawn for an
+    /// episode's step. All features that show the same quantity have the same error.
+    pub fn apply(
+        &self,
+        spec: &EnvSpec,
+        stream: &Stream,
+        [first_env, episode, step]: [u32; 3],
+        observation: &mut [Row],
+    ) {
+        if *self == Self::default() {
+            return;
+        }
+        for half in 0..HALVES {
+            let first = first_env + (half * LANES) as u32;
+            let draw = |index: u32| {
+                normals::<Portable>(&stream.lanes(first, &[episode; LANES], &[step; LANES], index))
+            };
+            let [a, b, c] = [draw(0), draw(1), draw(2)];
+            let position = [a[0], a[1], a[2]];
+            let velocity = [b[0], b[1], b[2]];
+            let attitude = [c[0], c[1], c[2]];
+            let rate = [a[3], b[3], c[3]];
+            let mut start = 0;
+            for part in spec.parts {
+                let rows = &mut observation[start..start + part.width];
+                match part.name {
+                    "position" | "position_error" => added(rows, half, position, self.position_m),
+                    "velocity" | "velocity_error" => added(rows, half, velocity, self.velocity_m_s),
+                    "angular_velocity" => added(rows, half, rate, self.angular_velocity_rad_s),
+                    "rotation_matrix" => turned(rows, half, attitude, self.attitude_rad),
+                    _ => {}
+                }
+                start += part.width;
+            }
+        }
+    }
+}
+
+/// Isotropic, so that the frame does not matter.
+fn added(rows: &mut [Row], half: usize, normal: [Portable; 3], deviation: f64) {
+    for (row, normal) in rows.iter_mut().zip(normal) {
+        row.store(half, normal.mul_add(Portable::constant(deviation), row.load(half)));
+    }
+}
+
+/// The matrix turned about the body axes.
+fn turned(rows: &mut [Row], half: usize, normal: [Portable; 3], deviation: f64) {
+    let [x, y, z] = normal.map(|it| it * Portable::constant(0.5 * deviation));
+    let one = Portable::splat(1.0);
+    let length = z.mul_add(z, y.mul_add(y, x.mul_add(x, one))).sqrt();
+    let turn = matrix_from_quaternion([one / length, x / length, y / length, z / length]);
+    for rows in rows.chunks_exact_mut(3) {
+        let row: [Portable; 3] = [rows[0].load(half), rows[1].load(half), rows[2].load(half)];
+        for (column, target) in rows.iter_mut().enumerate() {
+            let sum =
+                row[2].mul_add(turn[2][column], row[1].mul_add(turn[1][column], row[0] * turn[0][column]));
+            target.store(half, sum);
+        }
+    }
+}

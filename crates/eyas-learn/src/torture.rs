@@ -1,0 +1,452 @@
+//! Flights under disturbances: every controller from the same starts, with the same winds, pushes and errors.
+
+use std::f64::consts::{FRAC_PI_2, PI, TAU};
+
+use eyas_env::{EnvBlock, EnvSpec, Interference, SensorNoise, VecEnv};
+use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
+use eyas_policy::Scratch;
+use eyas_sim::{Body, VehicleParameters};
+use serde::{Deserialize, Serialize};
+
+use crate::controller::Controller;
+use crate::delay::DelayLine;
+use crate::pilot::each_block;
+
+/// How hard the disturbances are, and what a success is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TortureConfig {
+    /// Length of a flight, s. Positive.
+    pub duration_s: f64,
+    /// Laps of the figure-8s, s, from slow to fast. Positive.
+    pub figure8_laps_s: [f64; 3],
+    /// Limit of each axis of the start position, m. At least 0.
+    pub start_position_m: f64,
+    /// Limit of each axis of the start velocity, m/s. At least 0.
+    pub start_velocity_m_s: f64,
+    /// Limit of the start's tilt, rad; of its difference to 90° and 180° under `tilted` and `inverted`. At least 0.
+    pub start_tilt_rad: f64,
+    /// The last part of a flight, s, whose error decides on success. Positive, at most `duration_s`.
+    pub final_s: f64,
+    /// Largest root mean square of the position error over it in a success, m. Positive.
+    pub success_error_m: f64,
+    /// When a push begins and a motor gets weak, s. At least 0.
+    pub onset_s: f64,
+    /// Force of the wind over the weight. At least 0.
+    pub wind_to_weight: f64,
+    /// Force of a push over the weight. At least 0.
+    pub push_to_weight: f64,
+    /// Length of a push, s. At least 0.
+    pub push_s: f64,
+    /// Mass of the payload over the vehicle's. At least 0.
+    pub payload_to_mass: f64,
+    /// Thrust of the weak motor over what it was. In `[0, 1]`.
+    pub motor_efficiency: f64,
+    /// From an action to its effect, s. At least 0, at most 1.
+    pub delay_s: f64,
+    /// Errors of the sensors.
+    pub noise: SensorNoise,
+}
+
+impl Default for TortureConfig {
+    fn default() -> Self {
+        Self {
+            duration_s: 15.0,
+            figure8_laps_s: [10.0, 7.0, 5.0],
+            start_position_m: 0.1,
+            start_velocity_m_s: 0.1,
+            start_tilt_rad: 0.17,
+            final_s: 1.0,
+            success_error_m: 0.3,
+            onset_s: 3.0,
+            wind_to_weight: 0.1,
+            push_to_weight: 1.0,
+            push_s: 0.1,
+            payload_to_mass: 0.2,
+            motor_efficiency: 0.8,
+            delay_s: 0.02,
+            noise: SensorNoise {
+                position_m: 0.01,
+                velocity_m_s: 0.05,
+                attitude_rad: 0.02,
+                angular_velocity_rad_s: 0.1,
+            },
+        }
+    }
+}
+
+impl TortureConfig {
+    /// Checks ranges; the message names key, value and range.
+    pub fn validate(&self) -> Result<(), String> {
+        let [slow, medium, fast] = self.figure8_laps_s;
+        let positive = [
+            ("duration_s", self.duration_s),
+            ("figure8_laps_s", slow.min(medium).min(fast)),
+            ("final_s", self.final_s),
+            ("success_error_m", self.success_error_m),
+        ];
+        let not_negative = [
+            ("start_position_m", self.start_position_m),
+            ("start_velocity_m_s", self.start_velocity_m_s),
+            ("start_tilt_rad", self.start_tilt_rad),
+            ("onset_s", self.onset_s),
+            ("wind_to_weight", self.wind_to_weight),
+            ("push_to_weight", self.push_to_weight),
+            ("push_s", self.push_s),
+            ("payload_to_mass", self.payload_to_mass),
+            ("noise.position_m", self.noise.position_m),
+            ("noise.velocity_m_s", self.noise.velocity_m_s),
+            ("noise.attitude_rad", self.noise.attitude_rad),
+            ("noise.angular_velocity_rad_s", self.noise.angular_velocity_rad_s),
+        ];
+        let within = [
+            ("final_s", self.final_s, self.duration_s, "at most `torture.duration_s`"),
+            ("motor_efficiency", self.motor_efficiency, 1.0, "a share in [0, 1]"),
+            ("delay_s", self.delay_s, 1.0, "at least 0 and at most 1"),
+        ];
+        let bad = |(name, value, expected): (&str, f64, &str)| {
+            Err(format!("`torture.{name}` = {value}, expected {expected}"))
+        };
+        positive
+            .into_iter()
+            .find(|(_, value)| !(*value > 0.0 && value.is_finite()))
+            .map(|(name, value)| (name, value, "a positive number"))
+            .or_else(|| {
+                let found = not_negative.into_iter().find(|(_, value)| !(*value >= 0.0 && value.is_finite()));
+                found.map(|(name, value)| (name, value, "a number of at least 0"))
+            })
+            .or_else(|| {
+                let found = within.into_iter().find(|(_, value, most, _)| !(0.0..=*most).contains(value));
+                found.map(|(name, value, _, expected)| (name, value, expected))
+            })
+            .map_or(Ok(()), bad)
+    }
+}
+
+/// What makes a flight hard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disturbance {
+    /// Nothing.
+    None,
+    /// A horizontal force of random direction over the whole flight.
+    Wind,
+    /// A short horizontal force of random direction.
+    Push,
+    /// A mass at the centre of gravity over the whole flight.
+    Payload,
+    /// A random motor gets weak.
+    MotorLoss,
+    /// Actions take effect late.
+    Delay,
+    /// Sensors err.
+    Noise,
+    /// The start is tilted by about 90° about a random horizontal axis.
+    Tilted,
+    /// The start is upside down, about a random horizontal axis.
+    Inverted,
+}
+
+impl Disturbance {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::None,
+        Self::Wind,
+        Self::Push,
+        Self::Payload,
+        Self::MotorLoss,
+        Self::Delay,
+        Self::Noise,
+        Self::Tilted,
+        Self::Inverted,
+    ];
+
+    /// Its name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Wind => "wind",
+            Self::Push => "push",
+            Self::Payload => "payload",
+            Self::MotorLoss => "motor_loss",
+            Self::Delay => "delay",
+            Self::Noise => "noise",
+            Self::Tilted => "tilted",
+            Self::Inverted => "inverted",
+        }
+    }
+}
+
+/// What one flight came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TortureFlight {
+    /// Root mean square of the position error over the flight, m; after a termination the last error counts on.
+    pub rmse_m: f64,
+    /// Largest position error, m.
+    pub max_error_m: f64,
+    /// Whether it lasted and ended within [`TortureConfig::success_error_m`].
+    pub is_success: bool,
+}
+
+/// Means of flights with 95 % confidence intervals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TortureSummary {
+    /// Flights.
+    pub flights: usize,
+    /// Mean of [`TortureFlight::rmse_m`] and half width of its interval.
+    pub rmse_m: [f64; 2],
+    /// Mean of [`TortureFlight::max_error_m`] and half width of its interval.
+    pub max_error_m: [f64; 2],
+    /// Share of successes, and its interval after Wilson (1927).
+    pub success: [f64; 3],
+}
+
+impl TortureSummary {
+    /// Of at least one flight.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn of(flights: &[TortureFlight]) -> Self {
+        assert!(!flights.is_empty(), "a flight");
+        let count = flights.len() as f64;
+        let mean = |value: fn(&TortureFlight) -> f64| {
+            let mean = flights.iter().map(value).sum::<f64>() / count;
+            let squares = flights.iter().map(|it| (value(it) - mean).powi(2)).sum::<f64>();
+            [mean, Z95 * (squares / (count - 1.0).max(1.0) / count).sqrt()]
+        };
+        let successes = flights.iter().filter(|it| it.is_success).count();
+        let [low, high] = wilson(successes, flights.len());
+        Self {
+            flights: flights.len(),
+            rmse_m: mean(|it| it.rmse_m),
+            max_error_m: mean(|it| it.max_error_m),
+            success: [successes as f64 / count, low, high],
+        }
+    }
+}
+
+/// Two-sided 95 % quantile of the standard normal distribution.
+const Z95: f64 = 1.959_963_984_540_054;
+
+/// The 95 % score interval of a share (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
+fn wilson(successes: usize, count: usize) -> [f64; 2] {
+    let (n, share) = (count as f64, successes as f64 / count as f64);
+    let z2 = Z95 * Z95;
+    let center = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    [(center - half).max(0.0), (center + half).min(1.0)]
+}
+
+/// One disturbance, ready to fly. Draws depend on seed and env only, so every controller meets the same.
+#[derive(Clone, Debug)]
+pub struct Torture<'a> {
+    /// How hard.
+    pub config: &'a TortureConfig,
+    /// What.
+    pub disturbance: Disturbance,
+    /// The vehicles that the envs fly in turns.
+    pub vehicles: &'a [VehicleParameters],
+    /// Of all draws.
+    pub seed: u64,
+}
+
+#[derive(Default)]
+struct Memory {
+    observation: Vec<Row>,
+    state: Vec<Row>,
+    scratch: Scratch,
+    action: Vec<Row>,
+    line: DelayLine,
+    tallies: [Tally; BLOCK],
+}
+
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    error: f64,
+    squares: f64,
+    final_squares: f64,
+    largest: f64,
+    has_ended: bool,
+}
+
+impl Torture<'_> {
+    /// Flies a controller once in every env, whose episodes last long enough.
+    pub fn fly(&self, env: &mut dyn VecEnv, controller: &dyn Controller) -> Vec<TortureFlight> {
+        let spec = env.spec().clone();
+        let num_envs = env.num_envs();
+        let mut memories: Vec<Memory> = Vec::new();
+        memories.resize_with(num_envs.div_ceil(BLOCK), Memory::default);
+        each_block(env, &mut memories, |block, used, memory| {
+            self.fly_block(&spec, block, used, controller, memory);
+        });
+        let steps = steps_in(&spec, self.config.duration_s);
+        let final_steps = steps_in(&spec, self.config.final_s);
+        let tallies = memories.iter().flat_map(|memory| memory.tallies).take(num_envs);
+        tallies.map(|it| it.flight(steps, final_steps, self.config.success_error_m)).collect()
+    }
+
+    fn fly_block(
+        &self,
+        spec: &EnvSpec,
+        block: &mut dyn EnvBlock,
+        used: u32,
+        controller: &dyn Controller,
+        memory: &mut Memory,
+    ) {
+        let steps = |seconds| steps_in(spec, seconds);
+        let (onset, push_end) = (steps(self.config.onset_s), steps(self.config.onset_s + self.config.push_s));
+        let (all, last) = (steps(self.config.duration_s), steps(self.config.final_s));
+        let is_late = self.disturbance == Disturbance::Delay;
+        let delay = if is_late { steps(self.config.delay_s) as usize } else { 0 };
+        let noise = Stream::new(self.seed, "torture/noise");
+        memory.observation.resize(spec.num_observations(), Row::ZERO);
+        memory.action.resize(controller.num_actions(), Row::ZERO);
+        memory.state.resize(controller.state_width(), Row::ZERO);
+        block.reset(u32::MAX);
+        for lane in 0..BLOCK {
+            let body = self.start(block.first_env() + lane as u32);
+            block.put(lane, &body);
+        }
+        let interference = self.interference(block.first_env());
+        for step in 0..all {
+            let acts = match self.disturbance {
+                Disturbance::Push => (onset..push_end).contains(&step),
+                Disturbance::MotorLoss => step >= onset,
+                _ => true,
+            };
+            block.interfere(if acts { interference.clone() } else { Interference::default() });
+            block.observe(&mut memory.observation);
+            if self.disturbance == Disturbance::Noise {
+                let place = [block.first_env(), 0, step];
+                self.config.noise.apply(spec, &noise, place, &mut memory.observation);
+            }
+            let Memory { observation, state, scratch, action, line, .. } = memory;
+            controller.act(block, observation, state, scratch, action);
+            let fresh = if step == 0 { u32::MAX } else { 0 };
+            let live = used & !block.ended();
+            block.step(line.pass(action, delay, fresh));
+            for lane in lanes_of(used) {
+                let is_live = live >> lane & 1 == 1;
+                memory.tallies[lane].count(block, lane, is_live, step + last >= all);
+            }
+        }
+        // The time of no episode runs out before, so those that have ended were terminated.
+        for lane in lanes_of(used & block.ended()) {
+            memory.tallies[lane].has_ended = true;
+        }
+    }
+
+    fn start(&self, env: u32) -> Body<f32> {
+        let config = self.config;
+        let stream = Stream::new(self.seed, "torture/start");
+        let vector =
+            |limit: f64, first: u32| [0, 1, 2].map(|axis| (limit * signed(stream, env, first + axis)) as f32);
+        let about = PI * signed(stream, env, 6);
+        let upright = match self.disturbance {
+            Disturbance::Tilted => FRAC_PI_2,
+            Disturbance::Inverted => PI,
+            _ => 0.0,
+        };
+        let tilt = upright + config.start_tilt_rad * signed(stream, env, 7);
+        let ((sine, cosine), (y, x)) = (libm::sincos(0.5 * tilt), libm::sincos(about));
+        Body {
+            position: vector(config.start_position_m, 0),
+            orientation: [cosine, sine * x, sine * y, 0.0].map(|it| it as f32),
+            velocity: vector(config.start_velocity_m_s, 3),
+            angular_velocity: [0.0; 3],
+        }
+    }
+
+    /// What is done to the vehicles of a block while it acts.
+    fn interference(&self, first_env: u32) -> Interference {
+        let mut interference = Interference::default();
+        let stream = Stream::new(self.seed, "torture/disturbance");
+        for lane in 0..BLOCK {
+            let env = first_env + lane as u32;
+            let vehicle = &self.vehicles[env as usize % self.vehicles.len()];
+            let force = match self.disturbance {
+                Disturbance::Wind => self.config.wind_to_weight,
+                Disturbance::Push => self.config.push_to_weight,
+                _ => 0.0,
+            };
+            let (y, x) = libm::sincos(TAU * f64::from(stream.uniform([env, 0, 0, 0])));
+            let force = force * vehicle.weight();
+            interference.force_world[0][lane] = (force * x) as f32;
+            interference.force_world[1][lane] = (force * y) as f32;
+            if self.disturbance == Disturbance::Payload {
+                interference.payload[lane] = (self.config.payload_to_mass * vehicle.mass) as f32;
+            }
+            if self.disturbance == Disturbance::MotorLoss {
+                let motor = stream.words([env, 0, 0, 1])[0] as usize % 4;
+                interference.rotor_efficiency[motor][lane] = self.config.motor_efficiency as f32;
+            }
+        }
+        interference
+    }
+}
+
+/// Control steps in a time.
+fn steps_in(spec: &EnvSpec, seconds: f64) -> u32 {
+    (seconds * spec.control_rate_hz).round() as u32
+}
+
+/// A number in `[-1, 1)` of an env.
+fn signed(stream: Stream, env: u32, draw: u32) -> f64 {
+    2.0 * f64::from(stream.uniform([env, 0, 0, draw])) - 1.0
+}
+
+impl Tally {
+    fn count(&mut self, block: &dyn EnvBlock, lane: usize, is_live: bool, is_final: bool) {
+        if is_live {
+            let it = block.telemetry(lane);
+            let axes = it.position.iter().zip(it.desired_position);
+            let error = axes.map(|(at, to)| f64::from(at - to).powi(2)).sum::<f64>().sqrt();
+            // The state that ends an episode may be no number.
+            if error.is_finite() {
+                self.error = error;
+            }
+        }
+        let square = self.error * self.error;
+        self.squares += square;
+        self.final_squares += if is_final { square } else { 0.0 };
+        self.largest = self.largest.max(self.error);
+    }
+
+    fn flight(&self, steps: u32, final_steps: u32, most: f64) -> TortureFlight {
+        let rms = |squares: f64, steps: u32| (squares / f64::from(steps)).sqrt();
+        TortureFlight {
+            rmse_m: rms(self.squares, steps),
+            max_error_m: self.largest,
+            is_success: !self.has_ended && rms(self.final_squares, final_steps) <= most,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilsons_interval_is_the_published_one() {
+        // Newcombe (1998), table I: 81 of 263 and 0 of 20.
+        for ((successes, count), expected) in
+            [((81, 263), [0.2553, 0.3662]), ((0, 20), [0.0, 0.1611]), ((1, 29), [0.0061, 0.1718])]
+        {
+            for (found, expected) in wilson(successes, count).into_iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-4, "{successes} of {count}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn intervals_are_those_of_the_mean() {
+        let flight = |rmse_m: f64| TortureFlight { rmse_m, max_error_m: 1.0, is_success: rmse_m < 2.5 };
+        let it = TortureSummary::of(&[1.0, 2.0, 3.0, 4.0].map(flight));
+        assert!((it.rmse_m[0] - 2.5).abs() < 1e-12);
+        // s = √(5/3), n = 4
+        assert!((it.rmse_m[1] - 1.96 * (5.0_f64 / 12.0).sqrt()).abs() < 1e-3);
+        assert_eq!((it.max_error_m, it.success[0]), ([1.0, 0.0], 0.5));
+    }
+}

@@ -1,0 +1,314 @@
+//! Which course, and its parameters.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Vector;
+use crate::vector::{norm, sub};
+
+/// A course of the reference, and the parameters of each kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CourseConfig {
+    /// The kind that is flown; null: none.
+    pub kind: Option<CourseKind>,
+    /// Rest at the spawn point before the course, s. At least 0.
+    pub rest_s: f64,
+    /// Time in which figure-8, circle and Lissajous figure come up to speed, s. At least 0.
+    pub ramp_s: f64,
+    /// A horizontal figure-8.
+    pub figure8: FigureEightConfig,
+    /// A horizontal circle.
+    pub circle: CircleConfig,
+    /// A Lissajous figure.
+    pub lissajous: LissajousConfig,
+    /// A jump.
+    pub step: StepConfig,
+    /// Straight legs with sharp turns.
+    pub zigzag: ZigzagConfig,
+    /// The smoothest way through waypoints.
+    pub minimum_snap: MinimumSnapConfig,
+    /// A recorded or computed flight.
+    pub samples: SamplesConfig,
+}
+
+/// The kinds of courses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CourseKind {
+    /// [`FigureEightConfig`].
+    Figure8,
+    /// [`CircleConfig`].
+    Circle,
+    /// [`LissajousConfig`].
+    Lissajous,
+    /// [`StepConfig`].
+    Step,
+    /// [`ZigzagConfig`].
+    Zigzag,
+    /// [`MinimumSnapConfig`].
+    MinimumSnap,
+    /// [`SamplesConfig`].
+    Samples,
+}
+
+/// A horizontal figure-8 `(a sin φ, b sin 2φ, 0)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FigureEightConfig {
+    /// `a` and `b`, m.
+    pub size_m: [f64; 2],
+    /// Time of a lap, s. Positive.
+    pub lap_s: f64,
+}
+
+/// A horizontal circle `(r sin φ, r (1 − cos φ), 0)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CircleConfig {
+    /// `r`, m.
+    pub radius_m: f64,
+    /// Time of a lap, s. Positive.
+    pub lap_s: f64,
+}
+
+/// A Lissajous figure: `a (sin(n φ + δ) − sin δ)` along each axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LissajousConfig {
+    /// `a` of x, y and z, m.
+    pub size_m: Vector<f64>,
+    /// `n`: oscillations in a lap.
+    pub cycles: [u32; 3],
+    /// `δ`, rad.
+    pub phase_rad: Vector<f64>,
+    /// Time of a lap, s. Positive.
+    pub lap_s: f64,
+}
+
+/// A jump to another point, without a velocity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StepConfig {
+    /// The point, m.
+    pub to_m: Vector<f64>,
+}
+
+/// Straight legs at constant speed, turning sharply, and back the same way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ZigzagConfig {
+    /// How far a leg leads along x, and to and fro along y, m. One of them not 0.
+    pub leg_m: [f64; 2],
+    /// Legs before it turns back. At least 1.
+    pub legs: u32,
+    /// Speed, m/s. At least 0.
+    pub speed_m_s: f64,
+}
+
+/// The way through waypoints, from rest to rest, that has the least integral of squared snap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MinimumSnapConfig {
+    /// The waypoints, m, 2 to 64, flown relative to the first.
+    pub waypoints_m: Vec<Vector<f64>>,
+    /// When each is passed, s, ascending; empty: as `speed_m_s` says.
+    pub times_s: Vec<f64>,
+    /// Length of the straight line between neighbours over its time, m/s, where there are no times. Positive.
+    pub speed_m_s: f64,
+}
+
+/// A flight given by samples, flown relative to the first, with cubic Hermite polynomials between them; it ends at rest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SamplesConfig {
+    /// Ascending times, s; at least 2.
+    pub times_s: Vec<f64>,
+    /// A position for each, m.
+    pub positions_m: Vec<Vector<f64>>,
+    /// A velocity for each, m/s; empty: differences of the neighbours.
+    pub velocities_m_s: Vec<Vector<f64>>,
+}
+
+impl Default for CourseConfig {
+    fn default() -> Self {
+        Self {
+            kind: None,
+            rest_s: 1.0,
+            ramp_s: 2.0,
+            figure8: FigureEightConfig::default(),
+            circle: CircleConfig::default(),
+            lissajous: LissajousConfig::default(),
+            step: StepConfig::default(),
+            zigzag: ZigzagConfig::default(),
+            minimum_snap: MinimumSnapConfig::default(),
+            samples: SamplesConfig::default(),
+        }
+    }
+}
+
+impl Default for FigureEightConfig {
+    /// That of Foundation's point task.
+    fn default() -> Self {
+        Self { size_m: [1.0, 0.5], lap_s: 10.0 }
+    }
+}
+
+impl Default for CircleConfig {
+    fn default() -> Self {
+        Self { radius_m: 0.5, lap_s: 6.0 }
+    }
+}
+
+impl Default for LissajousConfig {
+    fn default() -> Self {
+        Self { size_m: [0.8, 0.5, 0.2], cycles: [2, 3, 1], phase_rad: [0.0; 3], lap_s: 16.0 }
+    }
+}
+
+impl Default for StepConfig {
+    fn default() -> Self {
+        Self { to_m: [0.5, 0.0, 0.0] }
+    }
+}
+
+impl Default for ZigzagConfig {
+    fn default() -> Self {
+        Self { leg_m: [0.3, 0.6], legs: 4, speed_m_s: 0.5 }
+    }
+}
+
+impl Default for MinimumSnapConfig {
+    fn default() -> Self {
+        let waypoints_m =
+            vec![[0.0, 0.0, 0.0], [1.0, 0.5, 0.3], [0.5, 1.2, 0.6], [-0.5, 0.8, 0.2], [0.0, 0.0, 0.0]];
+        Self { waypoints_m, times_s: Vec::new(), speed_m_s: 0.5 }
+    }
+}
+
+/// A parameter of a course is out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` = {found}, expected {expected}")]
+pub struct CourseError {
+    /// The parameter's key within [`CourseConfig`].
+    pub key: String,
+    /// What it holds.
+    pub found: String,
+    /// What would be in the range.
+    pub expected: &'static str,
+}
+
+impl MinimumSnapConfig {
+    /// Most waypoints.
+    pub const MOST: usize = 64;
+
+    /// When each waypoint is passed, s.
+    #[must_use]
+    pub fn times(&self) -> Vec<f64> {
+        if !self.times_s.is_empty() {
+            return self.times_s.clone();
+        }
+        let mut times = vec![0.0];
+        for pair in self.waypoints_m.windows(2) {
+            times.push(times[times.len() - 1] + norm(sub(pair[1], pair[0])) / self.speed_m_s);
+        }
+        times
+    }
+}
+
+/// A check of one number.
+fn check(key: &str, value: f64, holds: bool, expected: &'static str) -> Result<(), CourseError> {
+    if holds { Ok(()) } else { Err(CourseError { key: key.into(), found: value.to_string(), expected }) }
+}
+
+fn positive(key: &str, value: f64) -> Result<(), CourseError> {
+    check(key, value, value > 0.0 && value.is_finite(), "a positive number")
+}
+
+fn not_negative(key: &str, value: f64) -> Result<(), CourseError> {
+    check(key, value, value >= 0.0 && value.is_finite(), "a number of at least 0")
+}
+
+fn finite<'a>(key: &str, values: impl IntoIterator<Item = &'a f64>) -> Result<(), CourseError> {
+    values.into_iter().try_for_each(|value| check(key, *value, value.is_finite(), "finite numbers"))
+}
+
+fn ascending(key: &str, times: &[f64]) -> Result<(), CourseError> {
+    finite(key, times)?;
+    match times.array_windows().find(|[time, next]| next <= time) {
+        Some([_, next]) => check(key, *next, false, "times that ascend"),
+        None => Ok(()),
+    }
+}
+
+fn count(key: &str, found: usize, holds: bool, expected: &'static str) -> Result<(), CourseError> {
+    let found = format!("{found} entries");
+    if holds { Ok(()) } else { Err(CourseError { key: key.into(), found, expected }) }
+}
+
+impl CourseConfig {
+    /// Checks the parameters of the kind that is flown.
+    pub fn validate(&self) -> Result<(), CourseError> {
+        not_negative("rest_s", self.rest_s)?;
+        not_negative("ramp_s", self.ramp_s)?;
+        match self.kind {
+            None => Ok(()),
+            Some(CourseKind::Figure8) => {
+                finite("figure8.size_m", &self.figure8.size_m)?;
+                positive("figure8.lap_s", self.figure8.lap_s)
+            }
+            Some(CourseKind::Circle) => {
+                finite("circle.radius_m", [&self.circle.radius_m])?;
+                positive("circle.lap_s", self.circle.lap_s)
+            }
+            Some(CourseKind::Lissajous) => {
+                finite("lissajous.size_m", &self.lissajous.size_m)?;
+                finite("lissajous.phase_rad", &self.lissajous.phase_rad)?;
+                positive("lissajous.lap_s", self.lissajous.lap_s)
+            }
+            Some(CourseKind::Step) => finite("step.to_m", &self.step.to_m),
+            Some(CourseKind::Zigzag) => {
+                let ZigzagConfig { leg_m, legs, speed_m_s } = &self.zigzag;
+                let length = norm([leg_m[0], leg_m[1], 0.0]);
+                check("zigzag.leg_m", length, length > 0.0 && length.is_finite(), "a leg of some length")?;
+                check("zigzag.legs", f64::from(*legs), *legs > 0, "at least 1")?;
+                not_negative("zigzag.speed_m_s", *speed_m_s)
+            }
+            Some(CourseKind::MinimumSnap) => self.minimum_snap.validate(),
+            Some(CourseKind::Samples) => self.samples.validate(),
+        }
+    }
+}
+
+impl MinimumSnapConfig {
+    fn validate(&self) -> Result<(), CourseError> {
+        let points = &self.waypoints_m;
+        let holds = (2..=Self::MOST).contains(&points.len());
+        count("minimum_snap.waypoints_m", points.len(), holds, "2 to 64 waypoints")?;
+        finite("minimum_snap.waypoints_m", points.iter().flatten())?;
+        if self.times_s.is_empty() {
+            positive("minimum_snap.speed_m_s", self.speed_m_s)?;
+            let shortest = points.windows(2).map(|it| norm(sub(it[1], it[0]))).fold(f64::INFINITY, f64::min);
+            let expected = "neighbours that differ, or `times_s`";
+            return check("minimum_snap.waypoints_m", shortest, shortest > 0.0, expected);
+        }
+        let holds = self.times_s.len() == points.len();
+        count("minimum_snap.times_s", self.times_s.len(), holds, "one for each waypoint, or none")?;
+        ascending("minimum_snap.times_s", &self.times_s)
+    }
+}
+
+impl SamplesConfig {
+    fn validate(&self) -> Result<(), CourseError> {
+        let times = self.times_s.len();
+        count("samples.times_s", times, times >= 2, "at least 2")?;
+        ascending("samples.times_s", &self.times_s)?;
+        let positions = self.positions_m.len();
+        count("samples.positions_m", positions, positions == times, "one for each time")?;
+        finite("samples.positions_m", self.positions_m.iter().flatten())?;
+        let velocities = self.velocities_m_s.len();
+        let holds = velocities == 0 || velocities == times;
+        count("samples.velocities_m_s", velocities, holds, "one for each time, or none")?;
+        finite("samples.velocities_m_s", self.velocities_m_s.iter().flatten())
+    }
+}

@@ -1,0 +1,268 @@
+//! `eyas eval --suite torture`: policies side by side on trajectories under disturbances.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use eyas_env::{Craft, VecEnv};
+use eyas_learn::{Controller, Disturbance, Torture, TortureConfig, TortureSummary};
+use eyas_run::{Layers, Origin};
+use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
+use eyas_view::Heatmap;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::eval::{fleet_of, refuse};
+use crate::arguments::Eval;
+use crate::crew::{envs_of, vehicles_of};
+use crate::failure::Failure;
+use crate::flyable::Flyable;
+use crate::report::say;
+use crate::seat::seat;
+use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
+
+/// Flights of each cell, if not said otherwise.
+const FLIGHTS: usize = 100;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config<T> {
+    env: T,
+    agent: AgentConfig,
+    torture: TortureConfig,
+}
+
+/// What flies where.
+struct Suite<T> {
+    config: Config<T>,
+    fleet: Vec<Craft>,
+    vehicles: Vec<VehicleParameters>,
+    flights: usize,
+}
+
+pub(super) fn run<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
+    refuse(arguments)?;
+    let suite = Suite::<T>::new(arguments)?;
+    let trajectories = trajectories(&suite.config.env, &suite.config.torture);
+    let spec = suite.envs(&suite.config.env).spec().clone();
+    let options = arguments.reading.load_options();
+    let names = names(&arguments.checkpoint)?;
+    let pilots = arguments
+        .checkpoint
+        .iter()
+        .map(|checkpoint| seat(checkpoint, &options, &suite.vehicles, &spec))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    std::fs::create_dir_all(&arguments.out).map_err(|error| {
+        Failure::new(format!("cannot make `--out`: {error}")).at(&arguments.out.display())
+    })?;
+
+    let mut places = Vec::new();
+    for policy in 0..pilots.len() {
+        for trajectory in 0..trajectories.len() {
+            places.extend(Disturbance::ALL.map(|disturbance| (policy, trajectory, disturbance)));
+        }
+    }
+    let fly = |(policy, trajectory, disturbance): (usize, usize, Disturbance)| Cell {
+        policy: names[policy].clone(),
+        trajectory: trajectories[trajectory].0,
+        disturbance: disturbance.name(),
+        summary: suite.fly(pilots[policy].as_ref(), &trajectories[trajectory].1, disturbance),
+    };
+    let cells: Vec<Cell> = places.into_par_iter().map(fly).collect();
+
+    for (name, bytes) in [
+        ("torture.csv", table(&cells).into_bytes()),
+        ("torture.md", markdown(&cells, suite.flights).into_bytes()),
+        ("torture.png", plot(&cells, &names)),
+    ] {
+        let path = arguments.out.join(name);
+        write_file(&path, &bytes)?;
+        eprintln!("{}", path.display());
+    }
+    say(overview(&cells, &names).trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl<T: Flyable> Suite<T> {
+    fn new(arguments: &Eval) -> Result<Self, Failure> {
+        let settings = T::torture().ok_or_else(|| {
+            Failure::new(format!("`--suite torture`: task `{}` ends flights that tilt", T::ID))
+                .hint(format!("fly the suite in `{}`", eyas_env::RAPTOR_TASK))
+        })?;
+        let flights = arguments.episodes.unwrap_or(FLIGHTS);
+        if flights == 0 {
+            return Err(Failure::new("`--episodes` must be at least 1"));
+        }
+        let mut layers = Layers::new(&Config::<T>::default())?;
+        for (key, value) in settings {
+            layers.set(key, value, Origin::Preset("torture".into()))?;
+        }
+        layer::<T>(&mut layers, &arguments.flight)?;
+        layers.set("env.scene.num_envs", flights, Origin::flag("--episodes"))?;
+        let torture: TortureConfig = layers.section("torture")?;
+        check(&layers, torture.validate())?;
+        let period = layers.section::<T>("env")?.control_period();
+        allow_steps::<T>(&mut layers, (torture.duration_s / period).ceil() as u32)?;
+        let config: Config<T> = layers.finish()?;
+        check(&layers, config.env.validate())?;
+        check(&layers, config.agent.validate())?;
+        for (_, env) in trajectories(&config.env, &config.torture) {
+            check(&layers, env.validate())?;
+        }
+        let fleet = fleet_of::<T>(arguments, flights)?;
+        Ok(Self { vehicles: vehicles_of(&config.env, &fleet), config, fleet, flights })
+    }
+
+    fn envs(&self, env: &T) -> Box<dyn VecEnv> {
+        envs_of(env, &self.fleet, self.flights, self.config.agent.seed)
+    }
+
+    fn fly(&self, pilot: &dyn Controller, env: &T, disturbance: Disturbance) -> TortureSummary {
+        let torture = Torture {
+            config: &self.config.torture,
+            disturbance,
+            vehicles: &self.vehicles,
+            seed: self.config.agent.seed,
+        };
+        TortureSummary::of(&torture.fly(self.envs(env).as_mut(), pilot))
+    }
+}
+
+/// The task along each trajectory, by its name.
+fn trajectories<T: Flyable>(env: &T, torture: &TortureConfig) -> Vec<(&'static str, T)> {
+    let figure8 = |lap_s: f64| {
+        let mut course = env.course().clone();
+        course.figure8.lap_s = lap_s;
+        CourseConfig { kind: Some(CourseKind::Figure8), ..course }
+    };
+    let of_kind = |kind: CourseKind| CourseConfig { kind: Some(kind), ..env.course().clone() };
+    let [slow, medium, fast] = torture.figure8_laps_s;
+    [
+        ("hover", None),
+        ("step", Some(of_kind(CourseKind::Step))),
+        ("figure8_slow", Some(figure8(slow))),
+        ("figure8_medium", Some(figure8(medium))),
+        ("figure8_fast", Some(figure8(fast))),
+        ("zigzag", Some(of_kind(CourseKind::Zigzag))),
+    ]
+    .map(|(name, course)| (name, env.with_course(course)))
+    .into()
+}
+
+/// One line of the table.
+struct Cell {
+    policy: String,
+    trajectory: &'static str,
+    disturbance: &'static str,
+    summary: TortureSummary,
+}
+
+/// What the policies are called: by their files, with as much of the folders as tells them apart.
+fn names(checkpoints: &[PathBuf]) -> Result<Vec<String>, Failure> {
+    let name = |path: &Path, parts: usize| {
+        let all: Vec<_> =
+            path.with_extension("").iter().map(|it| it.to_string_lossy().into_owned()).collect();
+        all[all.len().saturating_sub(parts)..].join("/")
+    };
+    let longest = checkpoints.iter().map(|it| it.iter().count()).max().unwrap_or(1);
+    let tells_apart = |names: &Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    let names = (1..=longest)
+        .map(|parts| checkpoints.iter().map(|it| name(it, parts)).collect())
+        .find(tells_apart)
+        .ok_or_else(|| Failure::new("`--checkpoint` names a policy twice"))?;
+    match names.iter().find(|name| name.contains([',', '"', '\n', '\r', '|'])) {
+        Some(name) => Err(Failure::new(format!("policy `{name}` cannot be the name of a line"))
+            .hint("give its file a name without commas, quotes, bars and line breaks")),
+        None => Ok(names),
+    }
+}
+
+fn table(cells: &[Cell]) -> String {
+    let mut text = String::from(
+        "policy,trajectory,disturbance,seeds,rmse_m,rmse_ci95_m,max_error_m,max_error_ci95_m,success,success_ci_low,success_ci_high\n",
+    );
+    for Cell { policy, trajectory, disturbance, summary: it } in cells {
+        let ([rmse, rmse_half], [largest, largest_half]) = (it.rmse_m, it.max_error_m);
+        let [success, low, high] = it.success;
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{policy},{trajectory},{disturbance},{},{rmse},{rmse_half},{largest},{largest_half},{success},{low},{high}",
+            it.flights
+        );
+    }
+    text
+}
+
+fn markdown(cells: &[Cell], flights: usize) -> String {
+    let mut text = format!(
+        "Each line: {flights} flights, the same starts and disturbances for every policy; mean ± half of the 95 % interval.\n\n\
+         | policy | trajectory | disturbance | RMSE, m | largest error, m | success, % |\n|---|---|---|---|---|---|\n"
+    );
+    for Cell { policy, trajectory, disturbance, summary: it } in cells {
+        let [success, low, high] = it.success.map(|share| 100.0 * share);
+        let _ = writeln!(
+            text,
+            "| {policy} | {trajectory} | {disturbance} | {:.3} ± {:.3} | {:.3} ± {:.3} | {success:.0} ({low:.0}–{high:.0}) |",
+            it.rmse_m[0], it.rmse_m[1], it.max_error_m[0], it.max_error_m[1]
+        );
+    }
+    text
+}
+
+/// Policies side by side on each trajectory; where most flights fail an error says little.
+fn plot(cells: &[Cell], names: &[String]) -> Vec<u8> {
+    let trajectories = first_uses(cells, |it| it.trajectory);
+    let columns: Vec<String> = trajectories
+        .iter()
+        .flat_map(|trajectory| names.iter().map(move |name| format!("{trajectory} · {name}")))
+        .collect();
+    let rows = Disturbance::ALL.map(Disturbance::name);
+    let mut values = Vec::with_capacity(cells.len());
+    for row in rows {
+        for trajectory in &trajectories {
+            for name in names {
+                let is_it =
+                    |it: &&Cell| it.policy == *name && it.trajectory == *trajectory && it.disturbance == row;
+                let it = &cells.iter().find(is_it).expect("every cell was flown").summary;
+                values.push(if it.success[0] < 0.5 { f64::NAN } else { it.rmse_m[0] });
+            }
+        }
+    }
+    let width = (60 * columns.len() + 320).clamp(900, 3000);
+    Heatmap::new("Position error under disturbances (–: less than half succeed)", &rows, &columns, &values)
+        .size(width, 860)
+        .x("trajectory · policy", "")
+        .y("disturbance", "")
+        .value("RMSE", "m")
+        .png()
+}
+
+/// Share of successes and mean RMSE over all trajectories.
+fn overview(cells: &[Cell], names: &[String]) -> String {
+    let mut text = format!("{:<24} {:<12} {:>10} {:>10}\n", "policy", "disturbance", "success", "RMSE");
+    for name in names {
+        for disturbance in Disturbance::ALL.map(Disturbance::name) {
+            let own: Vec<&Cell> =
+                cells.iter().filter(|it| it.policy == *name && it.disturbance == disturbance).collect();
+            let mean = |value: fn(&TortureSummary) -> f64| {
+                own.iter().map(|it| value(&it.summary)).sum::<f64>() / own.len() as f64
+            };
+            let success = format!("{:.1} %", 100.0 * mean(|it| it.success[0]));
+            let rmse = format!("{:.3} m", mean(|it| it.rmse_m[0]));
+            let _ = writeln!(text, "{name:<24} {disturbance:<12} {success:>10} {rmse:>10}");
+        }
+    }
+    text
+}
+
+fn first_uses<'a>(cells: &'a [Cell], of: fn(&'a Cell) -> &'a str) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in cells.iter().map(of) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
