@@ -2,6 +2,7 @@
 
 use eyas_lanes::{HALVES, LANES, Lanes, Portable, Real, Row, Stream, normals};
 use eyas_sim::matrix_from_quaternion;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::EnvSpec;
@@ -9,7 +10,7 @@ use crate::check::not_negative;
 
 /// Standard deviations of normally distributed errors of what a vehicle measures, each axis on its own, independent from
 /// step to step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SensorNoise {
     /// Of the position, m. At least 0.

@@ -6,6 +6,7 @@ use eyas_env::{EnvBlock, EnvSpec, Interference, SensorNoise, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::Scratch;
 use eyas_sim::{Body, VehicleParameters};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::controller::Controller;
@@ -13,7 +14,7 @@ use crate::delay::DelayLine;
 use crate::pilot::each_block;
 
 /// How hard the disturbances are, and what a success is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TortureConfig {
     /// Length of a flight, s. Positive.

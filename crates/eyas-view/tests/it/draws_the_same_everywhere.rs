@@ -11,6 +11,13 @@ use eyas_view::{Film, Frame, View};
 
 use crate::script;
 
+/// A film of a policy that remembers so many numbers.
+fn film_with_memory(size: (usize, usize), width: u32) -> Film {
+    let mut scenes = script::scenes(1, View::Top);
+    scenes[0].flight = script::remembering(0.06, 200, width);
+    Film::new(size, 1, scenes)
+}
+
 fn picture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(format!("{name}.png"))
 }
@@ -64,7 +71,7 @@ fn a_memory_is_as_stored() {
     for (name, size, width) in
         [("memory", (960, 540), 16), ("memory_wide", (640, 360), 100), ("memory_small", (200, 200), 16)]
     {
-        assert_drawn(name, &script::film_with_memory(size, width), 60);
+        assert_drawn(name, &film_with_memory(size, width), 60);
     }
 }
 

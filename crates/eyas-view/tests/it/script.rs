@@ -17,7 +17,7 @@ pub(crate) fn flight(lag: f64, steps: u32) -> Flight {
 }
 
 /// The same with a policy that remembers so many numbers.
-fn remembering(lag: f64, steps: u32, width: u32) -> Flight {
+pub(crate) fn remembering(lag: f64, steps: u32, width: u32) -> Flight {
     let mut flight = Flight::new(PERIOD_S);
     for step in 1..=steps {
         let time = f64::from(step) * PERIOD_S + 1.2;
@@ -59,13 +59,6 @@ pub(crate) fn scenes(count: usize, view: View) -> Vec<Scene> {
         view,
     };
     (0..count).map(scene).collect()
-}
-
-/// A film of a policy that remembers so many numbers.
-pub(crate) fn film_with_memory(size: (usize, usize), width: u32) -> Film {
-    let mut scenes = scenes(1, View::Top);
-    scenes[0].flight = remembering(0.06, 200, width);
-    Film::new(size, 1, scenes)
 }
 
 pub(crate) fn film(size: (usize, usize), view: View) -> Film {

@@ -137,17 +137,10 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let mut arena = make_arena(&config, &crew, group.features.clone());
     let shown = shown_env(&config, &crew);
     let live = view.map(|view| Spectacle::start(view, "distill", "epoch", &shown)).transpose()?;
-    let course = Course {
-        activity: "distill",
-        units: ["epoch", "samples"],
-        position: u64::from(progress.epoch),
-        total: u64::from(config.distill.n_epochs),
-        is_quiet: arguments.flight.quiet,
-        has_dashboard: arguments.terminal.tui,
-    };
+    let epoch = progress.epoch;
+    let course = course(arguments, epoch, config.distill.n_epochs);
     let mut journal = Journal::start(&run, live, &course, &interrupt)?;
     journal.configured(&layers, &["env", "agent", "distill"], &METRICS)?;
-    let epoch = progress.epoch;
     let videos = film.map(|plan| {
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
@@ -176,6 +169,18 @@ fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
     let teachers = Arc::clone(&session.crew.teachers);
     distill(&settings, &teachers, &mut arena, &mut progress, &mut session)?;
     session.finish(arguments, &progress)
+}
+
+/// How the terminal shows epochs from one that is done to the last.
+fn course(arguments: &Distill, done: u32, epochs: u32) -> Course<'static> {
+    Course {
+        activity: "distill",
+        units: ["epoch", "samples"],
+        position: u64::from(done),
+        total: u64::from(epochs),
+        is_quiet: arguments.flight.quiet,
+        has_dashboard: arguments.terminal.tui,
+    }
 }
 
 /// All layers, and whether an earlier run goes on.

@@ -11,6 +11,7 @@ use eyas_run::{Layers, Origin};
 use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
 use eyas_view::Heatmap;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::eval::{fleet_of, refuse};
@@ -25,7 +26,7 @@ use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
 /// Flights of each cell, if not said otherwise.
 const FLIGHTS: usize = 100;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<T> {
     env: T,
@@ -94,7 +95,7 @@ impl<T: Flyable> Suite<T> {
         if flights == 0 {
             return Err(Failure::new("`--episodes` must be at least 1"));
         }
-        let mut layers = Layers::new(&Config::<T>::default())?;
+        let mut layers = Layers::documented(&Config::<T>::default())?;
         for (key, value) in settings {
             layers.set(key, value, Origin::Preset("torture".into()))?;
         }
