@@ -19,7 +19,7 @@ pub(crate) struct Recorder {
     num_envs: usize,
     /// Control steps flown.
     pub(crate) steps: usize,
-    /// World frame [m], `[step][env][3]`.
+    /// World frame, m, `[step][env][3]`.
     pub(crate) desired_position: Vec<f32>,
     /// The same.
     pub(crate) actual_position: Vec<f32>,
@@ -128,12 +128,12 @@ impl Recorder {
         left.chunks_exact(3).zip(right.chunks_exact(3)).map(|pair| squares(pair).sqrt()).collect()
     }
 
-    /// Distance to the target [m], `[step][env]`.
+    /// Distance to the target, m, `[step][env]`.
     pub(crate) fn position_errors(&self) -> Vec<f32> {
         Self::distances(&self.actual_position, &self.desired_position)
     }
 
-    /// The same of the velocity [m/s].
+    /// The same of the velocity, m/s.
     pub(crate) fn velocity_errors(&self) -> Vec<f32> {
         Self::distances(&self.actual_velocity, &self.desired_velocity)
     }

@@ -198,7 +198,7 @@ impl Flights {
         pictures
     }
 
-    /// Where each was, and where the target was [m]; the target is last, so that each looks alike in all pictures.
+    /// Where each was, and where the target was, in m; the target is last, so that each looks alike in all pictures.
     fn paths(&self) -> Vec<(String, Vec<[f64; 3]>)> {
         let points = |values: &[f32]| {
             let (points, _) = values.as_chunks::<3>();
