@@ -409,10 +409,10 @@ impl<R: Real, const ALIGNED: bool> Vehicle<R, ALIGNED> {
             let along = two.mul_add(s_x.mul_add(y, -(s_y * x)), push[2]);
             (of_orientation, [zero, zero, self.mass_inverse * along])
         } else {
-            let force = scale(self.mass_inverse, force);
-            let t = cross(imaginary, scale(two, force));
+            let double = scale(two, scale(self.mass_inverse, force));
+            let t = cross(imaginary, double);
             let s = scale_add(w, push, cross(push, imaginary));
-            let [a, b, c] = scale_add(two, cross(force, s), cross(t, push));
+            let [a, b, c] = cross_add(double, s, cross(t, push));
             let of_force = scale_add(two, cross(s, imaginary), push);
             ([dot(push, t), a, b, c], scale(self.mass_inverse, of_force))
         }

@@ -122,7 +122,7 @@ pub struct MinimumSnapConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplesConfig {
-    /// Ascending times, s; at least 2.
+    /// When each sample was taken, s. Ascending, at least 2.
     pub times_s: Vec<f64>,
     /// A position for each, m.
     pub positions_m: Vec<Vector<f64>>,
@@ -247,36 +247,25 @@ fn count(key: &str, found: usize, holds: bool, expected: &'static str) -> Result
 }
 
 impl CourseConfig {
-    /// Checks the parameters of the kind that is flown.
+    /// Checks the parameters of every kind, flown or not; samples there need be only where they are flown.
     pub fn validate(&self) -> Result<(), CourseError> {
         not_negative("rest_s", self.rest_s)?;
         not_negative("ramp_s", self.ramp_s)?;
-        match self.kind {
-            None => Ok(()),
-            Some(CourseKind::Figure8) => {
-                finite("figure8.size_m", &self.figure8.size_m)?;
-                positive("figure8.lap_s", self.figure8.lap_s)
-            }
-            Some(CourseKind::Circle) => {
-                finite("circle.radius_m", [&self.circle.radius_m])?;
-                positive("circle.lap_s", self.circle.lap_s)
-            }
-            Some(CourseKind::Lissajous) => {
-                finite("lissajous.size_m", &self.lissajous.size_m)?;
-                finite("lissajous.phase_rad", &self.lissajous.phase_rad)?;
-                positive("lissajous.lap_s", self.lissajous.lap_s)
-            }
-            Some(CourseKind::Step) => finite("step.to_m", &self.step.to_m),
-            Some(CourseKind::Zigzag) => {
-                let ZigzagConfig { leg_m, legs, speed_m_s } = &self.zigzag;
-                let length = norm([leg_m[0], leg_m[1], 0.0]);
-                check("zigzag.leg_m", length, length > 0.0 && length.is_finite(), "a leg of some length")?;
-                check("zigzag.legs", f64::from(*legs), *legs > 0, "at least 1")?;
-                not_negative("zigzag.speed_m_s", *speed_m_s)
-            }
-            Some(CourseKind::MinimumSnap) => self.minimum_snap.validate(),
-            Some(CourseKind::Samples) => self.samples.validate(),
-        }
+        finite("figure8.size_m", &self.figure8.size_m)?;
+        positive("figure8.lap_s", self.figure8.lap_s)?;
+        finite("circle.radius_m", [&self.circle.radius_m])?;
+        positive("circle.lap_s", self.circle.lap_s)?;
+        finite("lissajous.size_m", &self.lissajous.size_m)?;
+        finite("lissajous.phase_rad", &self.lissajous.phase_rad)?;
+        positive("lissajous.lap_s", self.lissajous.lap_s)?;
+        finite("step.to_m", &self.step.to_m)?;
+        let ZigzagConfig { leg_m, legs, speed_m_s } = &self.zigzag;
+        let length = norm([leg_m[0], leg_m[1], 0.0]);
+        check("zigzag.leg_m", length, length > 0.0 && length.is_finite(), "a leg of some length")?;
+        check("zigzag.legs", f64::from(*legs), *legs > 0, "at least 1")?;
+        not_negative("zigzag.speed_m_s", *speed_m_s)?;
+        self.minimum_snap.validate()?;
+        if self.kind == Some(CourseKind::Samples) { self.samples.validate() } else { Ok(()) }
     }
 }
 
