@@ -27,8 +27,8 @@ pub use raptor::{
     Craft, DisturbancesConfig, DomainRandomization, FlatParameters, FleetError, FleetProblem, FleetSurvey,
     InitConfig, NamedVehicle, Observation, ObservationDelayConfig, Protocol, Quantity, RandomForce,
     RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
-    RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, fits_a_table,
-    fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
+    RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
+    fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
 };
 pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};

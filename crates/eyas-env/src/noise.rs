@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::EnvSpec;
-use crate::check::not_negative;
 
 /// Standard deviations of normally distributed errors of what a vehicle measures, each axis on its own, independent from
 /// step to step.
@@ -24,16 +23,6 @@ pub struct SensorNoise {
 }
 
 impl SensorNoise {
-    /// Checks ranges; the message names key, value and range.
-    pub fn validate(&self) -> Result<(), String> {
-        not_negative(&[
-            ("noise.position_m", self.position_m),
-            ("noise.velocity_m_s", self.velocity_m_s),
-            ("noise.attitude_rad", self.attitude_rad),
-            ("noise.angular_velocity_rad_s", self.angular_velocity_rad_s),
-        ])
-    }
-
     /// Adds errors to the full observation `[num_observations]` of a block whose first env is `first_env`, drawn for an
     /// episode's step. All features that show the same quantity have the same error.
     pub fn apply(

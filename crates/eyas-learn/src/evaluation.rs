@@ -7,6 +7,7 @@ use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_policy::Scratch;
 use serde::Serialize;
 
+use crate::confidence::{Z95, wilson95};
 use crate::controller::Controller;
 use crate::pilot::{Pilot, each_block};
 
@@ -207,13 +208,13 @@ impl Evaluation {
         let mean_square = mean_of(&|it| it.squared_error_sum) / settled;
         let residual =
             mean_of(&|it| (it.squared_error_sum - mean_square * f64::from(it.settled_steps)).powi(2));
-        let ci95_mean_square = 1.96 * residual.sqrt() / (settled * count.sqrt());
+        let ci95_mean_square = Z95 * residual.sqrt() / (settled * count.sqrt());
         let position_rmse = mean_square.sqrt();
         Summary {
             episodes: kept.len(),
             mean_return,
             std_return,
-            ci95_return: 1.96 * std_return / count.sqrt(),
+            ci95_return: Z95 * std_return / count.sqrt(),
             mean_length,
             crash_rate,
             ci95_crash_rate: wilson95(crash_rate, count),
@@ -255,24 +256,12 @@ impl Evaluation {
     }
 }
 
-/// Bounds of the 95 % confidence interval of a share of `count` that was found.
-fn wilson95(share: f64, count: f64) -> [f64; 2] {
-    const Z2: f64 = 1.96 * 1.96;
-    let middle = share + Z2 / (2.0 * count);
-    let half = 1.96 * (share * (1.0 - share) / count + Z2 / (4.0 * count * count)).sqrt();
-    [middle - half, middle + half].map(|bound| (bound / (1.0 + Z2 / count)).clamp(0.0, 1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn confidence_intervals_hold_what_was_found() {
-        // Wilson's interval of 1 in 10 is 0.018 to 0.404 in every textbook's table.
-        let [low, high] = wilson95(0.1, 10.0);
-        assert!((low - 0.018).abs() < 5e-4 && (high - 0.404).abs() < 5e-4, "{low} {high}");
-        assert!(wilson95(0.0, 50.0)[0] < 1e-12);
         let flown = |squared_error_sum| Outcome {
             squared_error_sum,
             settled_steps: 4,

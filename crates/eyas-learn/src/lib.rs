@@ -2,6 +2,7 @@
 
 mod analysis;
 pub mod apg;
+mod confidence;
 mod controller;
 mod delay;
 pub mod distill;

@@ -264,10 +264,8 @@ fn pull_back_body<R: Real, const ALIGNED: bool>(
         (of_orientation[stage], of_force[stage]) =
             vehicle.pull_back_accelerated(stages[stage].orientation, force[stage], back.acceleration[stage]);
     }
-    let each =
-        |it: fn(&Body<R>) -> Vector<R>| [it(&stages[0]), it(&stages[1]), it(&stages[2]), it(&stages[3])];
-    let omega = each(|body| body.angular_velocity);
     let [a, b, c, d] = stages;
+    let omega = [a.angular_velocity, b.angular_velocity, c.angular_velocity, d.angular_velocity];
     let orientations = [a.orientation, b.orientation, c.orientation, d.orientation];
     let mut back = AttitudeBack { stages: orientations, omega, of_omega: zeros };
     let half = R::constant(0.5) * dt;

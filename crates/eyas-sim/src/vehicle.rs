@@ -73,6 +73,18 @@ impl VehicleParameters {
         self.problems().into_iter().next().map_or(Ok(()), Err)
     }
 
+    /// Whether every rotor pushes along the body's z axis with a direction of length 1, and the axes of the body are
+    /// those of its moment of inertia.
+    #[must_use]
+    pub fn is_aligned(&self) -> bool {
+        let is_zero = |value: &f64| *value == 0.0;
+        let along_axes =
+            |m: &[Vector<f64>; 3]| [m[0][1], m[0][2], m[1][0], m[1][2], m[2][0], m[2][1]].iter().all(is_zero);
+        self.rotor_thrust_directions.iter().all(|it| it[..2].iter().all(is_zero) && is_zero(&(it[2] - 1.0)))
+            && along_axes(&self.inertia)
+            && along_axes(&self.inertia_inverse)
+    }
+
     /// Everything that makes no physical sense.
     ///
     /// `J` times `J_inv` is not among it: RLtools writes six decimals, which moves the product of a small vehicle
@@ -155,7 +167,7 @@ pub type RotorSet<R> = [Rotor<R>; 4];
 
 /// Parameters of a vehicle as the dynamics need them.
 ///
-/// `ALIGNED` promises [`is_aligned`](Vehicle::is_aligned), and the dynamics leave out what is multiplied by zero: a third
+/// `ALIGNED` promises [`VehicleParameters::is_aligned`], and the dynamics leave out what is multiplied by zero: a third
 /// of all operations. Results are the same numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Vehicle<R, const ALIGNED: bool = false> {
@@ -386,18 +398,6 @@ impl Vehicle<f64> {
             speed_min: parameters.action_limit.min,
             speed_max: parameters.action_limit.max,
         }
-    }
-
-    /// Whether every rotor pushes along the body's z axis with a direction of length 1, and the axes of the body are
-    /// those of its moment of inertia.
-    #[must_use]
-    pub fn is_aligned(&self) -> bool {
-        let along_axes = |m: &[Vector<f64>; 3]| {
-            (0..3).all(|row| (0..3).all(|column| row == column || m[row][column] == 0.0))
-        };
-        self.rotors.iter().all(|rotor| rotor.force.map(f64::to_bits) == [0.0, 0.0, 1.0].map(f64::to_bits))
-            && along_axes(&self.inertia)
-            && along_axes(&self.inertia_inverse)
     }
 
     /// The same parameters in every lane.

@@ -86,11 +86,17 @@ impl<T: Flyable> Crew<T> {
 
 /// Reads the fleet that a flag names, for a task whose envs take vehicles.
 pub(crate) fn read_fleet_for<T: Flyable>(flag: &str, path: &Path) -> Result<Vec<Craft>, Failure> {
-    if !T::TAKES_VEHICLES {
-        return Err(Failure::new(format!("`{flag}`: task `{}` has a vehicle of its own", T::ID))
-            .hint(format!("fly fleets in `{}`", eyas_env::RAPTOR_TASK)));
-    }
+    takes_vehicles::<T>(flag)?;
     Ok(read_fleet(path)?)
+}
+
+/// Refuses a flag that names vehicles for a task that has one of its own.
+pub(crate) fn takes_vehicles<T: Flyable>(flag: &str) -> Result<(), Failure> {
+    if T::TAKES_VEHICLES {
+        return Ok(());
+    }
+    Err(Failure::new(format!("`{flag}`: task `{}` has a vehicle of its own", T::ID))
+        .hint(format!("fly others in `{}`", eyas_env::RAPTOR_TASK)))
 }
 
 /// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.

@@ -2,7 +2,7 @@
 
 use eyas_env::{
     Craft, DifferentiableTask, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig,
-    VecEnv, vehicles,
+    VecEnv, find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
@@ -143,7 +143,7 @@ impl Flyable for RaptorConfig {
         config.termination.position_threshold = Some(1.0);
         ["arpl", "crazyflie", "flightmare", "fs", "mrs", "soft", "x500"]
             .into_iter()
-            .filter_map(|name| vehicles().iter().find(|it| it.name == name))
+            .filter_map(find_vehicle)
             .map(|it| (it.name, Self { robot: it.parameters(), ..config.clone() }.make(episodes, seed)))
             .collect()
     }

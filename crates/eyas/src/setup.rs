@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eyas_env::{TaskConfig, VehicleFile, find_task, vehicles};
+use eyas_env::{TaskConfig, VehicleFile, find_task, find_vehicle, vehicles};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, atomic};
 use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Flight, Resume};
 use crate::configuration;
+use crate::crew::takes_vehicles;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 
@@ -100,12 +101,9 @@ pub(crate) fn what_flies(flight: &Flight) -> String {
 
 /// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
 fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), Failure> {
-    if !T::TAKES_VEHICLES {
-        return Err(Failure::new(format!("`--vehicle`: task `{}` has a vehicle of its own", T::ID))
-            .hint(format!("fly another one in `{}`", eyas_env::RAPTOR_TASK)));
-    }
+    takes_vehicles::<T>("--vehicle")?;
     let origin = Origin::flag("--vehicle");
-    let robot = if let Some(named) = vehicles().iter().find(|it| it.name == vehicle) {
+    let robot = if let Some(named) = find_vehicle(vehicle) {
         named.parameters()
     } else {
         let file = read_vehicle(Path::new(vehicle))?;
@@ -118,13 +116,17 @@ fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), F
     Ok(())
 }
 
+/// Names of the vehicles that come with the program.
+pub(crate) fn vehicle_names() -> String {
+    vehicles().iter().map(|it| it.name).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads the parameter file of a vehicle.
 pub(crate) fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
-    let names = || vehicles().iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new(format!("cannot read the vehicle: {error}"))
             .at(&path.display())
-            .hint(format!("give a parameter file of RLtools (JSON), or one of {}", names()))
+            .hint(format!("give a parameter file of RLtools (JSON), or one of {}", vehicle_names()))
     })?;
     VehicleFile::parse(&text).map_err(|error| Failure::new(error).at(&path.display()))
 }

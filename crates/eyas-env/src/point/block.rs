@@ -68,7 +68,9 @@ pub(super) struct Shared {
     config: PointConfig,
     course: Option<Course>,
     vehicle: Vehicle<f64>,
-    /// Whether it is [aligned](Vehicle::is_aligned).
+    /// The same in every lane of a block.
+    vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
+    /// Whether it is [aligned](eyas_sim::VehicleParameters::is_aligned).
     aligned: bool,
     lag: SpeedLag,
     max_episode_length: u32,
@@ -79,9 +81,10 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &PointConfig, seed: u64) -> Self {
         Self {
-            aligned: Vehicle::new(&config.robot).is_aligned(),
+            aligned: config.robot.is_aligned(),
             course: course::chosen(&config.flown_course()),
             vehicle: Vehicle::new(&config.robot),
+            vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
@@ -113,7 +116,7 @@ impl PointBlock {
         state.body.orientation[0] = Row::splat(1.0);
         let rest = [Row::ZERO; 3];
         Self {
-            vehicle: shared.rows(),
+            vehicle: shared.vehicle_rows.clone(),
             shared,
             ledger: Ledger::new(first_env),
             state,
@@ -185,7 +188,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.shared.rows(), &mut self.vehicle);
+        interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
         self.push = interference.force_world;
     }
 
@@ -452,11 +455,6 @@ impl Shared {
 
     pub(super) fn is_aligned(&self) -> bool {
         self.aligned
-    }
-
-    /// The vehicle in every lane of a block.
-    fn rows(&self) -> Box<[Row; VEHICLE_NUMBERS]> {
-        Vehicle::rows([&self.config.robot; BLOCK])
     }
 
     pub(super) fn lag(&self) -> SpeedLag {

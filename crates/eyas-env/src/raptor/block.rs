@@ -110,7 +110,7 @@ struct Crafts {
     own: Box<[Row; VEHICLE_NUMBERS]>,
     /// The same as they fly, under an interference.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
-    /// Whether each of them is [aligned](Vehicle::is_aligned).
+    /// Whether each of them is [aligned](eyas_sim::VehicleParameters::is_aligned).
     aligned: bool,
     max_start_position: Row,
     position_threshold: Row,
@@ -124,7 +124,7 @@ impl Crafts {
         let mut crafts = Self {
             vehicle: own.clone(),
             own,
-            aligned: lanes.iter().all(|craft| Vehicle::new(&craft.dynamics).is_aligned()),
+            aligned: lanes.iter().all(|craft| craft.dynamics.is_aligned()),
             max_start_position: Row::ZERO,
             position_threshold: Row::ZERO,
             force_std: Row::ZERO,
@@ -216,8 +216,9 @@ impl RaptorBlock {
 
     /// What pushes the vehicles of one vector of lanes.
     #[inline(always)]
-    pub(super) fn disturbance<L: Lanes>(&self, half: usize) -> Disturbance<L> {
-        Disturbance { force_world: load_vector(&self.force, half), ..Disturbance::none() }
+    fn disturbance<L: Lanes>(&self, half: usize) -> Disturbance<L> {
+        let force_world = add(load_vector(&self.force, half), load_vector(&self.push, half));
+        Disturbance { force_world, ..Disturbance::none() }
     }
 }
 
@@ -512,8 +513,7 @@ impl RaptorBlock {
         let config = &shared.config;
         let mask = L::mask(live);
         let vehicle = self.vehicle::<L, ALIGNED>(half);
-        let mut disturbance = self.disturbance::<L>(half);
-        disturbance.force_world = add(disturbance.force_world, load_vector(&self.push, half));
+        let disturbance = self.disturbance::<L>(half);
         let state = self.state.load::<L>(half);
         let reference = self.reference.load::<L>(half);
         let action = load_motors::<L>(action, half);

@@ -27,4 +27,4 @@ pub use gradient::{RaptorRecord, RaptorSurrogate};
 pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
 pub use sampler::{SamplerConfig, sample_fleet};
 pub use vehicle_file::{DomainRandomization, VehicleFile, VehicleFileError};
-pub use vehicles::{NamedVehicle, vehicles};
+pub use vehicles::{NamedVehicle, find_vehicle, vehicles};

@@ -52,6 +52,12 @@ pub fn vehicles() -> &'static [NamedVehicle] {
     VEHICLES
 }
 
+/// The vehicle of that name.
+#[must_use]
+pub fn find_vehicle(name: &str) -> Option<&'static NamedVehicle> {
+    VEHICLES.iter().find(|vehicle| vehicle.name == name)
+}
+
 impl NamedVehicle {
     /// Its parameters.
     ///

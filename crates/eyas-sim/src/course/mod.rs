@@ -43,7 +43,7 @@ impl Course {
     ///
     /// # Errors
     ///
-    /// If a parameter of the chosen one is out of its range; the others are not looked at.
+    /// As [`CourseConfig::validate`].
     pub fn new(config: &CourseConfig) -> Result<Option<Self>, CourseError> {
         config.validate()?;
         let Some(kind) = config.kind else { return Ok(None) };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
-use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task, read_fleet, vehicles};
+use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task, find_vehicle, read_fleet};
 use eyas_formats::atomic;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_view::{Airframe, Caption, View};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Play;
 use crate::configuration;
-use crate::crew::{FOLDER, VEHICLE};
+use crate::crew::{FOLDER, VEHICLE, takes_vehicles};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, Stage};
@@ -173,23 +173,21 @@ fn layers_of<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(
 
 /// The vehicles of a list of names, parameter files and fleets.
 fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
-    if !list.is_empty() && !T::TAKES_VEHICLES {
-        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", T::ID))
-            .hint(format!("fly others in `{RAPTOR_TASK}`")));
+    if !list.is_empty() {
+        takes_vehicles::<T>("--vehicles")?;
     }
     let mut fleet = Vec::new();
     for path in list {
-        if let Some(named) = vehicles().iter().find(|it| Path::new(it.name) == path) {
+        if let Some(named) = path.to_str().and_then(find_vehicle) {
             fleet.push(named.craft());
             continue;
         }
         if !path.exists() {
-            let names: Vec<&str> = vehicles().iter().map(|it| it.name).collect();
             return Err(Failure::new(format!(
                 "`--vehicles {}`: neither a vehicle nor a file",
                 path.display()
             ))
-            .hint(format!("give a parameter file, a fleet, or one of {}", names.join(", "))));
+            .hint(format!("give a parameter file, a fleet, or one of {}", setup::vehicle_names())));
         }
         let mut crafts = read_fleet(path)?;
         // The vehicle beside a teacher has the teacher's number.

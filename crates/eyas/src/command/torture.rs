@@ -1,8 +1,7 @@
 //! `eyas eval --suite torture`: policies side by side on trajectories under disturbances.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use eyas_env::{Craft, VecEnv};
@@ -19,6 +18,7 @@ use crate::arguments::Eval;
 use crate::crew::{envs_of, vehicles_of};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::place::names_of;
 use crate::report::say;
 use crate::seat::seat;
 use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
@@ -161,17 +161,8 @@ struct Cell {
 
 /// What the policies are called: by their files, with as much of the folders as tells them apart.
 fn names(checkpoints: &[PathBuf]) -> Result<Vec<String>, Failure> {
-    let name = |path: &Path, parts: usize| {
-        let all: Vec<_> =
-            path.with_extension("").iter().map(|it| it.to_string_lossy().into_owned()).collect();
-        all[all.len().saturating_sub(parts)..].join("/")
-    };
-    let longest = checkpoints.iter().map(|it| it.iter().count()).max().unwrap_or(1);
-    let tells_apart = |names: &Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
-    let names = (1..=longest)
-        .map(|parts| checkpoints.iter().map(|it| name(it, parts)).collect())
-        .find(tells_apart)
-        .ok_or_else(|| Failure::new("`--checkpoint` names a policy twice"))?;
+    let paths: Vec<PathBuf> = checkpoints.iter().map(|it| it.with_extension("")).collect();
+    let names = names_of(&paths).ok_or_else(|| Failure::new("`--checkpoint` names a policy twice"))?;
     match names.iter().find(|name| name.contains([',', '"', '\n', '\r', '|'])) {
         Some(name) => Err(Failure::new(format!("policy `{name}` cannot be the name of a line"))
             .hint("give its file a name without commas, quotes, bars and line breaks")),

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eyas_env::{
-    Craft, SamplerConfig, VehicleFile, fits_a_table, fleet_to_csv, fleet_to_json, sample_fleet, survey_fleet,
-    vehicles,
+    Craft, SamplerConfig, VehicleFile, find_vehicle, fits_a_table, fleet_to_csv, fleet_to_json, sample_fleet,
+    survey_fleet, vehicles,
 };
 use eyas_run::{Layers, Origin};
 use flate2::{Compression, write::GzEncoder};
@@ -74,7 +74,7 @@ fn list() -> Result<ExitCode, Failure> {
 
 fn show(vehicle: &str, json: bool) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
-    let named = vehicles().iter().find(|it| it.name == vehicle);
+    let named = find_vehicle(vehicle);
     let file = match named {
         Some(named) => VehicleFile::from(&named.craft()),
         None => read_vehicle(Path::new(vehicle))?,

@@ -7,7 +7,7 @@ use eyas_sim::{Disturbance, State, VEHICLE_NUMBERS, Vehicle, step_lagged};
 /// Vehicles of a fleet in flight, each with its own parameters.
 pub(super) struct Swarm {
     blocks: Vec<Block>,
-    /// Whether every vehicle is [aligned](Vehicle::is_aligned).
+    /// Whether every vehicle is [aligned](eyas_sim::VehicleParameters::is_aligned).
     aligned: bool,
 }
 
@@ -34,7 +34,7 @@ impl Swarm {
         };
         Self {
             blocks: fleet.chunks(BLOCK).map(block).collect(),
-            aligned: fleet.iter().all(|it| Vehicle::new(&it.dynamics).is_aligned()),
+            aligned: fleet.iter().all(|it| it.dynamics.is_aligned()),
         }
     }
 

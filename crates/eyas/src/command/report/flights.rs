@@ -21,6 +21,7 @@ use crate::flyable::Flyable;
 use crate::own_task::{best_policy, env_of, task_of};
 use crate::setup::{load_policy, read_vehicle};
 use crate::tracking::{Recorder, Statistics};
+use crate::trajectory;
 use crate::video::motor_names;
 
 /// Start of the flights.
@@ -32,7 +33,7 @@ const LEAST_M: f64 = 0.2;
 
 /// What flew, from the same start.
 pub(super) struct Flights {
-    pub(super) trajectory: &'static str,
+    pub(super) trajectory: String,
     motors: [String; 4],
     period_s: f64,
     /// Who, and how.
@@ -103,7 +104,7 @@ fn flags(manifest: &Manifest) -> Option<Box<Distill>> {
 }
 
 fn fly_in<T: Flyable>(run: &Run, policy: Seat, interrupt: &Interrupt) -> Result<Flights, Failure> {
-    let (trajectory, settings) = T::trajectories().pop().expect("every task flies something");
+    let (trajectory, settings) = trajectory::find::<T>(None)?;
     let mut env: T = env_of(&run.path, 1, settings)?;
     let mut remarks = Vec::new();
     let mut seats = vec![policy];

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::failure::Failure;
 use crate::live::RunFiles;
 use crate::outcome::Outcome;
+use crate::place::names_of;
 use crate::table::Table;
 
 /// Sections of a run's configuration, each a file below `params`.
@@ -69,7 +70,7 @@ pub(super) fn read_all(folders: &[PathBuf]) -> Result<Vec<Run>, Failure> {
             paths.push(path);
         }
     }
-    let names = names(&paths);
+    let names = names_of(&paths).unwrap_or_else(|| paths.iter().map(|it| it.display().to_string()).collect());
     paths.into_iter().zip(names).map(|(path, name)| Run::read(path, name)).collect()
 }
 
@@ -92,18 +93,6 @@ fn jobs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         return Err(Failure::new("a multirun none of whose jobs has begun").at(&folder.display()));
     }
     Ok(numbered.into_iter().map(|(_, path)| path).collect())
-}
-
-/// As many of the last parts of each path as tell the paths apart.
-fn names(paths: &[PathBuf]) -> Vec<String> {
-    let last = |path: &PathBuf, count: usize| {
-        let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        parts[parts.len().saturating_sub(count)..].join("/")
-    };
-    let longest = paths.iter().map(|path| path.components().count()).max().unwrap_or(1);
-    let all = |count: usize| paths.iter().map(|path| last(path, count)).collect::<Vec<_>>();
-    let are_different = |names: &Vec<String>| (1..names.len()).all(|it| !names[..it].contains(&names[it]));
-    (1..longest).map(all).find(are_different).unwrap_or_else(|| all(longest))
 }
 
 impl Run {
@@ -182,18 +171,5 @@ fn flatten(key: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
             }
         }
         value => _ = settings.insert(key.to_owned(), value.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_as_short_as_they_can_be() {
-        let paths = |paths: [&str; 2]| paths.map(PathBuf::from);
-        assert_eq!(names(&paths(["logs/a", "logs/b/"])), ["a", "b"]);
-        assert_eq!(names(&paths(["x/a/0", "x/b/0"])), ["a/0", "b/0"]);
-        assert_eq!(names(&[PathBuf::from("run")]), ["run"]);
     }
 }

@@ -1,0 +1,34 @@
+//! Intervals that hold a value with 95 % confidence.
+
+/// Standard deviations of a normal distribution on either side of its mean that hold 95 % of it.
+pub(crate) const Z95: f64 = 1.96;
+
+/// The score interval of a share of `count` that was found (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
+pub(crate) fn wilson95(share: f64, count: f64) -> [f64; 2] {
+    const Z2: f64 = Z95 * Z95;
+    let middle = share + Z2 / (2.0 * count);
+    let half = Z95 * (share * (1.0 - share) / count + Z2 / (4.0 * count * count)).sqrt();
+    [middle - half, middle + half].map(|bound| (bound / (1.0 + Z2 / count)).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilsons_interval_is_the_published_one() {
+        // Newcombe (1998), table I: 81 of 263 and 0 of 20.
+        for ((successes, count), expected) in
+            [((81, 263), [0.2553, 0.3662]), ((0, 20), [0.0, 0.1611]), ((1, 29), [0.0061, 0.1718])]
+        {
+            let share = f64::from(successes) / f64::from(count);
+            for (found, expected) in wilson95(share, f64::from(count)).into_iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-4, "{successes} of {count}: {found}");
+            }
+        }
+        // 1 in 10 is 0.018 to 0.404 in every textbook's table.
+        let [low, high] = wilson95(0.1, 10.0);
+        assert!((low - 0.018).abs() < 5e-4 && (high - 0.404).abs() < 5e-4, "{low} {high}");
+        assert!(wilson95(0.0, 50.0)[0] < 1e-12);
+    }
+}
