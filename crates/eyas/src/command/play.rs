@@ -59,6 +59,10 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
     }
     let (config, trajectory) = configure::<T>(arguments, arguments.trajectory.as_deref())?;
     let fleet = fleet_of::<T>(&arguments.vehicles)?;
+    if is_geometric(&arguments.policy.checkpoint) && !fleet.is_empty() {
+        return Err(Failure::new("`--checkpoint se3`: the controller is made for one vehicle")
+            .hint("fly each with `--vehicle`, or several with `eyas eval --vehicles`"));
+    }
     let shown = Defaults { view: View::Chase, num_envs: fleet.len().clamp(1, MOST_ENVS) };
     let film = Plan::of(&arguments.flight.video, shown)?;
     let mut envs = envs_of(&config.env, &fleet, config.agent.seed);

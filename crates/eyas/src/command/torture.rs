@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::eval::{fleet_of, refuse};
 use crate::arguments::Eval;
+use crate::configuration;
 use crate::crew::{envs_of, vehicles_of};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
@@ -44,7 +45,7 @@ struct Suite<T> {
 
 pub(super) fn run<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
     refuse(arguments)?;
-    let suite = Suite::<T>::new(arguments)?;
+    let Some(suite) = Suite::<T>::new(arguments)? else { return Ok(ExitCode::SUCCESS) };
     let trajectories = trajectories(&suite.config.env, &suite.config.torture);
     let spec = suite.envs(&suite.config.env).spec().clone();
     let options = arguments.reading.load_options();
@@ -86,7 +87,8 @@ pub(super) fn run<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
 }
 
 impl<T: Flyable> Suite<T> {
-    fn new(arguments: &Eval) -> Result<Self, Failure> {
+    /// None where the configuration was only to be shown.
+    fn new(arguments: &Eval) -> Result<Option<Self>, Failure> {
         let settings = T::torture().ok_or_else(|| {
             Failure::new(format!("`--suite torture`: task `{}` ends flights that tilt", T::ID))
                 .hint(format!("fly the suite in `{}`", eyas_env::RAPTOR_TASK))
@@ -105,6 +107,9 @@ impl<T: Flyable> Suite<T> {
         check(&layers, torture.validate())?;
         let period = layers.section::<T>("env")?.control_period();
         allow_steps::<T>(&mut layers, (torture.duration_s / period).ceil() as u32)?;
+        if configuration::show(&layers, &arguments.flight.configuration)? {
+            return Ok(None);
+        }
         let config: Config<T> = layers.finish()?;
         check(&layers, config.env.validate())?;
         check(&layers, config.agent.validate())?;
@@ -112,7 +117,7 @@ impl<T: Flyable> Suite<T> {
             check(&layers, env.validate())?;
         }
         let fleet = fleet_of::<T>(arguments, flights)?;
-        Ok(Self { vehicles: vehicles_of(&config.env, &fleet), config, fleet, flights })
+        Ok(Some(Self { vehicles: vehicles_of(&config.env, &fleet), config, fleet, flights }))
     }
 
     fn envs(&self, env: &T) -> Box<dyn VecEnv> {

@@ -57,6 +57,15 @@ fn policies_fly_the_same_disturbances_side_by_side() {
 }
 
 #[test]
+fn the_suite_shows_its_configuration() {
+    let it = Workspace::empty();
+    let command = format!("eval {RAPTOR} --suite torture --checkpoint se3 --out none torture.delay_s=0.05");
+    let shown = it.eyas(&format!("{command} --cfg job --package torture")).succeed();
+    assert!(shown.lines().any(|line| line == "delay_s: 0.05"), "{shown}");
+    assert!(!it.path("none").exists());
+}
+
+#[test]
 fn the_suite_says_what_it_cannot_do() {
     let it = Workspace::empty();
     let suite = |flags: &str, parts: &[&str]| {
@@ -78,6 +87,8 @@ fn the_suite_says_what_it_cannot_do() {
     it.eyas(&format!("eval {RAPTOR} --checkpoint se3 --checkpoint {}", student()))
         .fail_with(&["flies one policy", "--suite torture"]);
     it.eyas(&format!("play {RAPTOR} --checkpoint se3 --web 127.0.0.1:0")).fail_with(&["`--checkpoint se3`"]);
+    it.eyas(&format!("play {RAPTOR} --checkpoint se3 --vehicles x500,mrs"))
+        .fail_with(&["`--checkpoint se3`: the controller is made for one vehicle", "--vehicle`"]);
 }
 
 #[test]
