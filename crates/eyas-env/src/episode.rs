@@ -101,6 +101,11 @@ impl Ledger {
     /// Counts a step of the episodes that were live, of which those in `causes`, one mask for each
     /// terminating condition, and those that reach `limit` control steps end.
     pub(crate) fn advance(&mut self, reward: Row, causes: &[u32], limit: u32) -> Step {
+        self.advance_or_cut(reward, causes, limit, 0)
+    }
+
+    /// [`advance`](Self::advance) of a task that may cut episodes short of the limit, as if their time were over.
+    pub(crate) fn advance_or_cut(&mut self, reward: Row, causes: &[u32], limit: u32, cut: u32) -> Step {
         let live = !self.ended;
         let mut late = 0;
         for lane in 0..BLOCK {
@@ -110,7 +115,7 @@ impl Ledger {
             self.length[lane] += counts;
             late |= u32::from(self.age[lane] >= limit) << lane;
         }
-        let truncated = late & live;
+        let truncated = (late | cut) & live;
         let terminated = causes.iter().fold(0, |lanes, cause| lanes | cause) & live;
         let ends = terminated | truncated;
         for lane in lanes_of(ends) {
@@ -152,4 +157,10 @@ impl Ledger {
     pub(crate) fn lanes_of<const N: usize>(values: &[u32; BLOCK], half: usize) -> [u32; N] {
         *values[half * N..].first_chunk().expect("a block holds two vectors")
     }
+}
+
+/// Control steps in an episode of a length in s, rounded up.
+pub(crate) fn max_length(seconds: f64, control_period: f64) -> u32 {
+    // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
+    (seconds / control_period - 1e-6).ceil().max(1.0) as u32
 }

@@ -5,11 +5,13 @@ mod course;
 mod differentiable;
 mod episode;
 mod interference;
+mod manager;
 mod noise;
 mod point;
 mod raptor;
 mod registry;
 mod rows;
+mod rules;
 mod spec;
 mod symmetry;
 mod task;
@@ -18,6 +20,12 @@ mod vec_env;
 pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use interference::Interference;
+pub use manager::{
+    ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
+    ManagerBlock, ManagerConfig, ManagerEnv, NoiseConfig, NoiseKind, ObservationConfig,
+    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo, Terms,
+    TerminationTermConfig, observation_output,
+};
 pub use noise::SensorNoise;
 pub use point::{
     PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
@@ -30,7 +38,7 @@ pub use raptor::{
     RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
     fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
 };
-pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
+pub use registry::{MANAGER_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry, intern};
 pub use task::TaskConfig;
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::registry::{POINT_TASK, RAPTOR_TASK};
-use crate::{EnvSpec, PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
+use crate::registry::{MANAGER_TASK, POINT_TASK, RAPTOR_TASK};
+use crate::{EnvSpec, ManagerConfig, ManagerEnv, PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
@@ -97,6 +97,35 @@ impl TaskConfig for RaptorConfig {
 
     fn control_period(&self) -> f64 {
         self.sim.dt
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+}
+
+impl TaskConfig for ManagerConfig {
+    const ID: &'static str = MANAGER_TASK;
+    const EVALUATION_STEPS: u32 = 2000;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(ManagerEnv::new(self, num_envs, seed))
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.control_period()
     }
 
     fn vehicle(&self) -> &VehicleParameters {

@@ -4,6 +4,7 @@ use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::episode::max_length;
 use crate::{check, course};
 
 /// Configuration of the point-control task.
@@ -222,8 +223,7 @@ impl PointConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
-        (self.episode_length_s / self.control_period() - 1e-6).ceil().max(1.0) as u32
+        max_length(self.episode_length_s, self.control_period())
     }
 
     /// Checks ranges; the message names key, value and range.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::craft::Craft;
 use super::vehicles;
+use crate::episode::max_length;
 use crate::check::{at_least, at_most, not_negative, positive, share};
 use crate::course;
 use crate::{SceneConfig, SimConfig};
@@ -202,8 +203,7 @@ impl RaptorConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        // A hair below the quotient, so that 5 s / 0.01 s is 500 and not 501.
-        (self.episode_length_s / self.sim.dt - 1e-6).ceil().max(1.0) as u32
+        max_length(self.episode_length_s, self.sim.dt)
     }
 
     /// The configured vehicle.

@@ -10,6 +10,7 @@
 )]
 
 mod interference;
+mod manager;
 mod point;
 mod raptor;
 mod replay;

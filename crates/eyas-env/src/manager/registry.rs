@@ -1,0 +1,486 @@
+//! What a term is documented as, and reading its parameters by that documentation.
+
+use std::fmt;
+
+use super::terms::{Param, Terms};
+
+/// The managers that terms belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// References that a vehicle is to follow.
+    Commands,
+    /// What an action does to the vehicle.
+    Actions,
+    /// What a policy sees.
+    Observations,
+    /// What happens to vehicles at the start, at resets and at intervals.
+    Events,
+    /// What a step is worth.
+    Rewards,
+    /// What ends an episode.
+    Terminations,
+    /// What changes while a policy learns.
+    Curriculum,
+}
+
+impl Manager {
+    /// All, in the order of a task's file.
+    pub const ALL: [Self; 7] = [
+        Self::Commands,
+        Self::Actions,
+        Self::Observations,
+        Self::Events,
+        Self::Rewards,
+        Self::Terminations,
+        Self::Curriculum,
+    ];
+
+    /// Its key in a task's file.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Commands => "commands",
+            Self::Actions => "actions",
+            Self::Observations => "observations",
+            Self::Events => "events",
+            Self::Rewards => "rewards",
+            Self::Terminations => "terminations",
+            Self::Curriculum => "curriculum",
+        }
+    }
+
+    /// The terms that it can be made of.
+    #[must_use]
+    pub fn terms(self) -> &'static [TermInfo] {
+        match self {
+            Self::Commands => super::command::CommandTerm::INFOS,
+            Self::Actions => super::action::ActionTerm::INFOS,
+            Self::Observations => super::observation::ObservationTerm::INFOS,
+            Self::Events => super::event::EventTerm::INFOS,
+            Self::Rewards => super::reward::RewardTerm::INFOS,
+            Self::Terminations => super::termination::TerminationTerm::INFOS,
+            Self::Curriculum => super::curriculum::CurriculumTerm::INFOS,
+        }
+    }
+
+    /// The term of that name.
+    #[must_use]
+    pub fn find(self, name: &str) -> Option<&'static TermInfo> {
+        self.terms().iter().find(|term| term.name == name)
+    }
+}
+
+/// A term that a task's file can name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TermInfo {
+    /// What `func` names it by.
+    pub name: &'static str,
+    /// One sentence on what it is.
+    pub meaning: &'static str,
+    /// Its parameters.
+    pub parameters: &'static [Parameter],
+}
+
+/// A parameter of a term.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its key below `params`.
+    pub name: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
+    /// Unit, `1` if there is none.
+    pub unit: &'static str,
+    /// What it may hold, and what it holds if it is not given.
+    pub kind: Kind,
+}
+
+/// What a parameter may hold, and what it holds if it is not given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number in a range.
+    Number(Range, f64),
+    /// A whole number in a range.
+    Integer(Range, f64),
+    /// Two ascending numbers in a range.
+    Interval(Range, [f64; 2]),
+    /// Three numbers in a range.
+    Vector(Range, [f64; 3]),
+    /// As many numbers as there shall be, each in a range.
+    Numbers(Range, &'static [f64]),
+    /// Several vectors of three numbers.
+    Vectors(&'static [[f64; 3]]),
+    /// One of several names; the first if it is not given.
+    Choice(&'static [&'static str]),
+    /// The name of a command; the first if it is not given.
+    Command,
+    /// The names of one or more terms of the manager; there is no default.
+    TermsOf(Manager),
+}
+
+/// Where numbers lie; all are finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Range {
+    /// Anywhere.
+    Any,
+    /// Above 0.
+    Positive,
+    /// At 0 or above.
+    NotNegative,
+    /// Between two limits, which belong to it.
+    Within(f64, f64),
+}
+
+impl Range {
+    fn holds(self, value: f64) -> bool {
+        value.is_finite()
+            && match self {
+                Self::Any => true,
+                Self::Positive => value > 0.0,
+                Self::NotNegative => value >= 0.0,
+                Self::Within(low, high) => (low..=high).contains(&value),
+            }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("finite"),
+            Self::Positive => f.write_str("positive"),
+            Self::NotNegative => f.write_str("at least 0"),
+            Self::Within(low, high) => write!(f, "in [{low}, {high}]"),
+        }
+    }
+}
+
+impl Kind {
+    /// What it is if it is not given, as a file would say it.
+    #[must_use]
+    pub fn default(self) -> String {
+        match self {
+            Self::Flag(value) => value.to_string(),
+            Self::Number(_, value) | Self::Integer(_, value) => value.to_string(),
+            Self::Interval(_, [low, high]) => format!("[{low}, {high}]"),
+            Self::Vector(_, [x, y, z]) => format!("[{x}, {y}, {z}]"),
+            Self::Numbers(_, values) => format!("{values:?}"),
+            Self::Vectors(values) => format!("{values:?}"),
+            Self::Choice(names) => names[0].to_owned(),
+            Self::Command => "the first command".into(),
+            Self::TermsOf(_) => "none".into(),
+        }
+    }
+
+    fn accepts(self, value: &Param) -> bool {
+        let numbers = |value: &Param, range: Range| -> Option<Vec<f64>> {
+            let Param::List(items) = value else { return None };
+            let number = |item: &Param| match item {
+                Param::Number(value) if range.holds(*value) => Some(*value),
+                _ => None,
+            };
+            items.iter().map(number).collect()
+        };
+        match self {
+            Self::Flag(_) => matches!(value, Param::Flag(_)),
+            Self::Number(range, _) => matches!(value, Param::Number(it) if range.holds(*it)),
+            Self::Integer(range, _) => {
+                matches!(value, Param::Number(it) if range.holds(*it) && it.fract() == 0.0)
+            }
+            Self::Interval(range, _) => {
+                numbers(value, range).is_some_and(|it| it.len() == 2 && it[0] <= it[1])
+            }
+            Self::Vector(range, _) => numbers(value, range).is_some_and(|it| it.len() == 3),
+            Self::Numbers(range, _) => numbers(value, range).is_some(),
+            Self::Vectors(_) => {
+                let Param::List(items) = value else { return false };
+                items.iter().all(|item| numbers(item, Range::Any).is_some_and(|it| it.len() == 3))
+            }
+            Self::Choice(names) => matches!(value, Param::Text(it) if names.contains(&it.as_str())),
+            Self::Command => matches!(value, Param::Text(_)),
+            Self::TermsOf(_) => match value {
+                Param::Text(_) => true,
+                Param::List(items) => items.iter().all(|item| matches!(item, Param::Text(_))),
+                _ => false,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(_) => f.write_str("true or false"),
+            Self::Number(range, _) => write!(f, "a number, {range}"),
+            Self::Integer(range, _) => write!(f, "a whole number, {range}"),
+            Self::Interval(range, _) => write!(f, "[low, high], ascending numbers, each {range}"),
+            Self::Vector(range, _) => write!(f, "[x, y, z], each {range}"),
+            Self::Numbers(range, _) => write!(f, "a list of numbers, each {range}"),
+            Self::Vectors(_) => f.write_str("a list of [x, y, z]"),
+            Self::Choice(names) => write!(f, "one of {}", names.join(", ")),
+            Self::Command => f.write_str("the name of a command"),
+            Self::TermsOf(manager) => write!(f, "the name of one of the {}, or a list", manager.key()),
+        }
+    }
+}
+
+impl Parameter {
+    pub(super) const fn new(
+        name: &'static str,
+        unit: &'static str,
+        kind: Kind,
+        meaning: &'static str,
+    ) -> Self {
+        Self { name, meaning, unit, kind }
+    }
+}
+
+/// The command that a term is about.
+pub(super) const COMMAND: Parameter =
+    Parameter::new("command_name", "1", Kind::Command, "the command that it is about");
+
+/// Names that others may mean.
+pub(super) struct Names<'a> {
+    pub(super) commands: Vec<&'a str>,
+    pub(super) terminations: Vec<&'a str>,
+    pub(super) rewards: Vec<&'a str>,
+    pub(super) events: Vec<&'a str>,
+}
+
+impl Names<'_> {
+    fn of(&self, manager: Manager) -> &[&str] {
+        match manager {
+            Manager::Commands => &self.commands,
+            Manager::Terminations => &self.terminations,
+            Manager::Rewards => &self.rewards,
+            Manager::Events => &self.events,
+            Manager::Actions | Manager::Observations | Manager::Curriculum => &[],
+        }
+    }
+}
+
+/// The parameters of a term of a file, checked against its documentation.
+pub(super) struct Arguments<'a> {
+    /// The term's key, such as `env.rewards.position`.
+    pub(super) key: &'a str,
+    info: &'static TermInfo,
+    params: &'a Terms<Param>,
+    names: &'a Names<'a>,
+}
+
+impl<'a> Arguments<'a> {
+    /// Checks `params` of a term; the message names the key and what would be right.
+    pub(super) fn new(
+        key: &'a str,
+        manager: Manager,
+        func: &str,
+        params: &'a Terms<Param>,
+        names: &'a Names<'a>,
+    ) -> Result<Self, String> {
+        let Some(info) = manager.find(func) else {
+            let known = manager.terms().iter().map(|term| term.name);
+            return Err(format!(
+                "`{key}.func` = \"{func}\", expected a term of {}{}; `eyas task terms {}` lists all",
+                manager.key(),
+                perhaps(func, known),
+                manager.key()
+            ));
+        };
+        for (name, value) in params.iter() {
+            let Some(parameter) = info.parameters.iter().find(|it| it.name == name) else {
+                let known: Vec<&str> = info.parameters.iter().map(|it| it.name).collect();
+                let known = match perhaps(name, known.iter().copied()) {
+                    text if text.is_empty() && known.is_empty() => ", and it takes none".to_owned(),
+                    text if text.is_empty() => format!(", expected one of {}", known.join(", ")),
+                    text => text,
+                };
+                return Err(format!("`{key}.params.{name}`: `{func}` takes no such parameter{known}"));
+            };
+            if !parameter.kind.accepts(value) {
+                let unit =
+                    if parameter.unit == "1" { String::new() } else { format!(", in {}", parameter.unit) };
+                return Err(format!(
+                    "`{key}.params.{name}` = {value}, expected {}{unit}",
+                    parameter.kind
+                ));
+            }
+        }
+        Ok(Self { key, info, params, names })
+    }
+
+    fn kind(&self, name: &str) -> Kind {
+        let parameter = self.info.parameters.iter().find(|it| it.name == name);
+        parameter.expect("terms read parameters that they document").kind
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        match (self.params.get(name), self.kind(name)) {
+            (Some(Param::Flag(value)), _) => *value,
+            (_, Kind::Flag(value)) => value,
+            _ => unreachable!("parameters are checked before they are read"),
+        }
+    }
+
+    pub(super) fn number(&self, name: &str) -> f64 {
+        match (self.params.get(name), self.kind(name)) {
+            (Some(Param::Number(value)), _) => *value,
+            (_, Kind::Number(_, value) | Kind::Integer(_, value)) => value,
+            _ => unreachable!("parameters are checked before they are read"),
+        }
+    }
+
+    pub(super) fn interval(&self, name: &str) -> [f64; 2] {
+        match (self.numbers_given(name), self.kind(name)) {
+            (Some(values), _) => [values[0], values[1]],
+            (None, Kind::Interval(_, value)) => value,
+            _ => unreachable!("parameters are checked before they are read"),
+        }
+    }
+
+    pub(super) fn vector(&self, name: &str) -> [f64; 3] {
+        match (self.numbers_given(name), self.kind(name)) {
+            (Some(values), _) => [values[0], values[1], values[2]],
+            (None, Kind::Vector(_, value)) => value,
+            _ => unreachable!("parameters are checked before they are read"),
+        }
+    }
+
+    pub(super) fn numbers(&self, name: &str) -> Vec<f64> {
+        match (self.numbers_given(name), self.kind(name)) {
+            (Some(values), _) => values,
+            (None, Kind::Numbers(_, values)) => values.to_vec(),
+            _ => unreachable!("parameters are checked before they are read"),
+        }
+    }
+
+    pub(super) fn vectors(&self, name: &str) -> Vec<[f64; 3]> {
+        match (self.params.get(name), self.kind(name)) {
+            (Some(Param::List(items)), _) => {
+                items.iter().map(|item| numbers_in(item)).map(|it| [it[0], it[1], it[2]]).collect()
+            }
+            (_, Kind::Vectors(values)) => values.to_vec(),
+            _ => unreachable!("parameters are checked before they are read"),
+        }
+    }
+
+    pub(super) fn choice(&self, name: &str) -> &str {
+        match (self.params.get(name), self.kind(name)) {
+            (Some(Param::Text(value)), _) => value,
+            (_, Kind::Choice(names)) => names[0],
+            _ => unreachable!("parameters are checked before they are read"),
+        }
+    }
+
+    /// Which command the term is about.
+    pub(super) fn command(&self) -> Result<usize, String> {
+        let commands = self.names.of(Manager::Commands);
+        match self.params.get(COMMAND.name) {
+            Some(Param::Text(name)) => self.place_of(COMMAND.name, name, Manager::Commands),
+            _ if commands.is_empty() => {
+                Err(format!("`{}.func` is about a command, and `env.commands` has none", self.key))
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// Which terms of another manager the parameter names.
+    pub(super) fn terms(&self, name: &str) -> Result<Vec<usize>, String> {
+        let Kind::TermsOf(manager) = self.kind(name) else {
+            unreachable!("parameters are read as they are documented")
+        };
+        let missing = || format!("`{}.params.{name}` is missing, expected {}", self.key, self.kind(name));
+        match self.params.get(name) {
+            None => Err(missing()),
+            Some(Param::Text(term)) => Ok(vec![self.place_of(name, term, manager)?]),
+            Some(Param::List(items)) if !items.is_empty() => items
+                .iter()
+                .filter_map(|item| match item {
+                    Param::Text(term) => Some(self.place_of(name, term, manager)),
+                    _ => None,
+                })
+                .collect(),
+            Some(_) => Err(missing()),
+        }
+    }
+
+    fn place_of(&self, parameter: &str, name: &str, manager: Manager) -> Result<usize, String> {
+        let known = self.names.of(manager);
+        known.iter().position(|it| *it == name).ok_or_else(|| {
+            let perhaps = match perhaps(name, known.iter().copied()) {
+                text if text.is_empty() => format!(", which has {}", known.join(", ")),
+                text => text,
+            };
+            format!(
+                "`{}.params.{parameter}` = \"{name}\", expected a term of `env.{}`{perhaps}",
+                self.key,
+                manager.key()
+            )
+        })
+    }
+
+    fn numbers_given(&self, name: &str) -> Option<Vec<f64>> {
+        self.params.get(name).map(numbers_in)
+    }
+}
+
+/// The numbers of a list that was checked to hold nothing else.
+fn numbers_in(value: &Param) -> Vec<f64> {
+    let Param::List(items) = value else { return Vec::new() };
+    let number = |item: &Param| match item {
+        Param::Number(value) => Some(*value),
+        _ => None,
+    };
+    items.iter().filter_map(number).collect()
+}
+
+/// What an unknown name may have meant: `: did you mean …?`, or nothing.
+pub(super) fn perhaps<'n>(wanted: &str, known: impl IntoIterator<Item = &'n str>) -> String {
+    let similarity = |name: &str| strsim::normalized_damerau_levenshtein(wanted, name);
+    let mut alike: Vec<(f64, &str)> =
+        known.into_iter().map(|name| (similarity(name), name)).filter(|(it, _)| *it >= 0.5).collect();
+    alike.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names: Vec<&str> = alike.into_iter().take(3).map(|(_, name)| name).collect();
+    if names.is_empty() { String::new() } else { format!(", perhaps {}", names.join(" or ")) }
+}
+
+/// An enum of the terms of a manager: their documentation, one made by name, and one method that all share.
+macro_rules! terms {
+    (
+        $(#[$meta:meta])*
+        $enum:ident of $manager:ident { $($term:ident),+ $(,)? }
+        [$($header:tt)*] $self:ident => $method:ident $arguments:tt
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub(super) enum $enum {
+            $($term($term)),+
+        }
+
+        impl $enum {
+            /// The documentation of each.
+            pub(super) const INFOS: &'static [TermInfo] = &[$($term::INFO),+];
+
+            /// The term that a file names.
+            pub(super) fn new(
+                key: &str,
+                func: &str,
+                params: &Terms<Param>,
+                names: &Names<'_>,
+            ) -> Result<Self, String> {
+                let arguments = Arguments::new(key, Manager::$manager, func, params, names)?;
+                $(if func == $term::INFO.name {
+                    return $term::new(&arguments).map(Self::$term);
+                })+
+                unreachable!("only documented terms have arguments")
+            }
+
+            #[inline(always)]
+            pub(super) $($header)* {
+                match $self {
+                    $(Self::$term(it) => it.$method $arguments),+
+                }
+            }
+        }
+    };
+}
+pub(super) use terms;

@@ -1,0 +1,3 @@
+//! Manager-based tasks are what their files say.
+
+mod equals_point;
