@@ -23,8 +23,8 @@ pub use interference::Interference;
 pub use manager::{
     ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
     ManagerBlock, ManagerConfig, ManagerEnv, NoiseConfig, NoiseKind, ObservationConfig,
-    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo, Terms,
-    TerminationTermConfig, observation_output,
+    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo,
+    TerminationTermConfig, Terms, observation_output,
 };
 pub use noise::SensorNoise;
 pub use point::{

@@ -2,22 +2,31 @@
 
 use std::path::Path;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::{MANAGER_TASK, ManagerConfig, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_run::ConfigError;
 
 use crate::failure::Failure;
-use crate::own_task::own;
+use crate::own_task::{layers_of_file, own};
+use crate::setup::check;
 
 /// A task with the configuration that files, overrides and flags change.
 pub(crate) enum AnyTask {
     Point(PointConfig),
     Raptor(RaptorConfig),
+    Manager(ManagerConfig),
 }
 
 impl AnyTask {
-    /// The task of that id or alias.
+    /// The task of that id or alias, or of a YAML file of terms.
     pub(crate) fn find(id: &str) -> Result<Self, Failure> {
-        Ok(match find_task(id)?.id {
+        if is_file(id) {
+            return Ok(Self::Manager(read(Path::new(id))?));
+        }
+        let known = find_task(id).map_err(|error| {
+            Failure::new(error).hint("or give a task's own YAML file; `eyas task show manager` is one")
+        })?;
+        Ok(match known.id {
+            MANAGER_TASK => Self::Manager(ManagerConfig::shipped()),
             RAPTOR_TASK => Self::Raptor(RaptorConfig::default()),
             _ => Self::Point(PointConfig::default()),
         })
@@ -30,8 +39,23 @@ impl AnyTask {
             Ok(point) => return Ok(Self::Point(point)),
             Err(error) => error,
         };
-        own(run).map(Self::Raptor).map_err(|_| unreadable)
+        own(run).map(Self::Raptor).or_else(|_| own(run).map(Self::Manager)).map_err(|_| unreadable)
     }
+}
+
+/// Whether a task is named by its file.
+pub(crate) fn is_file(id: &str) -> bool {
+    Path::new(id).extension().is_some_and(|it| it == "yaml" || it == "yml")
+}
+
+/// The task of a file, checked.
+fn read(path: &Path) -> Result<ManagerConfig, Failure> {
+    let layers = layers_of_file::<ManagerConfig>(path)?;
+    let task: ManagerConfig = layers.section("env")?;
+    check(&layers, task.validate()).map_err(|failure| {
+        failure.or_at(&path.display()).hint_or("`eyas task terms` lists the terms and what each takes")
+    })?;
+    Ok(task)
 }
 
 /// `for_task!(task, |base| expression)`: the expression with `base` of the configuration's own type, which has one
@@ -41,6 +65,7 @@ macro_rules! for_task {
         match $task {
             $crate::any_task::AnyTask::Point($base) => $then,
             $crate::any_task::AnyTask::Raptor($base) => $then,
+            $crate::any_task::AnyTask::Manager($base) => $then,
         }
     };
 }

@@ -101,7 +101,9 @@ impl ActionTerm {
             Self::MotorSetPoints => {
                 "motor set-points: rotor speeds from the least at -1 to the most at 1, clamped outside"
             }
-            Self::ThrustAndMoments { .. } => "collective thrust from none at -1, then moments about x, y and z",
+            Self::ThrustAndMoments { .. } => {
+                "collective thrust from none at -1, then moments about x, y and z"
+            }
             Self::ThrustAndBodyRates { .. } => {
                 "collective thrust from none at -1, then angular velocities about x, y and z"
             }
@@ -111,8 +113,10 @@ impl ActionTerm {
     /// What stands at the places of an action.
     pub(super) fn order(&self) -> &'static str {
         match self {
-            Self::MotorSetPoints => "that of the vehicle's rotors; front left, front right, back right, back left \
-                for the Crazyflie",
+            Self::MotorSetPoints => {
+                "that of the vehicle's rotors; front left, front right, back right, back left \
+                for the Crazyflie"
+            }
             _ => "none: the action knows no motors",
         }
     }
@@ -168,7 +172,9 @@ impl Action {
         super::program::check_ascending(key, "clip", Some(action.clip))?;
         if term == ActionTerm::MotorSetPoints && !(action.clip[0] >= 0.0 && action.clip[1] <= 1.0) {
             let [low, high] = action.clip;
-            return Err(format!("`{key}.clip` = [{low}, {high}], expected limits in [0, 1]: they are shares"));
+            return Err(format!(
+                "`{key}.clip` = [{low}, {high}], expected limits in [0, 1]: they are shares"
+            ));
         }
         Ok(action)
     }

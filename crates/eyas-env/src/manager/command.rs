@@ -235,12 +235,18 @@ impl CommandTerm {
         let mut config = CourseConfig { ramp_s: 0.0, ..CourseConfig::default() };
         config.kind = Some(match func {
             "hold" => return Ok(Self::Hold(it.vector("position"))),
-            "uniform_position" => return Ok(Self::UniformPosition(["x", "y", "z"].map(|axis| it.interval(axis)))),
+            "uniform_position" => {
+                return Ok(Self::UniformPosition(["x", "y", "z"].map(|axis| it.interval(axis))));
+            }
             "langevin" => {
                 let [gamma, omega, sigma, alpha] =
                     ["gamma", "omega", "sigma", "alpha"].map(|name| it.number(name));
                 let config = LangevinConfig { gamma, omega, sigma, alpha };
-                return Ok(Self::Langevin { config, max_speed: it.interval("max_speed"), at_rest: at_rest() });
+                return Ok(Self::Langevin {
+                    config,
+                    max_speed: it.interval("max_speed"),
+                    at_rest: at_rest(),
+                });
             }
             "figure8" => {
                 let size_m = [it.number("a"), it.number("b")];
@@ -364,8 +370,7 @@ impl Command {
                 }
             }
             CommandTerm::UniformPosition(limits) => {
-                for ((row, [low, high]), words) in
-                    state.reference.position.iter_mut().zip(limits).zip(&kind)
+                for ((row, [low, high]), words) in state.reference.position.iter_mut().zip(limits).zip(&kind)
                 {
                     let value = uniforms::<L>(words).mul_add(L::constant(high - low), L::constant(*low));
                     row.store(half, L::select(mask, value, row.load(half)));

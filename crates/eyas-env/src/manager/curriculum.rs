@@ -32,8 +32,7 @@ enum Target {
 const NUM_STEPS: Kind = Kind::Integer(Range::Within(0.0, 4e9), 0.0);
 const SHARE: Range = Range::Within(0.0, 1.0);
 
-const REWARD: Parameter =
-    Parameter::new("term_name", "1", Kind::TermsOf(Manager::Rewards), "which reward");
+const REWARD: Parameter = Parameter::new("term_name", "1", Kind::TermsOf(Manager::Rewards), "which reward");
 const START: Parameter =
     Parameter::new("start_steps", "control steps", NUM_STEPS, "when it begins to change");
 const END: Parameter =
@@ -100,11 +99,8 @@ impl CurriculumTerm {
             Target::Strength(term) => &mut effects.strengths[term],
         };
         let [start, end] = self.steps;
-        let progress = if f64::from(step) >= end {
-            1.0
-        } else {
-            ((f64::from(step) - start) / (end - start)).max(0.0)
-        };
+        let progress =
+            if f64::from(step) >= end { 1.0 } else { ((f64::from(step) - start) / (end - start)).max(0.0) };
         let [from, to] = self.values.map(|it| it.unwrap_or(*value));
         *value = from + progress * (to - from);
     }

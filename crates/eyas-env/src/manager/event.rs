@@ -1,7 +1,9 @@
 //! Events: what happens to vehicles at the start, at resets and at intervals.
 
 use eyas_lanes::{Lanes, Row, Stream, lanes_of, uniforms};
-use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters, add, quaternion_from_euler_turns, scale};
+use eyas_sim::{
+    Body, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters, add, quaternion_from_euler_turns, scale,
+};
 
 use super::command::Moment;
 use super::config::{EventConfig, EventMode};
@@ -159,11 +161,13 @@ impl Event {
             (_, range) => range.unwrap_or([f64::INFINITY; 2]),
         };
         if let Some(modes) = term.modes().filter(|modes| !modes.contains(&config.mode)) {
-            let modes: Vec<String> =
-                modes.iter().map(|mode| format!("{mode:?}").to_lowercase()).collect();
+            let modes: Vec<String> = modes.iter().map(|mode| format!("{mode:?}").to_lowercase()).collect();
             let found = format!("{:?}", config.mode).to_lowercase();
             let func = &config.func;
-            return Err(format!("`{key}.mode` = \"{found}\", expected {}: that is when {func} happens", modes.join(" or ")));
+            return Err(format!(
+                "`{key}.mode` = \"{found}\", expected {}: that is when {func} happens",
+                modes.join(" or ")
+            ));
         }
         let stream = config.stream.clone().unwrap_or_else(|| format!("env/events/{name}"));
         Ok(Self { term, mode: config.mode, interval_range_s, stream, is_enabled: true })
@@ -204,7 +208,10 @@ impl EventTerm {
     pub(super) fn changes_vehicles(&self) -> bool {
         matches!(
             self,
-            Self::RandomizeMass(_) | Self::RandomizeInertia(_) | Self::RandomizeThrust(_) | Self::RandomizeMotorLag(_)
+            Self::RandomizeMass(_)
+                | Self::RandomizeInertia(_)
+                | Self::RandomizeThrust(_)
+                | Self::RandomizeMotorLag(_)
         )
     }
 
@@ -224,7 +231,12 @@ impl ResetRootStateBall {
         meaning: "position and velocities uniform in balls, roll, pitch and yaw uniform about 0; some start at rest",
         parameters: &[
             Parameter::new("position", "m", Kind::Number(Range::NotNegative, 0.4384), "radius of positions"),
-            Parameter::new("linear_velocity", "m/s", Kind::Number(Range::NotNegative, 1.0), "radius of velocities"),
+            Parameter::new(
+                "linear_velocity",
+                "m/s",
+                Kind::Number(Range::NotNegative, 1.0),
+                "radius of velocities",
+            ),
             Parameter::new(
                 "angular_velocity",
                 "rad/s",

@@ -1,7 +1,7 @@
 //! Observations: what a policy sees.
 
 use eyas_lanes::{Lanes, Row, Stream, normals, uniforms};
-use eyas_sim::{VehicleParameters, Vector, body_from_world, sub};
+use eyas_sim::{Vector, VehicleParameters, body_from_world, sub};
 
 use super::command::Moment;
 use super::config::{NoiseConfig, NoiseKind, ObservationConfig, Operation};
@@ -308,9 +308,7 @@ impl Observed {
             let normal = normals::<L>(&words);
             for ((row, normal), words) in rows.iter_mut().zip(normal).zip(&words) {
                 let drawn = match noise.func {
-                    NoiseKind::Gaussian => {
-                        normal.mul_add(L::constant(noise.std), L::constant(noise.mean))
-                    }
+                    NoiseKind::Gaussian => normal.mul_add(L::constant(noise.std), L::constant(noise.mean)),
                     NoiseKind::Uniform => {
                         let range = L::constant(noise.n_max - noise.n_min);
                         uniforms::<L>(words).mul_add(range, L::constant(noise.n_min))

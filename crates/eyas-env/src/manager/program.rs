@@ -251,7 +251,9 @@ impl Layout {
             }
             let width = layout.width();
             if width > MAX_FEATURES {
-                return Err(format!("`{key}` makes {width} features, expected at most {MAX_FEATURES} in all"));
+                return Err(format!(
+                    "`{key}` makes {width} features, expected at most {MAX_FEATURES} in all"
+                ));
             }
             layout.groups.push(Group { name: intern(name), features: first..width });
             let is_noisy = layout.observations.iter().any(Observed::is_noisy);

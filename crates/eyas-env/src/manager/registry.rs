@@ -49,6 +49,20 @@ impl Manager {
         }
     }
 
+    /// What it is for.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Commands => "references that the vehicle is to follow",
+            Self::Actions => "what an action does to the vehicle; a task has one",
+            Self::Observations => "what a policy sees, in groups",
+            Self::Events => "what happens to vehicles at startup, at resets and at intervals",
+            Self::Rewards => "what a step is worth: the sum of weighted terms",
+            Self::Terminations => "what ends an episode",
+            Self::Curriculum => "what changes while a policy learns, before episodes are reset",
+        }
+    }
+
     /// The terms that it can be made of.
     #[must_use]
     pub fn terms(self) -> &'static [TermInfo] {
@@ -299,10 +313,7 @@ impl<'a> Arguments<'a> {
             if !parameter.kind.accepts(value) {
                 let unit =
                     if parameter.unit == "1" { String::new() } else { format!(", in {}", parameter.unit) };
-                return Err(format!(
-                    "`{key}.params.{name}` = {value}, expected {}{unit}",
-                    parameter.kind
-                ));
+                return Err(format!("`{key}.params.{name}` = {value}, expected {}{unit}", parameter.kind));
             }
         }
         Ok(Self { key, info, params, names })

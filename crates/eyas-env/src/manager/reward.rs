@@ -108,12 +108,7 @@ fn tilt<L: Lanes>(cosine: L) -> L {
 
 #[inline(always)]
 fn load<L: Lanes>(rows: &[eyas_lanes::Row; 4], scene: &Scene<'_, L>) -> [L; 4] {
-    [
-        rows[0].load(scene.half),
-        rows[1].load(scene.half),
-        rows[2].load(scene.half),
-        rows[3].load(scene.half),
-    ]
+    [rows[0].load(scene.half), rows[1].load(scene.half), rows[2].load(scene.half), rows[3].load(scene.half)]
 }
 
 #[inline(always)]

@@ -11,8 +11,8 @@ use eyas_sim::{
 use super::config::PointConfig;
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
-use crate::rules::{self, StartLimits};
 use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::rules::{self, StartLimits};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::craft::Craft;
 use super::vehicles;
-use crate::episode::max_length;
 use crate::check::{at_least, at_most, not_negative, positive, share};
 use crate::course;
+use crate::episode::max_length;
 use crate::{SceneConfig, SimConfig};
 
 /// Configuration of the RAPTOR environment.

@@ -5,8 +5,7 @@ use eyas_lanes::{BLOCK, Row, Stream};
 
 /// Flies both with the same actions for `steps` control steps and compares all that a learner sees.
 fn compare(point: &PointConfig, manager: &ManagerConfig, num_envs: usize, steps: u32) -> [u32; 2] {
-    let (mut point, mut manager) =
-        (PointEnv::new(point, num_envs, 7), ManagerEnv::new(manager, num_envs, 7));
+    let (mut point, mut manager) = (PointEnv::new(point, num_envs, 7), ManagerEnv::new(manager, num_envs, 7));
     let (left, right) = (point.spec().clone(), manager.spec().clone());
     assert_eq!(left.groups, right.groups);
     assert_eq!(left.reward_terms, right.reward_terms);
@@ -84,8 +83,7 @@ fn short_episodes_are_cut_in_the_same_step() {
 #[test]
 fn in_play_both_start_at_rest_and_never_time_out() {
     let point = PointConfig { train_or_play: false, episode_length_s: 0.6, ..PointConfig::default() };
-    let manager =
-        ManagerConfig { train_or_play: false, episode_length_s: 0.6, ..ManagerConfig::shipped() };
+    let manager = ManagerConfig { train_or_play: false, episode_length_s: 0.6, ..ManagerConfig::shipped() };
     let [_, truncated] = compare(&point, &manager, 32, 200);
     assert_eq!(truncated, 0);
 }
