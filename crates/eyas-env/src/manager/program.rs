@@ -255,7 +255,17 @@ impl Layout {
                     "`{key}` makes {width} features, expected at most {MAX_FEATURES} in all"
                 ));
             }
-            layout.groups.push(Group { name: intern(name), features: first..width });
+            let features = first..width;
+            let is_alike = |it: &&Group| it.features.len() == features.len() && it.features != features;
+            if let Some(other) = layout.groups.iter().find(is_alike) {
+                return Err(format!(
+                    "`{key}` has {} features as `{}` has, which are others: policies find their group by its \
+                    width, add or drop a term",
+                    features.len(),
+                    other.name
+                ));
+            }
+            layout.groups.push(Group { name: intern(name), features });
             let is_noisy = layout.observations.iter().any(Observed::is_noisy);
             before = Some((&group.terms, is_noisy));
         }
