@@ -1,10 +1,12 @@
 //! Tasks by id.
 
 use crate::spec::EnvSpec;
-use crate::{PointConfig, RaptorConfig, TaskConfig};
+use crate::{DirectConfig, PointConfig, RaptorConfig, TaskConfig};
 
 /// Id of the point-control task.
 pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
+/// Id of Isaac Lab's quadcopter task.
+pub const DIRECT_TASK: &str = "Isaac-Quadcopter-Direct-v0";
 /// Id of the RAPTOR environment.
 pub const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
 
@@ -38,6 +40,12 @@ const TASKS: &[TaskInfo] = &[
         aliases: &["point_ctrl_single_dense", "distillation"],
         summary: "hover at a point or follow a randomly moving one, by motor set-points",
         spec: default_spec::<PointConfig>,
+    },
+    TaskInfo {
+        id: DIRECT_TASK,
+        aliases: &["quadcopter_direct"],
+        summary: "fly to a goal, by thrust and body moments",
+        spec: default_spec::<DirectConfig>,
     },
     TaskInfo {
         id: RAPTOR_TASK,

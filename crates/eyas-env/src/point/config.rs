@@ -180,7 +180,7 @@ const RPM: f64 = std::f64::consts::TAU / 60.0;
 
 /// The Crazyflie of Foundation's `simple_controller.py` and `quad_point_ctrl_env_single_dense.py`: motors
 /// front left, front right, back right, back left.
-fn crazyflie() -> VehicleParameters {
+pub(crate) fn crazyflie() -> VehicleParameters {
     let lever = ARM_LENGTH_M * std::f64::consts::FRAC_1_SQRT_2;
     let diagonal = |x: f64, y: f64, z: f64| [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]];
     let (jx, jy, jz) = (2.448_64e-5, 2.448_64e-5, 3.615_04e-5);
@@ -206,6 +206,12 @@ fn crazyflie() -> VehicleParameters {
     }
 }
 
+/// Control steps of a period in an episode, rounded up, as Isaac Lab counts them.
+pub(crate) fn steps_in(episode_length_s: f64, period: f64) -> u32 {
+    // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
+    (episode_length_s / period - 1e-6).ceil().max(1.0) as u32
+}
+
 impl PointConfig {
     /// Control period, s.
     #[must_use]
@@ -222,8 +228,7 @@ impl PointConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
-        (self.episode_length_s / self.control_period() - 1e-6).ceil().max(1.0) as u32
+        steps_in(self.episode_length_s, self.control_period())
     }
 
     /// Checks ranges; the message names key, value and range.
