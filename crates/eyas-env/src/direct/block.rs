@@ -105,7 +105,7 @@ impl DirectBlock {
         Self {
             vehicle: shared.vehicle_rows.clone(),
             shared,
-            ledger: Ledger::new(first_env),
+            ledger: Ledger::new(first_env, REWARD_TERMS.len()),
             body,
             goal: [Row::ZERO; 3],
             goal_velocity: [Row::ZERO; 3],
