@@ -1,7 +1,7 @@
 //! What the commands know of each task beyond its configuration.
 
 use eyas_env::{
-    Craft, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
+    Craft, DirectConfig, GoalConfig, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
@@ -24,6 +24,8 @@ pub(crate) trait Flyable: TaskConfig {
     const APG_PRESET: &'static str = "";
     /// The same for PPO.
     const PPO_PRESET: &'static str;
+    /// What `--preset` calls the PPO settings of the task's original, and what they change of the defaults.
+    const ORIGINAL_PRESET: (&'static str, &'static str) = ("foundation", "");
     /// Whether a parameter file can change the vehicle.
     const TAKES_VEHICLES: bool;
     /// Folder of the runs of the task.
@@ -122,6 +124,61 @@ impl Flyable for PointConfig {
     fn play() -> Settings {
         vec![("env.train_or_play", false.into())]
     }
+}
+
+impl Flyable for DirectConfig {
+    type Gradient = ApgConfig<Self>;
+
+    const ALGORITHM: &'static str = "ppo";
+    const APG_PRESET: &'static str = include_str!("../presets/quadcopter_direct_apg.yaml");
+    const PPO_PRESET: &'static str = include_str!("../presets/quadcopter_direct_ppo.yaml");
+    const ORIGINAL_PRESET: (&'static str, &'static str) =
+        ("isaaclab", include_str!("../presets/quadcopter_direct_ppo_isaaclab.yaml"));
+    const TAKES_VEHICLES: bool = false;
+    const EXPERIMENT: &'static str = "quadcopter_direct";
+    const DISTILLATION_STEPS: u32 = 500;
+
+    /// The last flies to goals as in training.
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        let point = |at: f64| Value::from(vec![Value::from(at); 2]);
+        let hover = [("env.goal.pos_x", 0.0), ("env.goal.pos_y", 0.0), ("env.goal.pos_z", 0.5)];
+        [("hover", hover.map(|(key, at)| (key, point(at))).to_vec())]
+            .into_iter()
+            .chain(COURSES.map(|kind| (kind, Self::along(kind))))
+            .chain([("goal", Vec::new())])
+            .collect()
+    }
+
+    /// Courses lead lower and higher than goals lie.
+    fn along(kind: &'static str) -> Settings {
+        let mut settings = heights();
+        settings.push(("env.course.kind", kind.into()));
+        settings
+    }
+
+    fn torture() -> Option<Settings> {
+        Some(heights())
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    /// A goal that rests does so at the spawn point.
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let [pos_x, pos_y, pos_z] = self.robot.init_state.pos.map(|at| [at; 2]);
+        let goal = GoalConfig { pos_x, pos_y, pos_z };
+        Self { course: course.unwrap_or_default(), goal, ..self.clone() }
+    }
+
+    fn play() -> Settings {
+        vec![("env.episode_length_s", 1e6.into())]
+    }
+}
+
+/// Limits of the height of [`DirectConfig`] that no course reaches.
+fn heights() -> Settings {
+    vec![("env.height.minimum", Value::from(-FAR_M)), ("env.height.maximum", FAR_M.into())]
 }
 
 impl Flyable for RaptorConfig {

@@ -45,7 +45,7 @@ pub(crate) fn spec(config: &DirectConfig) -> EnvSpec {
         action: "thrust and moments about the body axes in [-1, 1]: no thrust at -1, `thrust_to_weight` weights at 1; \
                  `moment_scale` N m at 1; clamped outside",
         actuation: Actuation::Wrench,
-        motor_order: "thrust, roll moment, pitch moment, yaw moment",
+        motor_order: "thrust, roll, pitch, yaw",
         control_rate_hz: 1.0 / config.control_period(),
         max_episode_length: config.max_episode_length(),
         reward_terms: REWARD_TERMS.to_vec(),
