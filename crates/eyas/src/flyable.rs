@@ -1,5 +1,7 @@
 //! What the commands know of each task beyond its configuration.
 
+use std::f64::consts::PI;
+
 use eyas_env::{
     Craft, DirectConfig, GoalConfig, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
 };
@@ -11,6 +13,10 @@ use crate::trajectory::{COURSES, Settings};
 
 /// A limit of the position along courses, m.
 const FAR_M: f64 = 10.0;
+/// A limit of the speed under disturbances, m/s.
+const FAST_M_S: f64 = 20.0;
+/// The same of the angular velocity, rad/s.
+const FAST_RAD_S: f64 = 100.0;
 
 /// A task that the commands fly.
 pub(crate) trait Flyable: TaskConfig {
@@ -39,11 +45,8 @@ pub(crate) trait Flyable: TaskConfig {
     /// Settings that let every reference fly a kind of course.
     fn along(kind: &'static str) -> Settings;
 
-    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early; none: the task has
-    /// limits that cannot be moved.
-    fn torture() -> Option<Settings> {
-        None
-    }
+    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early.
+    fn torture() -> Settings;
 
     /// The parameters of its courses.
     fn course(&self) -> &CourseConfig;
@@ -103,13 +106,22 @@ impl Flyable for PointConfig {
 
     /// Other courses than the original's figure-8 begin smoothly.
     fn along(kind: &'static str) -> Settings {
-        let CourseConfig { rest_s, ramp_s, .. } = CourseConfig::default();
-        vec![
-            ("env.course.kind", kind.into()),
-            ("env.course.rest_s", rest_s.into()),
-            ("env.course.ramp_s", ramp_s.into()),
-            ("env.prob_null_trajectory", 0.0.into()),
-        ]
+        let mut settings = smooth_begin();
+        settings.extend([("env.course.kind", kind.into()), ("env.prob_null_trajectory", 0.0.into())]);
+        settings
+    }
+
+    fn torture() -> Settings {
+        let mut settings = smooth_begin();
+        settings.extend([
+            ("env.train_or_play", false.into()),
+            ("env.thresholds.position", FAR_M.into()),
+            ("env.thresholds.position_langevin", FAR_M.into()),
+            ("env.thresholds.linear_velocity", FAST_M_S.into()),
+            ("env.thresholds.angular_velocity", FAST_RAD_S.into()),
+            ("env.thresholds.tilt", PI.into()),
+        ]);
+        settings
     }
 
     fn course(&self) -> &CourseConfig {
@@ -129,7 +141,6 @@ impl Flyable for PointConfig {
 impl Flyable for DirectConfig {
     type Gradient = ApgConfig<Self>;
 
-    const ALGORITHM: &'static str = "ppo";
     const APG_PRESET: &'static str = include_str!("../presets/quadcopter_direct_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/quadcopter_direct_ppo.yaml");
     const ORIGINAL_PRESET: (&'static str, &'static str) =
@@ -156,8 +167,8 @@ impl Flyable for DirectConfig {
         settings
     }
 
-    fn torture() -> Option<Settings> {
-        Some(heights())
+    fn torture() -> Settings {
+        heights()
     }
 
     fn course(&self) -> &CourseConfig {
@@ -174,6 +185,12 @@ impl Flyable for DirectConfig {
     fn play() -> Settings {
         vec![("env.episode_length_s", 1e6.into())]
     }
+}
+
+/// A course of [`PointConfig`] that begins as those of other tasks do.
+fn smooth_begin() -> Settings {
+    let CourseConfig { rest_s, ramp_s, .. } = CourseConfig::default();
+    vec![("env.course.rest_s", rest_s.into()), ("env.course.ramp_s", ramp_s.into())]
 }
 
 /// Limits of the height of [`DirectConfig`] that no course reaches.
@@ -232,13 +249,13 @@ impl Flyable for RaptorConfig {
         ]
     }
 
-    fn torture() -> Option<Settings> {
-        Some(vec![
+    fn torture() -> Settings {
+        vec![
             ("env.init.guidance", 1.0.into()),
             ("env.termination.position_threshold", FAR_M.into()),
-            ("env.termination.linear_velocity_threshold", 20.0.into()),
-            ("env.termination.angular_velocity_threshold", 100.0.into()),
-        ])
+            ("env.termination.linear_velocity_threshold", FAST_M_S.into()),
+            ("env.termination.angular_velocity_threshold", FAST_RAD_S.into()),
+        ]
     }
 
     fn course(&self) -> &CourseConfig {
