@@ -96,10 +96,6 @@ pub struct Moment<'a> {
 
 /// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
 /// action in every visited state.
-///
-/// # Panics
-///
-/// If the task does not observe a position error.
 pub fn evaluate(
     env: &mut dyn VecEnv,
     pilot: &dyn Controller,
@@ -110,10 +106,6 @@ pub fn evaluate(
 }
 
 /// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
-///
-/// # Panics
-///
-/// If the task does not observe a position error.
 pub fn evaluate_watched<N: Default + Send>(
     env: &mut dyn VecEnv,
     pilot: &dyn Controller,
@@ -123,7 +115,7 @@ pub fn evaluate_watched<N: Default + Send>(
 ) -> (Evaluation, Vec<N>) {
     let num_envs = env.num_envs();
     let observations = env.spec().num_observations();
-    let position_error = env.spec().features_of("position_error").expect("every task observes it");
+    let features = env.spec().features_of("position_error");
     let mut memories: Vec<(Memory, N)> = Vec::new();
     memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
     each_block(env, &mut memories, |block, used, (memory, notes)| {
@@ -148,9 +140,11 @@ pub fn evaluate_watched<N: Default + Send>(
                 let Memory { labeller_state, labeller_scratch, label, .. } = memory;
                 labeller.inference.act(features, labeller_state, labeller_scratch, label);
             }
+            if step >= SETTLE_STEPS.min(steps / 2) {
+                memory.record_errors(live, features.as_ref(), block);
+            }
             let outcome = block.step(&memory.action);
-            let errors = (step >= SETTLE_STEPS.min(steps / 2)).then_some(&position_error);
-            memory.record(live, errors, &outcome.reward, outcome.terminated);
+            memory.record(live, &outcome.reward, outcome.terminated);
             watch(&Moment { block, step, live, recurrent: &memory.state }, notes);
         }
         for lane in 0..BLOCK {
@@ -163,21 +157,33 @@ pub fn evaluate_watched<N: Default + Send>(
 }
 
 impl Memory {
-    /// Counts a step of the lanes that were live; `errors` are the features of a position error that counts.
-    fn record(&mut self, live: u32, errors: Option<&Range<usize>>, reward: &Row, terminated: u32) {
+    /// Adds up the position errors of the lanes that are live: those observed, if there are such features, else those
+    /// of the vehicles themselves.
+    fn record_errors(&mut self, live: u32, features: Option<&Range<usize>>, block: &dyn EnvBlock) {
+        for lane in lanes_of(live) {
+            let error = if let Some(features) = features {
+                [0, 1, 2].map(|axis| self.observation[features.start + axis][lane])
+            } else {
+                let it = block.telemetry(lane);
+                [0, 1, 2].map(|axis| it.position[axis] - it.desired_position[axis])
+            };
+            let error = error.map(f64::from);
+            let outcome = &mut self.outcomes[lane];
+            for (sum, error) in outcome.error_sum.iter_mut().zip(error) {
+                *sum += error;
+            }
+            outcome.squared_error_sum += error.iter().map(|it| it.powi(2)).sum::<f64>();
+            outcome.settled_steps += 1;
+        }
+    }
+
+    /// Counts a step of the lanes that were live.
+    fn record(&mut self, live: u32, reward: &Row, terminated: u32) {
         for lane in lanes_of(live) {
             let outcome = &mut self.outcomes[lane];
             outcome.episode_return += reward[lane];
             outcome.length += 1;
             outcome.crashed |= terminated >> lane & 1 == 1;
-            if let Some(errors) = errors {
-                let rows = &self.observation[errors.clone()];
-                for (sum, row) in outcome.error_sum.iter_mut().zip(rows) {
-                    *sum += f64::from(row[lane]);
-                }
-                outcome.squared_error_sum += rows.iter().map(|row| f64::from(row[lane]).powi(2)).sum::<f64>();
-                outcome.settled_steps += 1;
-            }
             for (action, label) in self.action.iter().zip(&self.label) {
                 outcome.squared_action_error_sum += f64::from(action[lane] - label[lane]).powi(2);
             }

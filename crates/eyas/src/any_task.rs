@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::{DIRECT_TASK, DirectConfig, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_run::ConfigError;
 
 use crate::failure::Failure;
@@ -11,6 +11,7 @@ use crate::own_task::own;
 /// A task with the configuration that files, overrides and flags change.
 pub(crate) enum AnyTask {
     Point(PointConfig),
+    Direct(DirectConfig),
     Raptor(RaptorConfig),
 }
 
@@ -18,6 +19,7 @@ impl AnyTask {
     /// The task of that id or alias.
     pub(crate) fn find(id: &str) -> Result<Self, Failure> {
         Ok(match find_task(id)?.id {
+            DIRECT_TASK => Self::Direct(DirectConfig::default()),
             RAPTOR_TASK => Self::Raptor(RaptorConfig::default()),
             _ => Self::Point(PointConfig::default()),
         })
@@ -30,7 +32,7 @@ impl AnyTask {
             Ok(point) => return Ok(Self::Point(point)),
             Err(error) => error,
         };
-        own(run).map(Self::Raptor).map_err(|_| unreadable)
+        own(run).map(Self::Direct).or_else(|_| own(run).map(Self::Raptor)).map_err(|_| unreadable)
     }
 }
 
@@ -40,6 +42,7 @@ macro_rules! for_task {
     ($task:expr, |$base:ident| $then:expr) => {
         match $task {
             $crate::any_task::AnyTask::Point($base) => $then,
+            $crate::any_task::AnyTask::Direct($base) => $then,
             $crate::any_task::AnyTask::Raptor($base) => $then,
         }
     };

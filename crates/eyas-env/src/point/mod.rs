@@ -6,6 +6,7 @@ mod env;
 mod gradient;
 
 pub use block::PointBlock;
+pub(crate) use config::{crazyflie, steps_in};
 pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
 pub use env::PointEnv;
 pub use gradient::{PointRecord, PointSurrogate};
