@@ -31,6 +31,6 @@ pub use raptor::{
     fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
 };
 pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
-pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};
+pub use spec::{EnvSpec, Frame, Group, Part, Symmetry, intern};
 pub use task::TaskConfig;
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -46,7 +46,7 @@ impl SensorNoise {
             let attitude = [c[0], c[1], c[2]];
             let rate = [a[3], b[3], c[3]];
             let mut start = 0;
-            for part in spec.parts {
+            for part in &spec.parts {
                 let rows = &mut observation[start..start + part.width];
                 match part.name {
                     "position" | "position_error" => added(rows, half, position, self.position_m),
