@@ -173,8 +173,11 @@ impl MultiAgentBlock for FormationBlock {
             desired_position: [0, 1, 2].map(|axis| centre[axis] + place[axis]),
             desired_velocity: at(&self.target.reference.velocity),
             is_moving_target: self.target.is_moving(lane),
-            has_terminated: quad.down >> lane & 1 == 1,
         }
+    }
+
+    fn fallen(&self, vehicle: usize) -> u32 {
+        self.quads[vehicle].down
     }
 
     fn set_age(&mut self, lane: usize, steps: u32) {

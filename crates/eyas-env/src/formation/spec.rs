@@ -1,6 +1,7 @@
 //! What each vehicle of a formation observes and does.
 
 use super::config::FormationConfig;
+use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::multi_agent::{AgentSpec, MAX_AGENTS, MultiAgentSpec, StateSpace};
 use crate::registry::FORMATION_TASK;
 use crate::{Frame, Part};
@@ -9,22 +10,10 @@ const NAMES: [&str; MAX_AGENTS] =
     ["quad_0", "quad_1", "quad_2", "quad_3", "quad_4", "quad_5", "quad_6", "quad_7"];
 
 /// Names of the terms of the reward.
-const REWARD_TERMS: [&str; 6] =
-    ["position", "orientation", "action_smooth", "base", "proximity", "terminal"];
+const REWARD_TERMS: [&str; 6] = ["position", "orientation", "action_smooth", "base", "proximity", "terminal"];
 
-/// Conditions that end the flight of a vehicle, those of the point task and collisions.
-const TERMINATIONS: [&str; CAUSES] = [
-    "died_pos_limit",
-    "died_lin_vel",
-    "died_ang_vel",
-    "died_tilt",
-    "died_nan",
-    "position_exceeded_langevin",
-    "collision",
-];
-
-/// How many there are.
-pub(super) const CAUSES: usize = 7;
+/// Conditions that end the flight of a vehicle: those of the point task, and collisions.
+pub(super) const CAUSES: usize = FOUNDATION_TERMINATIONS.len() + 1;
 
 const fn part(
     name: &'static str,
@@ -95,6 +84,6 @@ pub(super) fn spec(config: &FormationConfig) -> MultiAgentSpec {
         control_rate_hz: 1.0 / config.control_period(),
         max_episode_length: config.max_episode_length(),
         reward_terms: REWARD_TERMS.to_vec(),
-        terminations: TERMINATIONS.to_vec(),
+        terminations: FOUNDATION_TERMINATIONS.into_iter().chain(["collision"]).collect(),
     }
 }

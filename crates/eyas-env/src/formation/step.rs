@@ -182,7 +182,10 @@ impl FormationBlock {
 
     /// Terminations and reward of one vehicle.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what a vehicle's step ends with is all of what it began with")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a vehicle's step ends with is all of what it began with"
+    )]
     fn conclude<L: Lanes>(
         &mut self,
         half: usize,

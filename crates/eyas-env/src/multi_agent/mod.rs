@@ -12,7 +12,7 @@ use eyas_sim::Body;
 
 use crate::{Ended, Interference, Step, Telemetry};
 
-pub use one_agent::{OneAgent, multi_agent_with_one_agent};
+pub use one_agent::{OneAgent, WithOneAgent, multi_agent_with_one_agent};
 pub use single_agent::{SingleAgent, SingleAgentBlock, multi_agent_to_single_agent};
 pub use spec::{AgentSpec, MAX_AGENTS, MultiAgentSpec, NoState, StateSpace};
 
@@ -58,6 +58,9 @@ pub trait MultiAgentBlock: Send {
 
     /// State and reference of a vehicle of a lane.
     fn telemetry(&self, lane: usize, vehicle: usize) -> Telemetry;
+
+    /// Bit `i` set: a vehicle's flight in env `i` has ended, though the episode may go on without it.
+    fn fallen(&self, vehicle: usize) -> u32;
 
     /// [`EnvBlock::set_age`](crate::EnvBlock::set_age).
     fn set_age(&mut self, lane: usize, steps: u32);

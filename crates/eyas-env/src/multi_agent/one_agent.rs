@@ -5,9 +5,7 @@ use std::sync::Arc;
 use eyas_lanes::{BLOCK, Row};
 use eyas_sim::Body;
 
-use super::{
-    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, StateSpace,
-};
+use super::{AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, StateSpace};
 use crate::{Ended, EnvSpec, Interference, Step, Telemetry};
 
 /// Name of the agent that all become, as in Isaac Lab.
@@ -28,8 +26,7 @@ pub struct OneAgent<B> {
 impl<B: MultiAgentBlock> OneAgent<B> {
     /// The state cannot be observed where there is none, so specs come first: see [`MultiAgentSpec::as_one`].
     pub(super) fn new(block: B, spec: Arc<MultiAgentSpec>, state_as_observation: bool) -> Self {
-        let observes_state =
-            state_as_observation && matches!(block.spec().state, StateSpace::Custom(_));
+        let observes_state = state_as_observation && matches!(block.spec().state, StateSpace::Custom(_));
         Self { block, spec, observes_state }
     }
 }
@@ -121,6 +118,10 @@ impl<B: MultiAgentBlock> MultiAgentBlock for OneAgent<B> {
 
     fn telemetry(&self, lane: usize, vehicle: usize) -> Telemetry {
         self.block.telemetry(lane, vehicle)
+    }
+
+    fn fallen(&self, vehicle: usize) -> u32 {
+        self.block.fallen(vehicle)
     }
 
     fn set_age(&mut self, lane: usize, steps: u32) {

@@ -58,6 +58,10 @@ impl<B: MultiAgentBlock> EnvBlock for SingleAgentBlock<B> {
         self.one.telemetry(lane, vehicle)
     }
 
+    fn fallen(&self, vehicle: usize) -> u32 {
+        self.one.fallen(vehicle)
+    }
+
     fn ended(&self) -> u32 {
         self.one.ended()
     }
