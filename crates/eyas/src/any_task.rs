@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::{FORMATION_TASK, FormationConfig, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_run::ConfigError;
 
 use crate::failure::Failure;
@@ -12,6 +12,7 @@ use crate::own_task::own;
 pub(crate) enum AnyTask {
     Point(PointConfig),
     Raptor(RaptorConfig),
+    Formation(FormationConfig),
 }
 
 impl AnyTask {
@@ -19,6 +20,7 @@ impl AnyTask {
     pub(crate) fn find(id: &str) -> Result<Self, Failure> {
         Ok(match find_task(id)?.id {
             RAPTOR_TASK => Self::Raptor(RaptorConfig::default()),
+            FORMATION_TASK => Self::Formation(FormationConfig::default()),
             _ => Self::Point(PointConfig::default()),
         })
     }
@@ -30,7 +32,7 @@ impl AnyTask {
             Ok(point) => return Ok(Self::Point(point)),
             Err(error) => error,
         };
-        own(run).map(Self::Raptor).map_err(|_| unreadable)
+        own(run).map(Self::Raptor).or_else(|_| own(run).map(Self::Formation)).map_err(|_| unreadable)
     }
 }
 
@@ -41,6 +43,7 @@ macro_rules! for_task {
         match $task {
             $crate::any_task::AnyTask::Point($base) => $then,
             $crate::any_task::AnyTask::Raptor($base) => $then,
+            $crate::any_task::AnyTask::Formation($base) => $then,
         }
     };
 }

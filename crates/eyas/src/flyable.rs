@@ -1,12 +1,13 @@
 //! What the commands know of each task beyond its configuration.
 
 use eyas_env::{
-    Craft, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
+    Craft, FormationConfig, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv,
+    find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
 
-use crate::learner::{ApgConfig, Recipe};
+use crate::learner::{ApgConfig, NoGradient, Recipe};
 use crate::trajectory::{COURSES, Settings};
 
 /// A limit of the position along courses, m.
@@ -206,5 +207,41 @@ impl Flyable for RaptorConfig {
 
     fn play() -> Settings {
         vec![("env.init.guidance", 1.0.into()), ("env.episode_length_s", 1e6.into())]
+    }
+}
+
+impl Flyable for FormationConfig {
+    type Gradient = NoGradient;
+
+    const ALGORITHM: &'static str = "ppo";
+    const PPO_PRESET: &'static str = include_str!("../presets/formation_ppo.yaml");
+    const TAKES_VEHICLES: bool = false;
+    const EXPERIMENT: &'static str = "formation";
+    const DISTILLATION_STEPS: u32 = 500;
+
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        let original = |share: f64| vec![("env.prob_null_trajectory", Value::from(share))];
+        [("hover", original(1.0))]
+            .into_iter()
+            .chain(COURSES.map(|kind| (kind, Self::along(kind))))
+            .chain([("langevin", original(0.0))])
+            .collect()
+    }
+
+    fn along(kind: &'static str) -> Settings {
+        vec![("env.course.kind", kind.into()), ("env.prob_null_trajectory", 0.0.into())]
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let prob_null_trajectory = f64::from(u8::from(course.is_none()));
+        Self { course: course.unwrap_or_default(), prob_null_trajectory, ..self.clone() }
+    }
+
+    fn play() -> Settings {
+        vec![("env.prob_perfect_start", 1.0.into()), ("env.episode_length_s", 1e6.into())]
     }
 }
