@@ -27,6 +27,24 @@ pub(crate) fn upright<R: Real>(orientation: &[R; 4]) -> R {
     R::one() - R::constant(2.0) * x.mul_add(x, y * y)
 }
 
+/// What [`upright`] is at a tilt: its cosine, and exactly 0 at a right angle.
+pub(crate) fn upright_at(tilt_rad: f64) -> f64 {
+    libm::sin(std::f64::consts::FRAC_PI_2 - tilt_rad)
+}
+
+/// Body wrench of an action of Isaac Lab's quadcopter: no thrust at −1 and full thrust, in N, at 1; moments of
+/// `moment_scale` N m at 1.
+#[inline(always)]
+pub(crate) fn thrust_and_moments<R: Real>(
+    full_thrust: f64,
+    moment_scale: f64,
+    [thrust, x, y, z]: [R; 4],
+) -> (Vector<R>, Vector<R>) {
+    let moment = R::constant(moment_scale);
+    let lift = R::constant(0.5 * full_thrust) * (thrust + R::one());
+    ([R::zero(), R::zero(), lift], [moment * x, moment * y, moment * z])
+}
+
 /// Where episodes start at random, around the spawn point.
 #[derive(Clone, Debug)]
 pub(crate) struct StartLimits {
@@ -75,7 +93,7 @@ pub(crate) fn draw_start<L: Lanes>(
 
 /// Uniform in a ball: a normal direction and the cube root of a uniform radius.
 #[inline(always)]
-fn in_ball<L: Lanes>(direction: &Draws, radius: &[u32; LANES], limit: f64) -> Vector<L> {
+pub(crate) fn in_ball<L: Lanes>(direction: &Draws, radius: &[u32; LANES], limit: f64) -> Vector<L> {
     let [x, y, z, _] = normals::<L>(direction);
     let cube_root = ((uniforms::<L>(radius) + L::splat(1e-9)).ln() * L::splat(1.0 / 3.0)).exp();
     let length = norm([x, y, z]).max(L::splat(1e-9));

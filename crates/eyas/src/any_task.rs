@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use eyas_env::{MANAGER_TASK, ManagerConfig, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::{
+    DIRECT_TASK, DirectConfig, FORMATION_TASK, FormationConfig, MANAGER_TASK, ManagerConfig, PointConfig,
+    RAPTOR_TASK, RaptorConfig, find_task,
+};
 use eyas_run::ConfigError;
 
 use crate::failure::Failure;
@@ -12,8 +15,10 @@ use crate::setup::check;
 /// A task with the configuration that files, overrides and flags change.
 pub(crate) enum AnyTask {
     Point(PointConfig),
+    Direct(DirectConfig),
     Raptor(RaptorConfig),
     Manager(ManagerConfig),
+    Formation(FormationConfig),
 }
 
 impl AnyTask {
@@ -27,7 +32,9 @@ impl AnyTask {
         })?;
         Ok(match known.id {
             MANAGER_TASK => Self::Manager(ManagerConfig::shipped()),
+            DIRECT_TASK => Self::Direct(DirectConfig::default()),
             RAPTOR_TASK => Self::Raptor(RaptorConfig::default()),
+            FORMATION_TASK => Self::Formation(FormationConfig::default()),
             _ => Self::Point(PointConfig::default()),
         })
     }
@@ -39,7 +46,12 @@ impl AnyTask {
             Ok(point) => return Ok(Self::Point(point)),
             Err(error) => error,
         };
-        own(run).map(Self::Raptor).or_else(|_| own(run).map(Self::Manager)).map_err(|_| unreadable)
+        own(run)
+            .map(Self::Direct)
+            .or_else(|_| own(run).map(Self::Raptor))
+            .or_else(|_| own(run).map(Self::Manager))
+            .or_else(|_| own(run).map(Self::Formation))
+            .map_err(|_| unreadable)
     }
 }
 
@@ -64,8 +76,10 @@ macro_rules! for_task {
     ($task:expr, |$base:ident| $then:expr) => {
         match $task {
             $crate::any_task::AnyTask::Point($base) => $then,
+            $crate::any_task::AnyTask::Direct($base) => $then,
             $crate::any_task::AnyTask::Raptor($base) => $then,
             $crate::any_task::AnyTask::Manager($base) => $then,
+            $crate::any_task::AnyTask::Formation($base) => $then,
         }
     };
 }

@@ -1,10 +1,11 @@
 //! Actions: what the four numbers of a policy do to the vehicle.
 
 use eyas_lanes::{Lanes, Real};
-use eyas_sim::{Body, Vector, Vehicle, VehicleParameters, lagged, norm};
+use eyas_sim::{Body, Vector, Vehicle, VehicleParameters, lagged};
 
 use super::config::ActionConfig;
 use super::registry::{Arguments, Kind, Manager, Names, Parameter, Range, TermInfo};
+use crate::{Actuation, rules};
 
 /// The kinds of actions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,9 +13,9 @@ pub(super) enum ActionTerm {
     /// Set-points of the rotors, which lag behind them.
     MotorSetPoints,
     /// Thrust and moments.
-    ThrustAndMoments { most_thrust: f64, moment_scale: f64 },
+    ThrustAndMoments { full_thrust: f64, moment_scale: f64 },
     /// Thrust and angular velocity.
-    ThrustAndBodyRates { most_thrust: f64, max_body_rate: Vector<f64>, torque_gain: Vector<f64> },
+    ThrustAndBodyRates { full_thrust: f64, max_body_rate: Vector<f64>, torque_gain: Vector<f64> },
 }
 
 /// How a raw action becomes a processed one.
@@ -78,16 +79,16 @@ impl ActionTerm {
     ];
 
     fn new(it: &Arguments<'_>, func: &str, robot: &VehicleParameters) -> Self {
-        let most_thrust = || it.number(THRUST_TO_WEIGHT.name) * robot.mass * norm(robot.gravity);
+        let full_thrust = || it.number(THRUST_TO_WEIGHT.name) * robot.weight();
         match func {
             "motor_set_points" => Self::MotorSetPoints,
             "thrust_and_moments" => {
-                Self::ThrustAndMoments { most_thrust: most_thrust(), moment_scale: it.number("moment_scale") }
+                Self::ThrustAndMoments { full_thrust: full_thrust(), moment_scale: it.number("moment_scale") }
             }
             _ => {
                 let gain = it.vector("rate_gain");
                 Self::ThrustAndBodyRates {
-                    most_thrust: most_thrust(),
+                    full_thrust: full_thrust(),
                     max_body_rate: it.vector("max_body_rate"),
                     torque_gain: std::array::from_fn(|axis| gain[axis] * robot.inertia[axis][axis]),
                 }
@@ -110,40 +111,40 @@ impl ActionTerm {
         }
     }
 
+    /// What an action moves.
+    pub(super) fn actuation(&self) -> Actuation {
+        match self {
+            Self::MotorSetPoints => Actuation::Rotors,
+            Self::ThrustAndMoments { .. } | Self::ThrustAndBodyRates { .. } => Actuation::Wrench,
+        }
+    }
+
     /// What stands at the places of an action.
     pub(super) fn order(&self) -> &'static str {
-        match self {
-            Self::MotorSetPoints => {
-                "that of the vehicle's rotors; front left, front right, back right, back left \
-                for the Crazyflie"
-            }
-            _ => "none: the action knows no motors",
+        match self.actuation() {
+            // A vehicle's own order is that of its file; this is the default vehicle's.
+            Actuation::Rotors => "front left, front right, back right, back left",
+            Actuation::Wrench => "thrust, roll, pitch, yaw",
         }
     }
 
     /// Body wrench of a processed action that knows no rotors.
     #[inline(always)]
     pub(super) fn wrench<L: Lanes>(&self, action: &[L; 4], body: &Body<L>) -> (Vector<L>, Vector<L>) {
-        let (zero, half) = (L::splat(0.0), L::splat(0.5));
-        let share = (action[0] + L::splat(1.0)) * half;
-        let mut torque = [zero; 3];
-        let most = match self {
-            Self::MotorSetPoints => return ([zero; 3], torque),
-            Self::ThrustAndMoments { most_thrust, moment_scale } => {
-                for axis in 0..3 {
-                    torque[axis] = L::constant(*moment_scale) * action[axis + 1];
-                }
-                *most_thrust
+        match self {
+            Self::MotorSetPoints => ([L::splat(0.0); 3], [L::splat(0.0); 3]),
+            Self::ThrustAndMoments { full_thrust, moment_scale } => {
+                rules::thrust_and_moments(*full_thrust, *moment_scale, *action)
             }
-            Self::ThrustAndBodyRates { most_thrust, max_body_rate, torque_gain } => {
+            Self::ThrustAndBodyRates { full_thrust, max_body_rate, torque_gain } => {
+                let (force, mut torque) = rules::thrust_and_moments(*full_thrust, 0.0, *action);
                 for axis in 0..3 {
                     let rate = L::constant(max_body_rate[axis]) * action[axis + 1];
                     torque[axis] = L::constant(torque_gain[axis]) * (rate - body.angular_velocity[axis]);
                 }
-                *most_thrust
+                (force, torque)
             }
-        };
-        ([zero, zero, L::constant(most) * share], torque)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, LANES, Row, Stream, dispatch, lanes_of};
-use eyas_sim::{Body, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, norm};
+use eyas_sim::{Body, SpeedLag, State, VEHICLE_NUMBERS, Vehicle};
 
 use super::command::{CommandState, CommandStreams, Moment};
 use super::config::{CommandUpdate, ManagerConfig};
@@ -247,7 +247,7 @@ impl EnvBlock for ManagerBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, norm(self.state.body.velocity.map(|row| row[lane])))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::program::Program;
 use super::terms::{Param, Terms};
-use crate::episode::max_length;
+use crate::point::control_steps;
 use crate::{PointConfig, SceneConfig, SimConfig, check, course};
 
 /// A task that is made of terms: what stands in its YAML file.
@@ -284,7 +284,7 @@ impl ManagerConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        max_length(self.episode_length_s, self.control_period())
+        control_steps(self.episode_length_s, self.control_period())
     }
 
     /// Checks ranges and terms; the message names key, value and what would be right.

@@ -11,7 +11,7 @@ use super::reward::RewardTerm;
 use super::termination::TerminationTerm;
 use super::terms::Terms;
 use crate::episode::MAX_TERMS;
-use crate::{EnvSpec, Group, Part, intern};
+use crate::{EnvSpec, EpisodeScalar, Group, Part, intern};
 
 /// A task, resolved.
 #[derive(Clone, Debug)]
@@ -85,9 +85,15 @@ impl Program {
             groups,
             num_actions: 4,
             action: action.term.description(),
+            actuation: action.term.actuation(),
             motor_order: action.term.order(),
             control_rate_hz: 1.0 / config.control_period(),
             max_episode_length: config.max_episode_length(),
+            episode_log: EpisodeScalar::isaac_lab(
+                &names.rewards,
+                &names.terminations,
+                config.episode_length_s,
+            ),
             reward_terms: interned(&names.rewards),
             terminations: interned(&names.terminations),
             symmetries: Vec::new(),

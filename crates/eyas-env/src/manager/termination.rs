@@ -62,9 +62,8 @@ limits! {
             Kind::Number(Range::Within(0.0, std::f64::consts::PI), std::f64::consts::FRAC_PI_2),
             "the limit",
         );
-        // The sine of what is left to 90°, so that 90° itself is exact.
         |scene, limit| rules::upright(&scene.state.body.orientation)
-            .less(L::constant(libm::sin(std::f64::consts::FRAC_PI_2 - limit)));
+            .less(L::constant(rules::upright_at(limit)));
     RootHeightBelowMinimum "root_height_below_minimum" "lower than a limit, which is relative to the spawn point"
         Parameter::new("minimum_height", "m", Kind::Number(Range::Any, -1.0), "the limit");
         |scene, limit| scene.state.body.position[2].less(L::constant(limit));

@@ -8,7 +8,7 @@ use eyas_sim::{
     matrix_from_quaternion, norm, step_held, sub,
 };
 
-use super::config::PointConfig;
+use super::config::{PointConfig, Thresholds};
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
 use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite, put};
@@ -170,7 +170,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, norm(self.state.body.velocity.map(|row| row[lane])))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
@@ -358,7 +358,7 @@ impl PointBlock {
         }
         self.state.store_where(half, mask, &state);
 
-        let causes = causes::<L>(config, &state, &target);
+        let causes = causes::<L>(&config.thresholds, &state, &target);
         let mut unstable = 0;
         for (index, cause) in causes.into_iter().enumerate() {
             let lanes = L::bits(cause) & live;
@@ -406,14 +406,17 @@ impl PointBlock {
 
 /// The conditions of [`FOUNDATION_TERMINATIONS`].
 #[inline(always)]
-fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>) -> [L::Mask; 6] {
-    let thresholds = &config.thresholds;
+pub(crate) fn causes<L: Lanes>(
+    thresholds: &Thresholds,
+    state: &State<L>,
+    target: &Langevin<L>,
+) -> [L::Mask; 6] {
     let body = &state.body;
     [
         L::constant(thresholds.position).less(norm(body.position)),
         L::constant(thresholds.linear_velocity).less(largest(body.velocity)),
         L::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
-        rules::upright(&body.orientation).less(L::splat(0.0)),
+        rules::upright(&body.orientation).less(L::constant(thresholds.least_upright())),
         L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]

@@ -8,7 +8,7 @@ use super::craft::Craft;
 use super::vehicles;
 use crate::check::{at_least, at_most, not_negative, positive, share};
 use crate::course;
-use crate::episode::max_length;
+use crate::point::control_steps;
 use crate::{SceneConfig, SimConfig};
 
 /// Configuration of the RAPTOR environment.
@@ -203,7 +203,7 @@ impl RaptorConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        max_length(self.episode_length_s, self.sim.dt)
+        control_steps(self.episode_length_s, self.sim.dt)
     }
 
     /// The configured vehicle.

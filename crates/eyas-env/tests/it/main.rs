@@ -9,8 +9,13 @@
     reason = "tests say what failed by panicking"
 )]
 
+mod direct;
+mod downwash;
+mod formation;
+mod formation_twin;
 mod interference;
 mod manager;
+mod multi_agent;
 mod point;
 mod raptor;
 mod replay;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use eyas_env::{
-    EnvSpec, Manager, ManagerConfig, Param, TaskConfig as _, TermInfo, Terms, find_task, observation_output,
-    tasks,
+    Actuation, EnvSpec, Manager, ManagerConfig, Param, TaskConfig as _, TermInfo, Terms, find_task,
+    observation_output, tasks,
 };
 use eyas_run::config::closest;
 
@@ -63,7 +63,11 @@ fn write_spec(out: &mut impl Write, spec: &EnvSpec) -> Result<(), Failure> {
         writeln!(out, "  {:<10} features {first}-{last} ({})", group.name, group.features.len())?;
     }
     writeln!(out, "\naction, {} numbers: {}", spec.num_actions, spec.action)?;
-    writeln!(out, "motor order: {}", spec.motor_order)?;
+    let numbers = match spec.actuation {
+        Actuation::Rotors => "motor order",
+        Actuation::Wrench => "numbers",
+    };
+    writeln!(out, "{numbers}: {}", spec.motor_order)?;
     writeln!(out, "control rate: {} Hz", spec.control_rate_hz)?;
     writeln!(out, "episode: {} control steps", spec.max_episode_length)?;
     writeln!(out, "reward terms: {}", spec.reward_terms.join(", "))?;
