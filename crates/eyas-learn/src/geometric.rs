@@ -39,12 +39,14 @@ const HAS_BEGUN: usize = 7;
 const MEMORY: usize = 8;
 
 impl GeometricPilot {
+    /// Parts of an observation that it reads.
+    pub const READS: [&str; 4] = ["position_error", "velocity_error", "rotation_matrix", "angular_velocity"];
+
     /// For envs that fly the vehicles in turns.
     ///
     /// # Panics
     ///
-    /// If there is no vehicle, or the task observes no position error, velocity error, rotation matrix and angular
-    /// velocity.
+    /// If there is no vehicle, or the task does not observe what it [reads](Self::READS).
     pub fn new<'a>(
         vehicles: impl IntoIterator<Item = &'a VehicleParameters>,
         spec: &EnvSpec,
@@ -55,7 +57,7 @@ impl GeometricPilot {
             .map(|vehicle| GeometricController::new(vehicle, period))
             .collect::<Result<Vec<_>, _>>()?;
         assert!(!controllers.is_empty(), "a vehicle to fly");
-        let features = |name: &str| spec.features_of(name).expect("every task observes it");
+        let features = |name: &str| spec.features_of(name).expect("what it reads is observed");
         let errors = |name: &str| Errors {
             features: features(name),
             is_in_body: spec.parts.iter().any(|part| part.name == name && part.frame == Frame::Body),
