@@ -2,6 +2,8 @@
 
 /// Id of the point-control task.
 pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
+/// Id of Isaac Lab's quadcopter task.
+pub const DIRECT_TASK: &str = "Isaac-Quadcopter-Direct-v0";
 /// Id of the RAPTOR environment.
 pub const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
 /// Id of the formation task.
@@ -23,6 +25,11 @@ const TASKS: &[TaskInfo] = &[
         id: POINT_TASK,
         aliases: &["point_ctrl_single_dense", "distillation"],
         summary: "hover at a point or follow a randomly moving one, by motor set-points",
+    },
+    TaskInfo {
+        id: DIRECT_TASK,
+        aliases: &["quadcopter_direct"],
+        summary: "fly to a goal, by thrust and body moments",
     },
     TaskInfo {
         id: RAPTOR_TASK,

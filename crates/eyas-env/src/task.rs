@@ -8,8 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::multi_agent::multi_agent_to_single_agent;
-use crate::registry::{FORMATION_TASK, POINT_TASK, RAPTOR_TASK};
-use crate::{EnvSpec, FormationConfig, FormationEnv, PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
+use crate::registry::{DIRECT_TASK, FORMATION_TASK, POINT_TASK, RAPTOR_TASK};
+use crate::{
+    DirectConfig, DirectEnv, EnvSpec, FormationConfig, FormationEnv, PointConfig, PointEnv, RaptorConfig,
+    RaptorEnv, VecEnv,
+};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
@@ -73,6 +76,35 @@ impl TaskConfig for PointConfig {
 
     fn vehicle(&self) -> &VehicleParameters {
         &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+}
+
+impl TaskConfig for DirectConfig {
+    const ID: &'static str = DIRECT_TASK;
+    const EVALUATION_STEPS: u32 = 500;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(DirectEnv::new(self, num_envs, seed))
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.control_period()
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        self.robot.vehicle()
     }
 
     fn untimed(&self) -> Self {

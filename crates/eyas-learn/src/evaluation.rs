@@ -37,7 +37,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn add_error(&mut self, error: &[f64]) {
+    fn add_error(&mut self, error: [f64; 3]) {
         for (sum, value) in self.error_sum.iter_mut().zip(error) {
             *sum += value;
         }
@@ -150,16 +150,16 @@ pub fn evaluate_watched<N: Default + Send>(
                 let Memory { labeller_state, labeller_scratch, label, .. } = memory;
                 labeller.inference.act(features, labeller_state, labeller_scratch, label);
             }
-            let outcome = block.step(&memory.action);
-            memory.record(live, &outcome.reward, outcome.terminated);
-            for vehicle in 0..block.num_vehicles() {
-                memory.record_vehicle(live, block.fallen(vehicle));
-            }
             if step >= SETTLE_STEPS.min(steps / 2) {
                 match &position_error {
                     Some(features) => memory.record_observed_errors(live, features),
                     None => memory.record_errors(live, block),
                 }
+            }
+            let outcome = block.step(&memory.action);
+            memory.record(live, &outcome.reward, outcome.terminated);
+            for vehicle in 0..block.num_vehicles() {
+                memory.record_vehicle(live, block.fallen(vehicle));
             }
             watch(&Moment { block, step, live, recurrent: &memory.state }, notes);
         }
@@ -197,9 +197,8 @@ impl Memory {
     /// Counts the position error that was observed.
     fn record_observed_errors(&mut self, live: u32, features: &Range<usize>) {
         for lane in lanes_of(live) {
-            let error: Vec<f64> =
-                self.observation[features.clone()].iter().map(|row| f64::from(row[lane])).collect();
-            self.outcomes[lane].add_error(&error);
+            let error = [0, 1, 2].map(|axis| f64::from(self.observation[features.start + axis][lane]));
+            self.outcomes[lane].add_error(error);
         }
     }
 
@@ -209,7 +208,7 @@ impl Memory {
             for lane in lanes_of(live & !block.fallen(vehicle)) {
                 let it = block.vehicle_telemetry(lane, vehicle);
                 let error = [0, 1, 2].map(|axis| f64::from(it.position[axis] - it.desired_position[axis]));
-                self.outcomes[lane].add_error(&error);
+                self.outcomes[lane].add_error(error);
             }
         }
     }

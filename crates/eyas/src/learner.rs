@@ -39,16 +39,19 @@ pub(crate) trait Recipe<T>:
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure>;
 }
 
-fn unknown_preset(name: &str) -> Failure {
-    Failure::new(format!("`--preset {name}`: unknown, expected eyas or foundation"))
+fn unknown_preset<T: Flyable>(name: &str) -> Failure {
+    let original = T::ORIGINAL_PRESET.0;
+    Failure::new(format!("`--preset {name}`: unknown, expected eyas or {original}"))
 }
 
 impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
     fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
         match name {
             "eyas" => Ok(Some(T::PPO_PRESET)),
-            "foundation" => Ok(None),
-            other => Err(unknown_preset(other)),
+            other if other == T::ORIGINAL_PRESET.0 => {
+                Ok(Some(T::ORIGINAL_PRESET.1).filter(|settings| !settings.is_empty()))
+            }
+            other => Err(unknown_preset::<T>(other)),
         }
     }
 
@@ -76,7 +79,8 @@ impl<T: Flyable + DifferentiableTask> Recipe<T> for ApgConfig<T> {
     fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
         match name {
             "eyas" => Ok(Some(T::APG_PRESET)),
-            other => Err(unknown_preset(other).hint("the foundation preset is one of `--algorithm ppo`")),
+            other => Err(unknown_preset::<T>(other)
+                .hint(format!("preset {} is one of `--algorithm ppo`", T::ORIGINAL_PRESET.0))),
         }
     }
 

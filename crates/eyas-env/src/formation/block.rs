@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Row, Stream, dispatch};
-use eyas_sim::{Body, SpeedLag, State, VEHICLE_NUMBERS, Vector, Vehicle, norm};
+use eyas_sim::{Body, SpeedLag, State, VEHICLE_NUMBERS, Vector, Vehicle};
 
 use super::config::FormationConfig;
 use super::downwash::Downwash;
@@ -153,8 +153,8 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        let speed = |quad: &Quad| norm(quad.state.body.velocity.map(|row| row[lane]));
-        self.ledger.episode(lane, self.quads.iter().map(speed).fold(0.0, f32::max))
+        let last: Vec<Telemetry> = (0..self.quads.len()).map(|quad| self.telemetry(lane, quad)).collect();
+        self.ledger.episode(lane, &last)
     }
 
     fn num_vehicles(&self) -> usize {

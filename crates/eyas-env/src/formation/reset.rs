@@ -47,7 +47,7 @@ impl FormationBlock {
         self.target.reset(half, mask, max_speed, L::select(rests, zero, one));
         let is_perfect = uniforms::<L>(&kind[2]).less(L::constant(config.prob_perfect_start));
         // ±`init_angle` in turns, from a number in [0, 1).
-        let turns = L::constant(config.init_angle / std::f32::consts::PI as f64);
+        let turns = L::constant(config.init_angle * std::f64::consts::FRAC_1_PI);
         for (index, place) in shared.places.iter().enumerate() {
             let first = 1 + DRAWS * index as u32;
             let draw = |it: u32| shared.start.lanes(first_env, &episode, &[0; LANES], first + it);

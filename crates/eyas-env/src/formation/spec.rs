@@ -4,7 +4,7 @@ use super::config::FormationConfig;
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::multi_agent::{AgentSpec, MAX_AGENTS, MultiAgentSpec, StateSpace};
 use crate::registry::FORMATION_TASK;
-use crate::{Frame, Part};
+use crate::{Actuation, Frame, Part};
 
 const NAMES: [&str; MAX_AGENTS] =
     ["quad_0", "quad_1", "quad_2", "quad_3", "quad_4", "quad_5", "quad_6", "quad_7"];
@@ -80,6 +80,7 @@ pub(super) fn spec(config: &FormationConfig) -> MultiAgentSpec {
         },
         action: "motor set-points of each vehicle in [-1, 1]: its least rotor speed at -1, its most at 1, clamped \
                  outside",
+        actuation: Actuation::Rotors,
         motor_order: "front left, front right, back right, back left",
         control_rate_hz: 1.0 / config.control_period(),
         max_episode_length: config.max_episode_length(),

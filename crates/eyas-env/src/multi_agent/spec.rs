@@ -1,6 +1,6 @@
 //! What the agents of a task observe and do, apart and as one.
 
-use crate::{EnvSpec, Group, Part, intern};
+use crate::{Actuation, EnvSpec, EpisodeScalar, Group, Part, intern};
 
 /// Most agents of a task.
 pub const MAX_AGENTS: usize = 8;
@@ -54,6 +54,8 @@ pub struct MultiAgentSpec {
     pub state: StateSpace,
     /// Meaning of an agent's action.
     pub action: &'static str,
+    /// What an action moves.
+    pub actuation: Actuation,
     /// Motor order of an agent's action.
     pub motor_order: &'static str,
     /// Control steps a second, Hz.
@@ -118,10 +120,12 @@ impl MultiAgentSpec {
             num_actions: self.agents.iter().map(|agent| agent.num_actions).sum(),
             action: self.action,
             motor_order: self.motor_order,
+            actuation: self.actuation,
             control_rate_hz: self.control_rate_hz,
             max_episode_length: self.max_episode_length,
             reward_terms: self.reward_terms.clone(),
             terminations: self.terminations.clone(),
+            episode_log: EpisodeScalar::foundation(&self.reward_terms, &self.terminations),
             symmetries: Vec::new(),
         })
     }

@@ -160,7 +160,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, norm(self.state.body.velocity.map(|row| row[lane])))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
@@ -445,7 +445,7 @@ pub(crate) fn causes<L: Lanes>(
         L::constant(thresholds.position).less(norm(body.position)),
         L::constant(thresholds.linear_velocity).less(largest(body.velocity)),
         L::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
-        upright.less(L::splat(0.0)),
+        upright.less(L::constant(thresholds.least_upright())),
         L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]

@@ -9,6 +9,7 @@
     reason = "tests say what failed by panicking"
 )]
 
+mod direct;
 mod downwash;
 mod formation;
 mod formation_twin;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use eyas_env::{
-    AgentSpec, Ended, EnvBlock, FormationConfig, FormationEnv, Frame, Interference, MultiAgentBlock,
-    MultiAgentEnv, MultiAgentSpec, NoState, Part, StateSpace, Step, TaskConfig, Telemetry, VecEnv,
-    multi_agent_to_single_agent, multi_agent_with_one_agent,
+    Actuation, AgentSpec, Ended, EnvBlock, FormationConfig, FormationEnv, Frame, Interference,
+    MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, Part, StateSpace, Step, TaskConfig, Telemetry,
+    VecEnv, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 use eyas_lanes::Row;
 use eyas_sim::Body;
@@ -30,6 +30,7 @@ fn spec(state: StateSpace) -> MultiAgentSpec {
         ],
         state,
         action: "numbers",
+        actuation: Actuation::Rotors,
         motor_order: "none",
         control_rate_hz: 10.0,
         max_episode_length: 100,

@@ -85,7 +85,7 @@ fn what_a_team_cannot_do_is_refused_with_the_reason() {
     let workspace = Workspace::empty();
     for (arguments, parts) in [
         (format!("train {TASK} --algorithm apg"), ["`--algorithm apg`", "--algorithm ppo"]),
-        (format!("play {TASK} --checkpoint se3"), ["se3", "position_error"]),
+        (format!("play {TASK} --checkpoint se3"), ["geometric controller", "position_error"]),
         (format!("train {TASK} env.num_agents=9"), ["env.num_agents", "at most 8"]),
         (format!("train {TASK} env.formation.spacing=0.5"), ["env.init_position_radius", "0.5 m"]),
         (
