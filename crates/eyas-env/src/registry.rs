@@ -1,12 +1,13 @@
 //! Tasks by id.
 
-use crate::spec::EnvSpec;
-use crate::{PointConfig, RaptorConfig, TaskConfig};
-
 /// Id of the point-control task.
 pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
+/// Id of Isaac Lab's quadcopter task.
+pub const DIRECT_TASK: &str = "Isaac-Quadcopter-Direct-v0";
 /// Id of the RAPTOR environment.
 pub const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
+/// Id of the formation task.
+pub const FORMATION_TASK: &str = "Eyas-Quadcopter-Formation-v0";
 
 /// A registered task.
 #[derive(Clone, Copy, Debug)]
@@ -17,19 +18,6 @@ pub struct TaskInfo {
     pub aliases: &'static [&'static str],
     /// One sentence.
     pub summary: &'static str,
-    spec: fn() -> EnvSpec,
-}
-
-impl TaskInfo {
-    /// What the task observes, takes and ends by under its default configuration.
-    #[must_use]
-    pub fn spec(&self) -> EnvSpec {
-        (self.spec)()
-    }
-}
-
-fn default_spec<T: TaskConfig>() -> EnvSpec {
-    T::default().make(1, 0).spec().clone()
 }
 
 const TASKS: &[TaskInfo] = &[
@@ -37,13 +25,21 @@ const TASKS: &[TaskInfo] = &[
         id: POINT_TASK,
         aliases: &["point_ctrl_single_dense", "distillation"],
         summary: "hover at a point or follow a randomly moving one, by motor set-points",
-        spec: default_spec::<PointConfig>,
+    },
+    TaskInfo {
+        id: DIRECT_TASK,
+        aliases: &["quadcopter_direct"],
+        summary: "fly to a goal, by thrust and body moments",
     },
     TaskInfo {
         id: RAPTOR_TASK,
         aliases: &["raptor"],
         summary: "any quadrotor holds a point or follows a slow reference, by motor set-points",
-        spec: default_spec::<RaptorConfig>,
+    },
+    TaskInfo {
+        id: FORMATION_TASK,
+        aliases: &["formation"],
+        summary: "several vehicles hold a formation around a resting or moving point, by motor set-points",
     },
 ];
 

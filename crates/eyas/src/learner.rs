@@ -8,7 +8,8 @@ use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
 use eyas_policy::{Adam, Network, Policy};
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::flyable::Flyable;
@@ -38,16 +39,19 @@ pub(crate) trait Recipe<T>:
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure>;
 }
 
-fn unknown_preset(name: &str) -> Failure {
-    Failure::new(format!("`--preset {name}`: unknown, expected eyas or foundation"))
+fn unknown_preset<T: Flyable>(name: &str) -> Failure {
+    let original = T::ORIGINAL_PRESET.0;
+    Failure::new(format!("`--preset {name}`: unknown, expected eyas or {original}"))
 }
 
 impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
     fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
         match name {
             "eyas" => Ok(Some(T::PPO_PRESET)),
-            "foundation" => Ok(None),
-            other => Err(unknown_preset(other)),
+            other if other == T::ORIGINAL_PRESET.0 => {
+                Ok(Some(T::ORIGINAL_PRESET.1).filter(|settings| !settings.is_empty()))
+            }
+            other => Err(unknown_preset::<T>(other)),
         }
     }
 
@@ -71,11 +75,12 @@ impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
     }
 }
 
-impl<T: Flyable> Recipe<T> for ApgConfig<T> {
+impl<T: Flyable + DifferentiableTask> Recipe<T> for ApgConfig<T> {
     fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
         match name {
             "eyas" => Ok(Some(T::APG_PRESET)),
-            other => Err(unknown_preset(other).hint("the foundation preset is one of `--algorithm ppo`")),
+            other => Err(unknown_preset::<T>(other)
+                .hint(format!("preset {} is one of `--algorithm ppo`", T::ORIGINAL_PRESET.0))),
         }
     }
 
@@ -95,13 +100,44 @@ impl<T: Flyable> Recipe<T> for ApgConfig<T> {
     }
 
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
-        let spec = DifferentiableTask::spec(env);
+        let spec = env.spec();
         Ok(Box::new(ApgLearner {
             apg: Apg::new(self, env, env.num_envs(), seed)?,
             critic: Self { seed, ..self.clone() }.fresh_critic(&spec),
             std: self.std(&spec),
         }))
     }
+}
+
+/// In place of [`ApgConfig`] for tasks that have no gradient: no training starts from it.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct NoGradient {}
+
+impl<T: Flyable> Recipe<T> for NoGradient {
+    fn preset(_: &str) -> Result<Option<&'static str>, Failure> {
+        Err(no_gradient::<T>())
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn validate_task(_: &T) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn more_carefully(&self, _: u32) -> Self {
+        self.clone()
+    }
+
+    fn start(&self, _: &T, _: u64) -> Result<Box<dyn Learner>, Failure> {
+        Err(no_gradient::<T>())
+    }
+}
+
+fn no_gradient<T: Flyable>() -> Failure {
+    Failure::new(format!("`--algorithm apg`: task `{}` has no gradient", T::ID))
+        .hint("train it with `--algorithm ppo`")
 }
 
 /// What an iteration did.

@@ -11,11 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{PointBlock, Shared};
 use super::config::PointConfig;
-use super::env::PointEnv;
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
 use crate::rows::{load_body, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
-use crate::{EnvBlock, EnvSpec, Step, Surrogate, VecEnv};
+use crate::{EnvBlock, Step, Surrogate};
 
 /// Settings of the smooth cost of the point task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -132,10 +131,6 @@ impl DifferentiableBlock for PointBlock {
 
 impl DifferentiableTask for PointConfig {
     type Block = PointBlock;
-
-    fn spec(&self) -> EnvSpec {
-        PointEnv::new(self, 1, 0).spec().clone()
-    }
 
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<PointBlock> {
         let shared = Arc::new(Shared::new(self, seed));
@@ -256,10 +251,10 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
         let limit = L::constant(limits.angular_velocity);
         let barrier = surrogate.angular_velocity_barrier;
         cost = cost + barrier.add_axes(limit, body.angular_velocity, &mut derivative.angular_velocity);
-        // The cosine of the tilt falls to 0 at the limit.
+        let most = L::constant(-limits.least_upright());
         let (one, two, four) = (L::splat(1.0), L::splat(2.0), L::splat(4.0));
         let upright = one - two * x.mul_add(x, y * y);
-        let (value, slope) = surrogate.tilt_barrier.at(L::splat(0.0), -upright);
+        let (value, slope) = surrogate.tilt_barrier.at(most, -upright);
         cost = cost + value;
         derivative.orientation[1] = slope.mul_add(four * x, derivative.orientation[1]);
         derivative.orientation[2] = slope.mul_add(four * y, derivative.orientation[2]);

@@ -8,9 +8,10 @@ use super::block::{ABSOLUTE_PARTS, PARTS, REWARD_TERMS, RaptorBlock, Shared};
 use super::config::{Observation, RaptorConfig};
 use super::craft::Craft;
 use super::rules::{OBSERVATIONS, POLICY_OBSERVATIONS};
+use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::RAPTOR_TASK;
 use crate::symmetry::mirrors;
-use crate::{EnvBlock, EnvSpec, Group, VecEnv};
+use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, VecEnv};
 
 /// Many episodes of the RAPTOR environment.
 pub struct RaptorEnv {
@@ -37,17 +38,20 @@ impl RaptorEnv {
         };
         let spec = EnvSpec {
             task: RAPTOR_TASK,
-            parts,
+            parts: parts.to_vec(),
             groups: vec![
                 Group { name: "policy", features: 0..POLICY_OBSERVATIONS },
                 Group { name: "teacher", features: teacher..teacher + OBSERVATIONS },
             ],
             num_actions: 4,
             action: "motor set-points in [-1, 1]: the vehicle's least rotor speed at -1, its most at 1, clamped outside",
+            actuation: Actuation::Rotors,
             motor_order: "front right, back right, back left, front left",
             control_rate_hz: 1.0 / config.sim.dt,
             max_episode_length: config.max_episode_length(),
-            reward_terms: REWARD_TERMS,
+            reward_terms: REWARD_TERMS.to_vec(),
+            terminations: FOUNDATION_TERMINATIONS.to_vec(),
+            episode_log: EpisodeScalar::foundation(REWARD_TERMS, &FOUNDATION_TERMINATIONS),
             symmetries: Vec::new(),
         };
         let blocks = blocks(config, fleet, crafts, seed)

@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// Units that documentation names behind a comma.
-const UNITS: [&str; 16] = [
+const UNITS: [&str; 17] = [
     "s",
     "m",
     "m/s",
@@ -34,6 +34,7 @@ const UNITS: [&str; 16] = [
     "kg",
     "kg m²",
     "N",
+    "N m",
     "Hz",
     "1/s",
     "m/s per √s",

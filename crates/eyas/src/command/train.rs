@@ -1,9 +1,10 @@
 //! `eyas train`: a teacher from nothing.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::{DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::RAPTOR_TASK;
 use eyas_formats::{LoadOptions, Value};
 use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
 use eyas_policy::Policy;
@@ -12,6 +13,7 @@ use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Train;
 use crate::command::fleet;
 use crate::configuration;
@@ -19,7 +21,7 @@ use crate::dashboard;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::journal::{Course, Journal};
-use crate::learner::{ApgConfig, Iteration, Learner, Recipe, envs_of, restore_envs};
+use crate::learner::{Iteration, Learner, Recipe, envs_of, restore_envs};
 use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
@@ -51,22 +53,20 @@ const EVALUATION_EPISODES: usize = 512;
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
-    let task = find_task(&arguments.flight.task)?;
-    if arguments.fleet.vehicles.is_some() && task.id != RAPTOR_TASK {
-        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", task.id))
-            .hint(format!("train fleets in `{RAPTOR_TASK}`")));
-    }
-    match task.id {
-        RAPTOR_TASK if arguments.fleet.vehicles.is_some() => fleet::run(arguments, &interrupt),
-        RAPTOR_TASK => run_task::<RaptorConfig>(arguments, interrupt),
-        _ => run_task::<PointConfig>(arguments, interrupt),
+    match AnyTask::find(&arguments.flight.task)? {
+        AnyTask::Raptor(_) if arguments.fleet.vehicles.is_some() => fleet::run(arguments, &interrupt),
+        task => for_task!(task, |base| run_task(base, arguments, interrupt)),
     }
 }
 
-fn run_task<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
-    match arguments.algorithm.as_str() {
-        "apg" => run_recipe::<T, ApgConfig<T>>(arguments, interrupt),
-        "ppo" => run_recipe::<T, ppo::RunnerConfig>(arguments, interrupt),
+fn run_task<T: Flyable>(base: T, arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
+    if arguments.fleet.vehicles.is_some() {
+        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", T::ID))
+            .hint(format!("train fleets in `{RAPTOR_TASK}`")));
+    }
+    match arguments.algorithm.as_deref().unwrap_or(T::ALGORITHM) {
+        "apg" => run_recipe::<T, T::Gradient>(base, arguments, interrupt),
+        "ppo" => run_recipe::<T, ppo::RunnerConfig>(base, arguments, interrupt),
         other => Err(unknown_algorithm(other)),
     }
 }
@@ -84,10 +84,11 @@ struct Config<T, A> {
 }
 
 fn run_recipe<T: Flyable, A: Recipe<T>>(
+    base: T,
     arguments: &Train,
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::documented(&Config::<T, A>::default())?;
+    let mut layers = Layers::documented(&Config { env: base, agent: A::default() })?;
     configure::<T, A>(arguments, &mut layers)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
@@ -266,7 +267,7 @@ struct Session<'a, T> {
 impl<T: Flyable> Session<'_, T> {
     /// Lets the policy of the moment fly in the live view, if there is one.
     fn show(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
-        let spec = DifferentiableTask::spec(self.env);
+        let spec = self.env.spec();
         self.journal.policy(|| Ok(Pilot::new(learner.actor(), &spec)?))
     }
 
@@ -275,7 +276,7 @@ impl<T: Flyable> Session<'_, T> {
         let Some(videos) = &mut self.videos else { return Ok(()) };
         let each = env_steps / self.env.num_envs() as u64;
         let steps = u64::from(learner.iteration()) * each;
-        let spec = DifferentiableTask::spec(self.env);
+        let spec = self.env.spec();
         videos.at(steps, 0, "policy", || Ok(Pilot::new(learner.actor(), &spec)?))
     }
 
@@ -318,35 +319,35 @@ impl<T: Flyable> Session<'_, T> {
         let evaluation = self.fly(learner.actor())?;
         let (all, hover, moving) = (evaluation.summary(), evaluation.hover(), evaluation.moving());
         let index = learner.iteration();
-        for (tag, value) in [
-            ("evaluation/mean_return", all.mean_return),
-            ("evaluation/crash_rate", all.crash_rate),
-            ("evaluation/hover_rmse_m", hover.position_rmse),
-            ("evaluation/hover_crash_rate", hover.crash_rate),
-            ("evaluation/moving_rmse_m", moving.position_rmse),
-            ("evaluation/moving_crash_rate", moving.crash_rate),
+        for (tag, value, of) in [
+            ("evaluation/mean_return", all.mean_return, &all),
+            ("evaluation/crash_rate", all.crash_rate, &all),
+            ("evaluation/hover_rmse_m", hover.position_rmse, &hover),
+            ("evaluation/hover_crash_rate", hover.crash_rate, &hover),
+            ("evaluation/moving_rmse_m", moving.position_rmse, &moving),
+            ("evaluation/moving_crash_rate", moving.crash_rate, &moving),
         ] {
-            if value.is_finite() {
+            if value.is_finite() && of.episodes > 0 {
                 self.journal.scalar(tag, u64::from(index), value as f32)?;
             }
         }
         self.journal.weights(u64::from(index), &learner.actor().network)?;
-        let spec = DifferentiableTask::spec(self.env);
+        let spec = self.env.spec();
         let pilot = || Ok(Pilot::new(learner.actor(), &spec)?);
         let captions = ["policy", &format!("iteration {index}")];
         self.snapshots.take(&mut self.journal, u64::from(index), captions, pilot)?;
         self.journal.flush()?;
-        let line = format!(
-            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
-            self.plan.max_iterations,
-            self.seconds,
-            self.env_steps as f64,
-            all.mean_return,
-            report::metres(hover.position_rmse),
-            100.0 * hover.crash_rate,
-            report::metres(moving.position_rmse),
-            100.0 * moving.crash_rate,
+        let mut line = format!(
+            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}",
+            self.plan.max_iterations, self.seconds, self.env_steps as f64, all.mean_return,
         );
+        for (name, it) in [("hover", &hover), ("moving", &moving)] {
+            if it.episodes > 0 {
+                let error = report::metres(it.position_rmse);
+                // Writing to a string does not fail.
+                let _ = write!(line, "; {name} {error}, {:.2} % crashed", 100.0 * it.crash_rate);
+            }
+        }
         self.journal.say(&line)?;
         if all.mean_return > self.best_return {
             (self.best_return, self.best) = (all.mean_return, Some(evaluation));
