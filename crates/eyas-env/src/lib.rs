@@ -8,6 +8,7 @@ mod interference;
 mod noise;
 mod point;
 mod raptor;
+mod reality;
 mod registry;
 mod rows;
 mod spec;
@@ -29,6 +30,10 @@ pub use raptor::{
     RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
     RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
     fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
+};
+pub use reality::{
+    BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
+    RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
 };
 pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
 pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};

@@ -34,7 +34,7 @@ impl PointEnv {
             control_rate_hz: 1.0 / config.control_period(),
             max_episode_length: config.max_episode_length(),
             reward_terms: REWARD_TERMS,
-            symmetries: mirrors(&config.robot),
+            symmetries: if config.reality.is_symmetric() { mirrors(&config.robot) } else { Vec::new() },
         };
         let shared = Arc::new(Shared::new(config, seed));
         let blocks = (0..num_envs.div_ceil(BLOCK))
