@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvBlock, EnvSpec, Step};
+use crate::{EnvBlock, Step, TaskConfig};
 
 /// Smooth stand-in for a task's reward: its costs without their kinks, and barriers that rise before its
 /// terminations, which have no gradient of their own.
@@ -181,12 +181,9 @@ pub trait DifferentiableBlock: EnvBlock {
 }
 
 /// A task that offers [`DifferentiableBlock`]s.
-pub trait DifferentiableTask {
+pub trait DifferentiableTask: TaskConfig {
     /// Its blocks.
     type Block: DifferentiableBlock;
-
-    /// What the task observes, takes and ends by.
-    fn spec(&self) -> EnvSpec;
 
     /// Blocks of 32 envs whose every draw is keyed by `seed`; all wait for a reset.
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<Self::Block>;

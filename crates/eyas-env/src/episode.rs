@@ -7,24 +7,14 @@ use crate::{Step, visit_rows, visit_words};
 /// Why an episode ended; several may hold at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cause {
-    /// Names of the conditions that held, one bit for each of [`Cause::NAMES`].
-    pub bits: u8,
+    /// The conditions that held: one bit for each of [`EnvSpec::terminations`](crate::EnvSpec::terminations), and
+    /// [`TIME_OUT`](Self::TIME_OUT).
+    pub bits: u32,
 }
 
 impl Cause {
-    /// Terminating conditions by the names that Foundation logs them under, then the time limit.
-    pub const NAMES: [&'static str; 7] = [
-        "died_pos_limit",
-        "died_lin_vel",
-        "died_ang_vel",
-        "died_tilt",
-        "died_nan",
-        "position_exceeded_langevin",
-        "time_out",
-    ];
-
     /// Bit of the time limit.
-    pub const TIME_OUT: u8 = 1 << 6;
+    pub const TIME_OUT: u32 = 1 << 31;
 
     /// Whether the task ended, rather than the time.
     #[must_use]
@@ -33,8 +23,12 @@ impl Cause {
     }
 }
 
+/// Names that Foundation logs the terminating conditions of its task under.
+pub(crate) const FOUNDATION_TERMINATIONS: [&str; 6] =
+    ["died_pos_limit", "died_lin_vel", "died_ang_vel", "died_tilt", "died_nan", "position_exceeded_langevin"];
+
 /// Most terms that a reward has.
-pub const MAX_TERMS: usize = 8;
+pub const MAX_TERMS: usize = 32;
 
 /// An episode that has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,15 +58,15 @@ pub(crate) struct Ledger {
     pub(crate) episode: [u32; BLOCK],
     length: [u32; BLOCK],
     /// Sum of each reward term.
-    pub(crate) sums: [Row; MAX_TERMS],
+    pub(crate) sums: Vec<Row>,
     cause: [Cause; BLOCK],
     /// Bit `i`: env `i` has ended and waits for a reset.
     pub(crate) ended: u32,
 }
 
 impl Ledger {
-    /// Everything waits for a reset.
-    pub(crate) fn new(first_env: u32) -> Self {
+    /// Episodes whose reward has `num_terms` terms; everything waits for a reset.
+    pub(crate) fn new(first_env: u32, num_terms: usize) -> Self {
         Self {
             first_env,
             clock: [0; BLOCK],
@@ -80,7 +74,7 @@ impl Ledger {
             // The first reset wraps to episode 0.
             episode: [u32::MAX; BLOCK],
             length: [0; BLOCK],
-            sums: [Row::ZERO; MAX_TERMS],
+            sums: vec![Row::ZERO; num_terms],
             cause: [Cause::default(); BLOCK],
             ended: u32::MAX,
         }
@@ -105,8 +99,8 @@ impl Ledger {
     }
 
     /// Counts a step of the episodes that were live, of which those in `causes`, one mask for each
-    /// terminating condition of [`Cause::NAMES`], and those that reach `limit` control steps end.
-    pub(crate) fn advance(&mut self, reward: Row, causes: &[u32; 6], limit: u32) -> Step {
+    /// terminating condition, and those that reach `limit` control steps end.
+    pub(crate) fn advance(&mut self, reward: Row, causes: &[u32], limit: u32) -> Step {
         let live = !self.ended;
         let mut late = 0;
         for lane in 0..BLOCK {
@@ -120,9 +114,9 @@ impl Ledger {
         let terminated = causes.iter().fold(0, |lanes, cause| lanes | cause) & live;
         let ends = terminated | truncated;
         for lane in lanes_of(ends) {
-            let mut bits = (Cause::TIME_OUT) * ((truncated >> lane & 1) as u8);
+            let mut bits = Cause::TIME_OUT * (truncated >> lane & 1);
             for (bit, mask) in causes.iter().enumerate() {
-                bits |= ((mask >> lane & 1) as u8) << bit;
+                bits |= (mask >> lane & 1) << bit;
             }
             self.cause[lane] = Cause { bits };
         }
@@ -132,7 +126,10 @@ impl Ledger {
 
     /// The episode of a lane so far, which flies at `final_speed` m/s.
     pub(crate) fn episode(&self, lane: usize, final_speed: f32) -> Ended {
-        let terms = self.sums.map(|sum| sum[lane]);
+        let mut terms = [0.0; MAX_TERMS];
+        for (term, sum) in terms.iter_mut().zip(&self.sums) {
+            *term = sum[lane];
+        }
         Ended {
             env: self.first_env + lane as u32,
             length: self.length[lane],
@@ -148,11 +145,7 @@ impl Ledger {
         let Self { first_env: _, clock, age, episode, length, sums, cause, ended } = self;
         visit_rows(sums, visit);
         visit_words([clock, age, episode, length].into_iter().flatten().chain([ended]), visit);
-        for cause in cause {
-            let mut bits = u32::from(cause.bits);
-            visit(&mut bits);
-            cause.bits = bits as u8;
-        }
+        visit_words(cause.iter_mut().map(|it| &mut it.bits), visit);
     }
 
     /// Counters of the lanes of one vector.

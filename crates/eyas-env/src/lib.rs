@@ -36,6 +36,6 @@ pub use reality::{
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
 };
 pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
-pub use spec::{EnvSpec, Frame, Group, Part, Symmetry};
+pub use spec::{EnvSpec, Frame, Group, Part, Symmetry, intern};
 pub use task::TaskConfig;
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -40,7 +40,7 @@ impl SensorNoise {
             let [position, velocity, attitude, rate] =
                 errors::<Portable>(stream, first, &[episode; LANES], &[step; LANES]);
             let mut start = 0;
-            for part in spec.parts {
+            for part in &spec.parts {
                 let rows = &mut observation[start..start + part.width];
                 match part.name {
                     "position" | "position_error" => added(rows, half, position, self.position_m),

@@ -1,8 +1,5 @@
 //! Tasks by id.
 
-use crate::spec::EnvSpec;
-use crate::{PointConfig, RaptorConfig, TaskConfig};
-
 /// Id of the point-control task.
 pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
 /// Id of the RAPTOR environment.
@@ -17,19 +14,6 @@ pub struct TaskInfo {
     pub aliases: &'static [&'static str],
     /// One sentence.
     pub summary: &'static str,
-    spec: fn() -> EnvSpec,
-}
-
-impl TaskInfo {
-    /// What the task observes, takes and ends by under its default configuration.
-    #[must_use]
-    pub fn spec(&self) -> EnvSpec {
-        (self.spec)()
-    }
-}
-
-fn default_spec<T: TaskConfig>() -> EnvSpec {
-    T::default().make(1, 0).spec().clone()
 }
 
 const TASKS: &[TaskInfo] = &[
@@ -37,13 +21,11 @@ const TASKS: &[TaskInfo] = &[
         id: POINT_TASK,
         aliases: &["point_ctrl_single_dense", "distillation"],
         summary: "hover at a point or follow a randomly moving one, by motor set-points",
-        spec: default_spec::<PointConfig>,
     },
     TaskInfo {
         id: RAPTOR_TASK,
         aliases: &["raptor"],
         summary: "any quadrotor holds a point or follows a slow reference, by motor set-points",
-        spec: default_spec::<RaptorConfig>,
     },
 ];
 

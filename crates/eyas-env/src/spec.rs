@@ -1,6 +1,8 @@
 //! What an observation and an action mean.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +60,7 @@ pub struct EnvSpec {
     /// Id of the task.
     pub task: &'static str,
     /// Parts of the full observation in order.
-    pub parts: &'static [Part],
+    pub parts: Vec<Part>,
     /// Selections of it.
     pub groups: Vec<Group>,
     /// Width of an action.
@@ -71,8 +73,10 @@ pub struct EnvSpec {
     pub control_rate_hz: f64,
     /// Control steps after which an episode is cut.
     pub max_episode_length: u32,
-    /// Names of the reward's terms.
-    pub reward_terms: &'static [&'static str],
+    /// Names of the reward's terms, at most [`MAX_TERMS`](crate::MAX_TERMS).
+    pub reward_terms: Vec<&'static str>,
+    /// Names of the conditions that end the task, in the order of the bits of a [`Cause`](crate::Cause).
+    pub terminations: Vec<&'static str>,
     /// Symmetries beside the identity; with it they form a group.
     pub symmetries: Vec<Symmetry>,
 }
@@ -103,4 +107,17 @@ impl EnvSpec {
     pub fn group_of_width(&self, width: usize) -> Option<&Group> {
         self.groups.iter().find(|group| group.features.len() == width)
     }
+}
+
+/// A name that lives as long as the program, for those that users give: equal names are kept once.
+#[must_use]
+pub fn intern(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let kept = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(kept);
+    kept
 }

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::registry::{POINT_TASK, RAPTOR_TASK};
-use crate::{PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
+use crate::{EnvSpec, PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
-    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
+    Clone + Debug + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
 {
     /// Its id.
     const ID: &'static str;
@@ -25,6 +25,11 @@ pub trait TaskConfig:
     ///
     /// If the configuration is not valid.
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv>;
+
+    /// What the task observes, takes and ends by.
+    fn spec(&self) -> EnvSpec {
+        self.make(1, 0).spec().clone()
+    }
 
     /// Checks ranges; the message names key, value and range.
     fn validate(&self) -> Result<(), String>;

@@ -276,8 +276,9 @@ pub(crate) struct Train {
     #[arg(long, value_name = "STD")]
     pub(crate) init_noise_std: Option<f64>,
     /// How to learn: apg (the simulator's own gradient) or ppo (reinforcement learning as in rsl_rl)
-    #[arg(long, default_value = "apg", value_name = "NAME")]
-    pub(crate) algorithm: String,
+    /// [default: what the task is trained with, apg where it has a gradient]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) algorithm: Option<String>,
     /// Settings to start from: eyas (tuned for this task) or foundation (the runner config of the original)
     #[arg(long, default_value = "eyas", value_name = "NAME")]
     pub(crate) preset: String,
@@ -894,8 +895,9 @@ pub(crate) enum ConfigCommand {
         #[arg(long, default_value = "Isaac-Quadcopter-Point-Ctrl-v0")]
         task: String,
         /// Whose keys `agent` has: apg or ppo
-        #[arg(long, default_value = "apg", value_name = "NAME")]
-        algorithm: String,
+        /// [default: what the task is trained with]
+        #[arg(long, value_name = "NAME")]
+        algorithm: Option<String>,
     },
 }
 

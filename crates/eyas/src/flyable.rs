@@ -1,22 +1,27 @@
 //! What the commands know of each task beyond its configuration.
 
 use eyas_env::{
-    Craft, DifferentiableTask, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig,
-    VecEnv, find_vehicle,
+    Craft, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
 
+use crate::learner::{ApgConfig, Recipe};
 use crate::trajectory::{COURSES, Settings};
 
 /// A limit of the position along courses, m.
 const FAR_M: f64 = 10.0;
 
 /// A task that the commands fly.
-pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
+pub(crate) trait Flyable: TaskConfig {
+    /// Its settings for training by the simulator's gradient; [`NoGradient`](crate::learner::NoGradient) where it has
+    /// none.
+    type Gradient: Recipe<Self>;
+    /// How it is trained if not said otherwise: `apg` or `ppo`.
+    const ALGORITHM: &'static str = "apg";
     /// Eyas' own settings for training by the simulator's gradient; `docs/algorithms` says what they are
     /// worth.
-    const APG_PRESET: &'static str;
+    const APG_PRESET: &'static str = "";
     /// The same for PPO.
     const PPO_PRESET: &'static str;
     /// Whether a parameter file can change the vehicle.
@@ -74,6 +79,8 @@ pub(crate) trait Flyable: TaskConfig + DifferentiableTask {
 }
 
 impl Flyable for PointConfig {
+    type Gradient = ApgConfig<Self>;
+
     const APG_PRESET: &'static str = include_str!("../presets/point_ctrl_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/point_ctrl_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
@@ -118,6 +125,8 @@ impl Flyable for PointConfig {
 }
 
 impl Flyable for RaptorConfig {
+    type Gradient = ApgConfig<Self>;
+
     const APG_PRESET: &'static str = include_str!("../presets/raptor_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/raptor_ppo.yaml");
     const TAKES_VEHICLES: bool = true;

@@ -8,7 +8,8 @@ use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
 use eyas_policy::{Adam, Network, Policy};
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::flyable::Flyable;
@@ -71,7 +72,7 @@ impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
     }
 }
 
-impl<T: Flyable> Recipe<T> for ApgConfig<T> {
+impl<T: Flyable + DifferentiableTask> Recipe<T> for ApgConfig<T> {
     fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
         match name {
             "eyas" => Ok(Some(T::APG_PRESET)),
@@ -95,13 +96,46 @@ impl<T: Flyable> Recipe<T> for ApgConfig<T> {
     }
 
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
-        let spec = DifferentiableTask::spec(env);
+        let spec = env.spec();
         Ok(Box::new(ApgLearner {
             apg: Apg::new(self, env, env.num_envs(), seed)?,
             critic: Self { seed, ..self.clone() }.fresh_critic(&spec),
             std: self.std(&spec),
         }))
     }
+}
+
+/// In place of [`ApgConfig`] for tasks that have no gradient: no training starts from it.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "every task of this version has a gradient")]
+pub(crate) struct NoGradient {}
+
+impl<T: Flyable> Recipe<T> for NoGradient {
+    fn preset(_: &str) -> Result<Option<&'static str>, Failure> {
+        Err(no_gradient::<T>())
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn validate_task(_: &T) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn more_carefully(&self, _: u32) -> Self {
+        self.clone()
+    }
+
+    fn start(&self, _: &T, _: u64) -> Result<Box<dyn Learner>, Failure> {
+        Err(no_gradient::<T>())
+    }
+}
+
+#[expect(dead_code, reason = "every task of this version has a gradient")]
+fn no_gradient<T: Flyable>() -> Failure {
+    Failure::new(format!("`--algorithm apg`: task `{}` has no gradient", T::ID))
+        .hint("train it with `--algorithm ppo`")
 }
 
 /// What an iteration did.

@@ -1,5 +1,6 @@
 //! `eyas`: the command line; no algorithm.
 
+mod any_task;
 mod arguments;
 mod budget;
 mod command;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use eyas_env::{EnvSpec, TaskConfig, vehicles};
+use eyas_env::{EnvSpec, PointConfig, TaskConfig, vehicles};
 use eyas_learn::Pilot;
 use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
@@ -364,7 +364,7 @@ fn write(film: &Film, folder: &Path, plan: &Plan, number: u64, step: u64) -> Res
 pub(crate) fn vehicle_name<T: TaskConfig>(env: &T) -> String {
     let vehicle = env.vehicle();
     let named = vehicles().iter().find(|it| it.parameters() == *vehicle).map(|it| it.name);
-    let own = (T::default().vehicle() == vehicle).then_some("crazyflie");
+    let own = (*vehicle == PointConfig::default().robot).then_some("crazyflie");
     format!("{}, {}", named.or(own).unwrap_or("quadrotor"), mass(vehicle.mass))
 }
 

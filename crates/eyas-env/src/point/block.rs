@@ -10,7 +10,7 @@ use eyas_sim::{
 
 use super::config::PointConfig;
 use crate::course;
-use crate::episode::Ledger;
+use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
 use crate::reality::{Flown, Reality};
 use crate::rows::{largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
@@ -133,7 +133,7 @@ impl PointBlock {
                 VEHICLE,
             ),
             shared,
-            ledger: Ledger::new(first_env),
+            ledger: Ledger::new(first_env, REWARD_TERMS.len()),
             state,
             set_point: [Row::ZERO; 4],
             target: Langevin { raw_position: rest, raw_velocity: rest, position: rest, velocity: rest },
@@ -373,8 +373,8 @@ struct Advance<'a, const ALIGNED: bool> {
 
 struct Outcome {
     reward: Row,
-    /// One mask of lanes for each terminating condition of [`Cause::NAMES`].
-    causes: [u32; 6],
+    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
+    causes: [u32; FOUNDATION_TERMINATIONS.len()],
 }
 
 impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
@@ -492,7 +492,7 @@ impl PointBlock {
     }
 }
 
-/// The conditions of [`Cause::NAMES`] but the last.
+/// The conditions of [`FOUNDATION_TERMINATIONS`].
 #[inline(always)]
 fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>) -> [L::Mask; 6] {
     let thresholds = &config.thresholds;

@@ -6,6 +6,7 @@ use eyas_lanes::BLOCK;
 
 use super::block::{PARTS, PointBlock, REWARD_TERMS, Shared};
 use super::config::PointConfig;
+use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::POINT_TASK;
 use crate::symmetry::mirrors;
 use crate::{EnvBlock, EnvSpec, Group, VecEnv};
@@ -23,7 +24,7 @@ impl PointEnv {
     pub fn new(config: &PointConfig, num_envs: usize, seed: u64) -> Self {
         let spec = EnvSpec {
             task: POINT_TASK,
-            parts: PARTS,
+            parts: PARTS.to_vec(),
             groups: vec![
                 Group { name: "policy", features: 0..22 },
                 Group { name: "teacher", features: 0..26 },
@@ -33,7 +34,8 @@ impl PointEnv {
             motor_order: "front left, front right, back right, back left",
             control_rate_hz: 1.0 / config.control_period(),
             max_episode_length: config.max_episode_length(),
-            reward_terms: REWARD_TERMS,
+            reward_terms: REWARD_TERMS.to_vec(),
+            terminations: FOUNDATION_TERMINATIONS.to_vec(),
             symmetries: if config.reality.is_symmetric() { mirrors(&config.robot) } else { Vec::new() },
         };
         let shared = Arc::new(Shared::new(config, seed));

@@ -12,12 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{PointBlock, Shared};
 use super::config::PointConfig;
-use super::env::PointEnv;
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
 use crate::reality::{Flown, note};
 use crate::rows::{load_body, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
-use crate::{EnvBlock, EnvSpec, Step, Surrogate, VecEnv};
+use crate::{EnvBlock, Step, Surrogate};
 
 /// Settings of the smooth cost of the point task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -137,10 +136,6 @@ impl DifferentiableBlock for PointBlock {
 
 impl DifferentiableTask for PointConfig {
     type Block = PointBlock;
-
-    fn spec(&self) -> EnvSpec {
-        PointEnv::new(self, 1, 0).spec().clone()
-    }
 
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<PointBlock> {
         let shared = Arc::new(Shared::new(self, seed));

@@ -11,7 +11,7 @@ use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorCo
 use super::craft::Craft;
 use super::rules;
 use crate::course;
-use crate::episode::Ledger;
+use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
 use crate::reality::{Flown, Reality};
 use crate::rows::{load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
@@ -173,7 +173,7 @@ impl RaptorBlock {
             crafts: Crafts::new(&shared.config, lanes),
             reality: Reality::new(&reality, period, 4, shared.seed, VEHICLE),
             shared,
-            ledger: Ledger::new(first_env),
+            ledger: Ledger::new(first_env, REWARD_TERMS.len()),
             state,
             history: [Row::ZERO; 4],
             last_action: [Row::ZERO; 4],
@@ -493,8 +493,8 @@ struct Advance<'a, const ALIGNED: bool> {
 
 struct Outcome {
     reward: Row,
-    /// One mask of lanes for each terminating condition of [`crate::Cause::NAMES`].
-    causes: [u32; 6],
+    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
+    causes: [u32; FOUNDATION_TERMINATIONS.len()],
 }
 
 impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
@@ -514,7 +514,7 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
     }
 }
 
-/// Bit of [`crate::Cause::NAMES`] for numbers that are not finite.
+/// Place in [`FOUNDATION_TERMINATIONS`] of numbers that are not finite.
 const NOT_FINITE: usize = 4;
 
 impl RaptorBlock {

@@ -8,6 +8,7 @@ use super::block::{ABSOLUTE_PARTS, PARTS, REWARD_TERMS, RaptorBlock, Shared};
 use super::config::{Observation, RaptorConfig};
 use super::craft::Craft;
 use super::rules::{OBSERVATIONS, POLICY_OBSERVATIONS};
+use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::RAPTOR_TASK;
 use crate::symmetry::mirrors;
 use crate::{EnvBlock, EnvSpec, Group, VecEnv};
@@ -39,7 +40,7 @@ impl RaptorEnv {
         };
         let spec = EnvSpec {
             task: RAPTOR_TASK,
-            parts,
+            parts: parts.to_vec(),
             groups: vec![
                 Group { name: "policy", features: 0..POLICY_OBSERVATIONS },
                 Group { name: "teacher", features: teacher..teacher + OBSERVATIONS },
@@ -49,7 +50,8 @@ impl RaptorEnv {
             motor_order: "front right, back right, back left, front left",
             control_rate_hz: 1.0 / config.sim.dt,
             max_episode_length: config.max_episode_length(),
-            reward_terms: REWARD_TERMS,
+            reward_terms: REWARD_TERMS.to_vec(),
+            terminations: FOUNDATION_TERMINATIONS.to_vec(),
             symmetries: Vec::new(),
         };
         let blocks = blocks(config, fleet, crafts, seed)

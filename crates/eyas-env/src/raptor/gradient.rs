@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{RaptorBlock, load_motors};
 use super::config::RaptorConfig;
-use super::env::{RaptorEnv, blocks};
+use super::env::blocks;
 use super::rules::{OBSERVATIONS, half_range, set_points};
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
 use crate::reality::{Flown, note};
 use crate::rows::{load_body, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
-use crate::{EnvBlock, EnvSpec, Step, Surrogate, VecEnv};
+use crate::{EnvBlock, Step, Surrogate};
 
 /// Settings of the smooth cost of the RAPTOR environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -123,10 +123,6 @@ impl DifferentiableBlock for RaptorBlock {
 
 impl DifferentiableTask for RaptorConfig {
     type Block = RaptorBlock;
-
-    fn spec(&self) -> EnvSpec {
-        RaptorEnv::new(self, 1, 0).spec().clone()
-    }
 
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<RaptorBlock> {
         blocks(self, &[self.craft()], &vec![0; num_blocks * BLOCK], seed)

@@ -266,7 +266,7 @@ impl Critic {
 
 #[cfg(test)]
 mod tests {
-    use eyas_env::{DifferentiableTask as _, PointConfig};
+    use eyas_env::{PointConfig, TaskConfig as _};
 
     use super::*;
 

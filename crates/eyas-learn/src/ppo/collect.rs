@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use eyas_env::{Cause, Ended, EnvBlock, Symmetry, VecEnv};
+use eyas_env::{Cause, Ended, EnvBlock, EnvSpec, Symmetry, VecEnv};
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of, normals};
 use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
@@ -84,7 +84,7 @@ impl Rollout {
                 normalize_advantage: !algorithm.normalize_advantage_per_mini_batch,
             },
             blocks,
-            log: EpisodeLog::new(env.spec().reward_terms),
+            log: EpisodeLog::new(env.spec()),
         };
         rollout.start(env, Stream::new(seed, "ppo/age"));
         rollout
@@ -342,15 +342,22 @@ const WINDOW: usize = 100;
 
 /// Statistics of ended episodes, by the names that Foundation's env and rsl_rl log.
 pub struct EpisodeLog {
-    terms: &'static [&'static str],
+    terms: Vec<&'static str>,
+    terminations: Vec<&'static str>,
     fresh: Vec<Ended>,
     recent: VecDeque<Ended>,
     completed: u64,
 }
 
 impl EpisodeLog {
-    fn new(terms: &'static [&'static str]) -> Self {
-        Self { terms, fresh: Vec::new(), recent: VecDeque::with_capacity(WINDOW), completed: 0 }
+    fn new(spec: &EnvSpec) -> Self {
+        Self {
+            terms: spec.reward_terms.clone(),
+            terminations: spec.terminations.clone(),
+            fresh: Vec::new(),
+            recent: VecDeque::with_capacity(WINDOW),
+            completed: 0,
+        }
     }
 
     fn extend(&mut self, ended: impl Iterator<Item = Ended>) {
@@ -389,13 +396,13 @@ impl EpisodeLog {
             let mean = fresh.iter().map(|it| f64::from(it.terms[index])).sum::<f64>() / count;
             scalars.push((format!("Episode_Reward/{term}"), mean));
         }
-        let has = |bit: u8| move |it: &Ended| it.cause.bits & bit != 0;
+        let has = |bit: u32| move |it: &Ended| it.cause.bits & bit != 0;
         let died = |it: &Ended| it.cause.is_terminated();
         let percent =
             |keep: &dyn Fn(&Ended) -> bool| 100.0 * self.recent_mean(|it| f64::from(u8::from(keep(it))));
         scalars.push(("Episode_Termination/died".into(), percent(&died)));
         scalars.push(("Episode_Termination/time_out".into(), percent(&has(Cause::TIME_OUT))));
-        for (bit, name) in Cause::NAMES[..6].iter().enumerate() {
+        for (bit, name) in self.terminations.iter().enumerate() {
             scalars.push((format!("Metrics/Died/{name}"), percent(&has(1 << bit))));
         }
         let per_step = 1.0 / env_steps.max(1) as f64;

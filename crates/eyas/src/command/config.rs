@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
 use eyas_learn::distill::DistillConfig;
 use eyas_learn::ppo;
 use eyas_run::Layers;
@@ -11,15 +10,16 @@ use eyas_run::config::{ManualEntry, Setting, closest};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::{Config, ConfigCommand};
 use crate::command::fleet::FleetConfig;
 use crate::command::train::unknown_algorithm;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
-use crate::learner::{ApgConfig, Recipe};
+use crate::learner::Recipe;
 
 /// Every key there is for a task and an algorithm.
-#[derive(Default, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 struct Keys<T, A> {
     env: T,
     agent: A,
@@ -29,10 +29,7 @@ struct Keys<T, A> {
 
 pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
     let ConfigCommand::List { prefix, task, algorithm } = &arguments.command;
-    let layers = match find_task(task)?.id {
-        RAPTOR_TASK => layers_of::<RaptorConfig>(algorithm)?,
-        _ => layers_of::<PointConfig>(algorithm)?,
-    };
+    let layers = for_task!(AnyTask::find(task)?, |base| layers_of(base, algorithm.as_deref())?);
     let all = layers.provenance()?;
     let settings: Vec<&Setting> = all.iter().filter(|it| is_below(&it.key, prefix)).collect();
     if settings.is_empty() {
@@ -51,16 +48,21 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn layers_of<T: Flyable>(algorithm: &str) -> Result<Layers, Failure> {
-    match algorithm {
-        "apg" => keys::<T, ApgConfig<T>>(),
-        "ppo" => keys::<T, ppo::RunnerConfig>(),
+fn layers_of<T: Flyable>(env: T, algorithm: Option<&str>) -> Result<Layers, Failure> {
+    match algorithm.unwrap_or(T::ALGORITHM) {
+        "apg" => keys::<T, T::Gradient>(env),
+        "ppo" => keys::<T, ppo::RunnerConfig>(env),
         other => Err(unknown_algorithm(other)),
     }
 }
 
-fn keys<T: Flyable, A: Recipe<T>>() -> Result<Layers, Failure> {
-    Ok(Layers::documented(&Keys::<T, A>::default())?)
+fn keys<T: Flyable, A: Recipe<T>>(env: T) -> Result<Layers, Failure> {
+    Ok(Layers::documented(&Keys {
+        env,
+        agent: A::default(),
+        distill: DistillConfig::default(),
+        fleet: FleetConfig::default(),
+    })?)
 }
 
 /// Whether a key is the one asked for, or below it, with or without its group.
@@ -85,18 +87,17 @@ fn describe(setting: &Setting, entry: Option<&ManualEntry>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use eyas_env::{TaskInfo, tasks};
     use eyas_run::Origin;
 
     use super::*;
 
     #[test]
     fn every_key_is_documented() {
-        for layers in [
-            layers_of::<PointConfig>("apg"),
-            layers_of::<PointConfig>("ppo"),
-            layers_of::<RaptorConfig>("apg"),
-            layers_of::<RaptorConfig>("ppo"),
-        ] {
+        let each = |task: &'static TaskInfo| ["apg", "ppo"].map(|algorithm| (task.id, algorithm));
+        for (id, algorithm) in tasks().iter().flat_map(each) {
+            let task = AnyTask::find(id).expect("it is registered");
+            let layers = for_task!(task, |base| layers_of(base, Some(algorithm)));
             let layers = layers.expect("the defaults are a configuration");
             for Setting { key, .. } in layers.provenance().expect("they hold no interpolation") {
                 let entry = layers.manual().get(&key);
@@ -129,8 +130,8 @@ mod tests {
     /// The documentation is what `config list` prints: it must not promise a range that nothing checks.
     #[test]
     fn documented_ranges_are_checked() {
-        fn refuses<T: Flyable, A: Recipe<T>>(key: &str, value: f64) -> bool {
-            let mut layers = keys::<T, A>().expect("the defaults are a configuration");
+        fn refuses<T: Flyable, A: Recipe<T>>(env: &T, key: &str, value: f64) -> bool {
+            let mut layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
             let is_integer = matches!(layers.get(key), Some(eyas_run::Value::Int(_)));
             let set = if is_integer {
                 layers.set(key, value as i64, Origin::flag("test")).is_ok()
@@ -146,26 +147,30 @@ mod tests {
             };
             !set || !matches!(checked, Ok(Ok(())))
         }
-        fn all<T: Flyable, A: Recipe<T>>(unchecked: &mut Vec<String>) -> usize {
-            let layers = keys::<T, A>().expect("the defaults are a configuration");
+        fn all<T: Flyable, A: Recipe<T>>(env: &T, unchecked: &mut Vec<String>) -> usize {
+            let layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
             let mut tried = 0;
             for Setting { key, value, .. } in layers.provenance().expect("they hold no interpolation") {
                 let is_number = matches!(value, eyas_run::Value::Int(_) | eyas_run::Value::Float(_));
                 let range = layers.manual().get(&key).map(|it| it.range.clone()).unwrap_or_default();
                 for value in outside(&range).into_iter().filter(|_| is_number) {
                     tried += 1;
-                    if !refuses::<T, A>(&key, value) {
+                    if !refuses::<T, A>(env, &key, value) {
                         unchecked.push(format!("{key} = {value}, but {range}"));
                     }
                 }
             }
             tried
         }
+        fn both<T: Flyable>(env: &T, unchecked: &mut Vec<String>) -> usize {
+            all::<T, T::Gradient>(env, unchecked) + all::<T, ppo::RunnerConfig>(env, unchecked)
+        }
         let mut unchecked = Vec::new();
-        let tried = all::<PointConfig, ApgConfig<PointConfig>>(&mut unchecked)
-            + all::<PointConfig, ppo::RunnerConfig>(&mut unchecked)
-            + all::<RaptorConfig, ApgConfig<RaptorConfig>>(&mut unchecked)
-            + all::<RaptorConfig, ppo::RunnerConfig>(&mut unchecked);
+        let mut tried = 0;
+        for task in tasks() {
+            let task = AnyTask::find(task.id).expect("it is registered");
+            tried += for_task!(task, |base| both(&base, &mut unchecked));
+        }
         assert!(tried > 100, "{tried}");
         assert!(unchecked.is_empty(), "{}", unchecked.join("\n"));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::Craft;
 use eyas_formats::{AdamState, Value, student};
 use eyas_lanes::BLOCK;
 use eyas_learn::distill::{
@@ -20,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::teachers::Teachers;
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Distill;
 use crate::configuration;
 use crate::crew::{self, Crew};
@@ -60,16 +61,13 @@ struct Config<T> {
 }
 
 pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
-    match find_task(&arguments.flight.task)?.id {
-        RAPTOR_TASK => run_task::<RaptorConfig>(arguments),
-        _ => run_task::<PointConfig>(arguments),
-    }
+    for_task!(AnyTask::find(&arguments.flight.task)?, |base| run_task(base, arguments))
 }
 
-fn run_task<T: Flyable>(arguments: &Distill) -> Result<ExitCode, Failure> {
+fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failure> {
     dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
-    let (layers, resumes) = layers_of::<T>(arguments)?;
+    let (layers, resumes) = layers_of(base, arguments)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -184,8 +182,12 @@ fn course(arguments: &Distill, done: u32, epochs: u32) -> Course<'static> {
 }
 
 /// All layers, and whether an earlier run goes on.
-fn layers_of<T: Flyable>(arguments: &Distill) -> Result<(Layers, bool), Failure> {
-    let mut layers = Layers::documented(&Config::<T>::default())?;
+fn layers_of<T: Flyable>(base: T, arguments: &Distill) -> Result<(Layers, bool), Failure> {
+    let mut layers = Layers::documented(&Config {
+        env: base,
+        agent: AgentConfig::default(),
+        distill: DistillConfig::default(),
+    })?;
     for key in ["distill.episode_steps", "distill.eval_steps"] {
         layers.set(key, T::DISTILLATION_STEPS, Origin::Preset("task".into()))?;
     }

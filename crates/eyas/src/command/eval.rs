@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::Craft;
 use eyas_learn::{Evaluation, evaluate};
 use eyas_run::{Layers, Origin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::torture;
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Eval;
 use crate::configuration;
 use crate::crew::{envs_of, read_fleet_for, vehicles_of};
@@ -32,21 +33,18 @@ struct Config<T> {
 }
 
 pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
-    match find_task(&arguments.flight.task)?.id {
-        RAPTOR_TASK => run_task::<RaptorConfig>(arguments),
-        _ => run_task::<PointConfig>(arguments),
-    }
+    for_task!(AnyTask::find(&arguments.flight.task)?, |base| run_task(base, arguments))
 }
 
-fn run_task<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
+fn run_task<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Failure> {
     if arguments.suite.is_some() {
-        return torture::run::<T>(arguments);
+        return torture::run(base, arguments);
     }
     let [checkpoint] = &arguments.checkpoint[..] else {
         return Err(Failure::new("`--checkpoint`: an evaluation flies one policy")
             .hint("`--suite torture` flies several side by side"));
     };
-    let mut layers = Layers::documented(&Config::<T>::default())?;
+    let mut layers = Layers::documented(&Config { env: base, agent: AgentConfig::default() })?;
     if let Some(asked) = &arguments.trajectory {
         trajectory::layer(&mut layers, trajectory::find::<T>(Some(asked))?.1)?;
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eyas_env::{
-    Craft, DifferentiableTask, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_csv, read_fleet,
+    Craft, Protocol, RaptorConfig, RaptorEnv, TaskConfig as _, VehicleFile, fleet_to_csv, read_fleet,
 };
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate, ppo};
@@ -23,6 +23,7 @@ use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknow
 use crate::configuration;
 use crate::crew::{DYNAMICS, VEHICLE, folder};
 use crate::failure::Failure;
+use crate::flyable::Flyable as _;
 use crate::journal::{Course, Journal};
 use crate::learner::{ApgConfig, Recipe};
 use crate::live::{self, Spectacle};
@@ -143,7 +144,7 @@ impl From<Summary> for Score {
 }
 
 pub(crate) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-    match arguments.algorithm.as_str() {
+    match arguments.algorithm.as_deref().unwrap_or(RaptorConfig::ALGORITHM) {
         "apg" => run_recipe::<ApgConfig<RaptorConfig>>(arguments, interrupt),
         "ppo" => run_recipe::<ppo::RunnerConfig>(arguments, interrupt),
         other => Err(unknown_algorithm(other)),
@@ -330,7 +331,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
                 [attempt + 1, iteration],
                 now.raptor,
                 || env.clone(),
-                || Ok(Pilot::new(learner.actor(), &DifferentiableTask::spec(&env))?),
+                || Ok(Pilot::new(learner.actor(), &env.spec())?),
             )?;
             let fleet = &self.config.fleet;
             let stops = fleet.stop_return.is_some_and(|it| now.raptor.mean_return >= it)

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
-use eyas_env::{Craft, PointConfig, RAPTOR_TASK, RaptorConfig, VecEnv, find_task, find_vehicle, read_fleet};
+use eyas_env::{Craft, VecEnv, find_vehicle, read_fleet};
 use eyas_formats::atomic;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_view::{Airframe, Caption, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Play;
 use crate::configuration;
 use crate::crew::{FOLDER, VEHICLE, takes_vehicles};
@@ -40,24 +41,21 @@ struct Config<T> {
 }
 
 pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
-    match find_task(&arguments.flight.task)?.id {
-        RAPTOR_TASK => run_task::<RaptorConfig>(arguments),
-        _ => run_task::<PointConfig>(arguments),
-    }
+    for_task!(AnyTask::find(&arguments.flight.task)?, |base| run_task(&base, arguments))
 }
 
-fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
+fn run_task<T: Flyable>(base: &T, arguments: &Play) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::install()?;
     let configuration = &arguments.flight.configuration;
     if configuration.only_shows() {
-        let (layers, _) = layers_of::<T>(arguments, arguments.trajectory.as_deref())?;
+        let (layers, _) = layers_of(base, arguments, arguments.trajectory.as_deref())?;
         configuration::show(&layers, configuration)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(address) = arguments.web.web {
-        return fly_live::<T>(arguments, address, &interrupt);
+        return fly_live(base, arguments, address, &interrupt);
     }
-    let (config, trajectory) = configure::<T>(arguments, arguments.trajectory.as_deref())?;
+    let (config, trajectory) = configure(base, arguments, arguments.trajectory.as_deref())?;
     let fleet = fleet_of::<T>(&arguments.vehicles)?;
     if is_geometric(&arguments.policy.checkpoint) && !fleet.is_empty() {
         return Err(Failure::new("`--checkpoint se3`: the controller is made for one vehicle")
@@ -111,6 +109,7 @@ fn run_task<T: Flyable>(arguments: &Play) -> Result<ExitCode, Failure> {
 
 /// Flies in real time for whoever looks, along every trajectory that the task has.
 fn fly_live<T: Flyable>(
+    base: &T,
     arguments: &Play,
     address: SocketAddr,
     interrupt: &Interrupt,
@@ -124,9 +123,9 @@ fn fly_live<T: Flyable>(
         return Err(Failure::new("`--checkpoint se3`: a live flight is one of a policy's file")
             .hint("leave out `--web`"));
     }
-    let (layers, trajectory) = layers_of::<T>(arguments, arguments.trajectory.as_deref())?;
+    let (layers, trajectory) = layers_of(base, arguments, arguments.trajectory.as_deref())?;
     live::check_num_envs(layers.section::<T>("env")?.num_envs())?;
-    let along = |name: &str| Ok((name.to_owned(), configure::<T>(arguments, Some(name))?.0.env));
+    let along = |name: &str| Ok((name.to_owned(), configure(base, arguments, Some(name))?.0.env));
     let mut trajectories =
         T::trajectories().into_iter().map(|(name, _)| along(name)).collect::<Result<Vec<_>, Failure>>()?;
     if !trajectories.iter().any(|(name, _)| *name == trajectory) {
@@ -151,8 +150,12 @@ fn fly_live<T: Flyable>(
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(Config<T>, String), Failure> {
-    let (layers, trajectory) = layers_of::<T>(arguments, trajectory)?;
+fn configure<T: Flyable>(
+    base: &T,
+    arguments: &Play,
+    trajectory: Option<&str>,
+) -> Result<(Config<T>, String), Failure> {
+    let (layers, trajectory) = layers_of(base, arguments, trajectory)?;
     let config: Config<T> = layers.finish()?;
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
@@ -160,8 +163,12 @@ fn configure<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(
 }
 
 /// The configuration along a trajectory, by default the last that the task has.
-fn layers_of<T: Flyable>(arguments: &Play, trajectory: Option<&str>) -> Result<(Layers, String), Failure> {
-    let mut layers = Layers::documented(&Config::<T>::default())?;
+fn layers_of<T: Flyable>(
+    base: &T,
+    arguments: &Play,
+    trajectory: Option<&str>,
+) -> Result<(Layers, String), Failure> {
+    let mut layers = Layers::documented(&Config { env: base.clone(), agent: AgentConfig::default() })?;
     let (trajectory, settings) = trajectory::find::<T>(trajectory)?;
     layers.set("env.scene.num_envs", NUM_ENVS, Origin::Preset("play".into()))?;
     for (key, value) in T::play() {

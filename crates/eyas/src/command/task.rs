@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{find_task, tasks};
+use eyas_env::{TaskConfig as _, find_task, tasks};
 
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::{Task, TaskCommand};
 use crate::failure::Failure;
 
@@ -18,11 +19,11 @@ pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
         }
         TaskCommand::Show { id } => {
             let task = find_task(id)?;
-            let spec = task.spec();
+            let spec = for_task!(AnyTask::find(id)?, |base| base.spec());
             writeln!(out, "{}: {}\n", task.id, task.summary)?;
             writeln!(out, "observation, {} features:", spec.num_observations())?;
             let mut first = 0;
-            for part in spec.parts {
+            for part in &spec.parts {
                 let last = first + part.width - 1;
                 writeln!(
                     out,
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
             writeln!(out, "control rate: {} Hz", spec.control_rate_hz)?;
             writeln!(out, "episode: {} control steps", spec.max_episode_length)?;
             writeln!(out, "reward terms: {}", spec.reward_terms.join(", "))?;
+            writeln!(out, "terminations: {}", spec.terminations.join(", "))?;
         }
     }
     Ok(ExitCode::SUCCESS)

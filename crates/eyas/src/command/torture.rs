@@ -43,9 +43,9 @@ struct Suite<T> {
     flights: usize,
 }
 
-pub(super) fn run<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
+pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Failure> {
     refuse(arguments)?;
-    let Some(suite) = Suite::<T>::new(arguments)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(suite) = Suite::new(base, arguments)? else { return Ok(ExitCode::SUCCESS) };
     let trajectories = trajectories(&suite.config.env, &suite.config.torture);
     let spec = suite.envs(&suite.config.env).spec().clone();
     let options = arguments.reading.load_options();
@@ -88,7 +88,7 @@ pub(super) fn run<T: Flyable>(arguments: &Eval) -> Result<ExitCode, Failure> {
 
 impl<T: Flyable> Suite<T> {
     /// None where the configuration was only to be shown.
-    fn new(arguments: &Eval) -> Result<Option<Self>, Failure> {
+    fn new(base: T, arguments: &Eval) -> Result<Option<Self>, Failure> {
         let settings = T::torture().ok_or_else(|| {
             Failure::new(format!("`--suite torture`: task `{}` ends flights that tilt", T::ID))
                 .hint(format!("fly the suite in `{}`", eyas_env::RAPTOR_TASK))
@@ -97,7 +97,11 @@ impl<T: Flyable> Suite<T> {
         if flights == 0 {
             return Err(Failure::new("`--episodes` must be at least 1"));
         }
-        let mut layers = Layers::documented(&Config::<T>::default())?;
+        let mut layers = Layers::documented(&Config {
+            env: base,
+            agent: AgentConfig::default(),
+            torture: TortureConfig::default(),
+        })?;
         for (key, value) in settings {
             layers.set(key, value, Origin::Preset("torture".into()))?;
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use eyas_env::{DifferentiableTask, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::RAPTOR_TASK;
 use eyas_formats::{LoadOptions, Value};
 use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
 use eyas_policy::Policy;
@@ -12,6 +12,7 @@ use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Train;
 use crate::command::fleet;
 use crate::configuration;
@@ -19,7 +20,7 @@ use crate::dashboard;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::journal::{Course, Journal};
-use crate::learner::{ApgConfig, Iteration, Learner, Recipe, envs_of, restore_envs};
+use crate::learner::{Iteration, Learner, Recipe, envs_of, restore_envs};
 use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
@@ -51,22 +52,20 @@ const EVALUATION_EPISODES: usize = 512;
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
-    let task = find_task(&arguments.flight.task)?;
-    if arguments.fleet.vehicles.is_some() && task.id != RAPTOR_TASK {
-        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", task.id))
-            .hint(format!("train fleets in `{RAPTOR_TASK}`")));
-    }
-    match task.id {
-        RAPTOR_TASK if arguments.fleet.vehicles.is_some() => fleet::run(arguments, &interrupt),
-        RAPTOR_TASK => run_task::<RaptorConfig>(arguments, interrupt),
-        _ => run_task::<PointConfig>(arguments, interrupt),
+    match AnyTask::find(&arguments.flight.task)? {
+        AnyTask::Raptor(_) if arguments.fleet.vehicles.is_some() => fleet::run(arguments, &interrupt),
+        task => for_task!(task, |base| run_task(base, arguments, interrupt)),
     }
 }
 
-fn run_task<T: Flyable>(arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
-    match arguments.algorithm.as_str() {
-        "apg" => run_recipe::<T, ApgConfig<T>>(arguments, interrupt),
-        "ppo" => run_recipe::<T, ppo::RunnerConfig>(arguments, interrupt),
+fn run_task<T: Flyable>(base: T, arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
+    if arguments.fleet.vehicles.is_some() {
+        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", T::ID))
+            .hint(format!("train fleets in `{RAPTOR_TASK}`")));
+    }
+    match arguments.algorithm.as_deref().unwrap_or(T::ALGORITHM) {
+        "apg" => run_recipe::<T, T::Gradient>(base, arguments, interrupt),
+        "ppo" => run_recipe::<T, ppo::RunnerConfig>(base, arguments, interrupt),
         other => Err(unknown_algorithm(other)),
     }
 }
@@ -84,10 +83,11 @@ struct Config<T, A> {
 }
 
 fn run_recipe<T: Flyable, A: Recipe<T>>(
+    base: T,
     arguments: &Train,
     interrupt: Interrupt,
 ) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::documented(&Config::<T, A>::default())?;
+    let mut layers = Layers::documented(&Config { env: base, agent: A::default() })?;
     configure::<T, A>(arguments, &mut layers)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
@@ -266,7 +266,7 @@ struct Session<'a, T> {
 impl<T: Flyable> Session<'_, T> {
     /// Lets the policy of the moment fly in the live view, if there is one.
     fn show(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
-        let spec = DifferentiableTask::spec(self.env);
+        let spec = self.env.spec();
         self.journal.policy(|| Ok(Pilot::new(learner.actor(), &spec)?))
     }
 
@@ -275,7 +275,7 @@ impl<T: Flyable> Session<'_, T> {
         let Some(videos) = &mut self.videos else { return Ok(()) };
         let each = env_steps / self.env.num_envs() as u64;
         let steps = u64::from(learner.iteration()) * each;
-        let spec = DifferentiableTask::spec(self.env);
+        let spec = self.env.spec();
         videos.at(steps, 0, "policy", || Ok(Pilot::new(learner.actor(), &spec)?))
     }
 
@@ -331,7 +331,7 @@ impl<T: Flyable> Session<'_, T> {
             }
         }
         self.journal.weights(u64::from(index), &learner.actor().network)?;
-        let spec = DifferentiableTask::spec(self.env);
+        let spec = self.env.spec();
         let pilot = || Ok(Pilot::new(learner.actor(), &spec)?);
         let captions = ["policy", &format!("iteration {index}")];
         self.snapshots.take(&mut self.journal, u64::from(index), captions, pilot)?;

@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig};
 use eyas_formats::LoadOptions;
 use eyas_run::{ConfigError, Interrupt, RunDir};
-use eyas_web::{Feed, Scene};
+use eyas_web::{Feed, Request, Scene};
 
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::View;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, RunFiles, Stage};
-use crate::own_task::{best_policy, env_of, task_of};
+use crate::own_task::{best_policy, played};
 
 /// Starts of the flights.
 const SEED: u64 = 42;
@@ -27,7 +28,7 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
     let run = RunDir::open(&arguments.run)?;
     let mut files = RunFiles::of(run.path())?;
     live::check_num_envs(arguments.num_envs)?;
-    let flight = Flight::of(&run, arguments.num_envs)?;
+    let flight = flight_of(&run, arguments.num_envs)?;
     let (view, requests) = live::open(arguments.web)?;
     let feed = view.feed();
     let activity = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -46,13 +47,11 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
                 }
             }
         });
-        let outcome = match &flight {
-            Some(Flight::Point(stage)) => live::play(stage, &feed, &requests, &interrupt),
-            Some(Flight::Raptor(stage)) => live::play(stage, &feed, &requests, &interrupt),
-            None => {
-                show_numbers(&feed, activity, &interrupt);
-                Ok(())
-            }
+        let outcome = if let Some(fly) = flight {
+            fly(&feed, &requests, &interrupt)
+        } else {
+            show_numbers(&feed, activity, &interrupt);
+            Ok(())
         };
         interrupt.trigger();
         outcome
@@ -68,25 +67,25 @@ fn show_numbers(feed: &Feed, activity: String, interrupt: &Interrupt) {
     }
 }
 
-/// The best policy of a run in the run's own task.
-enum Flight {
-    Point(Stage<PointConfig>),
-    Raptor(Stage<RaptorConfig>),
+/// Flies what it was made for, until interrupted.
+type Flight = Box<dyn FnOnce(&Feed, &Receiver<Request>, &Interrupt) -> Result<(), Failure>>;
+
+/// The best policy of a run in the run's own task; none if the run has no policy yet.
+fn flight_of(run: &RunDir, num_envs: usize) -> Result<Option<Flight>, Failure> {
+    let is_configured = run.file("params/env.yaml").is_file();
+    let Some(checkpoint) = best_policy(run.path()).filter(|_| is_configured) else { return Ok(None) };
+    Ok(Some(for_task!(AnyTask::of_run(run.path())?, |base| {
+        let stage = stage(&base, run, checkpoint, num_envs)?;
+        Box::new(move |feed, requests, interrupt| live::play(&stage, feed, requests, interrupt))
+    })))
 }
 
-impl Flight {
-    /// None if the run has no policy yet.
-    fn of(run: &RunDir, num_envs: usize) -> Result<Option<Self>, Failure> {
-        let is_configured = run.file("params/env.yaml").is_file();
-        let Some(checkpoint) = best_policy(run.path()).filter(|_| is_configured) else { return Ok(None) };
-        Ok(Some(match task_of(run.path())? {
-            RAPTOR_TASK => Self::Raptor(stage(run, checkpoint, num_envs)?),
-            _ => Self::Point(stage(run, checkpoint, num_envs)?),
-        }))
-    }
-}
-
-fn stage<T: Flyable>(run: &RunDir, checkpoint: PathBuf, num_envs: usize) -> Result<Stage<T>, ConfigError> {
+fn stage<T: Flyable>(
+    env: &T,
+    run: &RunDir,
+    checkpoint: PathBuf,
+    num_envs: usize,
+) -> Result<Stage<T>, ConfigError> {
     let trajectories = T::trajectories();
     let trajectory = trajectories.last().expect("every task flies something").0.to_owned();
     Ok(Stage {
@@ -94,7 +93,7 @@ fn stage<T: Flyable>(run: &RunDir, checkpoint: PathBuf, num_envs: usize) -> Resu
         step_unit: step_unit(run).into(),
         trajectories: trajectories
             .into_iter()
-            .map(|(name, settings)| Ok((name.to_owned(), env_of(run.path(), num_envs, settings)?)))
+            .map(|(name, settings)| Ok((name.to_owned(), played(env, num_envs, settings)?)))
             .collect::<Result<_, ConfigError>>()?,
         trajectory,
         checkpoint,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, DifferentiableTask, RaptorEnv, read_fleet, vehicles};
+use eyas_env::{Craft, RaptorEnv, TaskConfig as _, read_fleet, vehicles};
 use eyas_formats::Side;
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_view::Heatmap;
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
 }
 
 fn seats(setting: &Setting, teachers: &[Candidate]) -> Result<Vec<Pilot>, Failure> {
-    let spec = DifferentiableTask::spec(&setting.env);
+    let spec = setting.env.spec();
     teachers.iter().map(|it| it.pilot(&spec)).collect()
 }
 

@@ -7,7 +7,7 @@ mod probe;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, DifferentiableTask, RaptorConfig, TaskConfig};
+use eyas_env::{Craft, RaptorConfig, TaskConfig};
 use eyas_learn::Pilot;
 use eyas_run::config::Value;
 use eyas_run::{Layers, Origin};
@@ -67,7 +67,7 @@ impl Setting {
 
     /// Reads the policy and seats it.
     fn pilot(&self, policy: &PolicyFile) -> Result<Pilot, Failure> {
-        Ok(Pilot::new(&policy.load()?.policy, &DifferentiableTask::spec(&self.env))?)
+        Ok(Pilot::new(&policy.load()?.policy, &self.env.spec())?)
     }
 }
 

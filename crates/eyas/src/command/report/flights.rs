@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Parser as _;
-use eyas_env::{PointConfig, RAPTOR_TASK, RaptorConfig};
 use eyas_formats::{LoadOptions, Side};
 use eyas_learn::Pilot;
 use eyas_run::manifest::InputFile;
@@ -13,12 +12,13 @@ use eyas_view::{Chart, Paths};
 use super::curves::SIZE;
 use super::page::Picture;
 use super::runs::{Input, Kind, Manifest, Run};
+use crate::any_task::{AnyTask, for_task};
 use crate::arguments::{Arguments, Command, Distill};
 use crate::command::train::BEST;
 use crate::crew::{VEHICLE, folder};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
-use crate::own_task::{best_policy, env_of, task_of};
+use crate::own_task::{best_policy, played};
 use crate::setup::{load_policy, read_vehicle};
 use crate::tracking::{Recorder, Statistics};
 use crate::trajectory;
@@ -52,10 +52,7 @@ struct Seat {
 /// Flies the best policy of a run, and beside it the teacher of a student; none if the run has no policy yet.
 pub(super) fn fly(run: &Run, interrupt: &Interrupt) -> Result<Option<Flights>, Failure> {
     let Some(policy) = policy_of(run)? else { return Ok(None) };
-    Ok(Some(match task_of(&run.path)? {
-        RAPTOR_TASK => fly_in::<RaptorConfig>(run, policy, interrupt)?,
-        _ => fly_in::<PointConfig>(run, policy, interrupt)?,
-    }))
+    Ok(Some(for_task!(AnyTask::of_run(&run.path)?, |base| fly_in(&base, run, policy, interrupt)?)))
 }
 
 /// The best policy of a run: of a fleet, the first teacher of the ranking.
@@ -103,9 +100,9 @@ fn flags(manifest: &Manifest) -> Option<Box<Distill>> {
     }
 }
 
-fn fly_in<T: Flyable>(run: &Run, policy: Seat, interrupt: &Interrupt) -> Result<Flights, Failure> {
+fn fly_in<T: Flyable>(base: &T, run: &Run, policy: Seat, interrupt: &Interrupt) -> Result<Flights, Failure> {
     let (trajectory, settings) = trajectory::find::<T>(None)?;
-    let mut env: T = env_of(&run.path, 1, settings)?;
+    let mut env = played(base, 1, settings)?;
     let mut remarks = Vec::new();
     let mut seats = vec![policy];
     match teacher_of(run) {
