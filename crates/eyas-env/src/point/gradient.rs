@@ -186,10 +186,11 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let config = self.shared.config();
         let mut vehicle = self.shared.vehicle().to_lanes::<L, ALIGNED>();
-        let mut disturbance = Disturbance::none();
+        let (mut disturbance, mut voltage) = (Disturbance::none(), L::splat(1.0));
         if let Some(flown) = &self.record.flown {
             vehicle = Vehicle::load(&flown.vehicle, half);
             disturbance = flown.disturbance(half);
+            voltage = flown.voltage(half);
         }
         let lag = self.shared.lag();
         let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
@@ -197,7 +198,7 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
         let mut after = self.derivative.state.load::<L>(half);
         let mut cost = self.state_cost::<L>(half, &mut after.body);
 
-        let range = vehicle.speed_max - vehicle.speed_min;
+        let range = voltage * (vehicle.speed_max - vehicle.speed_min);
         let mut speeds = before.rotor_speed;
         let mut changes = [zero; 4];
         let mut change_square = zero;

@@ -10,7 +10,7 @@ use super::config::RaptorConfig;
 use super::env::blocks;
 use super::rules::{OBSERVATIONS, half_range, set_points};
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
-use crate::reality::{Flown, note};
+use crate::reality::{Flown, note, under_voltage};
 use crate::rows::{load_body, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
 use crate::{EnvBlock, Step, Surrogate};
@@ -194,11 +194,17 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let Self { block, surrogate, record, derivative, action: of_action } = self;
+        let action = load_motors(&record.action, half);
+        let (mut told, mut voltage) = (action, L::splat(1.0));
         let (mut vehicle, force_world) =
             (block.vehicle::<L, ALIGNED>(half), load_vector(&record.force, half));
         let mut disturbance = Disturbance { force_world, ..Disturbance::none() };
         if let Some(flown) = &record.flown {
             vehicle = Vehicle::load(&flown.vehicle, half);
+            voltage = flown.voltage(half);
+            for value in &mut told {
+                *value = under_voltage(*value, voltage);
+            }
             let more = flown.disturbance(half);
             disturbance.force_world = add(force_world, more.force_world);
             disturbance.torque_body = more.torque_body;
@@ -209,7 +215,9 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
             vehicle: &vehicle,
             before: record.before.load(half),
             last_action: load_motors(&record.last_action, half),
-            action: load_motors(&record.action, half),
+            action,
+            told,
+            voltage,
             disturbance,
             after: load_body(&record.after, half),
             reference_after: load_vector(&record.reference_after, half),
@@ -234,6 +242,9 @@ struct Moment<'a, R, const ALIGNED: bool> {
     before: State<R>,
     last_action: [R; 4],
     action: [R; 4],
+    /// The action as the motors are told it, at a voltage.
+    told: [R; 4],
+    voltage: R,
     disturbance: Disturbance<R>,
     after: Body<R>,
     reference_after: Vector<R>,
@@ -270,13 +281,13 @@ impl<R: Real, const ALIGNED: bool> Moment<'_, R, ALIGNED> {
         let step = LaggedStep {
             vehicle,
             state: before,
-            set_point: &set_points(vehicle, action),
+            set_point: &set_points(vehicle, &self.told),
             disturbance: &self.disturbance,
             dt: config.sim.dt,
             substeps: config.sim.substeps,
         };
         let (state, of_set_point) = step.pull_back(&after);
-        let half_range = half_range(vehicle);
+        let half_range = self.voltage * half_range(vehicle);
         let saturation = R::constant(surrogate.saturation_weight);
         let (mut of_last_action, mut of_action) = ([R::zero(); 4], [R::zero(); 4]);
         for motor in 0..4 {
@@ -437,6 +448,8 @@ mod tests {
             before,
             last_action: motors(&inputs[17..]),
             action,
+            told: action,
+            voltage: 1.0,
             disturbance,
             after: next.body,
             reference_after: reference().position,
@@ -521,6 +534,8 @@ mod tests {
                 before: state,
                 last_action,
                 action,
+                told: action,
+                voltage: 1.0,
                 disturbance: Disturbance::none(),
                 after: state.body,
                 reference_after: reference().position,

@@ -51,11 +51,6 @@ impl DelayLine {
         &self.late
     }
 
-    /// What [`pass`](Self::pass) returned last.
-    pub(crate) fn late(&self) -> &[Row] {
-        &self.late
-    }
-
     /// Lets the lanes of a mask remember nothing but this.
     pub(crate) fn restart(&mut self, mask: u32, rows: &[Row]) {
         for lane in lanes_of(mask) {

@@ -11,8 +11,8 @@
 //! 3. A reset of the block ends with [`Reality::reset`]; whoever puts the vehicle elsewhere calls [`Reality::put`], whoever
 //!    changes its parameters [`Reality::refit`]; `visit_state` ends with [`Reality::visit_state`].
 //! 4. A control step begins with [`Reality::begin_step`], then flies [`Flown::vehicle`] under [`Flown::disturbance`] with
-//!    [`Reality::action`] in place of the action that was given: that one is what rewards and observations know. An
-//!    observation shows [`Reality::sense`] in place of the body.
+//!    [`Reality::action`], late and at the voltage of the battery, in place of the action that was given: that one is what
+//!    rewards and observations know. An observation shows [`Reality::sense`] in place of the body.
 //!
 //! Forces and rotors are those of the start of the control step, and held through it, so that the integrators do not know
 //! of them. Under a drag of `d` a speed decays by `1 − d Δt / m` in a step instead of `e^(−d Δt / m)`: for a Crazyflie with
@@ -28,7 +28,7 @@ mod rotors;
 mod sensors;
 mod wind;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Real, Row, Stream, dispatch, lanes_of};
 use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vehicle, cross, scale};
 
 pub use battery::BatteryConfig;
@@ -68,6 +68,8 @@ pub(crate) struct Flown {
     /// [`Vehicle::numbers`] of each lane.
     pub(crate) vehicle: [Row; VEHICLE_NUMBERS],
     disturbance: Disturbance<Row>,
+    /// Over that of the full battery.
+    voltage: Row,
 }
 
 impl Flown {
@@ -80,6 +82,18 @@ impl Flown {
             torque_body: load_vector(torque_body, half),
         }
     }
+
+    /// The voltage over that of the full battery, for [`under_voltage`].
+    #[inline(always)]
+    pub(crate) fn voltage<L: Lanes>(&self, half: usize) -> L {
+        self.voltage.load(half)
+    }
+}
+
+/// What an action amounts to at a voltage: −1 stays, 1 becomes `2 voltage − 1`.
+#[inline(always)]
+pub(crate) fn under_voltage<R: Real>(action: R, voltage: R) -> R {
+    (action.clamp(-R::one(), R::one()) + R::one()).mul_add(voltage, -R::one())
 }
 
 /// Notes in a gradient's record what a step was flown with.
@@ -105,6 +119,8 @@ pub(crate) struct Reality {
     period: f64,
     streams: Streams,
     actions: Option<LateActions>,
+    /// What the motors are told, if not what is given.
+    told: Vec<Row>,
     sensors: Option<Sensors>,
     drag: Option<Drag>,
     wind: Option<Wind>,
@@ -114,7 +130,7 @@ pub(crate) struct Reality {
     payload: Option<Payload>,
     /// The common centre of gravity of vehicle and payload, body frame, from the vehicle's own, m.
     centre: [Row; 3],
-    /// The vehicles as they are loaded, with their rotors as weak as they are, far from the ground on a full battery.
+    /// The vehicles as they are loaded, with their rotors as weak as they are, far from the ground.
     fitted: Box<[Row; VEHICLE_NUMBERS]>,
     /// Bits of the lanes in which `fitted` is out of date.
     stale: u32,
@@ -153,10 +169,12 @@ impl Reality {
             delay: [0; BLOCK],
             fresh: u32::MAX,
         });
+        let is_retold = actions.is_some() || !config.battery.is_off();
         let (noise, bias) = (&config.noise, &config.bias);
         let zero = [Row::ZERO; 3];
         Some(Box::new(Self {
             period,
+            told: if is_retold { vec![Row::ZERO; num_actions] } else { Vec::new() },
             actions,
             sensors: Sensors::new(&config.observation_delay, noise, bias, stream("noise")),
             drag: Drag::new(&config.drag),
@@ -171,6 +189,7 @@ impl Reality {
             flown: Box::new(Flown {
                 vehicle: [Row::ZERO; VEHICLE_NUMBERS],
                 disturbance: Disturbance { force_world: zero, torque_body: zero },
+                voltage: Row::splat(1.0),
             }),
             streams: Streams {
                 actions: stream("actions"),
@@ -243,8 +262,10 @@ impl Reality {
         own: &[Row; VEHICLE_NUMBERS],
     ) {
         if let Some(LateActions { line, delay, fresh, .. }) = &mut self.actions {
-            line.pass_held(action, delay, *fresh);
+            self.told.copy_from_slice(line.pass_held(action, delay, *fresh));
             *fresh = 0;
+        } else if self.battery.is_some() {
+            self.told.copy_from_slice(action);
         }
         if let Some(sensors) = &mut self.sensors {
             sensors.remember(&state.body);
@@ -289,7 +310,7 @@ impl Reality {
 
     /// What the motors are told in this step, in which `given` was given.
     pub(crate) fn action<'a>(&'a self, given: &'a [Row]) -> &'a [Row] {
-        self.actions.as_ref().map_or(given, |it| it.line.late())
+        if self.told.is_empty() { given } else { &self.told }
     }
 
     /// The motion as sensors measure it, if they do not measure it as it is.
@@ -303,6 +324,7 @@ impl Reality {
             period: _,
             streams: _,
             actions,
+            told: _,
             sensors,
             drag,
             wind,
@@ -345,9 +367,8 @@ impl Reality {
     }
 }
 
-/// Numbers of [`Vehicle::numbers`] that ground and battery change: those of thrust, and the largest rotor speed.
+/// Where the thrust of each rotor stands in [`Vehicle::numbers`].
 const THRUST: [usize; 4] = [6, 17, 28, 39];
-const SPEED_MAX: usize = 67;
 
 /// Forces of the air, lift of the ground and voltage of the battery at the start of a step.
 struct Surround<'a> {
@@ -363,7 +384,7 @@ impl Kernel for Surround<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { reality, ledger, state, own } = self;
-        let Reality { period, drag, wind, ground, battery, centre, fitted, flown, .. } = reality;
+        let Reality { period, told, drag, wind, ground, battery, centre, fitted, flown, .. } = reality;
         for half in 0..HALVES {
             let State { body, rotor_speed } = state.load::<L>(half);
             let vehicle = Vehicle::<L>::load(fitted, half);
@@ -395,8 +416,10 @@ impl Kernel for Surround<'_> {
             }
             if let Some(battery) = battery {
                 let voltage = battery.drain(half, &Vehicle::load(own, half), &rotor_speed);
-                let range = vehicle.speed_max - vehicle.speed_min;
-                flown.vehicle[SPEED_MAX].store(half, voltage.mul_add(range, vehicle.speed_min));
+                flown.voltage.store(half, voltage);
+                for row in told.iter_mut() {
+                    row.store(half, under_voltage(row.load::<L>(half), voltage));
+                }
             }
         }
     }

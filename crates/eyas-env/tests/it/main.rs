@@ -12,6 +12,7 @@
 mod interference;
 mod point;
 mod raptor;
+mod reality;
 mod replay;
 mod sampler;
 mod vehicles;
