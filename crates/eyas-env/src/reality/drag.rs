@@ -14,7 +14,7 @@ use crate::visit_rows;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DragConfig {
-    /// Force for each m/s along the body's x axis, N s/m: the drag of the rotors. Ascending, at least 0.
+    /// Force of the rotors' drag for each m/s along the body's x axis, N s/m. Ascending, at least 0.
     pub linear_x_n_s_m: [f64; 2],
     /// The same along its y axis, N s/m. Ascending, at least 0.
     pub linear_y_n_s_m: [f64; 2],

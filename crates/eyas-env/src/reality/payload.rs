@@ -23,7 +23,7 @@ pub struct PayloadConfig {
     pub offset_y_m: [f64; 2],
     /// Offset along the body's z axis, m. Ascending.
     pub offset_z_m: [f64; 2],
-    /// When it is taken up, s after the episode's start; it then moves as the vehicle does. Ascending, at least 0.
+    /// From the episode's start to its being taken up, s; it then moves as the vehicle does. Ascending, at least 0.
     pub attach_s: [f64; 2],
 }
 

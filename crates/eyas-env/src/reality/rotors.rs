@@ -15,7 +15,7 @@ use crate::{visit_rows, visit_words};
 pub struct RotorFailureConfig {
     /// Share of the episodes in which it happens. In `[0, 1]`.
     pub probability: f64,
-    /// When, s after the episode's start. Ascending, at least 0.
+    /// From the episode's start to then, s. Ascending, at least 0.
     pub onset_s: [f64; 2],
     /// Thrust and reaction torque from then on, over what they would be. Ascending, at least 0, at most 1.
     pub efficiency: [f64; 2],

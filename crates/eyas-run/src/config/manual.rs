@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// Units that documentation names behind a comma.
-const UNITS: [&str; 16] = [
+const UNITS: [&str; 18] = [
     "s",
     "m",
     "m/s",
@@ -34,6 +34,8 @@ const UNITS: [&str; 16] = [
     "kg",
     "kg m²",
     "N",
+    "N s/m",
+    "N s²/m²",
     "Hz",
     "1/s",
     "m/s per √s",

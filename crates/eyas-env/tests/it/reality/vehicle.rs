@@ -73,7 +73,7 @@ fn power(robot: &VehicleParameters, speeds: [f64; 4]) -> f64 {
 #[test]
 fn a_battery_sags_with_the_charge_and_the_current_that_it_gives() {
     let battery = BatteryConfig {
-        hover_endurance_s: [20.0; 2],
+        hover_endurance_s: [6.0; 2],
         charge: [1.0; 2],
         voltage_slope: [0.25; 2],
         resistance: [0.06; 2],
@@ -103,7 +103,7 @@ fn a_battery_sags_with_the_charge_and_the_current_that_it_gives() {
         // u = 1 − s · used − r i: what it has given is what it lacks.
         let expected = 1.0 - 0.25 * used - 0.06 * current;
         is_near(voltage, expected, 1e-5, &format!("voltage in step {step}"));
-        used = (used + current * DT / 20.0).min(1.0);
+        used = (used + current * DT / 6.0).min(1.0);
     }
     assert!(used == 1.0, "it is empty at the end: {used}");
     // Empty, it gives 0.75 at rest.
@@ -115,13 +115,13 @@ fn an_untouched_vehicle_flies_on_half_a_charge_as_on_less_throttle() {
     let battery = BatteryConfig {
         hover_endurance_s: [1e6; 2],
         charge: [0.5; 2],
-        voltage_slope: [0.4; 2],
+        voltage_slope: [0.2; 2],
         resistance: [0.0; 2],
     };
     let config = hovering(RealityConfig { battery, ..RealityConfig::default() });
     let full = hovering(RealityConfig::default());
-    // u = 0.8: an action a asks for 0.8 (a + 1) − 1.
-    let action = (hover(&full) + 1.0) / 0.8 - 1.0;
+    // u = 0.9: an action a asks for 0.9 (a + 1) − 1.
+    let action = (hover(&full) + 1.0) / 0.9 - 1.0;
     let mut env = started(&config, 1, 0);
     for _ in 0..100 {
         env.blocks()[0].step(&everywhere(action));
