@@ -16,6 +16,11 @@ pub(crate) fn not_negative(values: &[(&str, f64)]) -> Result<(), String> {
     values.iter().try_for_each(|(name, value)| check(name, *value, holds(*value), "a number of at least 0"))
 }
 
+/// All finite.
+pub(crate) fn finite(values: &[(&str, f64)]) -> Result<(), String> {
+    values.iter().try_for_each(|(name, value)| check(name, *value, value.is_finite(), "a finite number"))
+}
+
 /// All in `[0, 1]`.
 pub(crate) fn share(values: &[(&str, f64)]) -> Result<(), String> {
     let holds = |value: f64| (0.0..=1.0).contains(&value);

@@ -1,8 +1,9 @@
 //! What is known of an episode while it lasts and when it ends.
 
 use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_sim::{norm, sub};
 
-use crate::{Step, visit_rows, visit_words};
+use crate::{Step, Telemetry, visit_rows, visit_words};
 
 /// Why an episode ended; several may hold at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Ended {
     pub cause: Cause,
     /// Speed at the end, m/s.
     pub final_speed: f32,
+    /// Distance to the reference at the end, m.
+    pub final_distance: f32,
 }
 
 /// Clocks, sums and causes of the episodes of a block, whatever the task.
@@ -124,8 +127,9 @@ impl Ledger {
         Step { reward, terminated, truncated }
     }
 
-    /// The episode of a lane so far, which flies at `final_speed` m/s.
-    pub(crate) fn episode(&self, lane: usize, final_speed: f32) -> Ended {
+    /// The episode of a lane so far, of which these are the last states of its vehicles.
+    pub(crate) fn episode(&self, lane: usize, last: &[Telemetry]) -> Ended {
+        let largest = |of: fn(&Telemetry) -> f32| last.iter().map(of).fold(0.0, f32::max);
         let mut terms = [0.0; MAX_TERMS];
         for (term, sum) in terms.iter_mut().zip(&self.sums) {
             *term = sum[lane];
@@ -136,7 +140,8 @@ impl Ledger {
             episode_return: terms.iter().sum(),
             terms,
             cause: self.cause[lane],
-            final_speed,
+            final_speed: largest(|it| norm(it.velocity)),
+            final_distance: largest(|it| norm(sub(it.position, it.desired_position))),
         }
     }
 

@@ -3,8 +3,12 @@
 mod check;
 mod course;
 mod differentiable;
+mod direct;
 mod episode;
+mod episode_log;
+mod formation;
 mod interference;
+mod multi_agent;
 mod noise;
 mod point;
 mod raptor;
@@ -13,12 +17,23 @@ mod registry;
 mod rows;
 mod spec;
 mod symmetry;
+mod target;
 mod task;
 mod vec_env;
 
 pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
+pub use direct::{
+    DirectBlock, DirectConfig, DirectEnv, DirectRecord, DirectSurrogate, GoalConfig, HeightConfig, InitState,
+    RigidBodyConfig,
+};
 pub use episode::{Cause, Ended, MAX_TERMS};
+pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
+pub use formation::{DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape};
 pub use interference::Interference;
+pub use multi_agent::{
+    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent, SingleAgent,
+    SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
+};
 pub use noise::SensorNoise;
 pub use point::{
     PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
@@ -35,7 +50,9 @@ pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
 };
-pub use registry::{POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
-pub use spec::{EnvSpec, Frame, Group, Part, Symmetry, intern};
+pub use registry::{
+    DIRECT_TASK, FORMATION_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks,
+};
+pub use spec::{Actuation, EnvSpec, Frame, Group, Part, Symmetry, intern};
 pub use task::TaskConfig;
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

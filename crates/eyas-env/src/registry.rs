@@ -2,8 +2,12 @@
 
 /// Id of the point-control task.
 pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
+/// Id of Isaac Lab's quadcopter task.
+pub const DIRECT_TASK: &str = "Isaac-Quadcopter-Direct-v0";
 /// Id of the RAPTOR environment.
 pub const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
+/// Id of the formation task.
+pub const FORMATION_TASK: &str = "Eyas-Quadcopter-Formation-v0";
 
 /// A registered task.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +27,19 @@ const TASKS: &[TaskInfo] = &[
         summary: "hover at a point or follow a randomly moving one, by motor set-points",
     },
     TaskInfo {
+        id: DIRECT_TASK,
+        aliases: &["quadcopter_direct"],
+        summary: "fly to a goal, by thrust and body moments",
+    },
+    TaskInfo {
         id: RAPTOR_TASK,
         aliases: &["raptor"],
         summary: "any quadrotor holds a point or follows a slow reference, by motor set-points",
+    },
+    TaskInfo {
+        id: FORMATION_TASK,
+        aliases: &["formation"],
+        summary: "several vehicles hold a formation around a resting or moving point, by motor set-points",
     },
 ];
 

@@ -34,12 +34,35 @@ pub(crate) fn not_finite<L: Lanes>(state: &State<L>) -> u32 {
 
 /// Overwrites one lane of a body.
 pub(crate) fn put(rows: &mut Body<Row>, lane: usize, body: &Body<f32>) {
-    let Body { position, orientation, velocity, angular_velocity } = rows;
-    let rows = position.iter_mut().chain(orientation).chain(velocity).chain(angular_velocity);
     let values = body.position.into_iter().chain(body.orientation);
-    for (row, value) in rows.zip(values.chain(body.velocity).chain(body.angular_velocity)) {
+    for (row, value) in body_rows(rows).zip(values.chain(body.velocity).chain(body.angular_velocity)) {
         row[lane] = value;
     }
+}
+
+/// Overwrites the lanes of one vector that a mask holds for.
+#[inline(always)]
+pub(crate) fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, mask: L::Mask, values: Vector<L>) {
+    for (row, value) in rows.iter_mut().zip(values) {
+        row.store(half, L::select(mask, value, row.load(half)));
+    }
+}
+
+/// Overwrites the lanes of one vector that a mask holds for.
+#[inline(always)]
+pub(crate) fn store_body<L: Lanes>(rows: &mut Body<Row>, half: usize, mask: L::Mask, body: &Body<L>) {
+    store_vector(&mut rows.position, half, mask, body.position);
+    for (row, value) in rows.orientation.iter_mut().zip(body.orientation) {
+        row.store(half, L::select(mask, value, row.load(half)));
+    }
+    store_vector(&mut rows.velocity, half, mask, body.velocity);
+    store_vector(&mut rows.angular_velocity, half, mask, body.angular_velocity);
+}
+
+/// The rows of a body.
+pub(crate) fn body_rows(body: &mut Body<Row>) -> impl Iterator<Item = &mut Row> {
+    let Body { position, orientation, velocity, angular_velocity } = body;
+    position.iter_mut().chain(orientation).chain(velocity).chain(angular_velocity)
 }
 
 /// One vector of lanes of a body.

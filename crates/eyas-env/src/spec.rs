@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::EpisodeScalar;
+
 /// The frame that an observation part is expressed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,6 +20,16 @@ pub enum Frame {
     WorldFromBody,
     /// One value for each motor, in the vehicle's motor order.
     Motors,
+}
+
+/// What an action moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actuation {
+    /// Rotors, one number for each.
+    Rotors,
+    /// The body: thrust, then a moment about each of its axes. There are no rotors that could get weak.
+    Wrench,
 }
 
 /// A named run of observation features.
@@ -67,7 +79,9 @@ pub struct EnvSpec {
     pub num_actions: usize,
     /// Meaning of an action.
     pub action: &'static str,
-    /// Motor order of an action.
+    /// What an action moves.
+    pub actuation: Actuation,
+    /// Motor order of an action, or what its numbers stand for where there are no motors.
     pub motor_order: &'static str,
     /// Control steps a second, Hz.
     pub control_rate_hz: f64,
@@ -77,6 +91,8 @@ pub struct EnvSpec {
     pub reward_terms: Vec<&'static str>,
     /// Names of the conditions that end the task, in the order of the bits of a [`Cause`](crate::Cause).
     pub terminations: Vec<&'static str>,
+    /// What training logs of ended episodes.
+    pub episode_log: Vec<EpisodeScalar>,
     /// Symmetries beside the identity; with it they form a group.
     pub symmetries: Vec<Symmetry>,
 }

@@ -14,6 +14,22 @@ pub(crate) fn mirrors(vehicle: &VehicleParameters) -> Vec<Symmetry> {
     MIRRORS.iter().filter_map(|axes| Some(symmetry(axes, mirrored_rotors(vehicle, axes)?))).collect()
 }
 
+/// Mirrors of Isaac Lab's quadcopter task, whose vehicle is a body that looks the same in all of them: it observes
+/// velocity, angular velocity, gravity and goal, and takes thrust and moments.
+pub(crate) fn wrench_mirrors() -> Vec<Symmetry> {
+    let mirror = |axes: &Vector<f64>| {
+        let axes = axes.map(|sign| sign as f32);
+        let handedness: f32 = axes.iter().product();
+        let vector = |start: usize| (0..3).map(move |axis| (start + axis, axes[axis]));
+        let pseudovector = |start: usize| (0..3).map(move |axis| (start + axis, handedness * axes[axis]));
+        Symmetry {
+            observation: vector(0).chain(pseudovector(3)).chain(vector(6)).chain(vector(9)).collect(),
+            action: std::iter::once((0, 1.0)).chain(pseudovector(1)).collect(),
+        }
+    };
+    MIRRORS.iter().map(mirror).collect()
+}
+
 /// The rotor that takes each rotor's place in a mirror, if one does and the body looks the same.
 fn mirrored_rotors(vehicle: &VehicleParameters, axes: &Vector<f64>) -> Option<[usize; 4]> {
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (a.abs() + b.abs());

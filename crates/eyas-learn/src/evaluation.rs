@@ -22,7 +22,7 @@ pub struct Outcome {
     pub episode_return: f32,
     /// Control steps flown.
     pub length: u32,
-    /// Whether the episode ended before the time.
+    /// Whether the flight of a vehicle ended before the time.
     pub crashed: bool,
     /// Whether its target moves.
     pub is_moving_target: bool,
@@ -30,10 +30,20 @@ pub struct Outcome {
     pub squared_error_sum: f64,
     /// Sum of the position errors after them, world frame, m.
     pub error_sum: [f64; 3],
-    /// Steps in that sum.
+    /// Steps in that sum, of each vehicle.
     pub settled_steps: u32,
     /// Sum of squared differences to the teacher's action, over all motors and steps.
     pub squared_action_error_sum: f64,
+}
+
+impl Outcome {
+    fn add_error(&mut self, error: [f64; 3]) {
+        for (sum, value) in self.error_sum.iter_mut().zip(error) {
+            *sum += value;
+        }
+        self.squared_error_sum += error.iter().map(|value| value.powi(2)).sum::<f64>();
+        self.settled_steps += 1;
+    }
 }
 
 /// All episodes of an evaluation, in the order of their envs.
@@ -41,8 +51,8 @@ pub struct Outcome {
 pub struct Evaluation {
     /// One for each env.
     pub outcomes: Vec<Outcome>,
-    /// Whether a teacher was asked for its actions.
-    pub is_labelled: bool,
+    /// Numbers of each action that a teacher was asked for; 0 if none was.
+    pub num_labels: usize,
 }
 
 /// Mean, spread and confidence of the returns, and how well the target was held.
@@ -96,10 +106,6 @@ pub struct Moment<'a> {
 
 /// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
 /// action in every visited state.
-///
-/// # Panics
-///
-/// If the task does not observe a position error.
 pub fn evaluate(
     env: &mut dyn VecEnv,
     pilot: &dyn Controller,
@@ -110,10 +116,6 @@ pub fn evaluate(
 }
 
 /// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
-///
-/// # Panics
-///
-/// If the task does not observe a position error.
 pub fn evaluate_watched<N: Default + Send>(
     env: &mut dyn VecEnv,
     pilot: &dyn Controller,
@@ -123,7 +125,7 @@ pub fn evaluate_watched<N: Default + Send>(
 ) -> (Evaluation, Vec<N>) {
     let num_envs = env.num_envs();
     let observations = env.spec().num_observations();
-    let position_error = env.spec().features_of("position_error").expect("every task observes it");
+    let position_error = env.spec().features_of("position_error");
     let mut memories: Vec<(Memory, N)> = Vec::new();
     memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
     each_block(env, &mut memories, |block, used, (memory, notes)| {
@@ -148,9 +150,17 @@ pub fn evaluate_watched<N: Default + Send>(
                 let Memory { labeller_state, labeller_scratch, label, .. } = memory;
                 labeller.inference.act(features, labeller_state, labeller_scratch, label);
             }
+            if step >= SETTLE_STEPS.min(steps / 2) {
+                match &position_error {
+                    Some(features) => memory.record_observed_errors(live, features),
+                    None => memory.record_errors(live, block),
+                }
+            }
             let outcome = block.step(&memory.action);
-            let errors = (step >= SETTLE_STEPS.min(steps / 2)).then_some(&position_error);
-            memory.record(live, errors, &outcome.reward, outcome.terminated);
+            memory.record(live, &outcome.reward, outcome.terminated);
+            for vehicle in 0..block.num_vehicles() {
+                memory.record_vehicle(live, block.fallen(vehicle));
+            }
             watch(&Moment { block, step, live, recurrent: &memory.state }, notes);
         }
         for lane in 0..BLOCK {
@@ -159,27 +169,46 @@ pub fn evaluate_watched<N: Default + Send>(
     });
     let (memories, notes): (Vec<Memory>, Vec<N>) = memories.into_iter().unzip();
     let outcomes = memories.iter().flat_map(|memory| memory.outcomes).take(num_envs).collect();
-    (Evaluation { outcomes, is_labelled: labeller.is_some() }, notes)
+    let num_labels = labeller.map_or(0, |it| it.inference.num_actions());
+    (Evaluation { outcomes, num_labels }, notes)
 }
 
 impl Memory {
-    /// Counts a step of the lanes that were live; `errors` are the features of a position error that counts.
-    fn record(&mut self, live: u32, errors: Option<&Range<usize>>, reward: &Row, terminated: u32) {
+    /// Counts a step of the lanes that were live.
+    fn record(&mut self, live: u32, reward: &Row, terminated: u32) {
         for lane in lanes_of(live) {
             let outcome = &mut self.outcomes[lane];
             outcome.episode_return += reward[lane];
             outcome.length += 1;
             outcome.crashed |= terminated >> lane & 1 == 1;
-            if let Some(errors) = errors {
-                let rows = &self.observation[errors.clone()];
-                for (sum, row) in outcome.error_sum.iter_mut().zip(rows) {
-                    *sum += f64::from(row[lane]);
-                }
-                outcome.squared_error_sum += rows.iter().map(|row| f64::from(row[lane]).powi(2)).sum::<f64>();
-                outcome.settled_steps += 1;
-            }
             for (action, label) in self.action.iter().zip(&self.label) {
                 outcome.squared_action_error_sum += f64::from(action[lane] - label[lane]).powi(2);
+            }
+        }
+    }
+
+    /// The lanes that were live in which a vehicle's flight has ended count as crashed.
+    fn record_vehicle(&mut self, live: u32, fallen: u32) {
+        for lane in lanes_of(live & fallen) {
+            self.outcomes[lane].crashed = true;
+        }
+    }
+
+    /// Counts the position error that was observed.
+    fn record_observed_errors(&mut self, live: u32, features: &Range<usize>) {
+        for lane in lanes_of(live) {
+            let error = [0, 1, 2].map(|axis| f64::from(self.observation[features.start + axis][lane]));
+            self.outcomes[lane].add_error(error);
+        }
+    }
+
+    /// Counts how far each vehicle that flies is from where it should be, where nobody observes that.
+    fn record_errors(&mut self, live: u32, block: &dyn EnvBlock) {
+        for vehicle in 0..block.num_vehicles() {
+            for lane in lanes_of(live & !block.fallen(vehicle)) {
+                let it = block.vehicle_telemetry(lane, vehicle);
+                let error = [0, 1, 2].map(|axis| f64::from(it.position[axis] - it.desired_position[axis]));
+                self.outcomes[lane].add_error(error);
             }
         }
     }
@@ -189,7 +218,7 @@ impl Evaluation {
     /// Episodes that no teacher was asked about.
     #[must_use]
     pub fn unlabelled(outcomes: Vec<Outcome>) -> Self {
-        Self { outcomes, is_labelled: false }
+        Self { outcomes, num_labels: 0 }
     }
 
     /// Statistics of the episodes that `keep` holds for.
@@ -220,8 +249,8 @@ impl Evaluation {
             ci95_crash_rate: wilson95(crash_rate, count),
             position_rmse,
             ci95_position_rmse: 0.5 * ci95_mean_square / position_rmse,
-            action_rmse: if self.is_labelled {
-                (mean_of(&|it| it.squared_action_error_sum) / (4.0 * mean_length)).sqrt()
+            action_rmse: if self.num_labels > 0 {
+                (mean_of(&|it| it.squared_action_error_sum) / (self.num_labels as f64 * mean_length)).sqrt()
             } else {
                 f64::NAN
             },

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eyas_env::{EnvBlock, EnvSpec, Frame};
+use eyas_env::{Actuation, EnvBlock, EnvSpec, Frame};
 use eyas_lanes::{BLOCK, Row};
 use eyas_policy::Scratch;
 use eyas_sim::{GeometricController, Tracking, Unsteerable, Vector, VehicleParameters, scale, sub};
@@ -38,35 +38,57 @@ const ROTORS: usize = 3;
 const HAS_BEGUN: usize = 7;
 const MEMORY: usize = 8;
 
+/// The geometric controller cannot fly a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unguidable {
+    /// Its rotors cannot.
+    #[error(transparent)]
+    Unsteerable(#[from] Unsteerable),
+    /// It gives set-points of rotors, and the task takes none.
+    #[error("the geometric controller commands rotors, and the vehicle of task `{0}` has none")]
+    NoRotors(&'static str),
+    /// It would be blind.
+    #[error("the geometric controller needs to see `{part}`, which task `{task}` does not observe")]
+    Unseen {
+        /// The task.
+        task: &'static str,
+        /// What it does not observe.
+        part: &'static str,
+    },
+}
+
 impl GeometricPilot {
     /// For envs that fly the vehicles in turns.
     ///
     /// # Panics
     ///
-    /// If there is no vehicle, or the task observes no position error, velocity error, rotation matrix and angular
-    /// velocity.
+    /// If there is no vehicle.
     pub fn new<'a>(
         vehicles: impl IntoIterator<Item = &'a VehicleParameters>,
         spec: &EnvSpec,
-    ) -> Result<Self, Unsteerable> {
+    ) -> Result<Self, Unguidable> {
+        if spec.actuation != Actuation::Rotors {
+            return Err(Unguidable::NoRotors(spec.task));
+        }
         let period = 1.0 / spec.control_rate_hz;
         let controllers = vehicles
             .into_iter()
             .map(|vehicle| GeometricController::new(vehicle, period))
             .collect::<Result<Vec<_>, _>>()?;
         assert!(!controllers.is_empty(), "a vehicle to fly");
-        let features = |name: &str| spec.features_of(name).expect("every task observes it");
-        let errors = |name: &str| Errors {
-            features: features(name),
-            is_in_body: spec.parts.iter().any(|part| part.name == name && part.frame == Frame::Body),
+        let features =
+            |part: &'static str| spec.features_of(part).ok_or(Unguidable::Unseen { task: spec.task, part });
+        let errors = |name: &'static str| -> Result<Errors, Unguidable> {
+            let is_in_body = spec.parts.iter().any(|part| part.name == name && part.frame == Frame::Body);
+            Ok(Errors { features: features(name)?, is_in_body })
         };
         Ok(Self {
             controllers,
             period,
-            position_error: errors("position_error"),
-            velocity_error: errors("velocity_error"),
-            rotation: features("rotation_matrix"),
-            angular_velocity: features("angular_velocity"),
+            position_error: errors("position_error")?,
+            velocity_error: errors("velocity_error")?,
+            rotation: features("rotation_matrix")?,
+            angular_velocity: features("angular_velocity")?,
             first_action: spec.features_of("previous_action"),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
-use eyas_env::{DelayLine, EnvBlock, EnvSpec, Interference, SensorNoise, VecEnv};
+use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Interference, SensorNoise, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::Scratch;
 use eyas_sim::{Body, VehicleParameters};
@@ -160,6 +160,12 @@ impl Disturbance {
         Self::Tilted,
         Self::Inverted,
     ];
+
+    /// Those that make sense of a vehicle: one without rotors has none to lose.
+    pub fn of(actuation: Actuation) -> impl Iterator<Item = Self> {
+        let has_rotors = actuation == Actuation::Rotors;
+        Self::ALL.into_iter().filter(move |it| has_rotors || *it != Self::MotorLoss)
+    }
 
     /// Its name in tables.
     #[must_use]

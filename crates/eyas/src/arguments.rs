@@ -279,7 +279,7 @@ pub(crate) struct Train {
     /// [default: what the task is trained with, apg where it has a gradient]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
-    /// Settings to start from: eyas (tuned for this task) or foundation (the runner config of the original)
+    /// Settings to start from: eyas (tuned for this task), foundation or isaaclab (the runner config of the original)
     #[arg(long, default_value = "eyas", value_name = "NAME")]
     pub(crate) preset: String,
     #[command(flatten)]

@@ -1,16 +1,23 @@
 //! What the commands know of each task beyond its configuration.
 
+use std::f64::consts::PI;
+
 use eyas_env::{
-    Craft, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
+    Craft, DirectConfig, FormationConfig, GoalConfig, Observation, PointConfig, Protocol, RaptorConfig,
+    RaptorEnv, TaskConfig, VecEnv, find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
 
-use crate::learner::{ApgConfig, Recipe};
+use crate::learner::{ApgConfig, NoGradient, Recipe};
 use crate::trajectory::{COURSES, Settings};
 
 /// A limit of the position along courses, m.
 const FAR_M: f64 = 10.0;
+/// A limit of the speed under disturbances, m/s.
+const FAST_M_S: f64 = 20.0;
+/// The same of the angular velocity, rad/s.
+const FAST_RAD_S: f64 = 100.0;
 
 /// A task that the commands fly.
 pub(crate) trait Flyable: TaskConfig {
@@ -24,6 +31,8 @@ pub(crate) trait Flyable: TaskConfig {
     const APG_PRESET: &'static str = "";
     /// The same for PPO.
     const PPO_PRESET: &'static str;
+    /// What `--preset` calls the PPO settings of the task's original, and what they change of the defaults.
+    const ORIGINAL_PRESET: (&'static str, &'static str) = ("foundation", "");
     /// Whether a parameter file can change the vehicle.
     const TAKES_VEHICLES: bool;
     /// Folder of the runs of the task.
@@ -37,8 +46,8 @@ pub(crate) trait Flyable: TaskConfig {
     /// Settings that let every reference fly a kind of course.
     fn along(kind: &'static str) -> Settings;
 
-    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early; none: the task has
-    /// limits that cannot be moved.
+    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early; none: several
+    /// vehicles fly in an env, and the suite judges one.
     fn torture() -> Option<Settings> {
         None
     }
@@ -101,13 +110,22 @@ impl Flyable for PointConfig {
 
     /// Other courses than the original's figure-8 begin smoothly.
     fn along(kind: &'static str) -> Settings {
-        let CourseConfig { rest_s, ramp_s, .. } = CourseConfig::default();
-        vec![
-            ("env.course.kind", kind.into()),
-            ("env.course.rest_s", rest_s.into()),
-            ("env.course.ramp_s", ramp_s.into()),
-            ("env.prob_null_trajectory", 0.0.into()),
-        ]
+        let mut settings = smooth_begin();
+        settings.extend([("env.course.kind", kind.into()), ("env.prob_null_trajectory", 0.0.into())]);
+        settings
+    }
+
+    fn torture() -> Option<Settings> {
+        let mut settings = smooth_begin();
+        settings.extend([
+            ("env.train_or_play", false.into()),
+            ("env.thresholds.position", FAR_M.into()),
+            ("env.thresholds.position_langevin", FAR_M.into()),
+            ("env.thresholds.linear_velocity", FAST_M_S.into()),
+            ("env.thresholds.angular_velocity", FAST_RAD_S.into()),
+            ("env.thresholds.tilt", PI.into()),
+        ]);
+        Some(settings)
     }
 
     fn course(&self) -> &CourseConfig {
@@ -122,6 +140,66 @@ impl Flyable for PointConfig {
     fn play() -> Settings {
         vec![("env.train_or_play", false.into())]
     }
+}
+
+impl Flyable for DirectConfig {
+    type Gradient = ApgConfig<Self>;
+
+    const APG_PRESET: &'static str = include_str!("../presets/quadcopter_direct_apg.yaml");
+    const PPO_PRESET: &'static str = include_str!("../presets/quadcopter_direct_ppo.yaml");
+    const ORIGINAL_PRESET: (&'static str, &'static str) =
+        ("isaaclab", include_str!("../presets/quadcopter_direct_ppo_isaaclab.yaml"));
+    const TAKES_VEHICLES: bool = false;
+    const EXPERIMENT: &'static str = "quadcopter_direct";
+    const DISTILLATION_STEPS: u32 = 500;
+
+    /// The last flies to goals as in training.
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        let point = |at: f64| Value::from(vec![Value::from(at); 2]);
+        let hover = [("env.goal.pos_x", 0.0), ("env.goal.pos_y", 0.0), ("env.goal.pos_z", 0.5)];
+        [("hover", hover.map(|(key, at)| (key, point(at))).to_vec())]
+            .into_iter()
+            .chain(COURSES.map(|kind| (kind, Self::along(kind))))
+            .chain([("goal", Vec::new())])
+            .collect()
+    }
+
+    /// Courses lead lower and higher than goals lie.
+    fn along(kind: &'static str) -> Settings {
+        let mut settings = heights();
+        settings.push(("env.course.kind", kind.into()));
+        settings
+    }
+
+    fn torture() -> Option<Settings> {
+        Some(heights())
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    /// A goal that rests does so at the spawn point.
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let [pos_x, pos_y, pos_z] = self.robot.init_state.pos.map(|at| [at; 2]);
+        let goal = GoalConfig { pos_x, pos_y, pos_z };
+        Self { course: course.unwrap_or_default(), goal, ..self.clone() }
+    }
+
+    fn play() -> Settings {
+        vec![("env.episode_length_s", 1e6.into())]
+    }
+}
+
+/// A course of [`PointConfig`] that begins as those of other tasks do.
+fn smooth_begin() -> Settings {
+    let CourseConfig { rest_s, ramp_s, .. } = CourseConfig::default();
+    vec![("env.course.rest_s", rest_s.into()), ("env.course.ramp_s", ramp_s.into())]
+}
+
+/// Limits of the height of [`DirectConfig`] that no course reaches.
+fn heights() -> Settings {
+    vec![("env.height.minimum", Value::from(-FAR_M)), ("env.height.maximum", FAR_M.into())]
 }
 
 impl Flyable for RaptorConfig {
@@ -179,8 +257,8 @@ impl Flyable for RaptorConfig {
         Some(vec![
             ("env.init.guidance", 1.0.into()),
             ("env.termination.position_threshold", FAR_M.into()),
-            ("env.termination.linear_velocity_threshold", 20.0.into()),
-            ("env.termination.angular_velocity_threshold", 100.0.into()),
+            ("env.termination.linear_velocity_threshold", FAST_M_S.into()),
+            ("env.termination.angular_velocity_threshold", FAST_RAD_S.into()),
         ])
     }
 
@@ -206,5 +284,41 @@ impl Flyable for RaptorConfig {
 
     fn play() -> Settings {
         vec![("env.init.guidance", 1.0.into()), ("env.episode_length_s", 1e6.into())]
+    }
+}
+
+impl Flyable for FormationConfig {
+    type Gradient = NoGradient;
+
+    const ALGORITHM: &'static str = "ppo";
+    const PPO_PRESET: &'static str = include_str!("../presets/formation_ppo.yaml");
+    const TAKES_VEHICLES: bool = false;
+    const EXPERIMENT: &'static str = "formation";
+    const DISTILLATION_STEPS: u32 = 500;
+
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        let original = |share: f64| vec![("env.prob_null_trajectory", Value::from(share))];
+        [("hover", original(1.0))]
+            .into_iter()
+            .chain(COURSES.map(|kind| (kind, Self::along(kind))))
+            .chain([("langevin", original(0.0))])
+            .collect()
+    }
+
+    fn along(kind: &'static str) -> Settings {
+        vec![("env.course.kind", kind.into()), ("env.prob_null_trajectory", 0.0.into())]
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let prob_null_trajectory = f64::from(u8::from(course.is_none()));
+        Self { course: course.unwrap_or_default(), prob_null_trajectory, ..self.clone() }
+    }
+
+    fn play() -> Settings {
+        vec![("env.prob_perfect_start", 1.0.into()), ("env.episode_length_s", 1e6.into())]
     }
 }

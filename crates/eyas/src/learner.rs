@@ -39,16 +39,19 @@ pub(crate) trait Recipe<T>:
     fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure>;
 }
 
-fn unknown_preset(name: &str) -> Failure {
-    Failure::new(format!("`--preset {name}`: unknown, expected eyas or foundation"))
+fn unknown_preset<T: Flyable>(name: &str) -> Failure {
+    let original = T::ORIGINAL_PRESET.0;
+    Failure::new(format!("`--preset {name}`: unknown, expected eyas or {original}"))
 }
 
 impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
     fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
         match name {
             "eyas" => Ok(Some(T::PPO_PRESET)),
-            "foundation" => Ok(None),
-            other => Err(unknown_preset(other)),
+            other if other == T::ORIGINAL_PRESET.0 => {
+                Ok(Some(T::ORIGINAL_PRESET.1).filter(|settings| !settings.is_empty()))
+            }
+            other => Err(unknown_preset::<T>(other)),
         }
     }
 
@@ -76,7 +79,8 @@ impl<T: Flyable + DifferentiableTask> Recipe<T> for ApgConfig<T> {
     fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
         match name {
             "eyas" => Ok(Some(T::APG_PRESET)),
-            other => Err(unknown_preset(other).hint("the foundation preset is one of `--algorithm ppo`")),
+            other => Err(unknown_preset::<T>(other)
+                .hint(format!("preset {} is one of `--algorithm ppo`", T::ORIGINAL_PRESET.0))),
         }
     }
 
@@ -107,7 +111,6 @@ impl<T: Flyable + DifferentiableTask> Recipe<T> for ApgConfig<T> {
 
 /// In place of [`ApgConfig`] for tasks that have no gradient: no training starts from it.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "every task of this version has a gradient")]
 pub(crate) struct NoGradient {}
 
 impl<T: Flyable> Recipe<T> for NoGradient {
@@ -132,7 +135,6 @@ impl<T: Flyable> Recipe<T> for NoGradient {
     }
 }
 
-#[expect(dead_code, reason = "every task of this version has a gradient")]
 fn no_gradient<T: Flyable>() -> Failure {
     Failure::new(format!("`--algorithm apg`: task `{}` has no gradient", T::ID))
         .hint("train it with `--algorithm ppo`")

@@ -8,7 +8,7 @@ use eyas_sim::{
     body_from_world, matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
 };
 
-use super::config::PointConfig;
+use super::config::{PointConfig, Thresholds};
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
 use crate::reality::{Flown, Reality};
@@ -186,7 +186,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, norm(self.state.body.velocity.map(|row| row[lane])))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
@@ -316,7 +316,11 @@ impl PointBlock {
 
 /// Uniform in a ball: a normal direction and the cube root of a uniform radius.
 #[inline(always)]
-fn in_ball<L: Lanes>(direction: &eyas_lanes::Draws, radius: &[u32; LANES], limit: f64) -> Vector<L> {
+pub(crate) fn in_ball<L: Lanes>(
+    direction: &eyas_lanes::Draws,
+    radius: &[u32; LANES],
+    limit: f64,
+) -> Vector<L> {
     let [x, y, z, _] = normals::<L>(direction);
     let cube_root = ((uniforms::<L>(radius) + L::splat(1e-9)).ln() * L::splat(1.0 / 3.0)).exp();
     let length = norm([x, y, z]).max(L::splat(1e-9));
@@ -445,7 +449,7 @@ impl PointBlock {
         }
         self.state.store_where(half, mask, &state);
 
-        let causes = causes::<L>(config, &state, &target);
+        let causes = causes::<L>(&config.thresholds, &state, &target);
         let mut unstable = 0;
         for (index, cause) in causes.into_iter().enumerate() {
             let lanes = L::bits(cause) & live;
@@ -494,8 +498,11 @@ impl PointBlock {
 
 /// The conditions of [`FOUNDATION_TERMINATIONS`].
 #[inline(always)]
-fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>) -> [L::Mask; 6] {
-    let thresholds = &config.thresholds;
+pub(crate) fn causes<L: Lanes>(
+    thresholds: &Thresholds,
+    state: &State<L>,
+    target: &Langevin<L>,
+) -> [L::Mask; 6] {
     let body = &state.body;
     let [_, x, y, _] = body.orientation;
     let upright = L::splat(1.0) - L::splat(2.0) * x.mul_add(x, y * y);
@@ -503,7 +510,7 @@ fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>
         L::constant(thresholds.position).less(norm(body.position)),
         L::constant(thresholds.linear_velocity).less(largest(body.velocity)),
         L::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
-        upright.less(L::splat(0.0)),
+        upright.less(L::constant(thresholds.least_upright())),
         L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]

@@ -1,5 +1,7 @@
 //! Configuration of the point task; names as in Isaac Lab and Foundation.
 
+use std::f64::consts::FRAC_PI_2;
+
 use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,6 +104,20 @@ pub struct Thresholds {
     pub linear_velocity: f64,
     /// Angular velocity about each body axis, rad/s. Positive.
     pub angular_velocity: f64,
+    /// Tilt, rad; from π on there is no limit. Positive.
+    pub tilt: f64,
+}
+
+impl Thresholds {
+    /// The cosine of the tilt below which an episode ends.
+    pub(super) fn least_upright(&self) -> f64 {
+        if self.tilt < std::f64::consts::PI {
+            // The cosine, and exactly 0 at a right angle.
+            libm::sin(FRAC_PI_2 - self.tilt)
+        } else {
+            f64::NEG_INFINITY
+        }
+    }
 }
 
 impl Default for SceneConfig {
@@ -141,7 +157,13 @@ impl Default for SimConfig {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { position: 15.0, position_langevin: 14.0, linear_velocity: 4.0, angular_velocity: 35.0 }
+        Self {
+            position: 15.0,
+            position_langevin: 14.0,
+            linear_velocity: 4.0,
+            angular_velocity: 35.0,
+            tilt: FRAC_PI_2,
+        }
     }
 }
 
@@ -176,6 +198,12 @@ impl Default for PointConfig {
     }
 }
 
+/// Control steps in an episode, rounded up.
+pub(crate) fn control_steps(episode_length_s: f64, control_period: f64) -> u32 {
+    // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
+    (episode_length_s / control_period - 1e-6).ceil().max(1.0) as u32
+}
+
 /// Distance from the centre to each motor axis, m.
 const ARM_LENGTH_M: f64 = 0.04384;
 /// Revolutions a minute in rad/s.
@@ -183,7 +211,7 @@ const RPM: f64 = std::f64::consts::TAU / 60.0;
 
 /// The Crazyflie of Foundation's `simple_controller.py` and `quad_point_ctrl_env_single_dense.py`: motors
 /// front left, front right, back right, back left.
-fn crazyflie() -> VehicleParameters {
+pub(crate) fn crazyflie() -> VehicleParameters {
     let lever = ARM_LENGTH_M * std::f64::consts::FRAC_1_SQRT_2;
     let diagonal = |x: f64, y: f64, z: f64| [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]];
     let (jx, jy, jz) = (2.448_64e-5, 2.448_64e-5, 3.615_04e-5);
@@ -225,8 +253,7 @@ impl PointConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
-        (self.episode_length_s / self.control_period() - 1e-6).ceil().max(1.0) as u32
+        control_steps(self.episode_length_s, self.control_period())
     }
 
     /// Checks ranges; the message names key, value and range.
@@ -238,6 +265,7 @@ impl PointConfig {
             ("thresholds.position_langevin", self.thresholds.position_langevin),
             ("thresholds.linear_velocity", self.thresholds.linear_velocity),
             ("thresholds.angular_velocity", self.thresholds.angular_velocity),
+            ("thresholds.tilt", self.thresholds.tilt),
         ];
         let not_negative = [
             ("init_position_radius", self.init_position_radius),

@@ -9,7 +9,7 @@ use super::config::PointConfig;
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::POINT_TASK;
 use crate::symmetry::mirrors;
-use crate::{EnvBlock, EnvSpec, Group, VecEnv};
+use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, VecEnv};
 
 /// Many episodes of the point task.
 pub struct PointEnv {
@@ -31,11 +31,13 @@ impl PointEnv {
             ],
             num_actions: 4,
             action: "motor set-points in [-1, 1]: rotor speed 1200 rpm at -1, 24000 rpm at 1, clamped outside",
+            actuation: Actuation::Rotors,
             motor_order: "front left, front right, back right, back left",
             control_rate_hz: 1.0 / config.control_period(),
             max_episode_length: config.max_episode_length(),
             reward_terms: REWARD_TERMS.to_vec(),
             terminations: FOUNDATION_TERMINATIONS.to_vec(),
+            episode_log: EpisodeScalar::foundation(REWARD_TERMS, &FOUNDATION_TERMINATIONS),
             symmetries: if config.reality.is_symmetric() { mirrors(&config.robot) } else { Vec::new() },
         };
         let shared = Arc::new(Shared::new(config, seed));

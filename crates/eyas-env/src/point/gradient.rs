@@ -266,10 +266,10 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
         let limit = L::constant(limits.angular_velocity);
         let barrier = surrogate.angular_velocity_barrier;
         cost = cost + barrier.add_axes(limit, body.angular_velocity, &mut derivative.angular_velocity);
-        // The cosine of the tilt falls to 0 at the limit.
+        let most = L::constant(-limits.least_upright());
         let (one, two, four) = (L::splat(1.0), L::splat(2.0), L::splat(4.0));
         let upright = one - two * x.mul_add(x, y * y);
-        let (value, slope) = surrogate.tilt_barrier.at(L::splat(0.0), -upright);
+        let (value, slope) = surrogate.tilt_barrier.at(most, -upright);
         cost = cost + value;
         derivative.orientation[1] = slope.mul_add(four * x, derivative.orientation[1]);
         derivative.orientation[2] = slope.mul_add(four * y, derivative.orientation[2]);

@@ -272,7 +272,7 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, norm(self.state.body.velocity.map(|row| row[lane])))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {

@@ -11,7 +11,7 @@ use super::rules::{OBSERVATIONS, POLICY_OBSERVATIONS};
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::RAPTOR_TASK;
 use crate::symmetry::mirrors;
-use crate::{EnvBlock, EnvSpec, Group, VecEnv};
+use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, VecEnv};
 
 /// Many episodes of the RAPTOR environment.
 pub struct RaptorEnv {
@@ -47,11 +47,13 @@ impl RaptorEnv {
             ],
             num_actions: 4,
             action: "motor set-points in [-1, 1]: the vehicle's least rotor speed at -1, its most at 1, clamped outside",
+            actuation: Actuation::Rotors,
             motor_order: "front right, back right, back left, front left",
             control_rate_hz: 1.0 / config.sim.dt,
             max_episode_length: config.max_episode_length(),
             reward_terms: REWARD_TERMS.to_vec(),
             terminations: FOUNDATION_TERMINATIONS.to_vec(),
+            episode_log: EpisodeScalar::foundation(REWARD_TERMS, &FOUNDATION_TERMINATIONS),
             symmetries: Vec::new(),
         };
         let blocks = blocks(config, fleet, crafts, seed)

@@ -9,7 +9,12 @@
     reason = "tests say what failed by panicking"
 )]
 
+mod direct;
+mod downwash;
+mod formation;
+mod formation_twin;
 mod interference;
+mod multi_agent;
 mod point;
 mod raptor;
 mod reality;

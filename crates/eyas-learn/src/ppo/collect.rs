@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use eyas_env::{Cause, Ended, EnvBlock, EnvSpec, Symmetry, VecEnv};
+use eyas_env::{Ended, EnvBlock, EnvSpec, EpisodeScalar, EpisodeStatistic, Symmetry, VecEnv};
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of, normals};
 use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
@@ -84,7 +84,7 @@ impl Rollout {
                 normalize_advantage: !algorithm.normalize_advantage_per_mini_batch,
             },
             blocks,
-            log: EpisodeLog::new(env.spec()),
+            log: EpisodeLog::new(env.spec(), env.num_envs()),
         };
         rollout.start(env, Stream::new(seed, "ppo/age"));
         rollout
@@ -329,7 +329,7 @@ impl Kernel for Explore<'_> {
 pub(super) const HALF_LN_TAU: f32 = 0.918_938_5;
 
 /// Most actions that the kernels keep numbers for.
-pub(super) const MAX_ACTIONS: usize = 16;
+pub(super) const MAX_ACTIONS: usize = 32;
 
 /// Logarithm of a normal distribution's density at its mean.
 #[inline(always)]
@@ -340,34 +340,36 @@ pub(super) fn log_density_at_mean(std: f32) -> f32 {
 /// Episodes that the rolling statistics look back on, as in rsl_rl and Foundation.
 const WINDOW: usize = 100;
 
-/// Statistics of ended episodes, by the names that Foundation's env and rsl_rl log.
+/// Statistics of ended episodes, by the names and in the units of the task's [`EnvSpec::episode_log`].
 pub struct EpisodeLog {
-    terms: Vec<&'static str>,
-    terminations: Vec<&'static str>,
+    scalars: Vec<EpisodeScalar>,
+    num_envs: usize,
     fresh: Vec<Ended>,
     recent: VecDeque<Ended>,
-    completed: u64,
+    totals: Vec<f64>,
 }
 
 impl EpisodeLog {
-    fn new(spec: &EnvSpec) -> Self {
+    fn new(spec: &EnvSpec, num_envs: usize) -> Self {
         Self {
-            terms: spec.reward_terms.clone(),
-            terminations: spec.terminations.clone(),
+            totals: vec![0.0; spec.episode_log.len()],
+            scalars: spec.episode_log.clone(),
+            num_envs,
             fresh: Vec::new(),
             recent: VecDeque::with_capacity(WINDOW),
-            completed: 0,
         }
     }
 
     fn extend(&mut self, ended: impl Iterator<Item = Ended>) {
         for episode in ended {
+            for (total, scalar) in self.totals.iter_mut().zip(&self.scalars) {
+                *total += scalar.quantity.of(&episode);
+            }
             self.fresh.push(episode);
             if self.recent.len() == WINDOW {
                 self.recent.pop_front();
             }
             self.recent.push_back(episode);
-            self.completed += 1;
         }
     }
 
@@ -383,34 +385,25 @@ impl EpisodeLog {
         })
     }
 
-    /// The scalars of `extras["log"]` since the last call, by their TensorBoard tags.
+    /// The scalars of `extras["log"]` since the last call, in which all envs together took `env_steps`, by their
+    /// TensorBoard tags.
     pub fn drain(&mut self, env_steps: u64) -> Vec<(String, f64)> {
         let fresh = std::mem::take(&mut self.fresh);
         if fresh.is_empty() {
             return Vec::new();
         }
-        let count = fresh.len() as f64;
-        let share = |keep: &dyn Fn(&Ended) -> bool| fresh.iter().filter(|it| keep(it)).count() as f64;
-        let mut scalars: Vec<(String, f64)> = Vec::new();
-        for (index, term) in self.terms.iter().enumerate() {
-            let mean = fresh.iter().map(|it| f64::from(it.terms[index])).sum::<f64>() / count;
-            scalars.push((format!("Episode_Reward/{term}"), mean));
-        }
-        let has = |bit: u32| move |it: &Ended| it.cause.bits & bit != 0;
-        let died = |it: &Ended| it.cause.is_terminated();
-        let percent =
-            |keep: &dyn Fn(&Ended) -> bool| 100.0 * self.recent_mean(|it| f64::from(u8::from(keep(it))));
-        scalars.push(("Episode_Termination/died".into(), percent(&died)));
-        scalars.push(("Episode_Termination/time_out".into(), percent(&has(Cause::TIME_OUT))));
-        for (bit, name) in self.terminations.iter().enumerate() {
-            scalars.push((format!("Metrics/Died/{name}"), percent(&has(1 << bit))));
-        }
-        let per_step = 1.0 / env_steps.max(1) as f64;
-        scalars.push(("Metrics/died_episodes_per_step".into(), share(&died) * per_step));
-        scalars.push(("Metrics/completed_episodes_per_step".into(), count * per_step));
-        scalars.push(("Metrics/timeout_episodes_per_step".into(), share(&has(Cause::TIME_OUT)) * per_step));
-        scalars.push(("Metrics/average_velocity".into(), self.recent_mean(|it| f64::from(it.final_speed))));
-        scalars.push(("Metrics/episodes_completed".into(), self.completed as f64));
-        scalars
+        let env_steps = env_steps.max(1) as f64;
+        let value = |scalar: &EpisodeScalar, total: f64| {
+            let sum = fresh.iter().map(|it| scalar.quantity.of(it)).sum::<f64>();
+            match scalar.statistic {
+                EpisodeStatistic::Mean => sum / fresh.len() as f64,
+                EpisodeStatistic::RecentMean => self.recent_mean(|it| scalar.quantity.of(it)),
+                EpisodeStatistic::PerEnvStep => sum * (1.0 / env_steps),
+                EpisodeStatistic::PerStep => sum * (self.num_envs as f64 / env_steps),
+                EpisodeStatistic::Total => total,
+            }
+        };
+        let scalars = self.scalars.iter().zip(&self.totals);
+        scalars.map(|(it, total)| (it.tag.clone(), it.factor * value(it, *total))).collect()
     }
 }

@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// Units that documentation names behind a comma.
-const UNITS: [&str; 18] = [
+const UNITS: [&str; 19] = [
     "s",
     "m",
     "m/s",
@@ -34,6 +34,7 @@ const UNITS: [&str; 18] = [
     "kg",
     "kg m²",
     "N",
+    "N m",
     "N s/m",
     "N s²/m²",
     "Hz",

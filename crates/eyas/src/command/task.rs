@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{TaskConfig as _, find_task, tasks};
+use eyas_env::{Actuation, TaskConfig as _, find_task, tasks};
 
 use crate::any_task::{AnyTask, for_task};
 use crate::arguments::{Task, TaskCommand};
@@ -41,10 +41,15 @@ pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
                 writeln!(out, "  {:<10} features {first}-{last} ({})", group.name, group.features.len())?;
             }
             writeln!(out, "\naction, {} numbers: {}", spec.num_actions, spec.action)?;
-            writeln!(out, "motor order: {}", spec.motor_order)?;
+            let numbers = match spec.actuation {
+                Actuation::Rotors => "motor order",
+                Actuation::Wrench => "numbers",
+            };
+            writeln!(out, "{numbers}: {}", spec.motor_order)?;
             writeln!(out, "control rate: {} Hz", spec.control_rate_hz)?;
             writeln!(out, "episode: {} control steps", spec.max_episode_length)?;
             writeln!(out, "reward terms: {}", spec.reward_terms.join(", "))?;
+            writeln!(out, "terminations: {}", spec.terminations.join(", "))?;
             writeln!(out, "terminations: {}", spec.terminations.join(", "))?;
         }
     }

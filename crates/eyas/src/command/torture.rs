@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, VecEnv};
+use eyas_env::{Actuation, Craft, VecEnv};
 use eyas_learn::{Controller, Disturbance, Torture, TortureConfig, TortureSummary};
 use eyas_run::{Layers, Origin};
 use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
@@ -48,6 +48,10 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
     let Some(suite) = Suite::new(base, arguments)? else { return Ok(ExitCode::SUCCESS) };
     let trajectories = trajectories(&suite.config.env, &suite.config.torture);
     let spec = suite.envs(&suite.config.env).spec().clone();
+    if spec.actuation == Actuation::Wrench {
+        let (left_out, id) = (Disturbance::MotorLoss.name(), T::ID);
+        eprintln!("[INFO] {left_out} is left out: the vehicle of `{id}` has no rotors to weaken");
+    }
     let options = arguments.reading.load_options();
     let names = names(&arguments.checkpoint)?;
     let pilots = arguments
@@ -62,7 +66,8 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
     let mut places = Vec::new();
     for policy in 0..pilots.len() {
         for trajectory in 0..trajectories.len() {
-            places.extend(Disturbance::ALL.map(|disturbance| (policy, trajectory, disturbance)));
+            let disturbances = Disturbance::of(spec.actuation);
+            places.extend(disturbances.map(|disturbance| (policy, trajectory, disturbance)));
         }
     }
     let fly = |(policy, trajectory, disturbance): (usize, usize, Disturbance)| Cell {
@@ -90,8 +95,8 @@ impl<T: Flyable> Suite<T> {
     /// None where the configuration was only to be shown.
     fn new(base: T, arguments: &Eval) -> Result<Option<Self>, Failure> {
         let settings = T::torture().ok_or_else(|| {
-            Failure::new(format!("`--suite torture`: task `{}` ends flights that tilt", T::ID))
-                .hint(format!("fly the suite in `{}`", eyas_env::RAPTOR_TASK))
+            Failure::new(format!("`--suite torture`: task `{}` flies several vehicles together", T::ID))
+                .hint(format!("fly the suite in a task of one vehicle, such as `{}`", eyas_env::RAPTOR_TASK))
         })?;
         let flights = arguments.episodes.unwrap_or(FLIGHTS);
         if flights == 0 {
@@ -219,13 +224,13 @@ fn plot(cells: &[Cell], names: &[String]) -> Vec<u8> {
         .iter()
         .flat_map(|trajectory| names.iter().map(move |name| format!("{trajectory} · {name}")))
         .collect();
-    let rows = Disturbance::ALL.map(Disturbance::name);
+    let rows = first_uses(cells, |it| it.disturbance);
     let mut values = Vec::with_capacity(cells.len());
-    for row in rows {
+    for row in &rows {
         for trajectory in &trajectories {
             for name in names {
                 let is_it =
-                    |it: &&Cell| it.policy == *name && it.trajectory == *trajectory && it.disturbance == row;
+                    |it: &&Cell| it.policy == *name && it.trajectory == *trajectory && it.disturbance == *row;
                 let it = &cells.iter().find(is_it).expect("every cell was flown").summary;
                 values.push(if it.success[0] < 0.5 { f64::NAN } else { it.rmse_m[0] });
             }
@@ -243,8 +248,9 @@ fn plot(cells: &[Cell], names: &[String]) -> Vec<u8> {
 /// Share of successes and mean RMSE over all trajectories.
 fn overview(cells: &[Cell], names: &[String]) -> String {
     let mut text = format!("{:<24} {:<12} {:>10} {:>10}\n", "policy", "disturbance", "success", "RMSE");
+    let disturbances = first_uses(cells, |it| it.disturbance);
     for name in names {
-        for disturbance in Disturbance::ALL.map(Disturbance::name) {
+        for disturbance in disturbances.iter().copied() {
             let own: Vec<&Cell> =
                 cells.iter().filter(|it| it.policy == *name && it.disturbance == disturbance).collect();
             let mean = |value: fn(&TortureSummary) -> f64| {

@@ -1,5 +1,6 @@
 //! `eyas train`: a teacher from nothing.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -318,15 +319,15 @@ impl<T: Flyable> Session<'_, T> {
         let evaluation = self.fly(learner.actor())?;
         let (all, hover, moving) = (evaluation.summary(), evaluation.hover(), evaluation.moving());
         let index = learner.iteration();
-        for (tag, value) in [
-            ("evaluation/mean_return", all.mean_return),
-            ("evaluation/crash_rate", all.crash_rate),
-            ("evaluation/hover_rmse_m", hover.position_rmse),
-            ("evaluation/hover_crash_rate", hover.crash_rate),
-            ("evaluation/moving_rmse_m", moving.position_rmse),
-            ("evaluation/moving_crash_rate", moving.crash_rate),
+        for (tag, value, of) in [
+            ("evaluation/mean_return", all.mean_return, &all),
+            ("evaluation/crash_rate", all.crash_rate, &all),
+            ("evaluation/hover_rmse_m", hover.position_rmse, &hover),
+            ("evaluation/hover_crash_rate", hover.crash_rate, &hover),
+            ("evaluation/moving_rmse_m", moving.position_rmse, &moving),
+            ("evaluation/moving_crash_rate", moving.crash_rate, &moving),
         ] {
-            if value.is_finite() {
+            if value.is_finite() && of.episodes > 0 {
                 self.journal.scalar(tag, u64::from(index), value as f32)?;
             }
         }
@@ -336,17 +337,17 @@ impl<T: Flyable> Session<'_, T> {
         let captions = ["policy", &format!("iteration {index}")];
         self.snapshots.take(&mut self.journal, u64::from(index), captions, pilot)?;
         self.journal.flush()?;
-        let line = format!(
-            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}; hover {}, {:.2} % crashed; moving {}, {:.2} % crashed",
-            self.plan.max_iterations,
-            self.seconds,
-            self.env_steps as f64,
-            all.mean_return,
-            report::metres(hover.position_rmse),
-            100.0 * hover.crash_rate,
-            report::metres(moving.position_rmse),
-            100.0 * moving.crash_rate,
+        let mut line = format!(
+            "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}",
+            self.plan.max_iterations, self.seconds, self.env_steps as f64, all.mean_return,
         );
+        for (name, it) in [("hover", &hover), ("moving", &moving)] {
+            if it.episodes > 0 {
+                let error = report::metres(it.position_rmse);
+                // Writing to a string does not fail.
+                let _ = write!(line, "; {name} {error}, {:.2} % crashed", 100.0 * it.crash_rate);
+            }
+        }
         self.journal.say(&line)?;
         if all.mean_return > self.best_return {
             (self.best_return, self.best) = (all.mean_return, Some(evaluation));

@@ -29,8 +29,8 @@ pub(crate) struct Disturbances {
 }
 
 impl Disturbances {
-    /// All sliders where they change nothing.
-    pub(crate) fn new<T: TaskConfig>(env: &T, motors: &[String; 4]) -> Self {
+    /// All sliders where they change nothing, one for each motor among them.
+    pub(crate) fn new<T: TaskConfig>(env: &T, motors: &[String]) -> Self {
         let vehicle = env.vehicle();
         let period_s = env.control_period();
         let controls = controls(period_s, motors);
@@ -71,8 +71,10 @@ impl Disturbances {
         let interference = Interference {
             force_world: [force * x, force * y, 0.0].map(everywhere),
             mass_factor: everywhere(value(MASS)),
-            rotor_efficiency: [0, 1, 2, 3]
-                .map(|motor| everywhere(1.0 - 0.01 * value(&format!("{LOSS}{motor}")))),
+            rotor_efficiency: [0, 1, 2, 3].map(|motor| {
+                let loss = self.values.get(&format!("{LOSS}{motor}"));
+                everywhere(1.0 - 0.01 * loss.copied().unwrap_or_default())
+            }),
             ..Interference::default()
         };
         (interference, (0.001 * value(DELAY) / self.period_s).round() as u32)
@@ -84,7 +86,7 @@ fn everywhere(value: f64) -> Row {
     Row::splat(value as f32)
 }
 
-fn controls(period_s: f64, motors: &[String; 4]) -> Vec<Control> {
+fn controls(period_s: f64, motors: &[String]) -> Vec<Control> {
     let control = |name: &str, label: &str, unit: &str, [min, max, step, neutral]: [f64; 4]| Control {
         name: name.into(),
         label: label.into(),

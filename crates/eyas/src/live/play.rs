@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use eyas_env::Actuation;
 use eyas_formats::LoadOptions;
 use eyas_learn::Pilot;
 use eyas_run::Interrupt;
@@ -100,6 +101,10 @@ impl<'a, T: Flyable> Flight<'a, T> {
         let env = env_of(stage, &stage.trajectory);
         let made = env.make(env.num_envs(), stage.seed);
         let motors = motor_names(made.spec());
+        let weakened = match made.spec().actuation {
+            Actuation::Rotors => motors.as_slice(),
+            Actuation::Wrench => &[],
+        };
         let pilot = pilot_of(stage, &stage.checkpoint)?;
         Ok(Self {
             stage,
@@ -108,7 +113,7 @@ impl<'a, T: Flyable> Flight<'a, T> {
             policies: policies_beside(&stage.checkpoint),
             flyer: Flyer::new(made, pilot.clone()),
             pilot,
-            disturbances: Disturbances::new(env, &motors),
+            disturbances: Disturbances::new(env, weakened),
             steps: 0,
         })
     }

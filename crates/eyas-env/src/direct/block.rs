@@ -1,0 +1,345 @@
+//! Thirty-two episodes of Isaac Lab's quadcopter task.
+
+use std::sync::Arc;
+
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, uniforms};
+use eyas_sim::{
+    Body, Course, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world, dot,
+    matrix_from_quaternion, norm, step_held, sub,
+};
+
+use super::config::DirectConfig;
+use crate::course;
+use crate::episode::Ledger;
+use crate::rows::{
+    body_rows, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_body, store_vector,
+};
+use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
+
+/// The observation, by Isaac Lab's names.
+pub(super) const PARTS: &[Part] = &[
+    Part { name: "root_lin_vel_b", width: 3, frame: Frame::Body, unit: "m/s", meaning: "velocity" },
+    Part { name: "root_ang_vel_b", width: 3, frame: Frame::Body, unit: "rad/s", meaning: "angular velocity" },
+    Part {
+        name: "projected_gravity_b",
+        width: 3,
+        frame: Frame::Body,
+        unit: "1",
+        meaning: "unit vector of gravity",
+    },
+    Part { name: "desired_pos_b", width: 3, frame: Frame::Body, unit: "m", meaning: "goal minus position" },
+];
+
+/// Width of the observation.
+pub(super) const OBSERVATIONS: usize = 12;
+
+/// Names that Isaac Lab logs the terms under.
+pub(super) const REWARD_TERMS: [&str; 3] = ["lin_vel", "ang_vel", "distance_to_goal"];
+
+/// Name that Isaac Lab logs the termination under.
+pub(super) const TERMINATIONS: [&str; 1] = ["died"];
+
+/// What all blocks of an env share.
+pub(super) struct Shared {
+    config: DirectConfig,
+    course: Option<Course>,
+    vehicle: Vehicle<f64>,
+    /// The same in every lane of a block.
+    vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
+    /// N
+    full_thrust: f64,
+    max_episode_length: u32,
+    goal: Stream,
+}
+
+impl Shared {
+    pub(super) fn new(config: &DirectConfig, seed: u64) -> Self {
+        let vehicle = config.robot.vehicle();
+        Self {
+            course: course::chosen(&config.course),
+            vehicle: Vehicle::new(vehicle),
+            vehicle_rows: Vehicle::rows([vehicle; BLOCK]),
+            full_thrust: config.full_thrust(),
+            max_episode_length: config.max_episode_length(),
+            goal: Stream::new(seed, "env/goal"),
+            config: config.clone(),
+        }
+    }
+
+    pub(super) fn config(&self) -> &DirectConfig {
+        &self.config
+    }
+
+    pub(super) fn vehicle(&self) -> &Vehicle<f64> {
+        &self.vehicle
+    }
+
+    /// Force and torque of an action, body frame.
+    #[inline(always)]
+    pub(super) fn wrench<L: Lanes>(&self, action: [L; 4]) -> (Vector<L>, Vector<L>) {
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let [thrust, x, y, z] = action.map(|it| it.clamp(-one, one));
+        let moment = L::constant(self.config.moment_scale);
+        let lift = L::constant(0.5 * self.full_thrust) * (thrust + one);
+        ([zero, zero, lift], [moment * x, moment * y, moment * z])
+    }
+}
+
+/// Thirty-two episodes of Isaac Lab's quadcopter task; positions are relative to each env's spawn point.
+pub struct DirectBlock {
+    shared: Arc<Shared>,
+    ledger: Ledger,
+    body: Body<Row>,
+    goal: [Row; 3],
+    goal_velocity: [Row; 3],
+    /// The vehicle of each lane as it flies, under an interference.
+    vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    /// What pushes each, world frame, N.
+    push: [Row; 3],
+}
+
+impl DirectBlock {
+    pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
+        let mut body = Body::default();
+        body.orientation[0] = Row::splat(1.0);
+        Self {
+            vehicle: shared.vehicle_rows.clone(),
+            shared,
+            ledger: Ledger::new(first_env, REWARD_TERMS.len()),
+            body,
+            goal: [Row::ZERO; 3],
+            goal_velocity: [Row::ZERO; 3],
+            push: [Row::ZERO; 3],
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn body(&self) -> &Body<Row> {
+        &self.body
+    }
+
+    pub(super) fn goal(&self) -> &[Row; 3] {
+        &self.goal
+    }
+}
+
+impl EnvBlock for DirectBlock {
+    fn first_env(&self) -> u32 {
+        self.ledger.first_env
+    }
+
+    fn reset(&mut self, mask: u32) {
+        self.ledger.reset(mask);
+        dispatch(Reset { block: self, mask });
+    }
+
+    fn set_next_episode(&mut self, lane: usize, episode: u32) {
+        self.ledger.set_next_episode(lane, episode);
+    }
+
+    fn observe(&self, observation: &mut [Row]) {
+        dispatch(Observe { block: self, observation });
+    }
+
+    fn step(&mut self, action: &[Row]) -> Step {
+        let Outcome { reward, died } = dispatch(Advance { block: self, action });
+        // Isaac Lab's `episode_length_buf >= max_episode_length - 1`.
+        let limit = self.shared.max_episode_length - 1;
+        self.ledger.advance(reward, &[died], limit)
+    }
+
+    fn episode(&self, lane: usize) -> Ended {
+        self.ledger.episode(lane, &[self.telemetry(lane)])
+    }
+
+    fn telemetry(&self, lane: usize) -> Telemetry {
+        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
+        Telemetry {
+            position: at(&self.body.position),
+            velocity: at(&self.body.velocity),
+            orientation: self.body.orientation.map(|row| row[lane]),
+            desired_position: at(&self.goal),
+            desired_velocity: at(&self.goal_velocity),
+            is_moving_target: self.shared.course.is_some(),
+        }
+    }
+
+    fn ended(&self) -> u32 {
+        self.ledger.ended
+    }
+
+    fn set_age(&mut self, lane: usize, steps: u32) {
+        self.ledger.age[lane] = steps;
+    }
+
+    fn put(&mut self, lane: usize, body: &Body<f32>) {
+        put(&mut self.body, lane, body);
+    }
+
+    /// There are no rotors to weaken.
+    fn interfere(&mut self, interference: Interference) {
+        interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
+        self.push = interference.force_world;
+    }
+
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { shared: _, ledger, body, goal, goal_velocity, vehicle: _, push: _ } = self;
+        ledger.visit_state(visit);
+        visit_rows(body_rows(body).chain(goal).chain(goal_velocity), visit);
+    }
+}
+
+struct Reset<'a> {
+    block: &'a mut DirectBlock,
+    mask: u32,
+}
+
+impl Kernel for Reset<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { block, mask } = self;
+        for half in 0..HALVES {
+            let bits = mask >> (half * LANES) & 0xffff;
+            if bits != 0 {
+                block.reset_lanes::<L>(half, L::mask(bits));
+            }
+        }
+    }
+}
+
+impl DirectBlock {
+    #[inline(always)]
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+        store_body(&mut self.body, half, mask, &Body::<L>::at_rest());
+        let mut goal = [L::splat(0.0); 3];
+        // A course begins at the spawn point.
+        if self.shared.course.is_none() {
+            let first_env = self.ledger.first_env + (half * LANES) as u32;
+            let episode = Ledger::lanes_of(&self.ledger.episode, half);
+            let draws = self.shared.goal.lanes(first_env, &episode, &[0; LANES], 0);
+            let config = &self.shared.config;
+            let limits = [config.goal.pos_x, config.goal.pos_y, config.goal.pos_z];
+            for axis in 0..3 {
+                let [low, high] = limits[axis];
+                let least = L::constant(low - config.robot.init_state.pos[axis]);
+                goal[axis] = uniforms::<L>(&draws[axis]).mul_add(L::constant(high - low), least);
+            }
+        }
+        store_vector(&mut self.goal, half, mask, goal);
+        store_vector(&mut self.goal_velocity, half, mask, [L::splat(0.0); 3]);
+    }
+}
+
+struct Observe<'a> {
+    block: &'a DirectBlock,
+    observation: &'a mut [Row],
+}
+
+impl Kernel for Observe<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for half in 0..HALVES {
+            let body = load_body::<L>(&self.block.body, half);
+            let matrix = matrix_from_quaternion(body.orientation);
+            let velocity = body_from_world(&matrix, body.velocity);
+            let [x, y, z] = matrix[2];
+            let goal = load_vector::<L>(&self.block.goal, half);
+            let to_goal = body_from_world(&matrix, sub(goal, body.position));
+            let values = [velocity, body.angular_velocity, [-x, -y, -z], to_goal];
+            for (rows, values) in self.observation.chunks_mut(3).zip(values) {
+                for (row, value) in rows.iter_mut().zip(values) {
+                    row.store(half, not_a_number_to_zero(value));
+                }
+            }
+        }
+    }
+}
+
+struct Advance<'a> {
+    block: &'a mut DirectBlock,
+    action: &'a [Row],
+}
+
+struct Outcome {
+    reward: Row,
+    /// Bits of the lanes that hit the ground, flew off or are no numbers.
+    died: u32,
+}
+
+impl Kernel for Advance<'_> {
+    type Output = Outcome;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Outcome {
+        let Self { block, action } = self;
+        let mut outcome = Outcome { reward: Row::ZERO, died: 0 };
+        for half in 0..HALVES {
+            let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
+            if live != 0 {
+                block.step_lanes::<L>(half, live, action, &mut outcome);
+            }
+        }
+        outcome
+    }
+}
+
+impl DirectBlock {
+    /// Goal, physics, termination and reward of one vector of lanes, in Isaac Lab's order.
+    #[inline(always)]
+    fn step_lanes<L: Lanes>(&mut self, half: usize, live: u32, action: &[Row], outcome: &mut Outcome) {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        let mask = L::mask(live);
+        self.advance_goal::<L>(half, mask);
+        // Axes of a rigid body's moment of inertia are its own.
+        let vehicle = Vehicle::<L, true>::load(&self.vehicle, half);
+        let disturbance = Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
+        let [a, b, c, d] = [&action[0], &action[1], &action[2], &action[3]];
+        let wrench = shared.wrench([a.load::<L>(half), b.load(half), c.load(half), d.load(half)]);
+        let mut body = load_body::<L>(&self.body, half);
+        for _ in 0..config.decimation {
+            let (dt, substeps) = (config.sim.dt, config.sim.substeps);
+            body = step_held(&vehicle, &body, wrench, &disturbance, dt, substeps);
+        }
+        store_body(&mut self.body, half, mask, &body);
+
+        let spawn = config.robot.init_state.pos[2];
+        let zero = L::splat(0.0);
+        let low = body.position[2].less(L::constant(config.height.minimum - spawn));
+        let high = L::constant(config.height.maximum - spawn).less(body.position[2]);
+        let died =
+            (L::bits(low) | L::bits(high) | not_finite(&State { body, rotor_speed: [zero; 4] })) & live;
+        outcome.died |= died << (half * LANES);
+        let distance = norm(sub(load_vector(&self.goal, half), body.position));
+        let nearness = L::splat(1.0) - (distance * L::constant(1.0 / config.distance_to_goal_std)).tanh();
+        let per_step = |scale: f64| L::constant(scale * config.control_period());
+        let terms = [
+            per_step(config.lin_vel_reward_scale) * dot(body.velocity, body.velocity),
+            per_step(config.ang_vel_reward_scale) * dot(body.angular_velocity, body.angular_velocity),
+            per_step(config.distance_to_goal_reward_scale) * nearness,
+        ];
+        let mut reward = zero;
+        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
+            let term = L::select(mask, not_a_number_to_zero(term), zero);
+            sum.store(half, sum.load::<L>(half) + term);
+            reward = reward + term;
+        }
+        outcome.reward.store(half, reward);
+    }
+
+    #[inline(always)]
+    fn advance_goal<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+        let Some(course) = &self.shared.course else { return };
+        let clock = Ledger::lanes_of(&self.ledger.clock, half);
+        let next = course::next::<L>(course, &clock, self.shared.config.control_period());
+        store_vector(&mut self.goal, half, mask, next.position);
+        store_vector(&mut self.goal_velocity, half, mask, next.velocity);
+    }
+}
