@@ -9,7 +9,7 @@ impl<R: Real> Vehicle<R> {
     /// The rigid body of the vehicle and a point mass in kg at `offset` from its centre of gravity, body frame, m; and
     /// where the common centre of gravity lies, about which it turns, from the vehicle's own.
     ///
-    /// Of masses m and m_p at r it is `c = m_p r / (m + m_p)`, and `J + μ (r² 1 − r rᵀ)` about it with the reduced mass
+    /// Of masses `m` and `m_p` at `r` it is `c = m_p r / (m + m_p)`, and `J + μ (r² 1 − r rᵀ)` about it with the reduced mass
     /// `μ = m m_p / (m + m_p)`. Rotors at rᵢ push at `rᵢ − c`.
     #[inline(always)]
     #[must_use]

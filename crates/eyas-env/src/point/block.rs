@@ -11,7 +11,7 @@ use eyas_sim::{
 use super::config::{PointConfig, Thresholds};
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
-use crate::reality::{Flown, Reality};
+use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
@@ -96,9 +96,6 @@ impl Shared {
         }
     }
 }
-
-/// Of what happens to the one vehicle of an env.
-const VEHICLE: &str = "vehicle";
 
 /// Thirty-two episodes of the point task; positions are relative to each env's spawn point.
 pub struct PointBlock {

@@ -12,7 +12,7 @@ use super::craft::Craft;
 use super::rules;
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
-use crate::reality::{Flown, Reality};
+use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
@@ -139,9 +139,6 @@ impl Crafts {
         crafts
     }
 }
-
-/// Of what happens to the one vehicle of an env.
-const VEHICLE: &str = "vehicle";
 
 /// Thirty-two episodes of the RAPTOR environment.
 pub struct RaptorBlock {

@@ -79,17 +79,26 @@ impl RealityConfig {
         self.drag.is_off() && self.payload.is_off()
     }
 
-    /// The key of an effect that a vehicle without rotors cannot have, if one is on: tasks whose actions are forces and
-    /// torques refuse it.
-    #[must_use]
-    pub fn acts_on_rotors(&self) -> Option<&'static str> {
+    /// The key of an effect on rotors, if one is on.
+    fn acts_on_rotors(&self) -> Option<&'static str> {
         let effects = [
-            ("env.reality.ground", !self.ground.is_off()),
-            ("env.reality.battery", !self.battery.is_off()),
-            ("env.reality.rotor_efficiency", self.rotor_efficiency != [1.0; 2]),
-            ("env.reality.rotor_failure", self.rotor_failure.probability != 0.0),
+            ("ground.rotor_radius_m", !self.ground.is_off()),
+            ("battery.hover_endurance_s", !self.battery.is_off()),
+            ("rotor_efficiency", self.rotor_efficiency != [1.0; 2]),
+            ("rotor_failure.probability", self.rotor_failure.probability != 0.0),
         ];
         effects.into_iter().find(|(_, is_on)| *is_on).map(|(key, _)| key)
+    }
+
+    /// Checks for what a vehicle cannot have whose actions are a force and torques about its centre of gravity.
+    pub fn validate_without_rotors(&self) -> Result<(), String> {
+        let beside = (!self.payload.is_central()).then_some("payload.offset_*_m");
+        self.acts_on_rotors().or(beside).map_or(Ok(()), |key| {
+            Err(format!(
+                "`env.reality.{key}` is set, expected its default: the vehicle of this task is one rigid body without \
+                 rotors, which forces act on at its centre of gravity"
+            ))
+        })
     }
 
     /// Whether a flight and its mirror image are as likely as each other, which a wind from one side or a payload on one

@@ -4,7 +4,7 @@
 //! A task offers it in four steps:
 //!
 //! 1. Its configuration has a field `reality: RealityConfig`, and calls [`RealityConfig::validate`] in `validate()`. A task
-//!    without rotors refuses [`RealityConfig::acts_on_rotors`]; symmetries hold only if [`RealityConfig::is_symmetric`];
+//!    without rotors calls [`RealityConfig::validate_without_rotors`] too; symmetries hold only if [`RealityConfig::is_symmetric`];
 //!    vehicles count as aligned only if [`RealityConfig::keeps_alignment`].
 //! 2. Its block owns what [`Reality::new`] returns, which is nothing where all is off, one for each vehicle of an env with a
 //!    name of its own.
@@ -52,6 +52,9 @@ use wind::Wind;
 use crate::episode::Ledger;
 use crate::rows::load_vector;
 use crate::visit_words;
+
+/// The name of the only vehicle of an env.
+pub(crate) const VEHICLE: &str = "vehicle";
 
 /// The control step that no episode reaches.
 const NEVER: u32 = u32::MAX;

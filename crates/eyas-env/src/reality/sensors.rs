@@ -179,7 +179,7 @@ impl Sensors {
             }
         }
         if self.errs {
-            dispatch(Err { sensors: self, ledger, body: &mut sensed });
+            dispatch(AddErrors { sensors: self, ledger, body: &mut sensed });
         }
         sensed
     }
@@ -202,13 +202,13 @@ fn signals(body: &Body<Row>) -> [&[Row]; 4] {
 }
 
 /// Adds the errors of a step to what is measured.
-struct Err<'a> {
+struct AddErrors<'a> {
     sensors: &'a Sensors,
     ledger: &'a Ledger,
     body: &'a mut Body<Row>,
 }
 
-impl Kernel for Err<'_> {
+impl Kernel for AddErrors<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -1,9 +1,9 @@
 //! All of it together: bits, saved states, gradients and messages.
 
 use eyas_env::{
-    BatteryConfig, Derivative, DifferentiableBlock, DifferentiableTask, DragConfig, EnvBlock, GroundConfig,
-    GustConfig, PayloadConfig, PointConfig, RaptorConfig, RealityConfig, RotorFailureConfig, SignalDelays,
-    SignalErrors, Surrogate, TaskConfig, TurbulenceConfig, WindConfig,
+    BatteryConfig, Derivative, DifferentiableBlock, DifferentiableTask, DirectConfig, DragConfig, EnvBlock,
+    GroundConfig, GustConfig, PayloadConfig, PointConfig, RaptorConfig, RealityConfig, RotorFailureConfig,
+    SignalDelays, SignalErrors, Surrogate, TaskConfig, TurbulenceConfig, WindConfig,
 };
 use eyas_lanes::{BLOCK, Isa, Row, force_isa};
 
@@ -61,6 +61,18 @@ fn raptor(reality: RealityConfig) -> RaptorConfig {
     RaptorConfig { reality, ..RaptorConfig::default() }
 }
 
+fn direct(reality: RealityConfig) -> DirectConfig {
+    DirectConfig { reality, ..DirectConfig::default() }
+}
+
+/// Everything that needs no rotors.
+fn of_a_rigid_body() -> RealityConfig {
+    let PayloadConfig { mass_kg, attach_s, .. } = everything().payload;
+    let RealityConfig { ground, battery, rotor_efficiency, rotor_failure, .. } = RealityConfig::default();
+    let payload = PayloadConfig { mass_kg, attach_s, ..PayloadConfig::default() };
+    RealityConfig { ground, battery, rotor_efficiency, rotor_failure, payload, ..everything() }
+}
+
 fn point(reality: RealityConfig) -> PointConfig {
     PointConfig { reality, ..PointConfig::default() }
 }
@@ -112,6 +124,7 @@ fn is_the_same_on_every_instruction_set<T: TaskConfig>(config: &T) {
 fn all_instruction_sets_fly_the_same_reality() {
     is_the_same_on_every_instruction_set(&raptor(everything()));
     is_the_same_on_every_instruction_set(&point(everything()));
+    is_the_same_on_every_instruction_set(&direct(of_a_rigid_body()));
 }
 
 fn goes_on_from_a_saved_state<T: TaskConfig>(config: &T) {
@@ -136,6 +149,7 @@ fn goes_on_from_a_saved_state<T: TaskConfig>(config: &T) {
 fn a_state_that_was_saved_within_an_episode_goes_on_to_the_bit() {
     goes_on_from_a_saved_state(&raptor(everything()));
     goes_on_from_a_saved_state(&point(everything()));
+    goes_on_from_a_saved_state(&direct(of_a_rigid_body()));
 }
 
 /// Lanes do not know of each other, so it does not matter how blocks are shared out.
@@ -291,6 +305,50 @@ fn settings_that_make_no_sense_are_refused_by_name() {
     twice.observation_delay.linear_velocity = 2;
     twice.reality.observation_delay.velocity_steps = [1, 1];
     assert!(twice.validate().unwrap_err().contains("expected 0 beside"));
+}
+
+#[test]
+fn a_vehicle_without_rotors_refuses_what_acts_on_them() {
+    assert_eq!(direct(of_a_rigid_body()).validate(), Ok(()));
+    let refuses = |change: fn(&mut RealityConfig), key: &str| {
+        let mut reality = of_a_rigid_body();
+        change(&mut reality);
+        let message = direct(reality).validate().unwrap_err();
+        assert!(
+            message.starts_with(&format!("`env.reality.{key}` is set, expected its default")),
+            "{message}"
+        );
+    };
+    refuses(|it| it.ground.rotor_radius_m = [0.1; 2], "ground.rotor_radius_m");
+    refuses(|it| it.battery.hover_endurance_s = [9.0; 2], "battery.hover_endurance_s");
+    refuses(|it| it.rotor_efficiency = [0.9, 1.0], "rotor_efficiency");
+    refuses(|it| it.rotor_failure.probability = 0.1, "rotor_failure.probability");
+    refuses(|it| it.payload.offset_z_m = [-0.1, 0.0], "payload.offset_*_m");
+}
+
+/// Of a vehicle that a force carries: a payload makes it fall by its share of the mass, late actions come late.
+#[test]
+fn a_rigid_body_is_loaded_and_late_too() {
+    let base = direct(RealityConfig::default());
+    let hover = base.hover_action();
+    let fall = |reality: RealityConfig, action: &[f32]| {
+        let config = direct(reality);
+        config.validate().unwrap();
+        let mut env = config.make(1, 0);
+        let block = env.blocks()[0].as_mut();
+        block.reset(u32::MAX);
+        block.step(&hover.iter().map(|it| Row::splat(*it)).collect::<Vec<_>>());
+        block.step(&action.iter().map(|it| Row::splat(*it)).collect::<Vec<_>>());
+        f64::from(block.telemetry(0).velocity[2])
+    };
+    let payload = PayloadConfig { mass_kg: [base.robot.vehicle().mass; 2], ..PayloadConfig::default() };
+    let loaded = RealityConfig { payload, ..RealityConfig::default() };
+    let steps = 2.0 * base.control_period() * 9.81;
+    assert!((fall(loaded, &hover) + 0.5 * steps).abs() < 1e-5);
+    let off = [-1.0, 0.0, 0.0, 0.0];
+    assert!((fall(RealityConfig::default(), &off) + 0.5 * steps).abs() < 1e-5);
+    let late = RealityConfig { action_delay_steps: [1; 2], ..RealityConfig::default() };
+    assert!(fall(late, &off).abs() < 1e-5);
 }
 
 #[test]
