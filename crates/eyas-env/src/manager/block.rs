@@ -13,6 +13,7 @@ use super::kernels::{Advance, Follow, Judge, Observe, Record, Reset, Startup};
 use super::program::Program;
 use super::scene::{ActionState, SceneParts};
 use crate::episode::Ledger;
+use crate::reality::{Reality, VEHICLE};
 use crate::rows::put;
 use crate::{Ended, EnvBlock, EnvSpec, Interference, Step, Telemetry, visit_rows, visit_words};
 
@@ -22,8 +23,9 @@ pub(super) struct Shared {
     pub(super) program: Program,
     /// The configured vehicle, the same in every lane of a block.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
-    /// Whether it is [aligned](eyas_sim::VehicleParameters::is_aligned).
+    /// Whether it is [aligned](eyas_sim::VehicleParameters::is_aligned), and stays so.
     aligned: bool,
+    seed: u64,
     pub(super) rotor_range: [f64; 2],
     pub(super) command_streams: Vec<CommandStreams>,
     pub(super) event_streams: Vec<Stream>,
@@ -44,7 +46,8 @@ impl Shared {
         let program = Program::new(config).expect("configurations are validated before envs are made");
         Self {
             vehicle: Vehicle::rows([&config.robot; BLOCK]),
-            aligned: config.robot.is_aligned(),
+            aligned: config.robot.is_aligned() && config.reality.keeps_alignment(),
+            seed,
             rotor_range: super::observation::rotor_range(&config.robot),
             command_streams: program.commands.iter().map(|it| it.streams(seed)).collect(),
             event_streams: program.events.iter().map(|it| it.stream(seed)).collect(),
@@ -93,6 +96,8 @@ pub struct ManagerBlock {
     interference: Option<Interference>,
     /// What an interference pushes each with, world frame, N.
     pub(super) push: [Row; 3],
+    /// What separates flying from simulating.
+    reality: Option<Box<Reality>>,
 }
 
 impl ManagerBlock {
@@ -119,6 +124,13 @@ impl ManagerBlock {
             lag: [[Row::ZERO; 4]; 2],
             interference: None,
             push: [Row::ZERO; 3],
+            reality: Reality::new(
+                &shared.config.reality,
+                shared.config.control_period(),
+                program.spec.num_actions,
+                shared.seed,
+                VEHICLE,
+            ),
             shared,
         };
         block.apply_curriculum();
@@ -139,6 +151,9 @@ impl ManagerBlock {
 
     /// The vehicles of lanes under their circumstances.
     fn alter_vehicles(&mut self, mask: u32) {
+        if let Some(reality) = &mut self.reality {
+            reality.refit();
+        }
         let config = &self.shared.config;
         self.circumstances.alter(&self.shared.vehicle, &mut self.vehicle, mask);
         match &self.interference {
@@ -161,13 +176,21 @@ impl ManagerBlock {
     /// `fill`.
     fn record(&mut self, push: u32, fill: u32) {
         if self.shared.keeps {
-            dispatch(Record { block: self, push, fill });
+            let seen = self.sensed();
+            dispatch(Record { block: self, seen: seen.as_ref(), push, fill });
         }
     }
 
-    pub(super) fn scene_parts(&self) -> SceneParts<'_> {
+    /// The state as it is measured, where it is not as it is.
+    fn sensed(&self) -> Option<State<Row>> {
+        let body = self.reality.as_ref()?.sense(&self.ledger, &self.state.body)?;
+        Some(State { body, rotor_speed: self.state.rotor_speed })
+    }
+
+    /// What the scenes of a state are cut from.
+    pub(super) fn scene_parts<'a>(&'a self, state: &'a State<Row>) -> SceneParts<'a> {
         SceneParts {
-            state: &self.state,
+            state,
             commands: &self.commands,
             actions: &self.actions,
             mass_factor: &self.circumstances.mass,
@@ -213,6 +236,9 @@ impl EnvBlock for ManagerBlock {
         if changes_vehicles {
             self.alter_vehicles(mask);
         }
+        if let Some(reality) = &mut self.reality {
+            reality.reset(mask, &self.ledger, &self.state.body);
+        }
         self.record(0, mask);
     }
 
@@ -221,15 +247,22 @@ impl EnvBlock for ManagerBlock {
     }
 
     fn observe(&self, observation: &mut [Row]) {
-        dispatch(Observe { block: self, observation });
+        let seen = self.sensed();
+        dispatch(Observe { block: self, seen: seen.as_ref().unwrap_or(&self.state), observation });
     }
 
     fn step(&mut self, action: &[Row]) -> Step {
-        if self.shared.aligned {
-            dispatch(Advance::<true> { block: self, action });
-        } else {
-            dispatch(Advance::<false> { block: self, action });
+        let mut reality = self.reality.take();
+        if let Some(reality) = &mut reality {
+            reality.begin_step(action, &self.ledger, &self.state, &self.flown);
         }
+        let flies = reality.as_deref();
+        if self.shared.aligned {
+            dispatch(Advance::<true> { block: self, reality: flies, action });
+        } else {
+            dispatch(Advance::<false> { block: self, reality: flies, action });
+        }
+        self.reality = reality;
         let outcome = dispatch(Judge { block: self });
         self.common_step = self.common_step.saturating_add(1);
         let causes = &outcome.causes[..self.shared.program.terminations.len()];
@@ -273,11 +306,17 @@ impl EnvBlock for ManagerBlock {
 
     fn put(&mut self, lane: usize, body: &Body<f32>) {
         put(&mut self.state.body, lane, body);
+        if let Some(reality) = &mut self.reality {
+            reality.put(lane, &self.state.body);
+        }
         self.record(0, 1 << lane);
     }
 
     fn interfere(&mut self, interference: Interference) {
         interference.alter(&self.vehicle, &mut self.flown);
+        if let Some(reality) = &mut self.reality {
+            reality.refit();
+        }
         self.push = interference.force_world;
         self.interference = Some(interference);
     }
@@ -302,6 +341,7 @@ impl EnvBlock for ManagerBlock {
             lag: _,
             interference: _,
             push: _,
+            reality,
         } = self;
         let changes_vehicles = shared.program.changes_vehicles();
         ledger.visit_state(visit);
@@ -311,6 +351,9 @@ impl EnvBlock for ManagerBlock {
         visit_rows(circumstances.rows_mut(), visit);
         visit_rows(time_left.iter_mut().chain(kept), visit);
         visit_words([common_step, curriculum_step], visit);
+        if let Some(reality) = reality {
+            reality.visit_state(visit);
+        }
         // What follows from these numbers.
         self.apply_curriculum();
         if changes_vehicles {

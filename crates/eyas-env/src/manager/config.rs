@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::program::Program;
 use super::terms::{Param, Terms};
 use crate::point::control_steps;
-use crate::{PointConfig, SceneConfig, SimConfig, check, course};
+use crate::{Actuation, PointConfig, RealityConfig, SceneConfig, SimConfig, check, course};
 
 /// A task that is made of terms: what stands in its YAML file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,8 @@ pub struct ManagerConfig {
     pub course: CourseConfig,
     /// The vehicle.
     pub robot: VehicleParameters,
+    /// What separates flying from simulating; off by default.
+    pub reality: RealityConfig,
     /// References that the vehicle is to follow, by name.
     pub commands: Terms<CommandConfig>,
     /// What an action does, by name. Exactly one.
@@ -250,6 +252,7 @@ impl Default for ManagerConfig {
             command_at_rest: false,
             course: CourseConfig::default(),
             robot,
+            reality: RealityConfig::default(),
             commands: Terms::default(),
             actions: Terms::default(),
             observations: Terms::default(),
@@ -302,6 +305,11 @@ impl ManagerConfig {
         self.sim.validate()?;
         course::validate(&self.course)?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))?;
-        Program::new(self).map(drop)
+        self.reality.validate()?;
+        let program = Program::new(self)?;
+        match program.spec.actuation {
+            Actuation::Rotors => Ok(()),
+            Actuation::Wrench => self.reality.validate_without_rotors(),
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::config::{CommandUpdate, EventMode};
 use super::event::{Change, Event};
 use super::scene::Scene;
 use crate::episode::MAX_TERMS;
+use crate::reality::Reality;
 use crate::rows::{load_vector, not_a_number_to_zero};
 
 /// Bits of one vector in a mask of a block.
@@ -142,6 +143,7 @@ fn interval<L: Lanes>(event: &Event, stream: &eyas_lanes::Stream, at: &Moment<'_
 /// Action and physics of a control step.
 pub(super) struct Advance<'a, const ALIGNED: bool> {
     pub(super) block: &'a mut ManagerBlock,
+    pub(super) reality: Option<&'a Reality>,
     pub(super) action: &'a [Row],
 }
 
@@ -150,7 +152,7 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { block, action } = self;
+        let Self { block, reality, action } = self;
         let shared = Arc::clone(&block.shared);
         for half in 0..HALVES {
             let live = bits_of(!block.ledger.ended, half);
@@ -160,7 +162,7 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
             if shared.config.command_update == CommandUpdate::BeforePhysics {
                 block.advance_commands::<L>(&shared, half, live);
             }
-            block.fly::<L, ALIGNED>(&shared, half, live, action);
+            block.fly::<L, ALIGNED>(&shared, (half, live), reality, action);
         }
     }
 }
@@ -179,8 +181,8 @@ impl ManagerBlock {
     fn fly<L: Lanes, const ALIGNED: bool>(
         &mut self,
         shared: &Shared,
-        half: usize,
-        live: u32,
+        (half, live): (usize, u32),
+        reality: Option<&Reality>,
         action: &[Row],
     ) {
         let (program, config) = (&shared.program, &shared.config);
@@ -195,7 +197,16 @@ impl ManagerBlock {
             store_where::<L>(&mut rows.raw[index], half, mask, raw);
             store_where::<L>(&mut rows.processed[index], half, mask, *value);
         }
-        let vehicle = Vehicle::<L, ALIGNED>::load(&self.flown, half);
+        let mut flown = &*self.flown;
+        if let Some(reality) = reality {
+            flown = &reality.flown().vehicle;
+            // Observations and rewards know of the action that was given, motors of what reaches them.
+            let told = reality.action(action);
+            for (value, row) in processed.iter_mut().zip(told) {
+                *value = program.action.processed(row.load::<L>(half));
+            }
+        }
+        let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
         let mut state = self.state.load::<L>(half);
         let mut wrench = if program.action.term == ActionTerm::MotorSetPoints {
             let [rising, falling] = [load_four(&self.lag[0], half), load_four(&self.lag[1], half)];
@@ -204,7 +215,7 @@ impl ManagerBlock {
         } else {
             program.action.term.wrench(&processed, &state.body)
         };
-        let disturbance = self.disturbance::<L>(shared, half, &state);
+        let disturbance = self.disturbance::<L>(shared, half, &state, reality);
         for step in 0..config.decimation {
             if step > 0 && matches!(program.action.term, ActionTerm::ThrustAndBodyRates { .. }) {
                 wrench = program.action.term.wrench(&processed, &state.body);
@@ -217,14 +228,26 @@ impl ManagerBlock {
 
     /// What pushes the vehicles of one vector.
     #[inline(always)]
-    fn disturbance<L: Lanes>(&self, shared: &Shared, half: usize, state: &State<L>) -> Disturbance<L> {
+    fn disturbance<L: Lanes>(
+        &self,
+        shared: &Shared,
+        half: usize,
+        state: &State<L>,
+        reality: Option<&Reality>,
+    ) -> Disturbance<L> {
         let circumstances = &self.circumstances;
         let mut force_world = add(load_vector(&self.push, half), load_vector(&circumstances.force, half));
         if shared.has_wind {
             let airspeed = sub(load_vector(&circumstances.wind, half), state.body.velocity);
             force_world = add(force_world, scale(circumstances.drag.load(half), airspeed));
         }
-        Disturbance { force_world, torque_body: load_vector(&circumstances.torque, half) }
+        let mut torque_body = load_vector(&circumstances.torque, half);
+        if let Some(reality) = reality {
+            let more = reality.flown().disturbance::<L>(half);
+            force_world = add(force_world, more.force_world);
+            torque_body = add(torque_body, more.torque_body);
+        }
+        Disturbance { force_world, torque_body }
     }
 }
 
@@ -357,6 +380,8 @@ impl ManagerBlock {
 /// The full observation.
 pub(super) struct Observe<'a> {
     pub(super) block: &'a ManagerBlock,
+    /// The state as it is measured.
+    pub(super) seen: &'a State<Row>,
     pub(super) observation: &'a mut [Row],
 }
 
@@ -365,9 +390,9 @@ impl Kernel for Observe<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { block, observation } = self;
+        let Self { block, seen, observation } = self;
         let shared = &block.shared;
-        let parts = block.scene_parts();
+        let parts = block.scene_parts(seen);
         for half in 0..HALVES {
             let scene = Scene::<L>::new(&parts, half);
             let at = ManagerBlock::moment(&block.ledger, half, shared.config.control_period());
@@ -390,6 +415,8 @@ impl Kernel for Observe<'_> {
 /// Keeps the present values of terms with delay or history.
 pub(super) struct Record<'a> {
     pub(super) block: &'a mut ManagerBlock,
+    /// The state as it is measured, where it is not as it is.
+    pub(super) seen: Option<&'a State<Row>>,
     pub(super) push: u32,
     pub(super) fill: u32,
 }
@@ -402,11 +429,11 @@ impl Kernel for Record<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { block, push, fill } = self;
+        let Self { block, seen, push, fill } = self;
         let shared = Arc::clone(&block.shared);
         // Taken out, so that the scene can borrow the rest.
         let mut kept = std::mem::take(&mut block.kept);
-        let parts = block.scene_parts();
+        let parts = block.scene_parts(seen.unwrap_or(&block.state));
         for half in 0..HALVES {
             let (push, fill) = (bits_of(push, half), bits_of(fill, half));
             if push | fill == 0 {

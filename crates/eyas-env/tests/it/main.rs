@@ -18,6 +18,7 @@ mod manager;
 mod multi_agent;
 mod point;
 mod raptor;
+mod reality;
 mod replay;
 mod sampler;
 mod vehicles;

@@ -24,17 +24,20 @@ pub struct Entry {
 }
 
 /// Units that documentation names behind a comma.
-const UNITS: [&str; 17] = [
+const UNITS: [&str; 20] = [
     "s",
     "m",
     "m/s",
     "m/s²",
+    "m²",
     "rad",
     "rad/s",
     "kg",
     "kg m²",
     "N",
     "N m",
+    "N s/m",
+    "N s²/m²",
     "Hz",
     "1/s",
     "m/s per √s",

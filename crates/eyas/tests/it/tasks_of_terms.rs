@@ -62,7 +62,10 @@ fn it_trains_goes_on_exactly_flies_and_distils() {
     let stdout = it.eyas(&format!("train {SHORT}")).succeed();
     assert_in_order(
         &stdout,
-        &["Learning iteration 6/6", "Distil it: eyas distill --task mine.yaml --teacher_checkpoint run/best_model.pt"],
+        &[
+            "Learning iteration 6/6",
+            "Distil it: eyas distill --task mine.yaml --teacher_checkpoint run/best_model.pt",
+        ],
     );
     let run = it.path("run");
     let models = || ["model_6.pt", "best_model.pt"].map(|name| fs::read(run.join(name)).unwrap());
@@ -78,7 +81,8 @@ fn it_trains_goes_on_exactly_flies_and_distils() {
     let eval = "eval --task mine.yaml --checkpoint run/best_model.pt --episodes 32 --steps 40 --num_envs 32";
     assert!(it.eyas(eval).succeed().contains("policy, all"));
     for trajectory in ["", "--trajectory hover", "--trajectory figure8"] {
-        let play = format!("play --task mine.yaml --checkpoint run/best_model.pt --max_steps 20 {trajectory}");
+        let play =
+            format!("play --task mine.yaml --checkpoint run/best_model.pt --max_steps 20 {trajectory}");
         it.eyas(&play).succeed();
     }
     for student in ["mlp", "gru distill.samples_per_epoch=200"] {
@@ -90,7 +94,10 @@ fn it_trains_goes_on_exactly_flies_and_distils() {
         );
         let stdout = it.eyas(&distil).succeed();
         // The student sees the noisy group, the teacher its own.
-        assert_in_order(&stdout, &["Teacher observation dim: 27, Student observation dim: 25", "Training completed!"]);
+        assert_in_order(
+            &stdout,
+            &["Teacher observation dim: 27, Student observation dim: 25", "Training completed!"],
+        );
     }
 }
 
@@ -132,15 +139,23 @@ fn it_is_shown_and_configured_as_every_task_is() {
     );
     let overrides = "env.rewards.position.weight=2 +env.rewards.mine={func:lin_vel_l2,weight:-0.5} \
         ~env.rewards.rate ~env.curriculum.rate +env.rewards.position.params.std=0.3";
-    let shown = it.eyas(&format!("train --task mine.yaml --cfg job --package env.rewards {overrides}")).succeed();
-    assert_in_order(&shown, &["position:", "weight: 2.0", "std: 0.3", "mine:", "func: lin_vel_l2", "weight: -0.5"]);
+    let shown =
+        it.eyas(&format!("train --task mine.yaml --cfg job --package env.rewards {overrides}")).succeed();
+    assert_in_order(
+        &shown,
+        &["position:", "weight: 2.0", "std: 0.3", "mine:", "func: lin_vel_l2", "weight: -0.5"],
+    );
     assert!(!shown.contains("rate"), "{shown}");
     it.eyas(&format!("train {SHORT} {overrides}")).succeed();
 
     let keys = it.eyas("config list --task mine.yaml env.events.start").succeed();
     assert_in_order(
         &keys,
-        &["env.events.start.params.prob_perfect_start = 0.2", "in [0, 1]", "share of episodes that start at rest"],
+        &[
+            "env.events.start.params.prob_perfect_start = 0.2",
+            "in [0, 1]",
+            "share of episodes that start at rest",
+        ],
     );
 }
 
@@ -155,7 +170,8 @@ fn every_term_is_documented() {
         &it.eyas("task terms position_error_tanh").succeed(),
         &["rewards:", "position_error_tanh", "command_name", "std = 0.8", "a number, positive"],
     );
-    it.eyas("task terms rewrds").fail_with(&["no manager and no term is called `rewrds`", "hint: did you mean rewards"]);
+    it.eyas("task terms rewrds")
+        .fail_with(&["no manager and no term is called `rewrds`", "hint: did you mean rewards"]);
     assert!(it.eyas("task list").succeed().contains("Eyas-Quadcopter-Manager-v0"));
 }
 
@@ -169,7 +185,11 @@ fn mistakes_are_answered_with_their_place() {
     let cases: [(String, &[&str]); 12] = [
         (
             alter("position_error_tanh", "position_eror_tanh"),
-            &["`env.rewards.position.func` = \"position_eror_tanh\"", "perhaps position_error_tanh", "mine.yaml:32:"],
+            &[
+                "`env.rewards.position.func` = \"position_eror_tanh\"",
+                "perhaps position_error_tanh",
+                "mine.yaml:32:",
+            ],
         ),
         (
             alter("{limit: 5.0}", "{limt: 5.0}"),
@@ -209,8 +229,10 @@ fn mistakes_are_answered_with_their_place() {
     it.eyas("train --task other.yaml").fail_with(&["error: ", "other.yaml"]);
     it.eyas("train --task mine.yaml env.rewards.positon.weight=1")
         .fail_with(&["unknown key", "hint: did you mean `env.rewards.position.weight`?"]);
-    it.eyas("train --task mine.yaml env.terminations.far.params.limit=-1")
-        .fail_with(&["`env.terminations.far.params.limit` = -1", "override `env.terminations.far.params.limit=-1`"]);
+    it.eyas("train --task mine.yaml env.terminations.far.params.limit=-1").fail_with(&[
+        "`env.terminations.far.params.limit` = -1",
+        "override `env.terminations.far.params.limit=-1`",
+    ]);
     it.eyas("train --task mine.yaml --algorithm apg").fail_with(&["has no gradient", "--algorithm ppo"]);
 }
 

@@ -1,7 +1,8 @@
 //! The point task made of terms is the point task, to the bit.
 
-use eyas_env::{EnvBlock, ManagerConfig, ManagerEnv, PointConfig, PointEnv, VecEnv};
+use eyas_env::{EnvBlock, ManagerConfig, ManagerEnv, PointConfig, PointEnv, RealityConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
+use eyas_sim::Body;
 
 /// Flies both with the same actions for `steps` control steps and compares all that a learner sees.
 fn compare(point: &PointConfig, manager: &ManagerConfig, num_envs: usize, steps: u32) -> [u32; 2] {
@@ -38,14 +39,21 @@ fn compare(point: &PointConfig, manager: &ManagerConfig, num_envs: usize, steps:
                 }
                 row
             });
+            if step == 20 {
+                let body = Body { position: [f32::NAN; 3], ..Body::at_rest() };
+                point.put(3, &body);
+                manager.put(3, &body);
+            }
             let (left, right) = (point.step(&action), manager.step(&action));
             assert_eq!(bits(&[left.reward]), bits(&[right.reward]), "step {step}");
             assert_eq!([left.terminated, left.truncated], [right.terminated, right.truncated], "step {step}");
             terminated += left.terminated.count_ones();
             truncated += left.truncated.count_ones();
             for lane in 0..BLOCK {
-                assert_eq!(point.episode(lane), manager.episode(lane), "step {step}");
-                assert_eq!(point.telemetry(lane), manager.telemetry(lane), "step {step}");
+                // Printed, so that a number that is none equals itself.
+                let show =
+                    |block: &dyn EnvBlock| format!("{:?} {:?}", block.episode(lane), block.telemetry(lane));
+                assert_eq!(show(point.as_ref()), show(manager.as_ref()), "step {step}");
             }
             // Some ended episodes wait for a while.
             let resets = point.ended() & (0x5555_5555 | u32::from(step % 7 == 0) * u32::MAX);
@@ -94,6 +102,25 @@ fn a_vehicle_that_is_not_aligned_and_several_simulation_steps_make_no_difference
     point.robot.inertia[0][1] = 1e-6;
     point.robot.inertia[1][0] = 1e-6;
     let manager = ManagerConfig { decimation: 2, robot: point.robot.clone(), ..ManagerConfig::shipped() };
+    let [terminated, _] = compare(&point, &manager, 32, 200);
+    assert!(terminated > 20, "{terminated} episodes ended by a condition");
+}
+
+#[test]
+fn both_fly_in_the_same_reality() {
+    let mut reality = RealityConfig { action_delay_steps: [0, 3], ..RealityConfig::default() };
+    reality.noise.position_m = [0.01, 0.02];
+    reality.observation_delay.velocity_steps = [1, 2];
+    reality.drag.linear_x_n_s_m = [0.01, 0.02];
+    reality.wind.mean_m_s = [0.0, 2.0];
+    reality.battery.hover_endurance_s = [20.0, 60.0];
+    reality.rotor_efficiency = [0.9, 1.0];
+    reality.payload.mass_kg = [0.0, 0.005];
+    reality.payload.offset_x_m = [0.0, 0.01];
+    let point = PointConfig { reality: reality.clone(), ..PointConfig::default() };
+    point.validate().unwrap();
+    let manager = ManagerConfig { reality, ..ManagerConfig::shipped() };
+    manager.validate().unwrap();
     let [terminated, _] = compare(&point, &manager, 32, 200);
     assert!(terminated > 20, "{terminated} episodes ended by a condition");
 }

@@ -9,6 +9,12 @@ use super::{actions, observed, started, task};
 const FILE: &str = "
 episode_length_s: 0.8
 decimation: 2
+reality:
+  action_delay_steps: [0, 2]
+  noise: {velocity_m_s: [0.01, 0.05]}
+  drag: {linear_x_n_s_m: [0.01, 0.02]}
+  wind: {mean_m_s: [0.0, 2.0]}
+  rotor_efficiency: [0.9, 1.0]
 commands:
   goal: {func: uniform_position, resampling_time_range: [0.1, 0.3]}
   other: {func: langevin, params: {prob_null_trajectory: 0.5}}
