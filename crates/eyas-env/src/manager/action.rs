@@ -3,8 +3,9 @@
 use eyas_lanes::{Lanes, Real};
 use eyas_sim::{Body, Vector, Vehicle, VehicleParameters, lagged};
 
+use super::arguments::{Arguments, Names};
 use super::config::ActionConfig;
-use super::registry::{Arguments, Kind, Manager, Names, Parameter, Range, TermInfo};
+use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
 use crate::{Actuation, rules};
 
 /// The kinds of actions.

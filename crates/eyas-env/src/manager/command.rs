@@ -6,8 +6,9 @@ use eyas_sim::{
     LissajousConfig, MinimumSnapConfig, StepConfig, ZigzagConfig,
 };
 
+use super::arguments::{Arguments, Names};
 use super::config::CommandConfig;
-use super::registry::{Arguments, Kind, Manager, Names, Parameter, Range, TermInfo};
+use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
 use crate::course;
 
 /// Time left that counts as none, s: that of Isaac Lab, whose sums of steps end as close to 0.

@@ -1,7 +1,8 @@
 //! Curriculum: what changes while a policy learns.
 
+use super::arguments::{Arguments, Names};
 use super::config::CurriculumConfig;
-use super::registry::{Arguments, Kind, Manager, Names, Parameter, Range, TermInfo};
+use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
 
 /// What a curriculum changes.
 #[derive(Clone, Debug, PartialEq)]

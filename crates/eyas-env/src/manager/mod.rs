@@ -1,12 +1,14 @@
 //! Manager-based tasks: made of documented terms by a YAML file, in Isaac Lab's words and semantics.
 
 mod action;
+mod arguments;
 mod block;
 mod command;
 mod config;
 mod curriculum;
 mod env;
 mod event;
+mod event_terms;
 mod kernels;
 mod observation;
 mod program;

@@ -1,12 +1,13 @@
 //! A task's file as what its blocks execute: every name resolved, every number checked.
 
 use super::action::Action;
+use super::arguments::{Names, perhaps};
 use super::command::{Command, CommandTerm};
 use super::config::{EventMode, ManagerConfig, ObservationConfig};
 use super::curriculum::{CurriculumTerm, Effects};
 use super::event::Event;
 use super::observation::Observed;
-use super::registry::{Manager, Names, perhaps};
+use super::registry::Manager;
 use super::reward::RewardTerm;
 use super::termination::TerminationTerm;
 use super::terms::Terms;
@@ -170,9 +171,7 @@ fn events(config: &ManagerConfig, names: &Names<'_>) -> Result<Vec<Event>, Strin
     let mut events = Vec::new();
     for (name, event) in config.events.iter() {
         let key = format!("env.events.{name}");
-        let event = Event::new(name, &key, event, names)?;
-        event.check(&key, &config.robot)?;
-        events.push(event);
+        events.push(Event::new(name, &key, event, names, &config.robot)?);
     }
     if !config.train_or_play {
         // None but those of startup, in the places that curricula know.

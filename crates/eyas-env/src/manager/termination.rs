@@ -3,7 +3,8 @@
 use eyas_lanes::Lanes;
 use eyas_sim::{norm, sub};
 
-use super::registry::{Arguments, COMMAND, Kind, Manager, Names, Parameter, Range, TermInfo, terms};
+use super::arguments::{Arguments, Names, terms};
+use super::registry::{COMMAND, Kind, Manager, Parameter, Range, TermInfo};
 use super::scene::Scene;
 use super::terms::{Param, Terms};
 use crate::rows::{largest, not_finite};
