@@ -449,7 +449,10 @@ impl Kernel for Record<'_> {
                 observed.sample::<L>(&scene, &shared.noise, &at, &mut present[..width]);
                 for place in 0..values.len() {
                     let newest = present[place % width].load::<L>(half);
-                    let next = values.get(place + width).map_or(newest, |row| row.load::<L>(half));
+                    let next = match values.get(place + width) {
+                        Some(row) => row.load(half),
+                        None => newest,
+                    };
                     let row = &mut values[place];
                     let value = L::select(L::mask(push), next, row.load(half));
                     row.store(half, L::select(L::mask(fill), newest, value));

@@ -146,7 +146,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::Entry;
+    use super::{Entry, is_like};
 
     #[test]
     fn a_comment_has_meaning_unit_and_range() {
@@ -162,6 +162,14 @@ mod tests {
         ] {
             let Entry { meaning, unit, range, .. } = Entry::read(text);
             assert_eq!([meaning, unit, range], expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_map_are_alike() {
+        assert!(is_like("env.rewards.distance.weight", "env.rewards.*.weight"));
+        for other in ["env.rewards.distance", "env.rewards.distance.weight.x", "env.events.distance.weight"] {
+            assert!(!is_like(other, "env.rewards.*.weight"), "{other}");
         }
     }
 }
