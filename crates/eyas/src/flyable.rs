@@ -46,10 +46,10 @@ pub(crate) trait Flyable: TaskConfig {
     /// Settings that let every reference fly a kind of course.
     fn along(kind: &'static str) -> Settings;
 
-    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early; none: several
-    /// vehicles fly in an env, and the suite judges one.
-    fn torture() -> Option<Settings> {
-        None
+    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early; or why the task is
+    /// not flown in it.
+    fn torture() -> Result<Settings, &'static str> {
+        Err("flies several vehicles together, and the suite judges one")
     }
 
     /// The parameters of its courses.
@@ -115,7 +115,7 @@ impl Flyable for PointConfig {
         settings
     }
 
-    fn torture() -> Option<Settings> {
+    fn torture() -> Result<Settings, &'static str> {
         let mut settings = smooth_begin();
         settings.extend([
             ("env.train_or_play", false.into()),
@@ -125,7 +125,7 @@ impl Flyable for PointConfig {
             ("env.thresholds.angular_velocity", FAST_RAD_S.into()),
             ("env.thresholds.tilt", PI.into()),
         ]);
-        Some(settings)
+        Ok(settings)
     }
 
     fn course(&self) -> &CourseConfig {
@@ -171,8 +171,8 @@ impl Flyable for DirectConfig {
         settings
     }
 
-    fn torture() -> Option<Settings> {
-        Some(heights())
+    fn torture() -> Result<Settings, &'static str> {
+        Ok(heights())
     }
 
     fn course(&self) -> &CourseConfig {
@@ -253,8 +253,8 @@ impl Flyable for RaptorConfig {
         ]
     }
 
-    fn torture() -> Option<Settings> {
-        Some(vec![
+    fn torture() -> Result<Settings, &'static str> {
+        Ok(vec![
             ("env.init.guidance", 1.0.into()),
             ("env.termination.position_threshold", FAR_M.into()),
             ("env.termination.linear_velocity_threshold", FAST_M_S.into()),
@@ -307,6 +307,10 @@ impl Flyable for ManagerConfig {
 
     fn along(kind: &'static str) -> Settings {
         vec![("env.course.kind", kind.into()), ("env.command_at_rest", false.into())]
+    }
+
+    fn torture() -> Result<Settings, &'static str> {
+        Err("has the terminations of its file, which would end the flights of the suite early")
     }
 
     fn course(&self) -> &CourseConfig {

@@ -94,9 +94,9 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
 impl<T: Flyable> Suite<T> {
     /// None where the configuration was only to be shown.
     fn new(base: T, arguments: &Eval) -> Result<Option<Self>, Failure> {
-        let settings = T::torture().ok_or_else(|| {
-            Failure::new(format!("`--suite torture`: task `{}` flies several vehicles together", T::ID))
-                .hint(format!("fly the suite in a task of one vehicle, such as `{}`", eyas_env::RAPTOR_TASK))
+        let settings = T::torture().map_err(|reason| {
+            Failure::new(format!("`--suite torture`: task `{}` {reason}", T::ID))
+                .hint(format!("fly the suite in another task, such as `{}`", eyas_env::RAPTOR_TASK))
         })?;
         let flights = arguments.episodes.unwrap_or(FLIGHTS);
         if flights == 0 {
