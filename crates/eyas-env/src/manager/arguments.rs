@@ -194,7 +194,7 @@ fn numbers_in(value: &Param) -> Vec<f64> {
     items.iter().filter_map(number).collect()
 }
 
-/// What an unknown name may have meant: `: did you mean …?`, or nothing.
+/// What an unknown name may have meant: `, perhaps …`, or nothing.
 pub(super) fn perhaps<'n>(wanted: &str, known: impl IntoIterator<Item = &'n str>) -> String {
     let similarity = |name: &str| strsim::normalized_damerau_levenshtein(wanted, name);
     let mut alike: Vec<(f64, &str)> =
