@@ -148,7 +148,6 @@ macro_rules! ranges {
             pub(super) const INFO: TermInfo =
                 TermInfo { name: $name, meaning: $meaning, parameters: &[$($parameter),+] };
 
-            #[expect(clippy::unnecessary_wraps, reason = "other terms may refuse their parameters")]
             pub(super) fn new(it: &Arguments<'_>) -> Result<Self, String> {
                 Ok(Self { $($field: it.interval(const { $parameter.name })),+ })
             }

@@ -60,7 +60,6 @@ macro_rules! features {
         impl $term {
             const INFO: TermInfo = TermInfo { name: $name, meaning: $meaning, parameters: &[] };
 
-            #[expect(clippy::unnecessary_wraps, reason = "terms about a command may not find it")]
             fn new(_: &Arguments<'_>) -> Result<Self, String> {
                 Ok(Self)
             }

@@ -35,7 +35,6 @@ macro_rules! plain {
         impl $term {
             const INFO: TermInfo = TermInfo { name: $name, meaning: $meaning, parameters: &[] };
 
-            #[expect(clippy::unnecessary_wraps, reason = "terms with parameters may refuse them")]
             fn new(_: &Arguments<'_>) -> Result<Self, String> {
                 Ok(Self)
             }

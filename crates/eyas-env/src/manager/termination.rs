@@ -32,7 +32,6 @@ macro_rules! limits {
             const INFO: TermInfo =
                 TermInfo { name: $name, meaning: $meaning, parameters: &[Self::PARAMETER] };
 
-            #[expect(clippy::unnecessary_wraps, reason = "other terms may refuse their parameters")]
             fn new(it: &Arguments<'_>) -> Result<Self, String> {
                 Ok(Self { limit: it.number(Self::PARAMETER.name) })
             }

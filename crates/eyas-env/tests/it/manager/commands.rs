@@ -83,7 +83,9 @@ fn play_can_put_the_first_command_at_rest_or_on_a_course() {
     let langevin = "{func: langevin, params: {prob_null_trajectory: 0.0}}";
     let mut env = started(&task(&file(langevin, "command_at_rest: true\n")), 32, 1);
     let block = env.blocks()[0].as_mut();
-    (0..50).for_each(|step| drop(block.step(&actions(step))));
+    for step in 0..50 {
+        block.step(&actions(step));
+    }
     assert!(observed(block, 6).iter().flatten().all(|value| *value == 0.0));
     assert!(!block.telemetry(0).is_moving_target);
 
