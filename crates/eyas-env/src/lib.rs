@@ -12,6 +12,7 @@ mod multi_agent;
 mod noise;
 mod point;
 mod raptor;
+mod reality;
 mod registry;
 mod rows;
 mod spec;
@@ -44,6 +45,10 @@ pub use raptor::{
     RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
     RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
     fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
+};
+pub use reality::{
+    BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
+    RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
 };
 pub use registry::{
     DIRECT_TASK, FORMATION_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks,

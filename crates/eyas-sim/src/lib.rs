@@ -9,6 +9,7 @@ mod derived;
 mod dynamics;
 mod geometric;
 mod linear;
+mod payload;
 mod rotation;
 mod state;
 mod trajectory;
@@ -22,7 +23,9 @@ pub use course::{
 };
 pub use dynamics::{Disturbance, SpeedLag, step_held, step_lagged};
 pub use geometric::{GeometricController, Tracking, Unsteerable};
-pub use rotation::{body_from_world, matrix_from_quaternion, quaternion_from_euler_turns};
+pub use rotation::{
+    body_from_world, matrix_from_quaternion, quaternion_from_euler_turns, turned_about_axes, world_from_body,
+};
 pub use state::{Body, State};
 pub use trajectory::{Langevin, LangevinConfig};
 pub use vector::{Vector, add, cross, dot, norm, scale, sub};

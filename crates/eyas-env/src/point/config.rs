@@ -6,7 +6,7 @@ use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{check, course};
+use crate::{RealityConfig, check, course};
 
 /// Configuration of the point-control task.
 ///
@@ -56,6 +56,8 @@ pub struct PointConfig {
     pub reward_constant: f64,
     /// Time constant of the motors, s. At least 0.
     pub motor_tau: f64,
+    /// What separates flying from simulating.
+    pub reality: RealityConfig,
     /// The vehicle.
     pub robot: VehicleParameters,
 }
@@ -190,6 +192,7 @@ impl Default for PointConfig {
             reward_coef_termination_penalty: 100.0,
             reward_constant: 1.5,
             motor_tau: robot.rotor_time_constants_rising[0],
+            reality: RealityConfig::default(),
             robot,
         }
     }
@@ -297,6 +300,7 @@ impl PointConfig {
         ])?;
         self.scene.validate()?;
         self.sim.validate()?;
+        self.reality.validate()?;
         course::validate(&self.flown_course())?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
     }

@@ -17,6 +17,7 @@ mod interference;
 mod multi_agent;
 mod point;
 mod raptor;
+mod reality;
 mod replay;
 mod sampler;
 mod vehicles;

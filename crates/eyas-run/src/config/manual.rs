@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// Units that documentation names behind a comma.
-const UNITS: [&str; 18] = [
+const UNITS: [&str; 20] = [
     "s",
     "m",
     "m/s",
@@ -36,6 +36,8 @@ const UNITS: [&str; 18] = [
     "kg m²",
     "N",
     "N m",
+    "N s/m",
+    "N s²/m²",
     "Hz",
     "1/s",
     "m/s per √s",

@@ -88,7 +88,7 @@ fn describe(setting: &Setting, entry: Option<&ManualEntry>) -> String {
 #[cfg(test)]
 mod tests {
     use eyas_env::{TaskInfo, tasks};
-    use eyas_run::Origin;
+    use eyas_run::{Origin, Value};
 
     use super::*;
 
@@ -127,17 +127,36 @@ mod tests {
         }
     }
 
+    /// Two numbers just outside of the range that their documentation states: not ascending, or one beyond a limit.
+    fn pairs_outside(range: &str) -> Vec<[f64; 2]> {
+        let Some(limits) = range.strip_prefix("ascending") else { return Vec::new() };
+        let limit = |name: &str| limits.split(name).nth(1)?.split(',').next()?.trim().parse::<f64>().ok();
+        let beyond = [limit("at least").map(|it| [it - 1.0, it]), limit("at most").map(|it| [it, it + 1.0])];
+        [[2.0, 1.0]].into_iter().chain(beyond.into_iter().flatten()).collect()
+    }
+
+    /// Values of the type of a key's own that its documentation excludes.
+    fn values_outside(own: &Value, range: &str) -> Vec<Value> {
+        let like = |own: &Value, value: f64| match own {
+            Value::Int(_) => Value::from(value as i64),
+            _ => Value::from(value),
+        };
+        match own {
+            Value::Int(_) | Value::Float(_) => outside(range).into_iter().map(|it| like(own, it)).collect(),
+            Value::List(pair) if pair.len() == 2 => {
+                let pairs = pairs_outside(range).into_iter();
+                pairs.map(|it| Value::List(it.map(|value| like(&pair[0], value)).to_vec())).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The documentation is what `config list` prints: it must not promise a range that nothing checks.
     #[test]
     fn documented_ranges_are_checked() {
-        fn refuses<T: Flyable, A: Recipe<T>>(env: &T, key: &str, value: f64) -> bool {
+        fn refuses<T: Flyable, A: Recipe<T>>(env: &T, key: &str, value: Value) -> bool {
             let mut layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
-            let is_integer = matches!(layers.get(key), Some(eyas_run::Value::Int(_)));
-            let set = if is_integer {
-                layers.set(key, value as i64, Origin::flag("test")).is_ok()
-            } else {
-                layers.set(key, value, Origin::flag("test")).is_ok()
-            };
+            let set = layers.set(key, value, Origin::flag("test")).is_ok();
             let group = key.split('.').next().unwrap_or_default();
             let checked = match group {
                 "env" => layers.section::<T>("env").map(|it| it.validate()),
@@ -151,12 +170,11 @@ mod tests {
             let layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
             let mut tried = 0;
             for Setting { key, value, .. } in layers.provenance().expect("they hold no interpolation") {
-                let is_number = matches!(value, eyas_run::Value::Int(_) | eyas_run::Value::Float(_));
                 let range = layers.manual().get(&key).map(|it| it.range.clone()).unwrap_or_default();
-                for value in outside(&range).into_iter().filter(|_| is_number) {
+                for value in values_outside(&value, &range) {
                     tried += 1;
-                    if !refuses::<T, A>(env, &key, value) {
-                        unchecked.push(format!("{key} = {value}, but {range}"));
+                    if !refuses::<T, A>(env, &key, value.clone()) {
+                        unchecked.push(format!("{key} = {value:?}, but {range}"));
                     }
                 }
             }
