@@ -365,7 +365,7 @@ fn signed_vector<L: Lanes>(words: &Draws) -> Vector<L> {
 impl RaptorBlock {
     #[inline(always)]
     fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
-        let shared = Arc::clone(&self.shared);
+        let shared = &*self.shared;
         let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
@@ -525,8 +525,7 @@ impl RaptorBlock {
         action: &[Row],
         outcome: &mut Outcome,
     ) {
-        let shared = Arc::clone(&self.shared);
-        let config = &shared.config;
+        let config = &self.shared.config;
         let mask = L::mask(live);
         let mut flown = &*self.crafts.vehicle;
         let mut disturbance = self.disturbance::<L>(half);
@@ -550,8 +549,8 @@ impl RaptorBlock {
         self.state.store_where(half, mask, &next);
         let moving = live & L::bits(L::splat(0.5).less(self.moving.load(half)));
         if moving != 0 {
-            let moved = self.moved_reference(half, &reference);
-            self.reference.store_where(half, L::mask(moving), &moved);
+            let (shared, ledger) = (&*self.shared, &self.ledger);
+            L::call(MoveReference { shared, ledger, reference: &mut self.reference, half, moving });
         }
         for motor in 0..4 {
             for row in [&mut self.history[motor], &mut self.last_action[motor]] {
@@ -586,17 +585,34 @@ impl RaptorBlock {
         }
         outcome.reward.store(half, reward);
     }
+}
+
+/// Moves the references of some lanes of one vector: a function of its own, whose constants leave the registers of the
+/// rest of a step alone.
+struct MoveReference<'a> {
+    shared: &'a Shared,
+    ledger: &'a Ledger,
+    reference: &'a mut Langevin<Row>,
+    half: usize,
+    moving: u32,
+}
+
+impl Kernel for MoveReference<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn moved_reference<L: Lanes>(&self, half: usize, reference: &Langevin<L>) -> Langevin<L> {
-        let config = &self.shared.config;
-        let first_env = self.ledger.first_env + (half * LANES) as u32;
-        let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let clock = Ledger::lanes_of(&self.ledger.clock, half);
-        if let Some(course) = &self.shared.course {
-            return course::next(course, &clock, config.sim.dt);
-        }
-        let [x, y, z, _] = normals::<L>(&self.shared.reference.lanes(first_env, &episode, &clock, 0));
-        reference.step(&config.langevin, config.sim.dt, [x, y, z], None)
+    fn run<L: Lanes>(self) {
+        let Self { shared, ledger, reference, half, moving } = self;
+        let Shared { config, course, reference: stream, .. } = shared;
+        let first_env = ledger.first_env + (half * LANES) as u32;
+        let episode = Ledger::lanes_of(&ledger.episode, half);
+        let clock = Ledger::lanes_of(&ledger.clock, half);
+        let moved = if let Some(course) = course {
+            course::next(course, &clock, config.sim.dt)
+        } else {
+            let [x, y, z, _] = stream.normal_lanes::<L>(first_env, &episode, &clock, 0);
+            reference.load::<L>(half).step(&config.langevin, config.sim.dt, [x, y, z], None)
+        };
+        reference.store_where(half, L::mask(moving), &moved);
     }
 }

@@ -24,11 +24,12 @@ pub struct Entry {
 }
 
 /// Units that documentation names behind a comma.
-const UNITS: [&str; 19] = [
+const UNITS: [&str; 20] = [
     "s",
     "m",
     "m/s",
     "m/s²",
+    "m²",
     "rad",
     "rad/s",
     "kg",

@@ -15,6 +15,7 @@ mod explains_itself;
 mod films;
 mod fleets;
 mod flies;
+mod formations;
 mod goes_on;
 mod inspects_every_layout;
 mod live;
