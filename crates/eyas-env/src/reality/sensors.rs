@@ -16,13 +16,13 @@ use crate::{visit_rows, visit_words};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignalDelays {
-    /// Of the position, control steps. Ascending, at most 64.
+    /// Delay of the position, control steps. Ascending, at most 64.
     pub position_steps: [u32; 2],
-    /// Of the velocity, control steps. Ascending, at most 64.
+    /// Delay of the velocity, control steps. Ascending, at most 64.
     pub velocity_steps: [u32; 2],
-    /// Of the attitude, control steps. Ascending, at most 64.
+    /// Delay of the attitude, control steps. Ascending, at most 64.
     pub attitude_steps: [u32; 2],
-    /// Of the angular velocity, control steps. Ascending, at most 64.
+    /// Delay of the angular velocity, control steps. Ascending, at most 64.
     pub angular_velocity_steps: [u32; 2],
 }
 
@@ -30,13 +30,13 @@ pub struct SignalDelays {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignalErrors {
-    /// Of the position, m. Ascending, at least 0.
+    /// Error of the position along each axis, m. Ascending, at least 0.
     pub position_m: [f64; 2],
-    /// Of the velocity, m/s. Ascending, at least 0.
+    /// Error of the velocity along each axis, m/s. Ascending, at least 0.
     pub velocity_m_s: [f64; 2],
-    /// Of the attitude: angles about the body axes, rad. Ascending, at least 0.
+    /// Error of the attitude, as an angle about each body axis, rad. Ascending, at least 0.
     pub attitude_rad: [f64; 2],
-    /// Of the angular velocity, rad/s. Ascending, at least 0.
+    /// Error of the angular velocity about each body axis, rad/s. Ascending, at least 0.
     pub angular_velocity_rad_s: [f64; 2],
 }
 
