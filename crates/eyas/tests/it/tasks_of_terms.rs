@@ -78,7 +78,7 @@ fn it_trains_goes_on_exactly_flies_and_distils() {
         assert!(models() == whole, "the bytes differ after {checkpoint}");
     }
 
-    let eval = "eval --task mine.yaml --checkpoint run/best_model.pt --episodes 32 --steps 40 --num_envs 32";
+    let eval = "eval --task mine.yaml --checkpoint run/best_model.pt --episodes 32 --steps 40";
     assert!(it.eyas(eval).succeed().contains("policy, all"));
     for trajectory in ["", "--trajectory hover", "--trajectory figure8"] {
         let play =
@@ -210,7 +210,7 @@ fn mistakes_are_answered_with_their_place() {
         (alter("weight: 15.0", "wieght: 15.0"), &["`wieght`", "mine.yaml:32:", "did you mean `weight`?"]),
         (
             alter("history_length: 2", "history_length: 1000000000"),
-            &["`env.observations.policy.terms.velocity.history_length`", "at most 64", "mine.yaml:13:"],
+            &["`env.observations.policy.terms.velocity.history_length`", "at most 64", "mine.yaml:9:"],
         ),
         (alter("  policy:\n", "  polcy:\n"), &["no group `policy`", "perhaps polcy", "mine.yaml"]),
         (alter("decimation: 2", "decimation: 99999999999999999999999"), &["decimation", "mine.yaml:3:"]),
