@@ -1,6 +1,6 @@
 //! Every vehicle of an env is in its picture.
 
-use eyas_env::{EnvBlock as _, FormationConfig, PlacesConfig, Shape, TaskConfig as _};
+use eyas_env::{FormationConfig, PlacesConfig, Shape, TaskConfig as _};
 use eyas_lanes::Row;
 use eyas_view::{Airframe, Caption, Film, Flight, Frame, Scene, View};
 
