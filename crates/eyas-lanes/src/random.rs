@@ -268,7 +268,9 @@ mod tests {
 
     #[test]
     fn directions_are_those_of_the_words() {
-        for word in (0..1 << 20).map(|it: u32| it.wrapping_mul(0x9e37_79b9)).chain([0, u32::MAX, 1 << 29, 7 << 29]) {
+        for word in
+            (0..1 << 20).map(|it: u32| it.wrapping_mul(0x9e37_79b9)).chain([0, u32::MAX, 1 << 29, 7 << 29])
+        {
             let (sine, cosine) = direction::<crate::Portable>(&[word; LANES]);
             let (sine, cosine) = (f64::from(sine.to_array()[0]), f64::from(cosine.to_array()[0]));
             let angle = f64::from(word) / 4_294_967_296.0 * std::f64::consts::TAU;

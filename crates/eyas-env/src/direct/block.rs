@@ -15,6 +15,7 @@ use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{
     body_rows, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_body, store_vector,
 };
+use crate::rules;
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The observation, by Isaac Lab's names.
@@ -80,11 +81,9 @@ impl Shared {
     /// Force and torque of an action, body frame.
     #[inline(always)]
     pub(super) fn wrench<L: Lanes>(&self, action: [L; 4]) -> (Vector<L>, Vector<L>) {
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        let [thrust, x, y, z] = action.map(|it| it.clamp(-one, one));
-        let moment = L::constant(self.config.moment_scale);
-        let lift = L::constant(0.5 * self.full_thrust) * (thrust + one);
-        ([zero, zero, lift], [moment * x, moment * y, moment * z])
+        let one = L::splat(1.0);
+        let action = action.map(|it| it.clamp(-one, one));
+        rules::thrust_and_moments(self.full_thrust, self.config.moment_scale, action)
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{
-    Body, Course, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vector, Vehicle, add,
-    body_from_world, matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
+    Body, Course, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, add, body_from_world,
+    matrix_from_quaternion, norm, step_held, sub,
 };
 
 use super::config::{PointConfig, Thresholds};
@@ -13,6 +13,7 @@ use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
 use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::rules::{self, StartLimits};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
@@ -76,6 +77,7 @@ pub(super) struct Shared {
     lag: SpeedLag,
     max_episode_length: u32,
     start: Stream,
+    start_limits: StartLimits,
     target: Stream,
     seed: u64,
 }
@@ -90,6 +92,14 @@ impl Shared {
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
+            start_limits: StartLimits {
+                position: config.init_position_radius,
+                linear_velocity: config.init_linear_velocity,
+                angular_velocity: config.init_angular_velocity,
+                // Roll and pitch within a quarter turn, yaw within half a turn.
+                turns: [0.5, 0.5, 1.0],
+                at_rest: if config.train_or_play { config.prob_perfect_start } else { 1.0 },
+            },
             target: Stream::new(seed, "env/target"),
             config: config.clone(),
             seed,
@@ -271,36 +281,13 @@ impl PointBlock {
         let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let draw = |index: u32| shared.start.lanes(first_env, &episode, &[0; LANES], index);
-        let [kind, start] = [draw(0), draw(1)];
-        let [position, velocity, angular_velocity] = [
-            in_ball::<L>(&draw(2), &draw(5)[0], config.init_position_radius),
-            in_ball::<L>(&draw(3), &draw(5)[1], config.init_linear_velocity),
-            in_ball::<L>(&draw(4), &draw(5)[2], config.init_angular_velocity),
-        ];
-        let share =
-            |words: &[u32; LANES], probability: f64| uniforms::<L>(words).less(L::constant(probability));
-        let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
-        let is_moving = L::select(share(&kind[0], config.prob_null_trajectory), zero, one);
+        let kind = shared.start.lanes(first_env, &episode, &[0; LANES], 0);
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let is_hover = uniforms::<L>(&kind[0]).less(L::constant(config.prob_null_trajectory));
+        let is_moving = L::select(is_hover, zero, one);
         let [slow, fast] = config.langevin_max_speed.map(L::constant);
         let max_speed = uniforms::<L>(&kind[1]).mul_add(fast - slow, slow);
-        let centred = |words: &[u32; LANES]| uniforms::<L>(words) - half_value;
-        // Roll and pitch within a quarter turn, yaw within half a turn.
-        let orientation = quaternion_from_euler_turns(
-            centred(&start[0]) * half_value,
-            centred(&start[1]) * half_value,
-            centred(&start[2]),
-        );
-        let mut body = Body { position, orientation, velocity, angular_velocity };
-        let rest = if config.train_or_play { config.prob_perfect_start } else { 1.0 };
-        let is_rest = share(&start[3], rest);
-        let at_rest = Body::<L>::at_rest();
-        let mut state = State { body, rotor_speed: [zero; 4] };
-        let rest_state = State { body: at_rest, rotor_speed: [zero; 4] };
-        for (value, rest) in state.fields_mut().into_iter().zip(rest_state.fields()) {
-            *value = L::select(is_rest, *rest, *value);
-        }
-        body = state.body;
+        let body = rules::draw_start::<L>(&shared.start_limits, &shared.start, first_env, &episode);
         self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
         self.target.store_where(half, mask, &Langevin::<L>::at_rest());
         for row in &mut self.set_point {
@@ -309,19 +296,6 @@ impl PointBlock {
         self.max_speed.store(half, L::select(mask, max_speed, self.max_speed.load(half)));
         self.moving.store(half, L::select(mask, is_moving, self.moving.load(half)));
     }
-}
-
-/// Uniform in a ball: a normal direction and the cube root of a uniform radius.
-#[inline(always)]
-pub(crate) fn in_ball<L: Lanes>(
-    direction: &eyas_lanes::Draws,
-    radius: &[u32; LANES],
-    limit: f64,
-) -> Vector<L> {
-    let [x, y, z, _] = normals::<L>(direction);
-    let cube_root = ((uniforms::<L>(radius) + L::splat(1e-9)).ln() * L::splat(1.0 / 3.0)).exp();
-    let length = norm([x, y, z]).max(L::splat(1e-9));
-    scale(L::constant(limit) * cube_root / length, [x, y, z])
 }
 
 struct Observe<'a> {
@@ -424,12 +398,12 @@ impl PointBlock {
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let range = vehicle.speed_max - vehicle.speed_min;
-        let mut change = zero;
+        let [mut set_points, mut before] = [[zero; 4]; 2];
         for motor in 0..4 {
             let command = action[motor].load::<L>(half).clamp(-one, one);
             let set_point = (command + one) * L::splat(0.5);
-            let step = set_point - self.set_point[motor].load(half);
-            change = step.mul_add(step, change);
+            set_points[motor] = set_point;
+            before[motor] = self.set_point[motor].load(half);
             let mut told = set_point;
             if let Some(late) = late {
                 told = (late[motor].load::<L>(half).clamp(-one, one) + one) * L::splat(0.5);
@@ -454,11 +428,10 @@ impl PointBlock {
             // The target's distance ends an episode without the penalty.
             unstable |= if index < 5 { lanes } else { 0 };
         }
-        let q_z = state.body.orientation[3].abs().min(one);
         let terms = [
             -L::constant(config.reward_coef_position_cost) * norm(sub(state.body.position, target.position)),
-            -L::constant(config.reward_coef_orientation_cost) * q_z.acos_one_minus(),
-            -L::constant(config.reward_coef_d_action_cost) * change.sqrt(),
+            -L::constant(config.reward_coef_orientation_cost) * rules::yaw_error(&state.body.orientation),
+            -L::constant(config.reward_coef_d_action_cost) * rules::change(&set_points, &before),
             L::constant(config.reward_constant),
             L::select(L::mask(unstable), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
@@ -501,13 +474,11 @@ pub(crate) fn causes<L: Lanes>(
     target: &Langevin<L>,
 ) -> [L::Mask; 6] {
     let body = &state.body;
-    let [_, x, y, _] = body.orientation;
-    let upright = L::splat(1.0) - L::splat(2.0) * x.mul_add(x, y * y);
     [
         L::constant(thresholds.position).less(norm(body.position)),
         L::constant(thresholds.linear_velocity).less(largest(body.velocity)),
         L::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
-        upright.less(L::constant(thresholds.least_upright())),
+        rules::upright(&body.orientation).less(L::constant(thresholds.least_upright())),
         L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]

@@ -6,6 +6,7 @@ use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::upright_at;
 use crate::{RealityConfig, check, course};
 
 /// Configuration of the point-control task.
@@ -111,12 +112,7 @@ pub struct Thresholds {
 impl Thresholds {
     /// The cosine of the tilt below which an episode ends.
     pub(super) fn least_upright(&self) -> f64 {
-        if self.tilt < std::f64::consts::PI {
-            // The cosine, and exactly 0 at a right angle.
-            libm::sin(FRAC_PI_2 - self.tilt)
-        } else {
-            f64::NEG_INFINITY
-        }
+        if self.tilt < std::f64::consts::PI { upright_at(self.tilt) } else { f64::NEG_INFINITY }
     }
 }
 

@@ -8,6 +8,7 @@ use super::craft::Craft;
 use super::vehicles;
 use crate::check::{at_least, at_most, not_negative, positive, share};
 use crate::course;
+use crate::point::control_steps;
 use crate::reality::MAX_DELAY_STEPS;
 use crate::{RealityConfig, SceneConfig, SimConfig};
 
@@ -203,8 +204,7 @@ impl RaptorConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        // A hair below the quotient, so that 5 s / 0.01 s is 500 and not 501.
-        (self.episode_length_s / self.sim.dt - 1e-6).ceil().max(1.0) as u32
+        control_steps(self.episode_length_s, self.sim.dt)
     }
 
     /// What separates flying from simulating, with the delay that has a key of its own.

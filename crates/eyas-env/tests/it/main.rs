@@ -14,6 +14,7 @@ mod downwash;
 mod formation;
 mod formation_twin;
 mod interference;
+mod manager;
 mod multi_agent;
 mod point;
 mod raptor;

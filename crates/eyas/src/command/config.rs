@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use eyas_env::Manager;
 use eyas_learn::distill::DistillConfig;
 use eyas_learn::ppo;
 use eyas_run::Layers;
-use eyas_run::config::{ManualEntry, Setting, closest};
+use eyas_run::config::{ManualEntry, Setting, Value, closest};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -43,14 +44,22 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
     }
     let mut out = std::io::stdout().lock();
     for setting in settings {
-        write!(out, "{}", describe(setting, layers.manual().get(&setting.key)))?;
+        let parameter = parameter_of(&layers, &setting.key);
+        write!(
+            out,
+            "{}",
+            describe(setting, parameter.as_ref().or_else(|| layers.manual().get(&setting.key)))
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn layers_of<T: Flyable>(env: T, algorithm: Option<&str>) -> Result<Layers, Failure> {
     match algorithm.unwrap_or(T::ALGORITHM) {
-        "apg" => keys::<T, T::Gradient>(env),
+        "apg" => {
+            T::Gradient::preset("eyas")?;
+            keys::<T, T::Gradient>(env)
+        }
         "ppo" => keys::<T, ppo::RunnerConfig>(env),
         other => Err(unknown_algorithm(other)),
     }
@@ -74,6 +83,21 @@ fn is_below(key: &str, prefix: &str) -> bool {
     starts(key) || key.split_once('.').is_some_and(|(_, bare)| starts(bare))
 }
 
+/// What the registry says of a key that is a parameter of a term.
+fn parameter_of(layers: &Layers, key: &str) -> Option<ManualEntry> {
+    let (term, name) = key.rsplit_once(".params.")?;
+    let manager = Manager::ALL.into_iter().find(|it| term.starts_with(&format!("env.{}.", it.key())))?;
+    let Some(Value::String(func)) = layers.get(&format!("{term}.func")) else { return None };
+    let parameter = manager.find(&func)?.parameters.iter().find(|it| it.name == name)?;
+    let unit = if parameter.unit == "1" { "" } else { parameter.unit };
+    Some(ManualEntry {
+        meaning: parameter.meaning.into(),
+        unit: unit.into(),
+        range: parameter.kind.to_string(),
+        choices: Vec::new(),
+    })
+}
+
 /// The key with its default, unit and range, and its meaning on a line of its own.
 fn describe(setting: &Setting, entry: Option<&ManualEntry>) -> String {
     let Some(ManualEntry { meaning, unit, range, choices }) = entry else {
@@ -94,10 +118,10 @@ mod tests {
 
     #[test]
     fn every_key_is_documented() {
-        let each = |task: &'static TaskInfo| ["apg", "ppo"].map(|algorithm| (task.id, algorithm));
+        let each = |task: &'static TaskInfo| [None, Some("ppo")].map(|algorithm| (task.id, algorithm));
         for (id, algorithm) in tasks().iter().flat_map(each) {
             let task = AnyTask::find(id).expect("it is registered");
-            let layers = for_task!(task, |base| layers_of(base, Some(algorithm)));
+            let layers = for_task!(task, |base| layers_of(base, algorithm));
             let layers = layers.expect("the defaults are a configuration");
             for Setting { key, .. } in layers.provenance().expect("they hold no interpolation") {
                 let entry = layers.manual().get(&key);
