@@ -84,8 +84,8 @@ impl RealityConfig {
         let effects = [
             ("ground.rotor_radius_m", !self.ground.is_off()),
             ("battery.hover_endurance_s", !self.battery.is_off()),
-            ("rotor_efficiency", self.rotor_efficiency != [1.0; 2]),
-            ("rotor_failure.probability", self.rotor_failure.probability != 0.0),
+            ("rotor_efficiency", self.rotor_efficiency[0] < 1.0),
+            ("rotor_failure.probability", self.rotor_failure.probability > 0.0),
         ];
         effects.into_iter().find(|(_, is_on)| *is_on).map(|(key, _)| key)
     }

@@ -83,7 +83,7 @@ pub(super) struct Rotors {
 
 impl Rotors {
     pub(super) fn new(spread: Span, failure: &RotorFailureConfig, period: f64) -> Option<Self> {
-        let is_off = spread == [1.0; 2] && failure.probability == 0.0;
+        let is_off = spread[0] >= 1.0 && failure.probability <= 0.0;
         (!is_off).then(|| Self {
             spread,
             failure: failure.clone(),
