@@ -115,7 +115,11 @@ fn every_instruction_set_draws_the_normal_numbers_of_single_envs() {
             let draws = dispatch_on(isa, Noise(stream, step));
             for lane in 0..LANES {
                 let single = stream.normals([32 + lane as u32, 3, step, 2]);
-                assert_eq!(draws.map(|it| it[lane].to_bits()), single.map(f32::to_bits), "{isa}, lane {lane}");
+                assert_eq!(
+                    draws.map(|it| it[lane].to_bits()),
+                    single.map(f32::to_bits),
+                    "{isa}, lane {lane}"
+                );
             }
         }
     }
