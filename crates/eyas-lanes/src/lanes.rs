@@ -96,8 +96,7 @@ pub trait Lanes: Real + Sized {
     }
 }
 
-/// The bits of √½. Those of a positive number less these have its exponent, to the nearest power of two on a scale of
-/// ratios, in their upper nine.
+/// The bits of √½: taken from those of `m · 2ᵉ` with `m` in `[√½, √2)`, they leave `e` in the upper nine.
 const ROOT_HALF: i32 = 0x3f35_04f3;
 
 /// Sixteen lanes as an array: the fallback of every target and the reference of the others.

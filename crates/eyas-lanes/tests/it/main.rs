@@ -8,7 +8,7 @@
     reason = "tests say what failed by panicking"
 )]
 
-use eyas_lanes::{Isa, Kernel, LANES, Lanes, dispatch_on};
+use eyas_lanes::{Isa, Kernel, LANES, Lanes, Stream, dispatch_on};
 
 struct Elementary<'a>(&'a [f32; LANES]);
 
@@ -93,6 +93,35 @@ fn elementary_functions_stay_within_their_stated_bounds() {
         .zip(worst.iter().zip([2.5e-7, 4.5e-7, 3e-7, 3e-7, 4e-7, 4e-7, 5e-7, 2e-7]))
     {
         assert!(*worst < bound, "{name}: error {worst:e} above {bound:e}");
+    }
+}
+
+struct Noise(Stream, u32);
+
+impl Kernel for Noise {
+    type Output = [[f32; LANES]; 4];
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Self::Output {
+        self.0.normal_lanes::<L>(32, &[3; LANES], &[self.1; LANES], 2).map(Lanes::to_array)
+    }
+}
+
+#[test]
+fn every_instruction_set_draws_the_normal_numbers_of_single_envs() {
+    let stream = Stream::new(7, "test");
+    for step in 0..500 {
+        for isa in Isa::available() {
+            let draws = dispatch_on(isa, Noise(stream, step));
+            for lane in 0..LANES {
+                let single = stream.normals([32 + lane as u32, 3, step, 2]);
+                assert_eq!(
+                    draws.map(|it| it[lane].to_bits()),
+                    single.map(f32::to_bits),
+                    "{isa}, lane {lane}"
+                );
+            }
+        }
     }
 }
 
