@@ -127,8 +127,9 @@ impl Ledger {
         Step { reward, terminated, truncated }
     }
 
-    /// The episode of a lane so far, of which this is the last state.
-    pub(crate) fn episode(&self, lane: usize, last: &Telemetry) -> Ended {
+    /// The episode of a lane so far, of which these are the last states of its vehicles.
+    pub(crate) fn episode(&self, lane: usize, last: &[Telemetry]) -> Ended {
+        let largest = |of: fn(&Telemetry) -> f32| last.iter().map(of).fold(0.0, f32::max);
         let mut terms = [0.0; MAX_TERMS];
         for (term, sum) in terms.iter_mut().zip(&self.sums) {
             *term = sum[lane];
@@ -139,8 +140,8 @@ impl Ledger {
             episode_return: terms.iter().sum(),
             terms,
             cause: self.cause[lane],
-            final_speed: norm(last.velocity),
-            final_distance: norm(sub(last.position, last.desired_position)),
+            final_speed: largest(|it| norm(it.velocity)),
+            final_distance: largest(|it| norm(sub(it.position, it.desired_position))),
         }
     }
 

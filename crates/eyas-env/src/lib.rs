@@ -6,7 +6,9 @@ mod differentiable;
 mod direct;
 mod episode;
 mod episode_log;
+mod formation;
 mod interference;
+mod multi_agent;
 mod noise;
 mod point;
 mod raptor;
@@ -14,6 +16,7 @@ mod registry;
 mod rows;
 mod spec;
 mod symmetry;
+mod target;
 mod task;
 mod vec_env;
 
@@ -24,7 +27,12 @@ pub use direct::{
 };
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
+pub use formation::{DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape};
 pub use interference::Interference;
+pub use multi_agent::{
+    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent, SingleAgent,
+    SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
+};
 pub use noise::SensorNoise;
 pub use point::{
     PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
@@ -37,7 +45,9 @@ pub use raptor::{
     RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
     fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
 };
-pub use registry::{DIRECT_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks};
+pub use registry::{
+    DIRECT_TASK, FORMATION_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks,
+};
 pub use spec::{Actuation, EnvSpec, Frame, Group, Part, Symmetry, intern};
 pub use task::TaskConfig;
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

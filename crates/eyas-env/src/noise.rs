@@ -49,10 +49,18 @@ impl SensorNoise {
             for part in &spec.parts {
                 let rows = &mut observation[start..start + part.width];
                 match part.name {
-                    "position" | "position_error" | "desired_pos_b" => added(rows, half, position, self.position_m),
-                    "velocity" | "velocity_error" | "root_lin_vel_b" => added(rows, half, velocity, self.velocity_m_s),
-                    "angular_velocity" | "root_ang_vel_b" => added(rows, half, rate, self.angular_velocity_rad_s),
-                    "rotation_matrix" | "projected_gravity_b" => turned(rows, half, attitude, self.attitude_rad),
+                    "position" | "position_error" | "desired_pos_b" => {
+                        added(rows, half, position, self.position_m);
+                    }
+                    "velocity" | "velocity_error" | "root_lin_vel_b" => {
+                        added(rows, half, velocity, self.velocity_m_s);
+                    }
+                    "angular_velocity" | "root_ang_vel_b" => {
+                        added(rows, half, rate, self.angular_velocity_rad_s);
+                    }
+                    "rotation_matrix" | "projected_gravity_b" => {
+                        turned(rows, half, attitude, self.attitude_rad);
+                    }
                     _ => {}
                 }
                 start += part.width;

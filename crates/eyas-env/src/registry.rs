@@ -6,6 +6,8 @@ pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
 pub const DIRECT_TASK: &str = "Isaac-Quadcopter-Direct-v0";
 /// Id of the RAPTOR environment.
 pub const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
+/// Id of the formation task.
+pub const FORMATION_TASK: &str = "Eyas-Quadcopter-Formation-v0";
 
 /// A registered task.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,11 @@ const TASKS: &[TaskInfo] = &[
         id: RAPTOR_TASK,
         aliases: &["raptor"],
         summary: "any quadrotor holds a point or follows a slow reference, by motor set-points",
+    },
+    TaskInfo {
+        id: FORMATION_TASK,
+        aliases: &["formation"],
+        summary: "several vehicles hold a formation around a resting or moving point, by motor set-points",
     },
 ];
 

@@ -7,8 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::registry::{DIRECT_TASK, POINT_TASK, RAPTOR_TASK};
-use crate::{DirectConfig, DirectEnv, EnvSpec, PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
+use crate::multi_agent::multi_agent_to_single_agent;
+use crate::registry::{DIRECT_TASK, FORMATION_TASK, POINT_TASK, RAPTOR_TASK};
+use crate::{
+    DirectConfig, DirectEnv, EnvSpec, FormationConfig, FormationEnv, PointConfig, PointEnv, RaptorConfig,
+    RaptorEnv, VecEnv,
+};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
@@ -126,6 +130,38 @@ impl TaskConfig for RaptorConfig {
 
     fn control_period(&self) -> f64 {
         self.sim.dt
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+}
+
+impl TaskConfig for FormationConfig {
+    const ID: &'static str = FORMATION_TASK;
+    const EVALUATION_STEPS: u32 = 2000;
+
+    /// All vehicles as one agent.
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        let env = FormationEnv::new(self, num_envs, seed);
+        let env = multi_agent_to_single_agent(env, self.state_as_observation);
+        Box::new(env.expect("`validate` asks for a state where it is the observation"))
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.control_period()
     }
 
     fn vehicle(&self) -> &VehicleParameters {

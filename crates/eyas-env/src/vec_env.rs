@@ -60,6 +60,22 @@ pub trait EnvBlock: Send {
     /// State and reference of a lane.
     fn telemetry(&self, lane: usize) -> Telemetry;
 
+    /// Vehicles of each env.
+    fn num_vehicles(&self) -> usize {
+        1
+    }
+
+    /// State and reference of a vehicle of a lane; [`telemetry`](Self::telemetry) is that of the first.
+    fn vehicle_telemetry(&self, lane: usize, _vehicle: usize) -> Telemetry {
+        self.telemetry(lane)
+    }
+
+    /// Bit `i` set: the flight of a vehicle of env `i` has ended, though the episode may go on without it. That of an
+    /// only vehicle ends with the episode.
+    fn fallen(&self, _vehicle: usize) -> u32 {
+        0
+    }
+
     /// Bit `i` set: env `i` has ended and waits for a reset.
     fn ended(&self) -> u32;
 

@@ -22,7 +22,7 @@ pub struct Outcome {
     pub episode_return: f32,
     /// Control steps flown.
     pub length: u32,
-    /// Whether the episode ended before the time.
+    /// Whether the flight of a vehicle ended before the time.
     pub crashed: bool,
     /// Whether its target moves.
     pub is_moving_target: bool,
@@ -30,10 +30,20 @@ pub struct Outcome {
     pub squared_error_sum: f64,
     /// Sum of the position errors after them, world frame, m.
     pub error_sum: [f64; 3],
-    /// Steps in that sum.
+    /// Steps in that sum, of each vehicle.
     pub settled_steps: u32,
     /// Sum of squared differences to the teacher's action, over all motors and steps.
     pub squared_action_error_sum: f64,
+}
+
+impl Outcome {
+    fn add_error(&mut self, error: [f64; 3]) {
+        for (sum, value) in self.error_sum.iter_mut().zip(error) {
+            *sum += value;
+        }
+        self.squared_error_sum += error.iter().map(|value| value.powi(2)).sum::<f64>();
+        self.settled_steps += 1;
+    }
 }
 
 /// All episodes of an evaluation, in the order of their envs.
@@ -41,8 +51,8 @@ pub struct Outcome {
 pub struct Evaluation {
     /// One for each env.
     pub outcomes: Vec<Outcome>,
-    /// Whether a teacher was asked for its actions.
-    pub is_labelled: bool,
+    /// Numbers of each action that a teacher was asked for; 0 if none was.
+    pub num_labels: usize,
 }
 
 /// Mean, spread and confidence of the returns, and how well the target was held.
@@ -115,7 +125,7 @@ pub fn evaluate_watched<N: Default + Send>(
 ) -> (Evaluation, Vec<N>) {
     let num_envs = env.num_envs();
     let observations = env.spec().num_observations();
-    let features = env.spec().features_of("position_error");
+    let position_error = env.spec().features_of("position_error");
     let mut memories: Vec<(Memory, N)> = Vec::new();
     memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
     each_block(env, &mut memories, |block, used, (memory, notes)| {
@@ -141,10 +151,16 @@ pub fn evaluate_watched<N: Default + Send>(
                 labeller.inference.act(features, labeller_state, labeller_scratch, label);
             }
             if step >= SETTLE_STEPS.min(steps / 2) {
-                memory.record_errors(live, features.as_ref(), block);
+                match &position_error {
+                    Some(features) => memory.record_observed_errors(live, features),
+                    None => memory.record_errors(live, block),
+                }
             }
             let outcome = block.step(&memory.action);
             memory.record(live, &outcome.reward, outcome.terminated);
+            for vehicle in 0..block.num_vehicles() {
+                memory.record_vehicle(live, block.fallen(vehicle));
+            }
             watch(&Moment { block, step, live, recurrent: &memory.state }, notes);
         }
         for lane in 0..BLOCK {
@@ -153,30 +169,11 @@ pub fn evaluate_watched<N: Default + Send>(
     });
     let (memories, notes): (Vec<Memory>, Vec<N>) = memories.into_iter().unzip();
     let outcomes = memories.iter().flat_map(|memory| memory.outcomes).take(num_envs).collect();
-    (Evaluation { outcomes, is_labelled: labeller.is_some() }, notes)
+    let num_labels = labeller.map_or(0, |it| it.inference.num_actions());
+    (Evaluation { outcomes, num_labels }, notes)
 }
 
 impl Memory {
-    /// Adds up the position errors of the lanes that are live: those observed, if there are such features, else those
-    /// of the vehicles themselves.
-    fn record_errors(&mut self, live: u32, features: Option<&Range<usize>>, block: &dyn EnvBlock) {
-        for lane in lanes_of(live) {
-            let error = if let Some(features) = features {
-                [0, 1, 2].map(|axis| self.observation[features.start + axis][lane])
-            } else {
-                let it = block.telemetry(lane);
-                [0, 1, 2].map(|axis| it.position[axis] - it.desired_position[axis])
-            };
-            let error = error.map(f64::from);
-            let outcome = &mut self.outcomes[lane];
-            for (sum, error) in outcome.error_sum.iter_mut().zip(error) {
-                *sum += error;
-            }
-            outcome.squared_error_sum += error.iter().map(|it| it.powi(2)).sum::<f64>();
-            outcome.settled_steps += 1;
-        }
-    }
-
     /// Counts a step of the lanes that were live.
     fn record(&mut self, live: u32, reward: &Row, terminated: u32) {
         for lane in lanes_of(live) {
@@ -189,13 +186,39 @@ impl Memory {
             }
         }
     }
+
+    /// The lanes that were live in which a vehicle's flight has ended count as crashed.
+    fn record_vehicle(&mut self, live: u32, fallen: u32) {
+        for lane in lanes_of(live & fallen) {
+            self.outcomes[lane].crashed = true;
+        }
+    }
+
+    /// Counts the position error that was observed.
+    fn record_observed_errors(&mut self, live: u32, features: &Range<usize>) {
+        for lane in lanes_of(live) {
+            let error = [0, 1, 2].map(|axis| f64::from(self.observation[features.start + axis][lane]));
+            self.outcomes[lane].add_error(error);
+        }
+    }
+
+    /// Counts how far each vehicle that flies is from where it should be, where nobody observes that.
+    fn record_errors(&mut self, live: u32, block: &dyn EnvBlock) {
+        for vehicle in 0..block.num_vehicles() {
+            for lane in lanes_of(live & !block.fallen(vehicle)) {
+                let it = block.vehicle_telemetry(lane, vehicle);
+                let error = [0, 1, 2].map(|axis| f64::from(it.position[axis] - it.desired_position[axis]));
+                self.outcomes[lane].add_error(error);
+            }
+        }
+    }
 }
 
 impl Evaluation {
     /// Episodes that no teacher was asked about.
     #[must_use]
     pub fn unlabelled(outcomes: Vec<Outcome>) -> Self {
-        Self { outcomes, is_labelled: false }
+        Self { outcomes, num_labels: 0 }
     }
 
     /// Statistics of the episodes that `keep` holds for.
@@ -226,8 +249,8 @@ impl Evaluation {
             ci95_crash_rate: wilson95(crash_rate, count),
             position_rmse,
             ci95_position_rmse: 0.5 * ci95_mean_square / position_rmse,
-            action_rmse: if self.is_labelled {
-                (mean_of(&|it| it.squared_action_error_sum) / (4.0 * mean_length)).sqrt()
+            action_rmse: if self.num_labels > 0 {
+                (mean_of(&|it| it.squared_action_error_sum) / (self.num_labels as f64 * mean_length)).sqrt()
             } else {
                 f64::NAN
             },

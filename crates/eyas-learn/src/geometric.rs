@@ -76,9 +76,8 @@ impl GeometricPilot {
             .map(|vehicle| GeometricController::new(vehicle, period))
             .collect::<Result<Vec<_>, _>>()?;
         assert!(!controllers.is_empty(), "a vehicle to fly");
-        let features = |part: &'static str| {
-            spec.features_of(part).ok_or(Unguidable::Unseen { task: spec.task, part })
-        };
+        let features =
+            |part: &'static str| spec.features_of(part).ok_or(Unguidable::Unseen { task: spec.task, part });
         let errors = |name: &'static str| -> Result<Errors, Unguidable> {
             let is_in_body = spec.parts.iter().any(|part| part.name == name && part.frame == Frame::Body);
             Ok(Errors { features: features(name)?, is_in_body })

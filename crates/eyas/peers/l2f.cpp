@@ -5,7 +5,9 @@
 //     g++ -O3 -march=native -ffast-math -std=c++17 -I RL_TOOLS/include crates/eyas/peers/l2f.cpp -o l2f
 //
 // RLtools' own loops for matrices are slow: add `-DRL_TOOLS_BACKEND_ENABLE_OPENBLAS` and, at the end, `-lopenblas`
-// wherever OpenBLAS is installed, to see `gru_rollout` at twice and `gru_update` at four times the rate.
+// wherever OpenBLAS is installed, to see `gru_rollout` at twice and `gru_update` at four times the rate. With MKL
+// (`pip install mkl-static mkl-include`) it is `-DRL_TOOLS_BACKEND_ENABLE_MKL` and `-Wl,--start-group libmkl_intel_lp64.a
+// libmkl_sequential.a libmkl_core.a -Wl,--end-group -lpthread -lm -ldl`.
 //
 // The program prints one line of JSON, {"peer": ..., "works": [...]}; then, for each line `NAME SECONDS` on standard
 // input, it runs that work for about SECONDS and prints {"units": ..., "seconds": ...} or {"error": ...}.
@@ -236,17 +238,17 @@ Piece gru_rollout() {
     };
 }
 
-// Gradient step of the student on 64 sequences of 500 steps, mean squared error and Adam; unit: a sequence.
-Piece gru_update() {
-    using Policy = Student<rlt::nn::capability::Gradient<rlt::nn::parameters::Adam>, SEQUENCES>;
+// Gradient step of a network on random examples, mean squared error and Adam; `units` is what it counts as.
+template <typename Policy, Index STEPS, Index ROWS, Index INPUTS>
+Piece update(Index units) {
     struct Training {
         Device device;
         Rng rng;
         Policy policy;
-        Policy::Buffer<> buffer;
+        typename Policy::template Buffer<> buffer;
         rlt::nn::optimizers::Adam<rlt::nn::optimizers::adam::Specification<Real, Index>> adam;
-        Tensor<EPISODE_STEPS, SEQUENCES, OBSERVATIONS> observations;
-        Tensor<EPISODE_STEPS, SEQUENCES, ACTIONS> labels, gradient;
+        Tensor<STEPS, ROWS, INPUTS> observations;
+        Tensor<STEPS, ROWS, ACTIONS> labels, gradient;
     };
     auto t = std::make_shared<Training>();
     rlt::init(t->device);
@@ -262,7 +264,7 @@ Piece gru_update() {
     rlt::reset_optimizer_state(t->device, t->adam, t->policy);
     rlt::randn(t->device, t->observations, t->rng);
     rlt::randn(t->device, t->labels, t->rng);
-    return [t] {
+    return [t, units] {
         rlt::forward(t->device, t->policy, t->observations, t->buffer, t->rng);
         auto output = rlt::matrix_view(t->device, rlt::output(t->device, t->policy));
         auto labels = rlt::matrix_view(t->device, t->labels);
@@ -271,8 +273,25 @@ Piece gru_update() {
         rlt::zero_gradient(t->device, t->policy);
         rlt::backward(t->device, t->policy, t->observations, t->gradient, t->buffer);
         rlt::step(t->device, t->adam, t->policy);
-        return SEQUENCES;
+        return units;
     };
+}
+
+// The student on 64 sequences of 500 steps; unit: a sequence.
+Piece gru_update() {
+    using Policy = Student<rlt::nn::capability::Gradient<rlt::nn::parameters::Adam>, SEQUENCES>;
+    return update<Policy, EPISODE_STEPS, SEQUENCES, OBSERVATIONS>(SEQUENCES);
+}
+
+// 26-256-256-256-4 with ReLU on batches of 256; unit: a sample.
+Piece mlp_update() {
+    constexpr Index WIDTH = 256, BATCH = 256, INPUTS = 26;
+    using Hidden = Dense<WIDTH, rlt::nn::activation_functions::RELU>;
+    using Output = Module<Dense<ACTIONS, rlt::nn::activation_functions::IDENTITY>>;
+    using Chain = Module<Hidden, Module<Hidden, Module<Hidden, Output>>>;
+    using Policy = rlt::nn_models::sequential::Build<rlt::nn::capability::Gradient<rlt::nn::parameters::Adam>, Chain,
+                                                     rlt::tensor::Shape<Index, 1, BATCH, INPUTS>>;
+    return update<Policy, 1, BATCH, INPUTS>(BATCH);
 }
 
 // Runs whole pieces until `seconds` are over and returns the answer to the line.
@@ -293,11 +312,19 @@ int main() {
     openblas_set_num_threads(1);
     setenv("OPENBLAS_NUM_THREADS", "1", 1); // too late for OpenBLAS; RLtools warns without it
     const std::string matrices = "OpenBLAS";
+#elif defined(RL_TOOLS_BACKEND_ENABLE_MKL)
+    mkl_set_num_threads(1);
+    setenv("MKL_NUM_THREADS", "1", 1); // RLtools warns without it
+    const std::string matrices = "MKL";
 #else
     const std::string matrices = "no BLAS";
 #endif
     const std::map<std::string, Piece (*)()> works = {
-        {"dynamics", dynamics}, {"env_step", env_step}, {"gru_rollout", gru_rollout}, {"gru_update", gru_update}};
+        {"dynamics", dynamics},
+        {"env_step", env_step},
+        {"gru_rollout", gru_rollout},
+        {"gru_update", gru_update},
+        {"mlp_update", mlp_update}};
     std::string names;
     for (const auto& [name, make] : works) names += (names.empty() ? "\"" : ", \"") + name + "\"";
     std::cout << "{\"peer\": \"RLtools l2f, " << matrices << "\", \"works\": [" << names << "]}" << std::endl;

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use eyas_env::{DIRECT_TASK, DirectConfig, PointConfig, RAPTOR_TASK, RaptorConfig, find_task};
+use eyas_env::{
+    DIRECT_TASK, DirectConfig, FORMATION_TASK, FormationConfig, PointConfig, RAPTOR_TASK, RaptorConfig,
+    find_task,
+};
 use eyas_run::ConfigError;
 
 use crate::failure::Failure;
@@ -13,6 +16,7 @@ pub(crate) enum AnyTask {
     Point(PointConfig),
     Direct(DirectConfig),
     Raptor(RaptorConfig),
+    Formation(FormationConfig),
 }
 
 impl AnyTask {
@@ -21,6 +25,7 @@ impl AnyTask {
         Ok(match find_task(id)?.id {
             DIRECT_TASK => Self::Direct(DirectConfig::default()),
             RAPTOR_TASK => Self::Raptor(RaptorConfig::default()),
+            FORMATION_TASK => Self::Formation(FormationConfig::default()),
             _ => Self::Point(PointConfig::default()),
         })
     }
@@ -32,7 +37,11 @@ impl AnyTask {
             Ok(point) => return Ok(Self::Point(point)),
             Err(error) => error,
         };
-        own(run).map(Self::Direct).or_else(|_| own(run).map(Self::Raptor)).map_err(|_| unreadable)
+        own(run)
+            .map(Self::Direct)
+            .or_else(|_| own(run).map(Self::Raptor))
+            .or_else(|_| own(run).map(Self::Formation))
+            .map_err(|_| unreadable)
     }
 }
 
@@ -44,6 +53,7 @@ macro_rules! for_task {
             $crate::any_task::AnyTask::Point($base) => $then,
             $crate::any_task::AnyTask::Direct($base) => $then,
             $crate::any_task::AnyTask::Raptor($base) => $then,
+            $crate::any_task::AnyTask::Formation($base) => $then,
         }
     };
 }

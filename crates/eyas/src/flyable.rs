@@ -3,12 +3,13 @@
 use std::f64::consts::PI;
 
 use eyas_env::{
-    Craft, DirectConfig, GoalConfig, Observation, PointConfig, Protocol, RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
+    Craft, DirectConfig, FormationConfig, GoalConfig, Observation, PointConfig, Protocol, RaptorConfig,
+    RaptorEnv, TaskConfig, VecEnv, find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
 
-use crate::learner::{ApgConfig, Recipe};
+use crate::learner::{ApgConfig, NoGradient, Recipe};
 use crate::trajectory::{COURSES, Settings};
 
 /// A limit of the position along courses, m.
@@ -45,8 +46,11 @@ pub(crate) trait Flyable: TaskConfig {
     /// Settings that let every reference fly a kind of course.
     fn along(kind: &'static str) -> Settings;
 
-    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early.
-    fn torture() -> Settings;
+    /// Settings of the suite `torture`, whose flights none of the task's own limits is to end early; none: several
+    /// vehicles fly in an env, and the suite judges one.
+    fn torture() -> Option<Settings> {
+        None
+    }
 
     /// The parameters of its courses.
     fn course(&self) -> &CourseConfig;
@@ -111,7 +115,7 @@ impl Flyable for PointConfig {
         settings
     }
 
-    fn torture() -> Settings {
+    fn torture() -> Option<Settings> {
         let mut settings = smooth_begin();
         settings.extend([
             ("env.train_or_play", false.into()),
@@ -121,7 +125,7 @@ impl Flyable for PointConfig {
             ("env.thresholds.angular_velocity", FAST_RAD_S.into()),
             ("env.thresholds.tilt", PI.into()),
         ]);
-        settings
+        Some(settings)
     }
 
     fn course(&self) -> &CourseConfig {
@@ -167,8 +171,8 @@ impl Flyable for DirectConfig {
         settings
     }
 
-    fn torture() -> Settings {
-        heights()
+    fn torture() -> Option<Settings> {
+        Some(heights())
     }
 
     fn course(&self) -> &CourseConfig {
@@ -249,13 +253,13 @@ impl Flyable for RaptorConfig {
         ]
     }
 
-    fn torture() -> Settings {
-        vec![
+    fn torture() -> Option<Settings> {
+        Some(vec![
             ("env.init.guidance", 1.0.into()),
             ("env.termination.position_threshold", FAR_M.into()),
             ("env.termination.linear_velocity_threshold", FAST_M_S.into()),
             ("env.termination.angular_velocity_threshold", FAST_RAD_S.into()),
-        ]
+        ])
     }
 
     fn course(&self) -> &CourseConfig {
@@ -280,5 +284,41 @@ impl Flyable for RaptorConfig {
 
     fn play() -> Settings {
         vec![("env.init.guidance", 1.0.into()), ("env.episode_length_s", 1e6.into())]
+    }
+}
+
+impl Flyable for FormationConfig {
+    type Gradient = NoGradient;
+
+    const ALGORITHM: &'static str = "ppo";
+    const PPO_PRESET: &'static str = include_str!("../presets/formation_ppo.yaml");
+    const TAKES_VEHICLES: bool = false;
+    const EXPERIMENT: &'static str = "formation";
+    const DISTILLATION_STEPS: u32 = 500;
+
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        let original = |share: f64| vec![("env.prob_null_trajectory", Value::from(share))];
+        [("hover", original(1.0))]
+            .into_iter()
+            .chain(COURSES.map(|kind| (kind, Self::along(kind))))
+            .chain([("langevin", original(0.0))])
+            .collect()
+    }
+
+    fn along(kind: &'static str) -> Settings {
+        vec![("env.course.kind", kind.into()), ("env.prob_null_trajectory", 0.0.into())]
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let prob_null_trajectory = f64::from(u8::from(course.is_none()));
+        Self { course: course.unwrap_or_default(), prob_null_trajectory, ..self.clone() }
+    }
+
+    fn play() -> Settings {
+        vec![("env.prob_perfect_start", 1.0.into()), ("env.episode_length_s", 1e6.into())]
     }
 }

@@ -111,7 +111,6 @@ impl<T: Flyable + DifferentiableTask> Recipe<T> for ApgConfig<T> {
 
 /// In place of [`ApgConfig`] for tasks that have no gradient: no training starts from it.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "every task of this version has a gradient")]
 pub(crate) struct NoGradient {}
 
 impl<T: Flyable> Recipe<T> for NoGradient {
@@ -136,7 +135,6 @@ impl<T: Flyable> Recipe<T> for NoGradient {
     }
 }
 
-#[expect(dead_code, reason = "every task of this version has a gradient")]
 fn no_gradient<T: Flyable>() -> Failure {
     Failure::new(format!("`--algorithm apg`: task `{}` has no gradient", T::ID))
         .hint("train it with `--algorithm ppo`")

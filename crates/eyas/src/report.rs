@@ -31,7 +31,7 @@ pub(crate) fn comparison(rows: &[(&str, &Evaluation)]) -> String {
             }
         }
     }
-    if rows.iter().any(|(_, evaluation)| !evaluation.is_labelled) {
+    if rows.iter().any(|(_, evaluation)| evaluation.num_labels == 0) {
         reasons += "action –: no teacher to compare with\n";
     }
     text + &reasons
@@ -95,8 +95,7 @@ mod tests {
 
     #[test]
     fn a_missing_number_is_a_dash_with_its_reason() {
-        let mut evaluation =
-            Evaluation { outcomes: vec![eyas_learn::Outcome::default()], is_labelled: false };
+        let mut evaluation = Evaluation { outcomes: vec![eyas_learn::Outcome::default()], num_labels: 0 };
         evaluation.outcomes[0].length = 20;
         let table = comparison(&[("policy", &evaluation)]);
         assert!(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, uniforms};
 use eyas_sim::{
-    Body, Course, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world, dot, matrix_from_quaternion,
-    norm, step_held, sub,
+    Body, Course, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world, dot,
+    matrix_from_quaternion, norm, step_held, sub,
 };
 
 use super::config::DirectConfig;
@@ -152,7 +152,7 @@ impl EnvBlock for DirectBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, &self.telemetry(lane))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
@@ -314,11 +314,11 @@ impl DirectBlock {
         let zero = L::splat(0.0);
         let low = body.position[2].less(L::constant(config.height.minimum - spawn));
         let high = L::constant(config.height.maximum - spawn).less(body.position[2]);
-        let died = (L::bits(low) | L::bits(high) | not_finite(&State { body, rotor_speed: [zero; 4] })) & live;
+        let died =
+            (L::bits(low) | L::bits(high) | not_finite(&State { body, rotor_speed: [zero; 4] })) & live;
         outcome.died |= died << (half * LANES);
         let distance = norm(sub(load_vector(&self.goal, half), body.position));
-        let nearness =
-            L::splat(1.0) - (distance * L::constant(1.0 / config.distance_to_goal_std)).tanh();
+        let nearness = L::splat(1.0) - (distance * L::constant(1.0 / config.distance_to_goal_std)).tanh();
         let per_step = |scale: f64| L::constant(scale * config.control_period());
         let terms = [
             per_step(config.lin_vel_reward_scale) * dot(body.velocity, body.velocity),

@@ -4,7 +4,7 @@ use eyas_sim::{CourseConfig, Vector, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::point::{crazyflie, steps_in};
+use crate::point::{control_steps, crazyflie};
 use crate::{SceneConfig, SimConfig, check, course};
 
 /// Configuration of the task of flying to a goal by thrust and moments.
@@ -195,7 +195,7 @@ impl DirectConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        steps_in(self.episode_length_s, self.control_period())
+        control_steps(self.episode_length_s, self.control_period())
     }
 
     /// Thrust of action 1, N.

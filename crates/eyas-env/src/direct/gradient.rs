@@ -12,9 +12,7 @@ use super::config::DirectConfig;
 use super::env::blocks;
 use crate::differentiable::{check_surrogate, rounded_distance};
 use crate::rows::{load_body, load_vector};
-use crate::{
-    Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate,
-};
+use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate};
 
 /// Settings of the smooth cost of Isaac Lab's quadcopter task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -197,7 +195,8 @@ impl PullBackStep<'_> {
         let (distance, direction) = rounded_distance(1.0, surrogate.position_rounding_m, error);
         let inverse = L::constant(1.0 / config.distance_to_goal_std);
         let farness = (distance * inverse).tanh();
-        let (near, far) = (-cost_of(config.distance_to_goal_reward_scale), L::constant(surrogate.distance_weight));
+        let (near, far) =
+            (-cost_of(config.distance_to_goal_reward_scale), L::constant(surrogate.distance_weight));
         cost = near.mul_add(farness, far.mul_add(distance, cost));
         let slope = (near * inverse).mul_add((-farness).mul_add(farness, one), far);
         derivative.position = add(derivative.position, scale(slope, direction));
@@ -314,8 +313,10 @@ mod tests {
         let surrogate = DirectSurrogate::default();
         let action: [f64; 4] = std::array::from_fn(|index| inputs[13 + index]);
         let [lift, x, y, z] = action.map(|it| it.clamp(-1.0, 1.0));
-        let wrench =
-            ([0.0, 0.0, 0.5 * config.full_thrust() * (lift + 1.0)], [x, y, z].map(|it| config.moment_scale * it));
+        let wrench = (
+            [0.0, 0.0, 0.5 * config.full_thrust() * (lift + 1.0)],
+            [x, y, z].map(|it| config.moment_scale * it),
+        );
         let vehicle = Vehicle::new(config.vehicle()).to_lanes::<f64, true>();
         let after = step_held(&vehicle, &body(inputs), wrench, &Disturbance::none(), 0.02, 2);
         let distance = (square(sub(after.position, goal)) + 1e-4).sqrt() - 1e-2;
@@ -399,11 +400,18 @@ mod tests {
             let found = f64::from(cost[lane]);
             assert!((found - expected).abs() < 1e-4 * expected.max(1.0), "lane {lane}: {found}, {expected}");
             let expected = differences(&inputs, |it| value(&config, goal, it, &later));
-            let found: Vec<f32> =
-                derivative.state.fields()[..13].iter().copied().chain(&of_action).map(|row| row[lane]).collect();
+            let found: Vec<f32> = derivative.state.fields()[..13]
+                .iter()
+                .copied()
+                .chain(&of_action)
+                .map(|row| row[lane])
+                .collect();
             agree(lane, &found, &expected);
         }
-        assert!(outside > 10 && limited > 5, "{outside} actions out of range, {limited} at the limits of height");
+        assert!(
+            outside > 10 && limited > 5,
+            "{outside} actions out of range, {limited} at the limits of height"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use eyas_sim::{
     matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
 };
 
-use super::config::PointConfig;
+use super::config::{PointConfig, Thresholds};
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
 use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite, put};
@@ -160,7 +160,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, &self.telemetry(lane))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
@@ -271,7 +271,11 @@ impl PointBlock {
 
 /// Uniform in a ball: a normal direction and the cube root of a uniform radius.
 #[inline(always)]
-fn in_ball<L: Lanes>(direction: &eyas_lanes::Draws, radius: &[u32; LANES], limit: f64) -> Vector<L> {
+pub(crate) fn in_ball<L: Lanes>(
+    direction: &eyas_lanes::Draws,
+    radius: &[u32; LANES],
+    limit: f64,
+) -> Vector<L> {
     let [x, y, z, _] = normals::<L>(direction);
     let cube_root = ((uniforms::<L>(radius) + L::splat(1e-9)).ln() * L::splat(1.0 / 3.0)).exp();
     let length = norm([x, y, z]).max(L::splat(1e-9));
@@ -380,7 +384,7 @@ impl PointBlock {
         }
         self.state.store_where(half, mask, &state);
 
-        let causes = causes::<L>(config, &state, &target);
+        let causes = causes::<L>(&config.thresholds, &state, &target);
         let mut unstable = 0;
         for (index, cause) in causes.into_iter().enumerate() {
             let lanes = L::bits(cause) & live;
@@ -429,8 +433,11 @@ impl PointBlock {
 
 /// The conditions of [`FOUNDATION_TERMINATIONS`].
 #[inline(always)]
-fn causes<L: Lanes>(config: &PointConfig, state: &State<L>, target: &Langevin<L>) -> [L::Mask; 6] {
-    let thresholds = &config.thresholds;
+pub(crate) fn causes<L: Lanes>(
+    thresholds: &Thresholds,
+    state: &State<L>,
+    target: &Langevin<L>,
+) -> [L::Mask; 6] {
     let body = &state.body;
     let [_, x, y, _] = body.orientation;
     let upright = L::splat(1.0) - L::splat(2.0) * x.mul_add(x, y * y);

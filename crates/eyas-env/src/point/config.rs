@@ -195,6 +195,12 @@ impl Default for PointConfig {
     }
 }
 
+/// Control steps in an episode, rounded up.
+pub(crate) fn control_steps(episode_length_s: f64, control_period: f64) -> u32 {
+    // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
+    (episode_length_s / control_period - 1e-6).ceil().max(1.0) as u32
+}
+
 /// Distance from the centre to each motor axis, m.
 const ARM_LENGTH_M: f64 = 0.04384;
 /// Revolutions a minute in rad/s.
@@ -228,12 +234,6 @@ pub(crate) fn crazyflie() -> VehicleParameters {
     }
 }
 
-/// Control steps of a period in an episode, rounded up, as Isaac Lab counts them.
-pub(crate) fn steps_in(episode_length_s: f64, period: f64) -> u32 {
-    // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
-    (episode_length_s / period - 1e-6).ceil().max(1.0) as u32
-}
-
 impl PointConfig {
     /// Control period, s.
     #[must_use]
@@ -250,7 +250,7 @@ impl PointConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        steps_in(self.episode_length_s, self.control_period())
+        control_steps(self.episode_length_s, self.control_period())
     }
 
     /// Checks ranges; the message names key, value and range.

@@ -6,7 +6,8 @@ mod env;
 mod gradient;
 
 pub use block::PointBlock;
-pub(crate) use config::{crazyflie, steps_in};
+pub(crate) use block::{causes, in_ball};
 pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
+pub(crate) use config::{control_steps, crazyflie};
 pub use env::PointEnv;
 pub use gradient::{PointRecord, PointSurrogate};

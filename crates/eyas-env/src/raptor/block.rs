@@ -254,7 +254,7 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, &self.telemetry(lane))
+        self.ledger.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {

@@ -254,7 +254,10 @@ fn a_goal_on_a_course_starts_at_the_spawn_point_and_is_where_the_course_is() {
     }
     let (it, path) = (block.telemetry(0), eyas_sim::Course::new(&course).unwrap().unwrap());
     let (position, velocity) = path.at(2.0);
-    assert_eq!((it.desired_position, it.desired_velocity), (position.map(|x| x as f32), velocity.map(|x| x as f32)));
+    assert_eq!(
+        (it.desired_position, it.desired_velocity),
+        (position.map(|x| x as f32), velocity.map(|x| x as f32))
+    );
     assert!(it.is_moving_target && it.desired_position != [0.0; 3]);
 }
 

@@ -10,7 +10,11 @@
 )]
 
 mod direct;
+mod downwash;
+mod formation;
+mod formation_twin;
 mod interference;
+mod multi_agent;
 mod point;
 mod raptor;
 mod replay;

@@ -254,9 +254,13 @@ impl Labels<'_> {
     fn finish(&self, first_env: u32, step: u32, label: &mut [Row]) {
         if let Some(std) = &self.teacher.label_std {
             for lane in 0..BLOCK {
-                let noise = self.noise.normals([first_env + lane as u32, self.flight, step, 0]);
-                for (motor, row) in label.iter_mut().enumerate() {
-                    row[lane] += std[motor] * noise[motor];
+                let env = first_env + lane as u32;
+                for (draw, (rows, std)) in label.chunks_mut(4).zip(std.chunks(4)).enumerate() {
+                    // A vehicle's four motors for each draw; step and draw share a counter.
+                    let noise = self.noise.normals([env, self.flight, step, draw as u32]);
+                    for ((row, std), noise) in rows.iter_mut().zip(std).zip(noise) {
+                        row[lane] += std * noise;
+                    }
                 }
             }
         }

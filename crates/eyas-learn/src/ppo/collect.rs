@@ -329,7 +329,7 @@ impl Kernel for Explore<'_> {
 pub(super) const HALF_LN_TAU: f32 = 0.918_938_5;
 
 /// Most actions that the kernels keep numbers for.
-pub(super) const MAX_ACTIONS: usize = 16;
+pub(super) const MAX_ACTIONS: usize = 32;
 
 /// Logarithm of a normal distribution's density at its mean.
 #[inline(always)]

@@ -94,6 +94,10 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
 impl<T: Flyable> Suite<T> {
     /// None where the configuration was only to be shown.
     fn new(base: T, arguments: &Eval) -> Result<Option<Self>, Failure> {
+        let settings = T::torture().ok_or_else(|| {
+            Failure::new(format!("`--suite torture`: task `{}` flies several vehicles together", T::ID))
+                .hint(format!("fly the suite in a task of one vehicle, such as `{}`", eyas_env::RAPTOR_TASK))
+        })?;
         let flights = arguments.episodes.unwrap_or(FLIGHTS);
         if flights == 0 {
             return Err(Failure::new("`--episodes` must be at least 1"));
@@ -103,7 +107,7 @@ impl<T: Flyable> Suite<T> {
             agent: AgentConfig::default(),
             torture: TortureConfig::default(),
         })?;
-        for (key, value) in T::torture() {
+        for (key, value) in settings {
             layers.set(key, value, Origin::Preset("torture".into()))?;
         }
         layer::<T>(&mut layers, &arguments.flight)?;
