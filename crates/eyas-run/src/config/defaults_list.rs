@@ -264,7 +264,8 @@ impl Composer<'_> {
         for item in items.iter().filter(|item| item.is_override) {
             let What::Group(group, names) = &item.what else { continue };
             if self.is_interpolated {
-                let message = "`override` in a file that an interpolation names: what it would override is chosen";
+                let message =
+                    "`override` in a file that an interpolation names: what it would override is chosen";
                 return Err(failure(message, &item.origin));
             }
             let key = key_of(item, group, parent);

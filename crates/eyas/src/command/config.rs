@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use eyas_learn::distill::DistillConfig;
 use eyas_learn::ppo;
-use eyas_run::Layers;
 use eyas_run::config::{ManualEntry, Setting, closest};
+use eyas_run::{Layers, Value};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Keys<T, A> {
 }
 
 pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
-    let ConfigCommand::List { prefix, task, algorithm } = &arguments.command;
+    let ConfigCommand::List { prefix, task, algorithm, json } = &arguments.command;
     let layers = for_task!(AnyTask::find(task)?, |base| layers_of(base, algorithm.as_deref())?);
     let all = layers.provenance()?;
     let settings: Vec<&Setting> = all.iter().filter(|it| is_below(&it.key, prefix)).collect();
@@ -42,6 +42,12 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("no key begins with `{prefix}`")).hint(hint));
     }
     let mut out = std::io::stdout().lock();
+    if *json {
+        let list: Vec<Described> =
+            settings.iter().map(|it| Described::new(it, layers.manual().get(&it.key))).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&list).map_err(Failure::new)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     for setting in settings {
         write!(out, "{}", describe(setting, layers.manual().get(&setting.key)))?;
     }
@@ -72,6 +78,31 @@ fn is_below(key: &str, prefix: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
     };
     starts(key) || key.split_once('.').is_some_and(|(_, bare)| starts(bare))
+}
+
+/// A key for programs; texts are empty where there is nothing to say.
+#[derive(Serialize)]
+struct Described<'a> {
+    key: &'a str,
+    default: &'a Value,
+    unit: &'a str,
+    range: &'a str,
+    choices: &'a [String],
+    meaning: &'a str,
+}
+
+impl<'a> Described<'a> {
+    fn new(setting: &'a Setting, entry: Option<&'a ManualEntry>) -> Self {
+        let text = |of: fn(&ManualEntry) -> &String| entry.map_or("", |it| of(it).as_str());
+        Self {
+            key: &setting.key,
+            default: &setting.value,
+            unit: text(|it| &it.unit),
+            range: text(|it| &it.range),
+            choices: entry.map_or(&[], |it| it.choices.as_slice()),
+            meaning: text(|it| &it.meaning),
+        }
+    }
 }
 
 /// The key with its default, unit and range, and its meaning on a line of its own.
