@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use eyas_env::{PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
+use eyas_env::{ManagerConfig, ManagerEnv, PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
 use eyas_lanes::Row;
 
 fn main() {
@@ -14,6 +14,13 @@ fn main() {
 fn point(bencher: Bencher, num_envs: usize) {
     let action = [0.1, -0.2, 0.15, -0.1].map(|command| Row::splat(command - 0.3));
     fly(bencher, PointEnv::new(&PointConfig::default(), num_envs, 1), &action);
+}
+
+/// The point task made of terms: what a user's own file costs beside the task that is written out.
+#[divan::bench(args = [32, 512, 4096])]
+fn manager(bencher: Bencher, num_envs: usize) {
+    let action = [0.1, -0.2, 0.15, -0.1].map(|command| Row::splat(command - 0.3));
+    fly(bencher, ManagerEnv::new(&ManagerConfig::shipped(), num_envs, 1), &action);
 }
 
 /// The throttle that carries the weight, so that episodes are as long as those of a poor policy: resets are

@@ -27,6 +27,22 @@ pub(crate) fn share(values: &[(&str, f64)]) -> Result<(), String> {
     values.iter().try_for_each(|(name, value)| check(name, *value, holds(*value), "a share in [0, 1]"))
 }
 
+/// The least and the largest of numbers, all of them at least `least` and at most `most`.
+pub(crate) fn spans(values: &[(&str, [f64; 2])], least: f64, most: f64) -> Result<(), String> {
+    values.iter().try_for_each(|(name, [low, high])| {
+        let expected = if !(low <= high && low.is_finite() && high.is_finite()) {
+            "two numbers in ascending order".to_owned()
+        } else if *low < least && most.is_infinite() {
+            format!("numbers of at least {least}")
+        } else if *low < least || *high > most {
+            format!("numbers in [{least}, {most}]")
+        } else {
+            return Ok(());
+        };
+        Err(format!("`env.{name}` = [{low}, {high}], expected {expected}"))
+    })
+}
+
 /// Each at least its limit.
 pub(crate) fn at_least(values: &[(&str, f64, f64)]) -> Result<(), String> {
     values.iter().try_for_each(|(name, value, least)| {

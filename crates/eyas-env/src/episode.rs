@@ -104,6 +104,11 @@ impl Ledger {
     /// Counts a step of the episodes that were live, of which those in `causes`, one mask for each
     /// terminating condition, and those that reach `limit` control steps end.
     pub(crate) fn advance(&mut self, reward: Row, causes: &[u32], limit: u32) -> Step {
+        self.advance_or_cut(reward, causes, limit, 0)
+    }
+
+    /// [`advance`](Self::advance) of a task that may cut episodes short of the limit, as if their time were over.
+    pub(crate) fn advance_or_cut(&mut self, reward: Row, causes: &[u32], limit: u32, cut: u32) -> Step {
         let live = !self.ended;
         let mut late = 0;
         for lane in 0..BLOCK {
@@ -113,7 +118,7 @@ impl Ledger {
             self.length[lane] += counts;
             late |= u32::from(self.age[lane] >= limit) << lane;
         }
-        let truncated = late & live;
+        let truncated = (late | cut) & live;
         let terminated = causes.iter().fold(0, |lanes, cause| lanes | cause) & live;
         let ends = terminated | truncated;
         for lane in lanes_of(ends) {

@@ -30,10 +30,9 @@ impl Interference {
         for lane in 0..BLOCK {
             let own = Vehicle::<f32>::from_numbers(&own.map(|row| row[lane]));
             let efficiency = self.rotor_efficiency.each_ref().map(|row| row[lane]);
-            let mut altered = own.altered(self.mass_factor[lane], &efficiency);
-            // 1 / (m + m_p)
-            altered.mass_inverse /= self.payload[lane].mul_add(altered.mass_inverse, 1.0);
-            for (row, number) in flown.iter_mut().zip(altered.numbers()) {
+            let altered = own.altered(self.mass_factor[lane], &efficiency);
+            let (loaded, _) = altered.loaded(self.payload[lane], [0.0; 3]);
+            for (row, number) in flown.iter_mut().zip(loaded.numbers()) {
                 row[lane] = number;
             }
         }

@@ -8,12 +8,15 @@ mod episode;
 mod episode_log;
 mod formation;
 mod interference;
+mod manager;
 mod multi_agent;
 mod noise;
 mod point;
 mod raptor;
+mod reality;
 mod registry;
 mod rows;
+mod rules;
 mod spec;
 mod symmetry;
 mod target;
@@ -29,6 +32,12 @@ pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
 pub use formation::{DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape};
 pub use interference::Interference;
+pub use manager::{
+    ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
+    ManagerBlock, ManagerConfig, ManagerEnv, NoiseConfig, NoiseKind, ObservationConfig,
+    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo,
+    TerminationTermConfig, Terms, observation_output,
+};
 pub use multi_agent::{
     AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent, SingleAgent,
     SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
@@ -45,8 +54,13 @@ pub use raptor::{
     RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
     fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
 };
+pub use reality::{
+    BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
+    RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
+};
 pub use registry::{
-    DIRECT_TASK, FORMATION_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task, tasks,
+    DIRECT_TASK, FORMATION_TASK, MANAGER_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task,
+    tasks,
 };
 pub use spec::{Actuation, EnvSpec, Frame, Group, Part, Symmetry, intern};
 pub use task::TaskConfig;

@@ -1,7 +1,7 @@
 //! Errors of a vehicle's sensors.
 
 use eyas_lanes::{HALVES, LANES, Lanes, Portable, Real, Row, Stream, normals};
-use eyas_sim::matrix_from_quaternion;
+use eyas_sim::{Vector, matrix_from_quaternion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,14 +37,8 @@ impl SensorNoise {
         }
         for half in 0..HALVES {
             let first = first_env + (half * LANES) as u32;
-            let draw = |index: u32| {
-                normals::<Portable>(&stream.lanes(first, &[episode; LANES], &[step; LANES], index))
-            };
-            let [a, b, c] = [draw(0), draw(1), draw(2)];
-            let position = [a[0], a[1], a[2]];
-            let velocity = [b[0], b[1], b[2]];
-            let attitude = [c[0], c[1], c[2]];
-            let rate = [a[3], b[3], c[3]];
+            let [position, velocity, attitude, rate] =
+                errors::<Portable>(stream, first, &[episode; LANES], &[step; LANES]);
             let mut start = 0;
             for part in &spec.parts {
                 let rows = &mut observation[start..start + part.width];
@@ -67,6 +61,20 @@ impl SensorNoise {
             }
         }
     }
+}
+
+/// Standard normal errors of a step: of position, velocity, attitude and angular velocity.
+#[inline(always)]
+pub(crate) fn errors<L: Lanes>(
+    stream: &Stream,
+    first_env: u32,
+    episode: &[u32; LANES],
+    step: &[u32; LANES],
+) -> [Vector<L>; 4] {
+    let a = normals::<L>(&stream.lanes(first_env, episode, step, 0));
+    let b = normals::<L>(&stream.lanes(first_env, episode, step, 1));
+    let c = normals::<L>(&stream.lanes(first_env, episode, step, 2));
+    [[a[0], a[1], a[2]], [b[0], b[1], b[2]], [c[0], c[1], c[2]], [a[3], b[3], c[3]]]
 }
 
 /// Isotropic, so that the frame does not matter.

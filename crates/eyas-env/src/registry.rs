@@ -6,6 +6,8 @@ pub const POINT_TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
 pub const DIRECT_TASK: &str = "Isaac-Quadcopter-Direct-v0";
 /// Id of the RAPTOR environment.
 pub const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
+/// Id of the task that a YAML file of terms makes, and of the one that comes with the program.
+pub const MANAGER_TASK: &str = "Eyas-Quadcopter-Manager-v0";
 /// Id of the formation task.
 pub const FORMATION_TASK: &str = "Eyas-Quadcopter-Formation-v0";
 
@@ -35,6 +37,11 @@ const TASKS: &[TaskInfo] = &[
         id: RAPTOR_TASK,
         aliases: &["raptor"],
         summary: "any quadrotor holds a point or follows a slow reference, by motor set-points",
+    },
+    TaskInfo {
+        id: MANAGER_TASK,
+        aliases: &["manager"],
+        summary: "the point task, made of terms by a YAML file that one can copy and change",
     },
     TaskInfo {
         id: FORMATION_TASK,

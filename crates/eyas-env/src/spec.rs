@@ -118,6 +118,13 @@ impl EnvSpec {
         self.groups.iter().find(|group| group.name == name)
     }
 
+    /// What a policy is trained on that needs no teacher: the group `teacher`, or `policy` where there is none, or all.
+    #[must_use]
+    pub fn trained_features(&self) -> Range<usize> {
+        let group = self.group("teacher").or_else(|| self.group("policy"));
+        group.map_or(0..self.num_observations(), |group| group.features.clone())
+    }
+
     /// The smallest group of that width.
     #[must_use]
     pub fn group_of_width(&self, width: usize) -> Option<&Group> {

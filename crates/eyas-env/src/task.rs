@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::multi_agent::multi_agent_to_single_agent;
-use crate::registry::{DIRECT_TASK, FORMATION_TASK, POINT_TASK, RAPTOR_TASK};
+use crate::registry::{DIRECT_TASK, FORMATION_TASK, MANAGER_TASK, POINT_TASK, RAPTOR_TASK};
 use crate::{
-    DirectConfig, DirectEnv, EnvSpec, FormationConfig, FormationEnv, PointConfig, PointEnv, RaptorConfig,
-    RaptorEnv, VecEnv,
+    DirectConfig, DirectEnv, EnvSpec, FormationConfig, FormationEnv, ManagerConfig, ManagerEnv, PointConfig,
+    PointEnv, RaptorConfig, RaptorEnv, VecEnv,
 };
 
 /// The configuration of a task, and what there is to know of the task itself.
@@ -130,6 +130,35 @@ impl TaskConfig for RaptorConfig {
 
     fn control_period(&self) -> f64 {
         self.sim.dt
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+}
+
+impl TaskConfig for ManagerConfig {
+    const ID: &'static str = MANAGER_TASK;
+    const EVALUATION_STEPS: u32 = 2000;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(ManagerEnv::new(self, num_envs, seed))
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.control_period()
     }
 
     fn vehicle(&self) -> &VehicleParameters {

@@ -25,37 +25,63 @@ pub(crate) fn exp<L: Lanes>(x: L) -> L {
     mantissa * power.power_of_two()
 }
 
-/// Rational approximation x·P(x²)/Q(x²) of degrees 13/6 with the coefficients of Eigen's `ptanh`.
+/// `2ᵖ (eʳ − 1) + (2ᵖ − 1)` with `x = p ln 2 + r`: for `x ≤ 0` what ln 2 loses in one piece vanishes with `2ᵖ`.
+#[inline(always)]
+pub(crate) fn exp_minus_one<L: Lanes>(x: L) -> L {
+    // Below this the result is −1.
+    let x = x.max(L::splat(-25.0));
+    let power = (x * L::splat(std::f32::consts::LOG2_E)).round();
+    let rest = power.mul_add(L::splat(-std::f32::consts::LN_2), x);
+    let series = polynomial(rest, [8.374_648e-3, 4.189_832_5e-2, 1.666_645_7e-1, 4.999_914_8e-1]);
+    let series = series.mul_add(rest * rest, rest);
+    let scale = power.power_of_two();
+    series.mul_add(scale, scale - L::splat(1.0))
+}
+
+/// `tanh x ≈ x P(x²) / Q(x²)` for `|x| ≤ 8`, of degrees 7 and 8, fitted to the smallest absolute error: coefficients of
+/// `P` and `Q`, highest power first.
+const TANH: ([f32; 4], [f32; 5]) = (
+    [1.131_021_9e-5, 2.938_827_3e-3, 1.291_364_1e-1, 9.999_993_4e-1],
+    [2.423_839_8e-7, 2.370_284e-4, 2.376_382_4e-2, 4.624_674e-1, 1.0],
+);
+
+/// Beyond this [`TANH`] passes 1 in `f32`.
+const TANH_LIMIT: f32 = 8.0;
+
 #[inline(always)]
 pub(crate) fn tanh<L: Lanes>(x: L) -> L {
-    // Beyond this the approximation passes 1 in f32.
-    let limit = L::splat(7.905_311);
+    let limit = L::splat(TANH_LIMIT);
     let x = x.max(-limit).min(limit);
     let square = x * x;
-    let numerator = polynomial(
-        square,
-        [
-            -2.760_768_5e-16,
-            2.000_188e-13,
-            -8.604_672e-11,
-            5.122_297e-8,
-            1.485_722_4e-5,
-            6.372_619e-4,
-            4.893_524_6e-3,
-        ],
-    );
-    let denominator = polynomial(square, [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525e-3]);
-    x * numerator / denominator
+    x * polynomial(square, TANH.0) / polynomial(square, TANH.1)
+}
+
+/// `½ + ½ tanh(x/2)`, with the halves in the coefficients.
+#[inline(always)]
+pub(crate) fn sigmoid<L: Lanes>(x: L) -> L {
+    const HALVED: ([f32; 4], [f32; 5]) = (scaled(TANH.0, 0.25), scaled(TANH.1, 1.0));
+    let limit = L::splat(2.0 * TANH_LIMIT);
+    let x = x.max(-limit).min(limit);
+    let square = x * x;
+    x * polynomial(square, HALVED.0) / polynomial(square, HALVED.1) + L::splat(0.5)
+}
+
+/// The polynomial in `s` that takes the value of this one in `s/4`, times `factor`: exactly, as both are powers of two.
+const fn scaled<const N: usize>(mut coefficients: [f32; N], mut factor: f32) -> [f32; N] {
+    let mut index = N;
+    while index > 0 {
+        index -= 1;
+        coefficients[index] *= factor;
+        factor *= 0.25;
+    }
+    coefficients
 }
 
 /// The polynomial of Cephes `logf`.
 #[inline(always)]
 pub(crate) fn ln<L: Lanes>(x: L) -> L {
     let (mantissa, exponent) = x.split_exponent();
-    let low = mantissa.less(L::splat(std::f32::consts::FRAC_1_SQRT_2));
-    let one = L::splat(1.0);
-    let exponent = L::select(low, exponent - one, exponent);
-    let f = L::select(low, mantissa + mantissa, mantissa) - one;
+    let f = mantissa - L::splat(1.0);
     let square = f * f;
     let series = polynomial(
         f,
@@ -81,11 +107,7 @@ pub(crate) fn ln<L: Lanes>(x: L) -> L {
 pub(crate) fn sin_cos_turns<L: Lanes>(turns: L) -> (L, L) {
     let quarters = (turns * L::splat(4.0)).round();
     let angle = quarters.mul_add(L::splat(-0.25), turns) * L::splat(std::f32::consts::TAU);
-    let square = angle * angle;
-    let sine = polynomial(square, [-1.951_529_6e-4, 8.332_161e-3, -1.666_665_5e-1]);
-    let sine = (sine * square).mul_add(angle, angle);
-    let cosine = polynomial(square, [2.443_315_7e-5, -1.388_731_6e-3, 4.166_664_6e-2]);
-    let cosine = (cosine * square).mul_add(square, square.mul_add(L::splat(-0.5), L::splat(1.0)));
+    let (sine, cosine) = sin_cos_within_eighth(angle);
     // Quarter turns in {-2, …, 2}: sine and cosine swap in odd quadrants.
     let quadrant = quarters - (quarters * L::splat(0.25)).round() * L::splat(4.0);
     let half = L::splat(0.5);
@@ -97,18 +119,26 @@ pub(crate) fn sin_cos_turns<L: Lanes>(turns: L) -> (L, L) {
     (L::select(sine_negative, -new_sine, new_sine), L::select(cosine_negative, -new_cosine, new_cosine))
 }
 
-/// `acos(1 − x) = 2 asin √(x/2)`, with the polynomial of Cephes `asinf`.
+/// Sine and cosine of an angle in `[-π/4, π/4]`.
+#[inline(always)]
+pub(crate) fn sin_cos_within_eighth<L: Lanes>(angle: L) -> (L, L) {
+    let square = angle * angle;
+    let sine = polynomial(square, [-1.951_529_6e-4, 8.332_161e-3, -1.666_665_5e-1]);
+    let sine = (sine * square).mul_add(angle, angle);
+    let cosine = polynomial(square, [2.443_315_7e-5, -1.388_731_6e-3, 4.166_664_6e-2]);
+    let cosine = (cosine * square).mul_add(square, square.mul_add(L::splat(-0.5), L::splat(1.0)));
+    (sine, cosine)
+}
+
+/// `acos(1 − x) = 2 asin √s` with `s = x/2`: `asin √s = √s (1 + s P(s))`, `P` fitted on `[0, ½]`.
 #[inline(always)]
 pub(crate) fn acos_one_minus<L: Lanes>(x: L) -> L {
-    let y = (x * L::splat(0.5)).max(L::splat(0.0)).sqrt();
-    let half = L::splat(0.5);
-    let large = half.less(y);
-    let folded = (half * (L::splat(1.0) - y)).max(L::splat(0.0)).sqrt();
-    let z = L::select(large, folded, y);
-    let square = z * z;
-    let series =
-        polynomial(square, [4.216_32e-2, 2.418_131e-2, 4.547_002_6e-2, 7.495_300_3e-2, 1.666_675_2e-1]);
-    let arc = (series * square).mul_add(z, z);
-    let arc = L::select(large, L::splat(std::f32::consts::FRAC_PI_2) - (arc + arc), arc);
+    let s = (x * L::splat(0.5)).max(L::splat(0.0));
+    let root = s.sqrt();
+    let series = polynomial(
+        s,
+        [1.114_232_6e-1, -7.120_308e-2, 7.030_527e-2, 3.631_111_6e-2, 7.580_939e-2, 1.666_389_1e-1],
+    );
+    let arc = (series * s).mul_add(root, root);
     arc + arc
 }

@@ -11,8 +11,11 @@ use crate::{LANES, Lanes};
 /// is shared or advanced, so results depend neither on the order of evaluation nor on other streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
-    key: [u32; 2],
+    keys: Keys,
 }
+
+/// The two words that each of ten rounds adds: wide, so that a vector unit fetches them as it needs them.
+type Keys = [[u64; 2]; 10];
 
 /// Four words for each lane.
 pub type Draws = [[u32; LANES]; 4];
@@ -29,14 +32,14 @@ impl Stream {
         key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         key ^= key >> 31;
-        Self { key: [key as u32, (key >> 32) as u32] }
+        Self { keys: round_keys([key as u32, (key >> 32) as u32]) }
     }
 
     /// Four random words at a place.
     #[must_use]
     pub fn words(&self, place: [u32; 4]) -> [u32; 4] {
         let mut counter = place.map(|index| [index]);
-        philox(&mut counter, self.key);
+        philox::<1, 1>(&mut counter, &self.keys);
         counter.map(|word| word[0])
     }
 
@@ -57,11 +60,40 @@ impl Stream {
     #[inline(always)]
     #[must_use]
     pub fn lanes(&self, first_env: u32, episode: &[u32; LANES], step: &[u32; LANES], draw: u32) -> Draws {
+        self.draws::<8>(first_env, episode, step, draw)
+    }
+
+    /// [`normals`] of the words that [`lanes`](Self::lanes) gives.
+    #[inline(always)]
+    #[must_use]
+    pub fn normal_lanes<L: Lanes>(
+        &self,
+        first_env: u32,
+        episode: &[u32; LANES],
+        step: &[u32; LANES],
+        draw: u32,
+    ) -> [L; 4] {
+        if L::REGISTERS >= 32 {
+            normals(&self.draws::<16>(first_env, episode, step, draw))
+        } else {
+            normals(&self.draws::<8>(first_env, episode, step, draw))
+        }
+    }
+
+    /// Lanes go through their rounds `GROUP` at a time: as many as fit into the registers with their products.
+    #[inline(always)]
+    fn draws<const GROUP: usize>(
+        &self,
+        first_env: u32,
+        episode: &[u32; LANES],
+        step: &[u32; LANES],
+        draw: u32,
+    ) -> Draws {
         let mut counter = [[0; LANES], *episode, *step, [draw; LANES]];
         for (lane, env) in counter[0].iter_mut().enumerate() {
             *env = first_env + lane as u32;
         }
-        philox(&mut counter, self.key);
+        philox::<LANES, GROUP>(&mut counter, &self.keys);
         counter
     }
 
@@ -118,41 +150,74 @@ pub fn normals<L: Lanes>(words: &Draws) -> [L; 4] {
     for pair in 0..2 {
         // Shifted by half a step: the logarithm never sees zero.
         let radius = ((uniforms::<L>(&words[2 * pair]) + half_step).ln() * L::splat(-2.0)).sqrt();
-        let (sine, cosine) = uniforms::<L>(&words[2 * pair + 1]).sin_cos_turns();
+        let (sine, cosine) = direction::<L>(&words[2 * pair + 1]);
         out[2 * pair] = radius * cosine;
         out[2 * pair + 1] = radius * sine;
     }
     out
 }
 
-/// Ten rounds on words that lie in the lower halves of 64 bits throughout: a vector unit multiplies those as they are,
-/// and what gathers in the upper halves is never read.
+/// `(sin 2πu, cos 2πu)` of `u = word / 2³²`. The upper two bits of a word are its quarter turn, so that no number has
+/// to be reduced.
 #[inline(always)]
-fn philox<const N: usize>(counter: &mut [[u32; N]; 4], mut key: [u32; 2]) {
+fn direction<L: Lanes>(words: &[u32; LANES]) -> (L, L) {
+    const EIGHTH: u32 = 1 << 29;
+    const QUARTER: u32 = 1 << 30;
+    let signed_one = |sign: u32| f32::from_bits(1.0_f32.to_bits() | sign & 1 << 31);
+    let mut rest = [0.0; LANES];
+    let (mut swap, mut sine_sign, mut cosine_sign) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    for (lane, word) in words.iter().enumerate() {
+        // Quarters begin an eighth before a multiple of a quarter.
+        let turned = word.wrapping_add(EIGHTH);
+        rest[lane] = ((turned & (QUARTER - 1)) as i32 - EIGHTH as i32) as f32;
+        swap[lane] = signed_one(turned << 1);
+        sine_sign[lane] = signed_one(turned);
+        cosine_sign[lane] = signed_one(turned.wrapping_add(QUARTER));
+    }
+    let angle = L::from_array(&rest) * L::splat(std::f32::consts::TAU / 4_294_967_296.0);
+    let (sine, cosine) = crate::elementary::sin_cos_within_eighth(angle);
+    let swap = L::from_array(&swap).less(L::splat(0.0));
+    let (sine, cosine) = (L::select(swap, cosine, sine), L::select(swap, sine, cosine));
+    (sine * L::from_array(&sine_sign), cosine * L::from_array(&cosine_sign))
+}
+
+/// Ten rounds on words that lie in the lower halves of 64 bits throughout: a vector unit multiplies those as they are,
+/// and what gathers in the upper halves is never read. `GROUP` divides `N`.
+#[inline(always)]
+fn philox<const N: usize, const GROUP: usize>(counter: &mut [[u32; N]; 4], keys: &Keys) {
     const WORD: u64 = u32::MAX as u64;
-    let mut wide = [[0_u64; N]; 4];
-    for (wide, words) in wide.iter_mut().zip(counter.iter()) {
-        for (wide, word) in wide.iter_mut().zip(words) {
-            *wide = u64::from(*word);
+    for first in (0..N).step_by(GROUP) {
+        let mut wide = [[0_u64; GROUP]; 4];
+        for (wide, words) in wide.iter_mut().zip(counter.iter()) {
+            for lane in 0..GROUP {
+                wide[lane] = u64::from(words[first + lane]);
+            }
+        }
+        for [left, right] in keys {
+            for lane in 0..GROUP {
+                let first = 0xd251_1f53 * (wide[0][lane] & WORD);
+                let second = 0xcd9e_8d57 * (wide[2][lane] & WORD);
+                wide[0][lane] = (second >> 32) ^ wide[1][lane] ^ left;
+                wide[1][lane] = second;
+                wide[2][lane] = (first >> 32) ^ wide[3][lane] ^ right;
+                wide[3][lane] = first;
+            }
+        }
+        for (words, wide) in counter.iter_mut().zip(&wide) {
+            for lane in 0..GROUP {
+                words[first + lane] = wide[lane] as u32;
+            }
         }
     }
-    for _ in 0..10 {
-        let [left, right] = [u64::from(key[0]), u64::from(key[1])];
-        for lane in 0..N {
-            let first = 0xd251_1f53 * (wide[0][lane] & WORD);
-            let second = 0xcd9e_8d57 * (wide[2][lane] & WORD);
-            wide[0][lane] = (second >> 32) ^ wide[1][lane] ^ left;
-            wide[1][lane] = second;
-            wide[2][lane] = (first >> 32) ^ wide[3][lane] ^ right;
-            wide[3][lane] = first;
-        }
-        key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
-    }
-    for (words, wide) in counter.iter_mut().zip(&wide) {
-        for (word, wide) in words.iter_mut().zip(wide) {
-            *word = *wide as u32;
-        }
-    }
+}
+
+fn round_keys(key: [u32; 2]) -> Keys {
+    std::array::from_fn(|round| {
+        let round = round as u32;
+        let left = key[0].wrapping_add(round.wrapping_mul(0x9e37_79b9));
+        let right = key[1].wrapping_add(round.wrapping_mul(0xbb67_ae85));
+        [u64::from(left), u64::from(right)]
+    })
 }
 
 #[cfg(test)]
@@ -162,10 +227,10 @@ mod tests {
     #[test]
     fn philox_gives_the_known_answers_of_random123() {
         let mut counter = [[0_u32]; 4];
-        philox(&mut counter, [0, 0]);
+        philox::<1, 1>(&mut counter, &round_keys([0, 0]));
         assert_eq!(counter.map(|word| word[0]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         let mut counter = [[0x243f_6a88], [0x85a3_08d3], [0x1319_8a2e], [0x0370_7344]];
-        philox(&mut counter, [0xa409_3822, 0x299f_31d0]);
+        philox::<1, 1>(&mut counter, &round_keys([0xa409_3822, 0x299f_31d0]));
         assert_eq!(counter.map(|word| word[0]), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
     }
 
@@ -198,6 +263,19 @@ mod tests {
             moments.iter().zip([(0.0, 0.0125), (1.0, 0.018), (0.0, 0.05), (3.0, 0.13)])
         {
             assert!((moment - expected).abs() < tolerance, "{moments:?}");
+        }
+    }
+
+    #[test]
+    fn directions_are_those_of_the_words() {
+        for word in
+            (0..1 << 20).map(|it: u32| it.wrapping_mul(0x9e37_79b9)).chain([0, u32::MAX, 1 << 29, 7 << 29])
+        {
+            let (sine, cosine) = direction::<crate::Portable>(&[word; LANES]);
+            let (sine, cosine) = (f64::from(sine.to_array()[0]), f64::from(cosine.to_array()[0]));
+            let angle = f64::from(word) / 4_294_967_296.0 * std::f64::consts::TAU;
+            let error = (sine - libm::sin(angle)).abs().max((cosine - libm::cos(angle)).abs());
+            assert!(error < 1.5e-7, "error {error:e} for {word:#x}");
         }
     }
 

@@ -226,7 +226,9 @@ impl Evaluation {
     pub fn summary_of(&self, keep: impl Fn(&Outcome) -> bool) -> Summary {
         let kept: Vec<&Outcome> = self.outcomes.iter().filter(|outcome| keep(outcome)).collect();
         let count = kept.len().max(1) as f64;
-        let mean_of = |value: &dyn Fn(&Outcome) -> f64| kept.iter().map(|it| value(it)).sum::<f64>() / count;
+        // From 0, not from the -0 that the sum of nothing is.
+        let mean_of =
+            |value: &dyn Fn(&Outcome) -> f64| kept.iter().fold(0.0, |sum, it| sum + value(it)) / count;
         let mean_return = mean_of(&|it| f64::from(it.episode_return));
         let variance = mean_of(&|it| (f64::from(it.episode_return) - mean_return).powi(2));
         let std_return = variance.sqrt();

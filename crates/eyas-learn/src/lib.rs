@@ -4,7 +4,6 @@ mod analysis;
 pub mod apg;
 mod confidence;
 mod controller;
-mod delay;
 pub mod distill;
 mod evaluation;
 mod geometric;
@@ -15,7 +14,6 @@ mod torture;
 
 pub use analysis::{Quantity, final_states, quantities, vertical_speeds};
 pub use controller::Controller;
-pub use delay::DelayLine;
 pub use evaluation::{Evaluation, Moment, Outcome, SETTLE_STEPS, Summary, evaluate, evaluate_watched};
 pub use geometric::{GeometricPilot, Unguidable};
 pub use pilot::{Misfit, Pilot, each_block};

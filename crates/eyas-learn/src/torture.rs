@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
-use eyas_env::{Actuation, EnvBlock, EnvSpec, Interference, SensorNoise, VecEnv};
+use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Interference, SensorNoise, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::Scratch;
 use eyas_sim::{Body, VehicleParameters};
@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::confidence::{Z95, wilson95};
 use crate::controller::Controller;
-use crate::delay::DelayLine;
 use crate::pilot::each_block;
 
 /// How hard the disturbances are, and what a success is.
@@ -295,7 +294,7 @@ impl Torture<'_> {
         let (onset, push_end) = (steps(self.config.onset_s), steps(self.config.onset_s + self.config.push_s));
         let (all, last) = (steps(self.config.duration_s), steps(self.config.final_s));
         let is_late = self.disturbance == Disturbance::Delay;
-        let delay = if is_late { steps(self.config.delay_s) as usize } else { 0 };
+        let delay = if is_late { steps(self.config.delay_s) } else { 0 };
         let noise = Stream::new(self.seed, "torture/noise");
         memory.observation.resize(spec.num_observations(), Row::ZERO);
         memory.action.resize(controller.num_actions(), Row::ZERO);
@@ -325,7 +324,7 @@ impl Torture<'_> {
             controller.act(block, observation, state, scratch, action);
             let fresh = if step == 0 { u32::MAX } else { 0 };
             let live = used & !block.ended();
-            block.step(line.pass(action, delay, fresh));
+            block.step(line.pass(action, &[delay; BLOCK], fresh));
             for lane in lanes_of(used) {
                 let is_live = live >> lane & 1 == 1;
                 memory.tallies[lane].count(block, lane, is_live, step + last >= all);

@@ -111,7 +111,7 @@ function!(
     Elu,
     |x| {
         let zero = L::splat(0.0);
-        x.max(zero) + (x.min(zero).exp() - L::splat(1.0))
+        x.max(zero) + x.min(zero).exp_minus_one()
     },
     |y| y.min(L::splat(0.0)) + L::splat(1.0)
 );
@@ -121,7 +121,7 @@ function!(
     Selu,
     |x| {
         let zero = L::splat(0.0);
-        L::splat(SELU_SCALE) * (x.max(zero) + L::splat(SELU_ALPHA) * (x.min(zero).exp() - L::splat(1.0)))
+        L::splat(SELU_SCALE) * (x.max(zero) + L::splat(SELU_ALPHA) * x.min(zero).exp_minus_one())
     },
     |y| L::select(L::splat(0.0).less(y), L::splat(SELU_SCALE), y + L::splat(SELU_SCALE * SELU_ALPHA))
 );

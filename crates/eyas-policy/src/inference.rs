@@ -31,7 +31,6 @@ pub struct Scratch {
     encoder: Tape,
     head: Tape,
     gates: [Vec<Row>; 2],
-    layer: Vec<Row>,
 }
 
 impl Inference {
@@ -122,7 +121,7 @@ impl Inference {
         assert_eq!(observation.len(), self.num_observations, "observation rows");
         assert_eq!(action.len(), self.num_actions, "action rows");
         assert_eq!(state.len(), self.state_width, "state rows");
-        let Scratch { input, encoder, head, gates, layer } = scratch;
+        let Scratch { input, encoder, head, gates } = scratch;
         // Each part is dispatched on its own: inlined into one function, the compiler spills the tiles.
         let mut features = observation;
         if let Some(normalizer) = &self.normalizer {
@@ -137,8 +136,8 @@ impl Inference {
             features = encoder.output();
         }
         if let Some(core) = self.core {
-            dispatch(Advance { inference: self, core, features, state, gates, layer });
-            features = layer;
+            dispatch(Advance { inference: self, core, features, state, gates });
+            features = &state[(core.layers - 1) * core.width..core.layers * core.width];
         }
         self.head.prepare(1, head);
         self.head.forward(features, 0, head);
@@ -201,14 +200,13 @@ impl Kernel for Normalize<'_> {
     }
 }
 
-/// Steps every recurrent layer; the state of the last is left in `layer`.
+/// Steps every recurrent layer.
 struct Advance<'a> {
     inference: &'a Inference,
     core: Core,
     features: &'a [Row],
     state: &'a mut [Row],
     gates: &'a mut [Vec<Row>; 2],
-    layer: &'a mut Vec<Row>,
 }
 
 impl Kernel for Advance<'_> {
@@ -216,24 +214,23 @@ impl Kernel for Advance<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { inference, core, features, state, gates: [from_input, from_state], layer } = self;
+        let Self { inference, core, features, state, gates: [from_input, from_state] } = self;
         let rows = core.cell.gates() * core.width;
         from_input.resize(rows, Row::ZERO);
         from_state.resize(rows, Row::ZERO);
-        layer.clear();
-        layer.extend_from_slice(features);
         let (hidden, cells) = state.split_at_mut(core.layers * core.width);
         for (index, (input_gates, state_gates)) in inference.gates.iter().enumerate() {
             let place = index * core.width..(index + 1) * core.width;
-            let hidden = &mut hidden[place.clone()];
-            input_gates.apply::<L>(layer, from_input);
+            let (before, hidden) = hidden.split_at_mut(place.start);
+            let hidden = &mut hidden[..core.width];
+            // The layer below has stepped already.
+            let input = if index == 0 { features } else { &before[place.start - core.width..] };
+            input_gates.apply::<L>(input, from_input);
             state_gates.apply::<L>(hidden, from_state);
             match core.cell {
                 Cell::Gru => gru_cell::<L>(from_input, from_state, hidden),
                 Cell::Lstm => lstm_cell::<L>(from_input, from_state, hidden, &mut cells[place]),
             }
-            layer.clear();
-            layer.extend_from_slice(hidden);
         }
     }
 }

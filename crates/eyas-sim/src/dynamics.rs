@@ -293,6 +293,12 @@ impl SpeedLag {
     /// (M8) `ω ← α ω* + (1 − α) ω`.
     #[inline(always)]
     pub fn apply<R: Real>(self, speed: R, set_point: R) -> R {
-        R::constant(self.alpha).mul_add(set_point - speed, speed)
+        lagged(R::constant(self.alpha), speed, set_point)
     }
+}
+
+/// (M8) for a share `alpha` of the set-point in the new speed.
+#[inline(always)]
+pub fn lagged<R: Real>(alpha: R, speed: R, set_point: R) -> R {
+    alpha.mul_add(set_point - speed, speed)
 }

@@ -9,6 +9,7 @@ mod derived;
 mod dynamics;
 mod geometric;
 mod linear;
+mod payload;
 mod rotation;
 mod state;
 mod trajectory;
@@ -20,9 +21,11 @@ pub use course::{
     CircleConfig, Course, CourseConfig, CourseError, CourseKind, FigureEightConfig, LissajousConfig,
     MinimumSnap, MinimumSnapConfig, SamplesConfig, StepConfig, ZigzagConfig,
 };
-pub use dynamics::{Disturbance, SpeedLag, step_held, step_lagged};
+pub use dynamics::{Disturbance, SpeedLag, lagged, step_held, step_lagged};
 pub use geometric::{GeometricController, Tracking, Unsteerable};
-pub use rotation::{body_from_world, matrix_from_quaternion, quaternion_from_euler_turns};
+pub use rotation::{
+    body_from_world, matrix_from_quaternion, quaternion_from_euler_turns, turned_about_axes, world_from_body,
+};
 pub use state::{Body, State};
 pub use trajectory::{Langevin, LangevinConfig};
 pub use vector::{Vector, add, cross, dot, norm, scale, sub};

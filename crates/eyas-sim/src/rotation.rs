@@ -3,7 +3,7 @@
 use eyas_lanes::{Lanes, Real};
 
 use crate::Vector;
-use crate::vector::{add, cross, cross_add, scale, scale_add};
+use crate::vector::{add, cross, cross_add, scale, scale_add, transform};
 
 /// (M5) `b + R(q) x = b + x + w t + u × t` with `t = 2 u × x` and `u` the imaginary part.
 ///
@@ -45,6 +45,23 @@ pub fn matrix_from_quaternion<R: Real>([w, x, y, z]: [R; 4]) -> [Vector<R>; 3] {
 pub fn body_from_world<R: Real>(matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
     let column = |c: usize| matrix[2][c].mul_add(v[2], matrix[1][c].mul_add(v[1], matrix[0][c] * v[0]));
     [column(0), column(1), column(2)]
+}
+
+/// A body vector in the world frame, given the matrix from body to world: `R v`.
+#[inline(always)]
+pub fn world_from_body<R: Real>(matrix: &[Vector<R>; 3], v: Vector<R>) -> Vector<R> {
+    transform(matrix, v)
+}
+
+/// The orientation turned about the body axes by small angles, rad: `q ⊗ (1, ½ angles)`, normalised.
+#[inline(always)]
+pub fn turned_about_axes<R: Real>(orientation: [R; 4], angles: Vector<R>) -> [R; 4] {
+    let turn = product_with_imaginary(orientation, scale(R::constant(0.5), angles));
+    let mut turned = orientation;
+    for (value, change) in turned.iter_mut().zip(turn) {
+        *value = *value + change;
+    }
+    normalized(turned)
 }
 
 /// The quaternion of intrinsic yaw, pitch and roll (ZYX), each given in turns.

@@ -3,10 +3,10 @@
 use crate::airframe::Airframe;
 use crate::apng;
 use crate::backdrop::{self, Ground};
-use crate::flight::Flight;
-use crate::frame::{Frame, palette};
+use crate::flight::{Flight, Moment};
+use crate::frame::{Color, Frame, palette};
 use crate::line::{self, Path, Stencil};
-use crate::overlay::{self, COMPACT_WIDTH, Caption};
+use crate::overlay::{self, COMPACT_WIDTH, Caption, Shown};
 use crate::raster::{Craft, Samples};
 use crate::space::{Camera, Lens};
 use crate::video::{self, VideoError};
@@ -50,8 +50,8 @@ struct Panel {
     scene: Scene,
     shots: Vec<Shot>,
     map: Vec<Shot>,
-    /// Angle of each rotor at each moment, rad.
-    angles: Vec<[f32; 4]>,
+    /// Angle of each rotor at each moment, rad, of each vehicle.
+    angles: Vec<Vec<[f32; 4]>>,
     width: usize,
     height: usize,
 }
@@ -129,19 +129,7 @@ impl Panel {
         } else {
             Vec::new()
         };
-        let mut angle = [0.3, 1.1, 2.3, 2.9];
-        let angles = scene
-            .flight
-            .moments()
-            .iter()
-            .map(|moment| {
-                // Not the true speed, which a frame rate of 50 Hz cannot show, but one that the eye follows.
-                for (angle, throttle) in angle.iter_mut().zip(moment.throttle) {
-                    *angle = (*angle + 0.12 + 0.35 * throttle) % std::f32::consts::TAU;
-                }
-                angle
-            })
-            .collect();
+        let angles = scene.flight.vehicles().map(angles).collect();
         Self { scene, shots, map, angles, width, height }
     }
 
@@ -150,8 +138,18 @@ impl Panel {
         self.shots.len().checked_sub(1).map(|last| index.min(last))
     }
 
-    fn trail(&self, index: usize) -> Path {
-        let flight = &self.scene.flight;
+    /// The way of each vehicle's target and its own, with their colours and widths, and where it is now.
+    fn lines(&self, index: usize) -> impl Iterator<Item = ([(Path, Color, f32); 2], Moment)> {
+        self.scene.flight.vehicles().filter(move |flight| flight.moments().len() > index).map(move |flight| {
+            let lines = [
+                (Self::reference(flight, index), palette::REFERENCE, 0.7),
+                (Self::trail(flight, index), palette::FLOWN, 1.0),
+            ];
+            (lines, flight.moments()[index])
+        })
+    }
+
+    fn trail(flight: &Flight, index: usize) -> Path {
         let steps = (TRAIL_S / flight.period_s) as usize;
         let start = flight.episode_of(index).start.max((index + 1).saturating_sub(steps));
         let count = steps.max(1) as f32;
@@ -165,8 +163,7 @@ impl Panel {
     }
 
     /// The target's way through the episode; faint where it has been.
-    fn reference(&self, index: usize) -> Path {
-        let flight = &self.scene.flight;
+    fn reference(flight: &Flight, index: usize) -> Path {
         let steps = 2.0 * (TRAIL_S / flight.period_s) as f32;
         let points = flight
             .episode_of(index)
@@ -177,6 +174,19 @@ impl Panel {
             .collect();
         Path { points }
     }
+}
+
+/// Angles of the rotors of a vehicle at each moment, rad.
+fn angles(flight: &Flight) -> Vec<[f32; 4]> {
+    let mut angle = [0.3, 1.1, 2.3, 2.9];
+    let turned = flight.moments().iter().map(|moment| {
+        // Not the true speed, which a frame rate of 50 Hz cannot show, but one that the eye follows.
+        for (angle, throttle) in angle.iter_mut().zip(moment.throttle) {
+            *angle = (*angle + 0.12 + 0.35 * throttle) % std::f32::consts::TAU;
+        }
+        angle
+    });
+    turned.collect()
 }
 
 /// Draws frames one after the other, and keeps what they share.
@@ -231,7 +241,17 @@ impl Artist {
         let frame = self.main.frame.as_mut().expect("it has just been painted");
         let time_s = moment.step as f32 * scene.flight.period_s as f32;
         let memory = scene.flight.memory(index);
-        overlay::draw(frame, &scene.caption, moment, memory, time_s);
+        // Of several vehicles: how far they are from their places on average, and whether any has crashed.
+        let num_vehicles = scene.flight.vehicles().count();
+        let errors = scene.flight.moments_at(index).map(Moment::position_error);
+        let shown = Shown {
+            moment,
+            num_vehicles,
+            position_error: errors.sum::<f32>() / num_vehicles as f32,
+            has_crashed: scene.flight.moments_at(index).any(|it| it.has_crashed),
+            time_s,
+        };
+        overlay::draw(frame, &scene.caption, &shown, memory);
         let edge = frame.width as f32 - overlay::inset(frame.width);
         let mut right = edge;
         if let Some(shot) = panel.map.get(index) {
@@ -261,36 +281,43 @@ impl Canvas {
         self.paint_backdrop(&mut frame, &lens, shot.ground);
         self.samples.resize(width, height);
         self.stencil.resize(width, height);
-        let scene = &panel.scene;
-        let moment = &scene.flight.moments()[index];
-        let craft = Craft {
-            airframe: &scene.airframe,
-            pose: moment.pose,
-            magnification: shot.magnification,
-            throttle: moment.throttle,
-            angle: panel.angles[index],
-        };
-        let shades = scene.airframe.shades(&craft.pose, shot.magnification, shot.ground.height);
-        backdrop::shade(&mut frame, &lens, shot.ground, &shades);
-        let depth = lens.view(moment.pose.position)[2];
-        let lines =
-            [(panel.reference(index), palette::REFERENCE, 0.7), (panel.trail(index), palette::FLOWN, 1.0)];
+        let airframe = &panel.scene.airframe;
+        let vehicles: Vec<_> = panel.lines(index).collect();
+        for (_, moment) in &vehicles {
+            let shades = airframe.shades(&moment.pose, shot.magnification, shot.ground.height);
+            backdrop::shade(&mut frame, &lens, shot.ground, &shades);
+        }
         let base = (height as f32 / 200.0).clamp(1.4, 4.0);
-        for (path, color, share) in &lines {
-            self.stencil.line(&mut frame, &lens, path, (*color, base * share), |far| far >= depth);
+        let radius = 0.075 * airframe.reach * shot.magnification;
+        // First what is behind each vehicle, then the vehicles, then what is in front.
+        for (lines, moment) in &vehicles {
+            let depth = lens.view(moment.pose.position)[2];
+            for (path, color, share) in lines {
+                self.stencil.line(&mut frame, &lens, path, (*color, base * share), |far| far >= depth);
+            }
+            if lens.view(moment.target)[2] >= depth {
+                line::target(&mut frame, &lens, moment.target, radius, palette::REFERENCE);
+            }
         }
-        let target_depth = lens.view(moment.target)[2];
-        let radius = 0.075 * scene.airframe.reach * shot.magnification;
-        if target_depth >= depth {
-            line::target(&mut frame, &lens, moment.target, radius, palette::REFERENCE);
+        for ((_, moment), angles) in vehicles.iter().zip(&panel.angles) {
+            let craft = Craft {
+                airframe,
+                pose: moment.pose,
+                magnification: shot.magnification,
+                throttle: moment.throttle,
+                angle: angles[index],
+            };
+            self.samples.draw(&frame, &lens, &craft);
         }
-        self.samples.draw(&frame, &lens, &craft);
         self.samples.resolve(&mut frame);
-        for (path, color, share) in &lines {
-            self.stencil.line(&mut frame, &lens, path, (*color, base * share), |far| far < depth);
-        }
-        if target_depth < depth {
-            line::target(&mut frame, &lens, moment.target, radius, palette::REFERENCE);
+        for (lines, moment) in &vehicles {
+            let depth = lens.view(moment.pose.position)[2];
+            for (path, color, share) in lines {
+                self.stencil.line(&mut frame, &lens, path, (*color, base * share), |far| far < depth);
+            }
+            if lens.view(moment.target)[2] < depth {
+                line::target(&mut frame, &lens, moment.target, radius, palette::REFERENCE);
+            }
         }
         self.frame = Some(frame);
     }
@@ -302,15 +329,14 @@ impl Canvas {
         let lens = Lens::new(shot.camera, width, height);
         self.paint_backdrop(&mut frame, &lens, shot.ground);
         self.stencil.resize(width, height);
-        for (path, color) in
-            [(panel.reference(index), palette::REFERENCE), (panel.trail(index), palette::FLOWN)]
-        {
-            self.stencil.line(&mut frame, &lens, &path, (color, 2.0), |_| true);
+        for (lines, moment) in panel.lines(index) {
+            for (path, color, _) in &lines {
+                self.stencil.line(&mut frame, &lens, path, (*color, 2.0), |_| true);
+            }
+            line::target(&mut frame, &lens, moment.target, 0.0, palette::REFERENCE);
+            let dot = 4.0 * lens.view(moment.pose.position)[2] / lens.focal;
+            line::ball(&mut frame, &lens, moment.pose.position, dot, palette::FLOWN);
         }
-        let moment = &panel.scene.flight.moments()[index];
-        line::target(&mut frame, &lens, moment.target, 0.0, palette::REFERENCE);
-        let dot = 4.0 * lens.view(moment.pose.position)[2] / lens.focal;
-        line::ball(&mut frame, &lens, moment.pose.position, dot, palette::FLOWN);
         self.frame = Some(frame);
     }
 

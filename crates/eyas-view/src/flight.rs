@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eyas_env::{Telemetry, VecEnv};
+use eyas_env::{EnvBlock, Telemetry, VecEnv};
 use eyas_lanes::{BLOCK, Row};
 use eyas_policy::{Inference, Scratch};
 
@@ -49,12 +49,14 @@ impl Moment {
     }
 }
 
-/// The moments of one env.
+/// The moments of one env: those of its vehicle, or of the first of several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flight {
     /// Control period, s.
     pub period_s: f64,
     moments: Vec<Moment>,
+    /// The env's other vehicles.
+    others: Vec<Flight>,
     /// What a recurrent policy remembered at each moment, one after the other.
     memories: Vec<f32>,
 }
@@ -63,6 +65,41 @@ impl Flight {
     /// An empty flight.
     pub fn new(period_s: f64) -> Self {
         Self { period_s, ..Self::default() }
+    }
+
+    /// Adds what the vehicles of an env, a lane of a block, show after a step with motor set-points in `[-1, 1]`, four
+    /// for each; `memory` as in [`push`](Self::push).
+    pub fn push_env(
+        &mut self,
+        block: &dyn EnvBlock,
+        lane: usize,
+        action: &[Row],
+        memory: &[f32],
+        (episode, step, has_crashed): (u32, u32, bool),
+    ) {
+        let period_s = self.period_s;
+        self.others.resize_with(block.num_vehicles() - 1, || Self::new(period_s));
+        for vehicle in 0..block.num_vehicles() {
+            let command =
+                [0, 1, 2, 3].map(|motor| action.get(4 * vehicle + motor).map_or(0.0, |row| row[lane]));
+            let has_crashed = has_crashed || block.fallen(vehicle) >> lane & 1 == 1;
+            let seen = block.vehicle_telemetry(lane, vehicle);
+            let moment = Moment::new(&seen, command, episode, step, has_crashed);
+            match vehicle.checked_sub(1) {
+                None => self.push(moment, memory),
+                Some(other) => self.others[other].push(moment, &[]),
+            }
+        }
+    }
+
+    /// All vehicles of the env.
+    pub(crate) fn vehicles(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// The moments of all vehicles at an index; the last of one that has fewer.
+    pub(crate) fn moments_at(&self, index: usize) -> impl Iterator<Item = &Moment> {
+        self.vehicles().filter_map(move |it| it.moments.get(index).or(it.moments.last()))
     }
 
     /// Adds a moment; one with numbers that are not finite repeats the last one, since it has no place.
@@ -97,6 +134,7 @@ impl Flight {
         Self {
             period_s: self.period_s,
             moments: self.moments[start..end].to_vec(),
+            others: self.others.iter().map(|it| it.part(range.clone())).collect(),
             memories: self.memories[start * width..end * width].to_vec(),
         }
     }
@@ -134,11 +172,9 @@ impl Flight {
                 for (lane, flight) in flights.iter_mut().skip(index * BLOCK).take(BLOCK).enumerate() {
                     let (episode, step) = &mut clocks[lane];
                     *step += 1;
-                    let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
                     let has_crashed = outcome.terminated >> lane & 1 == 1;
                     let memory: Vec<f32> = state.iter().map(|row| row[lane]).collect();
-                    let moment = Moment::new(&block.telemetry(lane), command, *episode, *step, has_crashed);
-                    flight.push(moment, &memory);
+                    flight.push_env(block.as_ref(), lane, &action, &memory, (*episode, *step, has_crashed));
                     if block.ended() >> lane & 1 == 1 {
                         (*episode, *step) = (*episode + 1, 0);
                     }

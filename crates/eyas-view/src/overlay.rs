@@ -33,25 +33,39 @@ const SMALL_MOTORS: [f32; 3] = [6.0, 64.0, 42.0];
 const MEMORY_LABEL: f32 = 236.0;
 const CARD_OPACITY: f32 = 0.80;
 
+/// What the numbers over a picture say.
+pub(crate) struct Shown<'a> {
+    /// The vehicle, or the first of several, whose motors are shown.
+    pub(crate) moment: &'a Moment,
+    /// How many vehicles there are.
+    pub(crate) num_vehicles: usize,
+    /// Mean distance of the vehicles to their targets, m.
+    pub(crate) position_error: f32,
+    /// Whether one of them has crashed.
+    pub(crate) has_crashed: bool,
+    /// Time since the episode began, s.
+    pub(crate) time_s: f32,
+}
+
 /// Everything but the legend; `memory` is the hidden state of a recurrent policy, else empty.
-pub(crate) fn draw(frame: &mut Frame, caption: &Caption, moment: &Moment, memory: &[f32], time_s: f32) {
+pub(crate) fn draw(frame: &mut Frame, caption: &Caption, shown: &Shown, memory: &[f32]) {
     if frame.width < THUMBNAIL_WIDTH {
-        thumbnail(frame, caption, moment);
+        thumbnail(frame, caption, shown);
         // There is room for one of both.
         if memory.is_empty() {
-            small_motors(frame, caption, moment, SMALL_MOTORS);
+            small_motors(frame, caption, shown, SMALL_MOTORS);
         }
     } else if frame.width < MINIATURE_WIDTH {
-        miniature(frame, caption, moment, time_s);
+        miniature(frame, caption, shown);
     } else if frame.width < COMPACT_WIDTH {
-        compact(frame, caption, moment, time_s);
+        compact(frame, caption, shown);
     } else {
         title(frame, caption);
-        numbers(frame, moment, time_s);
-        motors(frame, caption, moment);
+        numbers(frame, shown);
+        motors(frame, caption, shown);
     }
     hidden_state(frame, memory);
-    if moment.has_crashed {
+    if shown.has_crashed {
         crash(frame);
     }
 }
@@ -84,9 +98,9 @@ fn length(meters: f32) -> (String, &'static str) {
     if meters < 0.9995 { (format!("{:.0}", 1000.0 * meters), "mm") } else { (format!("{meters:.2}"), "m") }
 }
 
-fn numbers(frame: &mut Frame, moment: &Moment, time_s: f32) {
-    let (error, unit) = length(moment.position_error());
-    let time = format!("{time_s:.2}");
+fn numbers(frame: &mut Frame, shown: &Shown) {
+    let (error, unit) = length(shown.position_error);
+    let time = format!("{:.2}", shown.time_s);
     let columns = [("time", time.as_str(), "s"), ("position error", error.as_str(), unit)];
     let column_width = 132.0;
     let width = 2.0 * column_width + 24.0;
@@ -115,14 +129,15 @@ fn numbers(frame: &mut Frame, moment: &Moment, time_s: f32) {
     }
 }
 
-fn motors(frame: &mut Frame, caption: &Caption, moment: &Moment) {
+fn motors(frame: &mut Frame, caption: &Caption, shown: &Shown) {
     let [width, height] = MOTORS;
     let top = frame.height as f32 - MARGIN - height;
     card(frame, [MARGIN, top, width, height]);
-    text::write(frame, "motor commands, %", Size::Small, [MARGIN + 16.0, top + 9.0], palette::FAINT_INK);
+    let label = if shown.num_vehicles > 1 { "motors of the first, %" } else { "motor commands, %" };
+    text::write(frame, label, Size::Small, [MARGIN + 16.0, top + 9.0], palette::FAINT_INK);
     for motor in 0..4 {
         let left = MARGIN + 20.0 + 40.0 * motor as f32;
-        let share = moment.throttle[motor];
+        let share = shown.moment.throttle[motor];
         bar(frame, [left, top + 34.0, 24.0, 62.0], share, motor_color(&caption.motors[motor]));
         let middle = left + 12.0;
         let number = format!("{:.0}", 100.0 * share);
@@ -146,8 +161,8 @@ fn bar(frame: &mut Frame, [x, y, width, height]: [f32; 4], share: f32, color: Co
     frame.rounded([x, y + height - filled, width, filled], 3.0, color, 1.0);
 }
 
-fn compact(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
-    let (error, unit) = length(moment.position_error());
+fn compact(frame: &mut Frame, caption: &Caption, shown: &Shown) {
+    let (error, unit) = length(shown.position_error);
     let limit = frame.width as f32 - 210.0;
     let title = text::fitted(&caption.title, Size::Medium, limit);
     let subtitle = text::fitted(&caption.subtitle, Size::Small, limit);
@@ -155,7 +170,7 @@ fn compact(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
     card(frame, [10.0, 10.0, width, 54.0]);
     text::write(frame, &title, Size::Medium, [22.0, 14.0], palette::INK);
     text::write(frame, &subtitle, Size::Small, [22.0, 39.0], palette::FAINT_INK);
-    let lines = [format!("{time_s:.2} s"), format!("error {error} {unit}")];
+    let lines = [format!("{:.2} s", shown.time_s), format!("error {error} {unit}")];
     let left = frame.width as f32 - 10.0 - 122.0;
     card(frame, [left, 10.0, 122.0, 54.0]);
     for (line, (size, y, color)) in
@@ -164,24 +179,24 @@ fn compact(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
         let start = left + 110.0 - text::width(line, size);
         text::write(frame, line, size, [start, y], color);
     }
-    small_motors(frame, caption, moment, COMPACT_MOTORS);
+    small_motors(frame, caption, shown, COMPACT_MOTORS);
 }
 
 /// Motor bars without numbers in the lower left corner: distance from the edges, width and height, px.
-fn small_motors(frame: &mut Frame, caption: &Caption, moment: &Moment, [inset, width, height]: [f32; 3]) {
+fn small_motors(frame: &mut Frame, caption: &Caption, shown: &Shown, [inset, width, height]: [f32; 3]) {
     let top = frame.height as f32 - inset - height;
     card(frame, [inset, top, width, height]);
     let pitch = (width - 12.0) / 4.0;
     for motor in 0..4 {
         let left = inset + 9.0 + pitch * motor as f32;
         let color = motor_color(&caption.motors[motor]);
-        bar(frame, [left, top + 8.0, pitch - 6.0, height - 16.0], moment.throttle[motor], color);
+        bar(frame, [left, top + 8.0, pitch - 6.0, height - 16.0], shown.moment.throttle[motor], color);
     }
 }
 
-fn miniature(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32) {
-    let (error, unit) = length(moment.position_error());
-    let numbers = format!("{time_s:.2} s   {error} {unit}");
+fn miniature(frame: &mut Frame, caption: &Caption, shown: &Shown) {
+    let (error, unit) = length(shown.position_error);
+    let numbers = format!("{:.2} s   {error} {unit}", shown.time_s);
     let numbers_width = text::width(&numbers, Size::Small) + 16.0;
     let title = text::fitted(&caption.title, Size::Small, frame.width as f32 - numbers_width - 36.0);
     card(frame, [6.0, 6.0, text::width(&title, Size::Small) + 16.0, 26.0]);
@@ -189,11 +204,11 @@ fn miniature(frame: &mut Frame, caption: &Caption, moment: &Moment, time_s: f32)
     let left = frame.width as f32 - 6.0 - numbers_width;
     card(frame, [left, 6.0, numbers_width, 26.0]);
     text::write(frame, &numbers, Size::Small, [left + 8.0, 10.0], palette::INK);
-    small_motors(frame, caption, moment, SMALL_MOTORS);
+    small_motors(frame, caption, shown, SMALL_MOTORS);
 }
 
 /// Who and what in two lines, and the error.
-fn thumbnail(frame: &mut Frame, caption: &Caption, moment: &Moment) {
+fn thumbnail(frame: &mut Frame, caption: &Caption, shown: &Shown) {
     let limit = frame.width as f32 - 28.0;
     let title = text::fitted(&caption.title, Size::Small, limit);
     let subtitle = text::fitted(&caption.subtitle, Size::Small, limit);
@@ -201,7 +216,7 @@ fn thumbnail(frame: &mut Frame, caption: &Caption, moment: &Moment) {
     card(frame, [6.0, 6.0, width, 42.0]);
     text::write(frame, &title, Size::Small, [14.0, 9.0], palette::INK);
     text::write(frame, &subtitle, Size::Small, [14.0, 26.0], palette::FAINT_INK);
-    let (error, unit) = length(moment.position_error());
+    let (error, unit) = length(shown.position_error);
     let error = format!("{error} {unit}");
     let width = text::width(&error, Size::Small) + 16.0;
     let [left, top] = [frame.width as f32 - 6.0 - width, frame.height as f32 - 32.0];

@@ -1,5 +1,7 @@
 //! Where cameras stand, and the ground that they see.
 
+use std::ops::Range;
+
 use crate::airframe::Airframe;
 use crate::backdrop::Ground;
 use crate::flight::{Flight, Moment};
@@ -43,24 +45,51 @@ pub(crate) fn shots(flight: &Flight, airframe: &Airframe, view: View, size: (usi
     let mut shots = Vec::with_capacity(moments.len());
     while shots.len() < moments.len() {
         let episode = flight.episode_of(shots.len());
-        shots.extend(episode_shots(flight, &moments[episode], airframe, view, size));
+        shots.extend(episode_shots(flight, episode, airframe, view, size));
     }
     shots
 }
 
 fn episode_shots(
     flight: &Flight,
-    moments: &[Moment],
+    episode: Range<usize>,
     airframe: &Airframe,
     view: View,
     size: (usize, usize),
 ) -> Vec<Shot> {
     match view {
-        View::Chase | View::Orbit => following(flight, moments, airframe, view),
+        View::Chase | View::Orbit => following(flight, episode, airframe, view),
         View::Fixed | View::Top => {
-            vec![still(moments, airframe, view, size); moments.len()]
+            let length = episode.len();
+            vec![still(flight, episode, airframe, view, size); length]
         }
     }
+}
+
+/// Where all vehicles are and should be, in the moments of a range.
+fn places(flight: &Flight, episode: Range<usize>) -> impl Iterator<Item = Vector> {
+    let moments = episode.flat_map(|index| flight.moments_at(index));
+    moments.flat_map(|moment| [moment.pose.position, moment.target])
+}
+
+/// The middle of the vehicles, m, and how far the farthest is from it.
+fn swarm(flight: &Flight, index: usize) -> (Vector, f32) {
+    let mut moments = flight.moments_at(index).map(|moment| moment.pose.position);
+    let first = moments.next().unwrap_or_default();
+    // The place of an only vehicle, to the bit.
+    let (sum, count) = moments.fold((first, 1.0), |(sum, count), place| (add(sum, place), count + 1.0));
+    let center = if count > 1.0 { scale(1.0 / count, sum) } else { first };
+    let places = flight.moments_at(index).map(|moment| moment.pose.position);
+    (center, places.map(|place| norm(sub(place, center))).fold(0.0, f32::max))
+}
+
+/// Distance of the nearest two places of a formation, m; infinite for a vehicle alone.
+fn least_distance(flight: &Flight, index: usize) -> f32 {
+    let targets: Vec<Vector> = flight.moments_at(index).map(|moment| moment.target).collect();
+    (1..targets.len())
+        .flat_map(|one| (0..one).map(move |other| (one, other)))
+        .map(|(one, other)| norm(sub(targets[one], targets[other])))
+        .fold(f32::INFINITY, f32::min)
 }
 
 /// The box that a flight and its targets stay in.
@@ -70,8 +99,8 @@ struct Extent {
 }
 
 impl Extent {
-    fn of(moments: &[Moment]) -> Self {
-        let points = || moments.iter().flat_map(|moment| [moment.pose.position, moment.target]);
+    fn of(flight: &Flight, episode: &Range<usize>) -> Self {
+        let points = || places(flight, episode.clone());
         let fold = |start: f32, pick: fn(f32, f32) -> f32| {
             points().fold([start; 3], |so_far, point| [0, 1, 2].map(|i| pick(so_far[i], point[i])))
         };
@@ -107,8 +136,14 @@ fn round_length(length: f32) -> f32 {
     (step * decade) as f32
 }
 
-fn still(moments: &[Moment], airframe: &Airframe, view: View, (width, height): (usize, usize)) -> Shot {
-    let extent = Extent::of(moments);
+fn still(
+    flight: &Flight,
+    episode: Range<usize>,
+    airframe: &Airframe,
+    view: View,
+    (width, height): (usize, usize),
+) -> Shot {
+    let extent = Extent::of(flight, &episode);
     let radius = extent.radius().max(6.0 * airframe.reach);
     let [azimuth, elevation] = if view == View::Top { [0.0, -std::f32::consts::FRAC_PI_2] } else { FIXED };
     let ground = ground(&extent, (0.35 * radius).min(1.0).max(4.0 * airframe.reach), 0.25 * radius);
@@ -116,7 +151,7 @@ fn still(moments: &[Moment], airframe: &Airframe, view: View, (width, height): (
     // Each round centres the picture of the flight and scales its size towards the frame's.
     for _ in 0..8 {
         let lens = Lens::new(Camera::looking_at(center, distance, azimuth, elevation), width, height);
-        let Some([low, high]) = picture(&lens, moments) else {
+        let Some([low, high]) = picture(&lens, flight, &episode) else {
             distance *= 2.0;
             continue;
         };
@@ -131,13 +166,16 @@ fn still(moments: &[Moment], airframe: &Airframe, view: View, (width, height): (
     let camera = Camera::looking_at(center, distance, azimuth, elevation);
     let size = 2.0 * airframe.reach * Lens::new(camera, width, height).focal / distance;
     let least = (LEAST_SIZE * height as f32).max(LEAST_PIXELS);
-    Shot { camera, ground, magnification: (least / size).max(1.0) }
+    // Vehicles of a formation stay apart.
+    let most = 0.4 * least_distance(flight, episode.start) / airframe.reach;
+    Shot { camera, ground, magnification: (least / size).min(most).max(1.0) }
 }
 
 /// Corners of the box that a flight fills in an image, px; nothing if part of it is behind the camera.
-fn picture(lens: &Lens, moments: &[Moment]) -> Option<[[f32; 2]; 2]> {
+fn picture(lens: &Lens, flight: &Flight, episode: &Range<usize>) -> Option<[[f32; 2]; 2]> {
     let mut corners = [[f32::INFINITY; 2], [f32::NEG_INFINITY; 2]];
-    for point in moments.iter().step_by(5).flat_map(|moment| [moment.pose.position, moment.target]) {
+    let moments = episode.clone().step_by(5).flat_map(|index| flight.moments_at(index));
+    for point in moments.flat_map(|moment| [moment.pose.position, moment.target]) {
         let pixel = lens.project(point)?;
         for (axis, value) in [pixel.x, pixel.y].into_iter().enumerate() {
             corners[0][axis] = corners[0][axis].min(value);
@@ -147,18 +185,21 @@ fn picture(lens: &Lens, moments: &[Moment]) -> Option<[[f32; 2]; 2]> {
     Some(corners)
 }
 
-fn following(flight: &Flight, moments: &[Moment], airframe: &Airframe, view: View) -> Vec<Shot> {
+fn following(flight: &Flight, episode: Range<usize>, airframe: &Airframe, view: View) -> Vec<Shot> {
     let reach = airframe.reach;
-    let ground = ground(&Extent::of(moments), 2.6 * reach, 1.5 * reach);
+    let ground = ground(&Extent::of(flight, &episode), 2.6 * reach, 1.5 * reach);
+    let moments = &flight.moments()[episode.clone()];
     // Share of the way that the camera catches up in a step, for time constants in s.
     let share = |constant: f32| {
         let period = flight.period_s as f32;
         period / (constant + period)
     };
-    let (mut center, mut heading, mut gap) = (moments[0].pose.position, yaw(&moments[0]), 0.0);
+    let (start, _) = swarm(flight, episode.start);
+    let (mut center, mut heading, mut gap) = (start, yaw(&moments[0]), 0.0);
     let mut shots = Vec::with_capacity(moments.len());
-    for moment in moments {
-        center = mix(center, moment.pose.position, share(0.06));
+    for (index, moment) in episode.zip(moments) {
+        let (middle, spread) = swarm(flight, index);
+        center = mix(center, middle, share(0.06));
         heading += share(1.2) * turn(yaw(moment) - heading);
         gap += share(0.4) * (moment.position_error().min(20.0 * reach) - gap);
         let time = moment.step as f32 * flight.period_s as f32;
@@ -168,7 +209,7 @@ fn following(flight: &Flight, moments: &[Moment], airframe: &Airframe, view: Vie
         };
         // The vehicle a little above the middle: its shadow is below.
         let look = add(center, scale(-0.4 * reach, [0.0, 0.0, 1.0]));
-        let camera = Camera::looking_at(look, distance + 1.1 * gap, azimuth, elevation);
+        let camera = Camera::looking_at(look, distance + 1.1 * gap + 2.2 * spread, azimuth, elevation);
         shots.push(Shot { camera, ground, magnification: 1.0 });
     }
     shots

@@ -38,8 +38,10 @@ pub struct Vehicle {
     pub rotor_axes: [[f32; 3]; 4],
     /// Names of the rotors.
     pub rotor_names: [String; 4],
-    /// How many fly at once.
+    /// Envs that are flown at once.
     pub num_envs: usize,
+    /// Vehicles of each env, which follow each other in [`Poses`].
+    pub num_vehicles: usize,
 }
 
 /// A slider.

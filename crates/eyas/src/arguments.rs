@@ -65,8 +65,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
 pub(crate) struct Flight {
-    /// Task id, see `eyas task list`
-    #[arg(long)]
+    /// Task id, see `eyas task list`, or the YAML file of a task of terms
+    #[arg(long, value_name = "ID|FILE")]
     pub(crate) task: String,
     /// Vehicle of `Eyas-Raptor-v0`: `crazyflie`, `x500`, `x500_sim`, `mrs`, `fs`, `arpl`, `flightmare`, `soft`,
     /// `soft_rigid`, or a parameter file of RLtools [default: crazyflie]
@@ -890,8 +890,8 @@ pub(crate) enum ConfigCommand {
         /// Only keys below this one, such as `env.scene` or `learning_rate`
         #[arg(default_value = "", hide_default_value = true, value_name = "PREFIX")]
         prefix: String,
-        /// Task id, see `eyas task list`
-        #[arg(long, default_value = "Isaac-Quadcopter-Point-Ctrl-v0")]
+        /// Task id, see `eyas task list`, or the YAML file of a task of terms
+        #[arg(long, value_name = "ID|FILE", default_value = "Isaac-Quadcopter-Point-Ctrl-v0")]
         task: String,
         /// Whose keys `agent` has: apg or ppo
         /// [default: what the task is trained with]
@@ -916,8 +916,14 @@ pub(crate) enum TaskCommand {
     List,
     /// Describe a task: observation, action, reward terms
     Show {
-        /// Task id
+        /// Task id, or the YAML file of a task of terms
+        #[arg(value_name = "ID|FILE")]
         id: String,
+    },
+    /// Describe the terms that tasks are made of, with their parameters, units and ranges
+    Terms {
+        /// Only those of a manager, such as `rewards`, or of one name
+        name: Option<String>,
     },
 }
 

@@ -23,6 +23,18 @@ impl Failure {
         self
     }
 
+    /// Says what to do unless that is said already.
+    pub(crate) fn hint_or(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Says where unless that is said already.
+    pub(crate) fn or_at(mut self, place: &impl ToString) -> Self {
+        self.place.get_or_insert_with(|| place.to_string());
+        self
+    }
+
     /// Says where.
     pub(crate) fn at(mut self, place: &impl ToString) -> Self {
         self.place = Some(place.to_string());

@@ -3,8 +3,8 @@
 use std::f64::consts::PI;
 
 use eyas_env::{
-    Craft, DirectConfig, FormationConfig, GoalConfig, Observation, PointConfig, Protocol, RaptorConfig,
-    RaptorEnv, TaskConfig, VecEnv, find_vehicle,
+    Craft, DirectConfig, FormationConfig, GoalConfig, ManagerConfig, Observation, PointConfig, Protocol,
+    RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
@@ -284,6 +284,42 @@ impl Flyable for RaptorConfig {
 
     fn play() -> Settings {
         vec![("env.init.guidance", 1.0.into()), ("env.episode_length_s", 1e6.into())]
+    }
+}
+
+/// A task of terms has no gradient, and no settings are tuned for it: nobody knows what its terms are.
+impl Flyable for ManagerConfig {
+    type Gradient = NoGradient;
+
+    const ALGORITHM: &'static str = "ppo";
+    const PPO_PRESET: &'static str = include_str!("../presets/manager_ppo.yaml");
+    const TAKES_VEHICLES: bool = false;
+    const EXPERIMENT: &'static str = "quadcopter_manager";
+    const DISTILLATION_STEPS: u32 = 1000;
+
+    fn trajectories() -> Vec<(&'static str, Settings)> {
+        [("hover", vec![("env.command_at_rest", true.into())])]
+            .into_iter()
+            .chain(COURSES.map(|kind| (kind, Self::along(kind))))
+            .chain([("command", Settings::new())])
+            .collect()
+    }
+
+    fn along(kind: &'static str) -> Settings {
+        vec![("env.course.kind", kind.into()), ("env.command_at_rest", false.into())]
+    }
+
+    fn course(&self) -> &CourseConfig {
+        &self.course
+    }
+
+    fn with_course(&self, course: Option<CourseConfig>) -> Self {
+        let command_at_rest = course.is_none();
+        Self { course: course.unwrap_or_default(), command_at_rest, ..self.clone() }
+    }
+
+    fn play() -> Settings {
+        vec![("env.train_or_play", false.into())]
     }
 }
 

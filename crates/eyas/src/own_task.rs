@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use eyas_run::{ConfigError, Layers, Origin, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::flyable::Flyable;
@@ -11,7 +12,7 @@ use crate::flyable::Flyable;
 const BEST: [&str; 3] = ["best_student.pt", "best_model.pt", "final_student.pt"];
 
 /// The part of a run's configuration that a flight needs.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config<T> {
     env: T,
@@ -24,9 +25,14 @@ pub(crate) fn best_policy(run: &Path) -> Option<PathBuf> {
 
 /// The configuration of a run's task, if it is one of that type.
 pub(crate) fn own<T: Flyable + Default>(run: &Path) -> Result<T, ConfigError> {
-    let mut layers = Layers::new(&Config::<T>::default())?;
-    layers.file_under("env", run.join("params/env.yaml"))?;
-    Ok(layers.finish::<Config<T>>()?.env)
+    Ok(layers_of_file::<T>(&run.join("params/env.yaml"))?.finish::<Config<T>>()?.env)
+}
+
+/// The group `env` of a file that holds nothing else.
+pub(crate) fn layers_of_file<T: Flyable + Default>(path: &Path) -> Result<Layers, ConfigError> {
+    let mut layers = Layers::documented(&Config::<T>::default())?;
+    layers.file_under("env", path)?;
+    Ok(layers)
 }
 
 /// The task of a run as `eyas play` flies it, with further settings.

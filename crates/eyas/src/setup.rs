@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eyas_env::{TaskConfig, VehicleFile, find_task, find_vehicle, vehicles};
+use eyas_env::{TaskConfig, VehicleFile, find_vehicle, vehicles};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, atomic};
 use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
@@ -67,7 +67,6 @@ impl AgentConfig {
 /// Order: defaults and presets (already in `layers`), the vehicle, the settings of an earlier run, the configuration
 /// file and groups, overrides, flags.
 pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<(), Failure> {
-    find_task(&flight.task)?;
     refuse_what_is_not_built(flight)?;
     layers.set("agent.experiment_name", T::EXPERIMENT, Origin::Preset("task".into()))?;
     if let Some(vehicle) = &flight.vehicle {
@@ -191,8 +190,10 @@ pub(crate) fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), 
     outcome.map_err(|message| {
         let key = message.split('`').nth(1).unwrap_or_default().to_owned();
         let failure = Failure::new(message);
-        match layers.origin(&key) {
-            None | Some(Origin::Default) => failure,
+        // A key that is missing is at fault where the table around it stands.
+        let around = std::iter::successors(Some(key.as_str()), |key| Some(key.rsplit_once('.')?.0));
+        match around.filter_map(|key| layers.origin(key)).find(|origin| **origin != Origin::Default) {
+            None => failure,
             Some(origin) => failure.at(origin),
         }
     })

@@ -9,17 +9,19 @@ use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_learn::Controller;
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, RunDir};
-use eyas_view::{Flight, Moment};
+use eyas_view::Flight;
 
 use crate::failure::Failure;
 use crate::report::metres;
 
-/// Everything that was flown, `[step][env]`; not a number after an episode has ended.
+/// Everything that was flown, `[step][env][vehicle]`; not a number after the flight of a vehicle has ended.
 pub(crate) struct Recorder {
     num_envs: usize,
+    /// Vehicles of each env.
+    pub(crate) num_vehicles: usize,
     /// Control steps flown.
     pub(crate) steps: usize,
-    /// World frame, m, `[step][env][3]`.
+    /// World frame, m, `[step][env][vehicle][3]`.
     pub(crate) desired_position: Vec<f32>,
     /// The same.
     pub(crate) actual_position: Vec<f32>,
@@ -29,8 +31,9 @@ pub(crate) struct Recorder {
     pub(crate) actions: Vec<f32>,
     /// Of each env.
     pub(crate) returns: Vec<f32>,
+    /// Of each vehicle.
     lengths: Vec<u32>,
-    /// Whether the episode of each env ended before the time.
+    /// Whether the flight of each vehicle ended before the time.
     pub(crate) crashed: Vec<bool>,
     /// The same for viewers, of each env.
     pub(crate) flown: Vec<Flight>,
@@ -58,8 +61,10 @@ impl Recorder {
     ) -> Self {
         let num_envs = envs.iter().map(|env| env.num_envs()).sum();
         let spec = envs[0].spec().clone();
+        let num_vehicles = envs[0].blocks()[0].num_vehicles();
         let mut recorder = Self {
             num_envs,
+            num_vehicles,
             steps: 0,
             desired_position: Vec::new(),
             actual_position: Vec::new(),
@@ -67,10 +72,12 @@ impl Recorder {
             actual_velocity: Vec::new(),
             actions: Vec::new(),
             returns: vec![0.0; num_envs],
-            lengths: vec![0; num_envs],
-            crashed: vec![false; num_envs],
+            lengths: vec![0; num_envs * num_vehicles],
+            crashed: vec![false; num_envs * num_vehicles],
             flown: vec![Flight::new(1.0 / spec.control_rate_hz); num_envs],
         };
+        // Steps of the episode of each env, and whether all of it has crashed.
+        let mut episodes = vec![(0, false); num_envs];
         let mut observation = vec![Row::ZERO; spec.num_observations()];
         let mut action = vec![Row::ZERO; pilot.num_actions()];
         let mut scratch = Scratch::default();
@@ -88,29 +95,40 @@ impl Recorder {
             let mut live = 0;
             for Flying { block, used, first, state } in &mut crowd {
                 let before = block.ended();
+                let fallen: Vec<u32> = (0..num_vehicles).map(|it| block.fallen(it)).collect();
                 block.observe(&mut observation);
                 pilot.act(block.as_ref(), &observation, state, &mut scratch, &mut action);
                 let outcome = block.step(&action);
                 for (place, lane) in lanes_of(*used).enumerate() {
                     let env = *first + place;
-                    let flies = before >> lane & 1 == 0;
-                    let seen = block.telemetry(lane);
-                    let keep = |value: f32| if flies { value } else { f32::NAN };
-                    recorder.actual_position.extend(seen.position.map(keep));
-                    recorder.actual_velocity.extend(seen.velocity.map(keep));
-                    recorder.desired_position.extend(seen.desired_position.map(keep));
-                    recorder.desired_velocity.extend(seen.desired_velocity.map(keep));
-                    recorder.actions.extend(action.iter().map(|row| keep(row[lane])));
-                    if flies {
+                    let goes_on = before >> lane & 1 == 0;
+                    let of_each = action.len() / num_vehicles;
+                    for (vehicle, fallen) in fallen.iter().enumerate() {
+                        let flies = goes_on && fallen >> lane & 1 == 0;
+                        let seen = block.vehicle_telemetry(lane, vehicle);
+                        let keep = |value: f32| if flies { value } else { f32::NAN };
+                        recorder.actual_position.extend(seen.position.map(keep));
+                        recorder.actual_velocity.extend(seen.velocity.map(keep));
+                        recorder.desired_position.extend(seen.desired_position.map(keep));
+                        recorder.desired_velocity.extend(seen.desired_velocity.map(keep));
+                        let own = &action[vehicle * of_each..][..of_each];
+                        recorder.actions.extend(own.iter().map(|row| keep(row[lane])));
+                        if flies {
+                            let place = env * num_vehicles + vehicle;
+                            recorder.lengths[place] += 1;
+                            let ended = outcome.terminated | block.fallen(vehicle);
+                            recorder.crashed[place] = ended >> lane & 1 == 1;
+                        }
+                    }
+                    if goes_on {
                         recorder.returns[env] += outcome.reward[lane];
-                        recorder.lengths[env] += 1;
-                        recorder.crashed[env] = outcome.terminated >> lane & 1 == 1;
+                        episodes[env] = (episodes[env].0 + 1, outcome.terminated >> lane & 1 == 1);
                         live += 1;
                     }
-                    let command = [0, 1, 2, 3].map(|motor| action[motor][lane]);
-                    let (step, crashed) = (recorder.lengths[env], recorder.crashed[env]);
                     let memory: Vec<f32> = state.iter().map(|row| row[lane]).collect();
-                    recorder.flown[env].push(Moment::new(&seen, command, 0, step, crashed), &memory);
+                    let (step, has_crashed) = episodes[env];
+                    let moment = (0, step, has_crashed);
+                    recorder.flown[env].push_env(block.as_ref(), lane, &action, &memory, moment);
                 }
             }
             recorder.steps += 1;
@@ -128,7 +146,7 @@ impl Recorder {
         left.chunks_exact(3).zip(right.chunks_exact(3)).map(|pair| squares(pair).sqrt()).collect()
     }
 
-    /// Distance to the target, m, `[step][env]`.
+    /// Distance to the target, m, `[step][env][vehicle]`.
     pub(crate) fn position_errors(&self) -> Vec<f32> {
         Self::distances(&self.actual_position, &self.desired_position)
     }
@@ -138,7 +156,8 @@ impl Recorder {
         Self::distances(&self.actual_velocity, &self.desired_velocity)
     }
 
-    /// A line for each env, which is called by its number where there is no name.
+    /// A line for each vehicle, which is called by the number of its env, or of several by both numbers, where there is
+    /// no name. The return is that of the env.
     pub(crate) fn table(&self, names: &[&str]) -> String {
         let errors = self.position_errors();
         let width = names.iter().map(|name| name.chars().count()).fold(4, usize::max);
@@ -146,15 +165,17 @@ impl Recorder {
             "{:>width$} {:>8} {:>12} {:>9} {:>14} {:>14} {:>14}\n",
             "env", "steps", "return", "crashed", "mean error", "RMSE", "max error"
         );
-        for env in 0..self.num_envs {
-            let own = errors.iter().skip(env).step_by(self.num_envs).copied();
-            let it = Statistics::of(own);
-            let crashed = if self.crashed[env] { "yes" } else { "no" };
-            let name = names.get(env).map_or_else(|| env.to_string(), |name| (*name).to_owned());
+        let count = self.crashed.len();
+        for place in 0..count {
+            let (env, vehicle) = (place / self.num_vehicles, place % self.num_vehicles);
+            let it = Statistics::of(errors.iter().skip(place).step_by(count).copied());
+            let crashed = if self.crashed[place] { "yes" } else { "no" };
+            let number = if self.num_vehicles > 1 { format!("{env}.{vehicle}") } else { env.to_string() };
+            let name = names.get(env).map_or(number, |name| (*name).to_owned());
             let _ = writeln!(
                 text,
                 "{name:>width$} {:>8} {:>12.1} {crashed:>9} {:>14} {:>14} {:>14}",
-                self.lengths[env],
+                self.lengths[place],
                 self.returns[env],
                 metres(it.mean),
                 metres(it.rms),
@@ -166,14 +187,18 @@ impl Recorder {
 
     /// The text of `tracking_statistics.txt`; the control period is in s.
     pub(crate) fn statistics(&self, checkpoint: &Path, trajectory: &str, period: f64) -> String {
+        let vehicles = match self.num_vehicles {
+            1 => String::new(),
+            count => format!("Vehicles of each: {count}\n"),
+        };
         let mut text = format!(
-            "Trajectory tracking\nCheckpoint: {}\nTrajectory: {trajectory}\nEnvironments: {}\nSteps: {} ({:.2} s)\nCrashed: {} of {}\n",
+            "Trajectory tracking\nCheckpoint: {}\nTrajectory: {trajectory}\nEnvironments: {}\n{vehicles}Steps: {} ({:.2} s)\nCrashed: {} of {}\n",
             checkpoint.display(),
             self.num_envs,
             self.steps,
             self.steps as f64 * period,
             self.crashed.iter().filter(|it| **it).count(),
-            self.num_envs
+            self.crashed.len()
         );
         for (name, unit, errors) in [
             ("Position error", "m", self.position_errors()),
@@ -198,8 +223,10 @@ impl Recorder {
     /// Writes `tracking_errors.npz` and `trajectory_data.npz`; the control period is in s.
     pub(crate) fn write_arrays(&self, run: &RunDir, period: f64) -> Result<(), Failure> {
         let (steps, envs) = (self.steps, self.num_envs);
+        // `[step][env]`, then the vehicle if there are several, then what there is of each.
         let array = |values: &[f32], width: usize| {
-            let shape = if width == 1 { vec![steps, envs] } else { vec![steps, envs, width] };
+            let rest = [self.num_vehicles, width].into_iter().filter(|it| *it > 1);
+            let shape: Vec<usize> = [steps, envs].into_iter().chain(rest).collect();
             Array::new(&shape, Data::F32(values.to_vec()))
         };
         let position_errors = array(&self.position_errors(), 1);
@@ -216,7 +243,7 @@ impl Recorder {
                 ("actual_vel", &array(&self.actual_velocity, 3)),
                 ("position_error", &position_errors),
                 ("velocity_error", &velocity_errors),
-                ("actions", &array(&self.actions, self.actions.len() / (steps * envs))),
+                ("actions", &array(&self.actions, self.actions.len() / (steps * self.crashed.len()))),
                 ("timestamps", &Array::new(&[steps], Data::F64(timestamps))),
             ],
         )?;

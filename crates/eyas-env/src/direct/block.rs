@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, uniforms};
 use eyas_sim::{
-    Body, Course, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world, dot,
+    Body, Course, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, add, body_from_world, dot,
     matrix_from_quaternion, norm, step_held, sub,
 };
 
 use super::config::DirectConfig;
 use crate::course;
 use crate::episode::Ledger;
+use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{
     body_rows, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_body, store_vector,
 };
+use crate::rules;
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The observation, by Isaac Lab's names.
@@ -50,6 +52,7 @@ pub(super) struct Shared {
     full_thrust: f64,
     max_episode_length: u32,
     goal: Stream,
+    seed: u64,
 }
 
 impl Shared {
@@ -63,6 +66,7 @@ impl Shared {
             max_episode_length: config.max_episode_length(),
             goal: Stream::new(seed, "env/goal"),
             config: config.clone(),
+            seed,
         }
     }
 
@@ -77,11 +81,9 @@ impl Shared {
     /// Force and torque of an action, body frame.
     #[inline(always)]
     pub(super) fn wrench<L: Lanes>(&self, action: [L; 4]) -> (Vector<L>, Vector<L>) {
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        let [thrust, x, y, z] = action.map(|it| it.clamp(-one, one));
-        let moment = L::constant(self.config.moment_scale);
-        let lift = L::constant(0.5 * self.full_thrust) * (thrust + one);
-        ([zero, zero, lift], [moment * x, moment * y, moment * z])
+        let one = L::splat(1.0);
+        let action = action.map(|it| it.clamp(-one, one));
+        rules::thrust_and_moments(self.full_thrust, self.config.moment_scale, action)
     }
 }
 
@@ -96,14 +98,18 @@ pub struct DirectBlock {
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// What pushes each, world frame, N.
     push: [Row; 3],
+    /// What happens beside it, if anything does.
+    reality: Option<Box<Reality>>,
 }
 
 impl DirectBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let mut body = Body::default();
         body.orientation[0] = Row::splat(1.0);
+        let period = shared.config.control_period();
         Self {
             vehicle: shared.vehicle_rows.clone(),
+            reality: Reality::new(&shared.config.reality, period, 4, shared.seed, VEHICLE),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
             body,
@@ -115,6 +121,11 @@ impl DirectBlock {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// What the last step was flown with, if not with the vehicle alone.
+    pub(super) fn flown(&self) -> Option<&Flown> {
+        self.reality.as_deref().map(Reality::flown)
     }
 
     pub(super) fn body(&self) -> &Body<Row> {
@@ -134,6 +145,9 @@ impl EnvBlock for DirectBlock {
     fn reset(&mut self, mask: u32) {
         self.ledger.reset(mask);
         dispatch(Reset { block: self, mask });
+        if let Some(reality) = &mut self.reality {
+            reality.reset(mask, &self.ledger, &self.body);
+        }
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
@@ -141,11 +155,19 @@ impl EnvBlock for DirectBlock {
     }
 
     fn observe(&self, observation: &mut [Row]) {
-        dispatch(Observe { block: self, observation });
+        let sensed = self.reality.as_ref().and_then(|it| it.sense(&self.ledger, &self.body));
+        dispatch(Observe { block: self, body: sensed.as_ref().unwrap_or(&self.body), observation });
     }
 
     fn step(&mut self, action: &[Row]) -> Step {
-        let Outcome { reward, died } = dispatch(Advance { block: self, action });
+        // Taken out, so that a step may read it while it changes the rest.
+        let mut reality = self.reality.take();
+        if let Some(reality) = &mut reality {
+            let state = State { body: self.body, rotor_speed: [Row::ZERO; 4] };
+            reality.begin_step(action, &self.ledger, &state, &self.vehicle);
+        }
+        let Outcome { reward, died } = dispatch(Advance { block: self, reality: reality.as_deref(), action });
+        self.reality = reality;
         // Isaac Lab's `episode_length_buf >= max_episode_length - 1`.
         let limit = self.shared.max_episode_length - 1;
         self.ledger.advance(reward, &[died], limit)
@@ -177,18 +199,27 @@ impl EnvBlock for DirectBlock {
 
     fn put(&mut self, lane: usize, body: &Body<f32>) {
         put(&mut self.body, lane, body);
+        if let Some(reality) = &mut self.reality {
+            reality.put(lane, &self.body);
+        }
     }
 
     /// There are no rotors to weaken.
     fn interfere(&mut self, interference: Interference) {
         interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
         self.push = interference.force_world;
+        if let Some(reality) = &mut self.reality {
+            reality.refit();
+        }
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, ledger, body, goal, goal_velocity, vehicle: _, push: _ } = self;
+        let Self { shared: _, ledger, body, goal, goal_velocity, vehicle: _, push: _, reality } = self;
         ledger.visit_state(visit);
         visit_rows(body_rows(body).chain(goal).chain(goal_velocity), visit);
+        if let Some(reality) = reality {
+            reality.visit_state(visit);
+        }
     }
 }
 
@@ -237,6 +268,8 @@ impl DirectBlock {
 
 struct Observe<'a> {
     block: &'a DirectBlock,
+    /// The motion as it is measured.
+    body: &'a Body<Row>,
     observation: &'a mut [Row],
 }
 
@@ -246,7 +279,7 @@ impl Kernel for Observe<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for half in 0..HALVES {
-            let body = load_body::<L>(&self.block.body, half);
+            let body = load_body::<L>(self.body, half);
             let matrix = matrix_from_quaternion(body.orientation);
             let velocity = body_from_world(&matrix, body.velocity);
             let [x, y, z] = matrix[2];
@@ -264,6 +297,7 @@ impl Kernel for Observe<'_> {
 
 struct Advance<'a> {
     block: &'a mut DirectBlock,
+    reality: Option<&'a Reality>,
     action: &'a [Row],
 }
 
@@ -278,12 +312,12 @@ impl Kernel for Advance<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Outcome {
-        let Self { block, action } = self;
+        let Self { block, reality, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, died: 0 };
         for half in 0..HALVES {
             let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
             if live != 0 {
-                block.step_lanes::<L>(half, live, action, &mut outcome);
+                block.step_lanes::<L>((half, live), reality, action, &mut outcome);
             }
         }
         outcome
@@ -293,15 +327,31 @@ impl Kernel for Advance<'_> {
 impl DirectBlock {
     /// Goal, physics, termination and reward of one vector of lanes, in Isaac Lab's order.
     #[inline(always)]
-    fn step_lanes<L: Lanes>(&mut self, half: usize, live: u32, action: &[Row], outcome: &mut Outcome) {
+    fn step_lanes<L: Lanes>(
+        &mut self,
+        (half, live): (usize, u32),
+        reality: Option<&Reality>,
+        action: &[Row],
+        outcome: &mut Outcome,
+    ) {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
         self.advance_goal::<L>(half, mask);
         // Axes of a rigid body's moment of inertia are its own.
-        let vehicle = Vehicle::<L, true>::load(&self.vehicle, half);
-        let disturbance = Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
-        let [a, b, c, d] = [&action[0], &action[1], &action[2], &action[3]];
+        let mut flown = &*self.vehicle;
+        let mut disturbance =
+            Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
+        let mut told = action;
+        if let Some(reality) = reality {
+            flown = &reality.flown().vehicle;
+            let more = reality.flown().disturbance(half);
+            disturbance.force_world = add(disturbance.force_world, more.force_world);
+            disturbance.torque_body = more.torque_body;
+            told = reality.action(action);
+        }
+        let vehicle = Vehicle::<L, true>::load(flown, half);
+        let [a, b, c, d] = [&told[0], &told[1], &told[2], &told[3]];
         let wrench = shared.wrench([a.load::<L>(half), b.load(half), c.load(half), d.load(half)]);
         let mut body = load_body::<L>(&self.body, half);
         for _ in 0..config.decimation {

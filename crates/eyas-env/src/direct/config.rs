@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::point::{control_steps, crazyflie};
-use crate::{SceneConfig, SimConfig, check, course};
+use crate::{RealityConfig, SceneConfig, SimConfig, check, course};
 
 /// Configuration of the task of flying to a goal by thrust and moments.
 ///
@@ -39,6 +39,8 @@ pub struct DirectConfig {
     pub course: CourseConfig,
     /// Heights that end an episode.
     pub height: HeightConfig,
+    /// What separates flying from simulating, as far as it needs no rotors.
+    pub reality: RealityConfig,
     /// The vehicle.
     pub robot: RigidBodyConfig,
 }
@@ -180,6 +182,7 @@ impl Default for DirectConfig {
             goal: GoalConfig::default(),
             course: CourseConfig::default(),
             height: HeightConfig::default(),
+            reality: RealityConfig::default(),
             robot: RigidBodyConfig::default(),
         }
     }
@@ -240,6 +243,8 @@ impl DirectConfig {
         ])?;
         self.scene.validate()?;
         self.sim.validate()?;
+        self.reality.validate()?;
+        self.reality.validate_without_rotors()?;
         course::validate(&self.course)
     }
 }

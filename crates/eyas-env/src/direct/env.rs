@@ -51,7 +51,7 @@ pub(crate) fn spec(config: &DirectConfig) -> EnvSpec {
         reward_terms: REWARD_TERMS.to_vec(),
         terminations: TERMINATIONS.to_vec(),
         episode_log,
-        symmetries: wrench_mirrors(),
+        symmetries: if config.reality.is_symmetric() { wrench_mirrors() } else { Vec::new() },
     }
 }
 

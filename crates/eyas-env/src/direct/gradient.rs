@@ -2,7 +2,8 @@
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
 use eyas_sim::{
-    Body, Disturbance, HeldStep, State, add, dot, matrix_from_quaternion, pull_back_matrix, scale, sub,
+    Body, Disturbance, HeldStep, State, Vehicle, add, dot, matrix_from_quaternion, pull_back_matrix, scale,
+    sub,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use super::block::{DirectBlock, OBSERVATIONS, Shared};
 use super::config::DirectConfig;
 use super::env::blocks;
 use crate::differentiable::{check_surrogate, rounded_distance};
+use crate::reality::{Flown, note};
 use crate::rows::{load_body, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate};
 
@@ -55,6 +57,8 @@ pub struct DirectRecord {
     before: Body<Row>,
     goal: [Row; 3],
     action: [Row; 4],
+    /// What it was flown with, if not with the vehicle alone; sensors, whose errors count as given, pass all on.
+    flown: Option<Box<Flown>>,
     after: Body<Row>,
     goal_after: [Row; 3],
 }
@@ -72,6 +76,7 @@ impl DifferentiableBlock for DirectBlock {
         self.record_state(record);
         record.action.copy_from_slice(action);
         let step = self.step(action);
+        note(self.flown(), &mut record.flown);
         record.after = *self.body();
         record.goal_after = *self.goal();
         step
@@ -112,6 +117,10 @@ impl DifferentiableTask for DirectConfig {
     fn hover_action(&self) -> Vec<f32> {
         vec![(2.0 / self.thrust_to_weight - 1.0) as f32, 0.0, 0.0, 0.0]
     }
+
+    fn validate_gradient(&self) -> Result<(), String> {
+        self.reality.validate_gradient()
+    }
 }
 
 struct PullBackStep<'a> {
@@ -140,7 +149,12 @@ impl PullBackStep<'_> {
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let config = self.shared.config();
-        let vehicle = self.shared.vehicle().to_lanes::<L, true>();
+        let mut vehicle = self.shared.vehicle().to_lanes::<L, true>();
+        let mut disturbance = Disturbance::none();
+        if let Some(flown) = &self.record.flown {
+            vehicle = Vehicle::load(&flown.vehicle, half);
+            disturbance = flown.disturbance(half);
+        }
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let before = load_body::<L>(&self.record.before, half);
         let mut after = self.derivative.state.load::<L>(half).body;
@@ -152,7 +166,7 @@ impl PullBackStep<'_> {
             vehicle: &vehicle,
             body: &before,
             wrench: self.shared.wrench(commands),
-            disturbance: &Disturbance::none(),
+            disturbance: &disturbance,
             dt: config.control_period(),
             substeps: config.sim.substeps * config.decimation,
         };

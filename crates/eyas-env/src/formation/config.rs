@@ -23,7 +23,7 @@ pub struct FormationConfig {
     pub decimation: u32,
     /// Length of an episode, s. Positive.
     pub episode_length_s: f64,
-    /// Vehicles of each env, the agents `quad_0`, `quad_1`, …. From 2 to 8.
+    /// Vehicles of each env, the agents `quad_0`, `quad_1`, …. At least 2, at most 8.
     pub num_agents: usize,
     /// Where each vehicle flies around the centre.
     pub formation: PlacesConfig,

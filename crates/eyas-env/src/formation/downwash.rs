@@ -29,7 +29,7 @@ pub struct DownwashConfig {
     pub enabled: bool,
     /// Drag coefficient times area of a vehicle seen from above, m². At least 0.
     pub drag_area: f64,
-    /// Growth of the half-width of the jet with the distance, m/m. At least 0.
+    /// Growth of the half-width of the jet over the distance. At least 0.
     pub spread: f64,
 }
 

@@ -7,7 +7,7 @@ use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 
 use super::block::{FormationBlock, bits_of};
 use crate::episode::Ledger;
-use crate::point::in_ball;
+use crate::rules::in_ball;
 
 /// Draws of one vehicle, beside the first that is for all.
 const DRAWS: u32 = 5;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
 use eyas_sim::{
-    Body, Course, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world,
-    matrix_from_quaternion, norm, quaternion_from_euler_turns, scale, step_held, sub,
+    Body, Course, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, add, body_from_world,
+    matrix_from_quaternion, norm, step_held, sub,
 };
 
 use super::config::{PointConfig, Thresholds};
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
-use crate::rows::{largest, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::reality::{Flown, Reality, VEHICLE};
+use crate::rows::{largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::rules::{self, StartLimits};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
@@ -70,26 +72,37 @@ pub(super) struct Shared {
     vehicle: Vehicle<f64>,
     /// The same in every lane of a block.
     vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
-    /// Whether it is [aligned](eyas_sim::VehicleParameters::is_aligned).
+    /// Whether it is [aligned](eyas_sim::VehicleParameters::is_aligned) as it flies.
     aligned: bool,
     lag: SpeedLag,
     max_episode_length: u32,
     start: Stream,
+    start_limits: StartLimits,
     target: Stream,
+    seed: u64,
 }
 
 impl Shared {
     pub(super) fn new(config: &PointConfig, seed: u64) -> Self {
         Self {
-            aligned: config.robot.is_aligned(),
+            aligned: config.robot.is_aligned() && config.reality.keeps_alignment(),
             course: course::chosen(&config.flown_course()),
             vehicle: Vehicle::new(&config.robot),
             vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
+            start_limits: StartLimits {
+                position: config.init_position_radius,
+                linear_velocity: config.init_linear_velocity,
+                angular_velocity: config.init_angular_velocity,
+                // Roll and pitch within a quarter turn, yaw within half a turn.
+                turns: [0.5, 0.5, 1.0],
+                at_rest: if config.train_or_play { config.prob_perfect_start } else { 1.0 },
+            },
             target: Stream::new(seed, "env/target"),
             config: config.clone(),
+            seed,
         }
     }
 }
@@ -108,6 +121,8 @@ pub struct PointBlock {
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// What pushes each, world frame, N.
     push: [Row; 3],
+    /// What happens beside it, if anything does.
+    reality: Option<Box<Reality>>,
 }
 
 impl PointBlock {
@@ -117,6 +132,13 @@ impl PointBlock {
         let rest = [Row::ZERO; 3];
         Self {
             vehicle: shared.vehicle_rows.clone(),
+            reality: Reality::new(
+                &shared.config.reality,
+                shared.config.control_period(),
+                4,
+                shared.seed,
+                VEHICLE,
+            ),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
             state,
@@ -137,6 +159,9 @@ impl EnvBlock for PointBlock {
     fn reset(&mut self, mask: u32) {
         self.ledger.reset(mask);
         dispatch(Reset { block: self, mask });
+        if let Some(reality) = &mut self.reality {
+            reality.reset(mask, &self.ledger, &self.state.body);
+        }
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
@@ -144,15 +169,23 @@ impl EnvBlock for PointBlock {
     }
 
     fn observe(&self, observation: &mut [Row]) {
-        dispatch(Observe { block: self, observation });
+        let sensed = self.reality.as_ref().and_then(|it| it.sense(&self.ledger, &self.state.body));
+        dispatch(Observe { block: self, sensed: sensed.as_ref(), observation });
     }
 
     fn step(&mut self, action: &[Row]) -> Step {
+        // Taken out, so that a step may read it while it changes the rest.
+        let mut reality = self.reality.take();
+        if let Some(reality) = &mut reality {
+            reality.begin_step(action, &self.ledger, &self.state, &self.vehicle);
+        }
+        let flies = reality.as_deref();
         let Outcome { reward, causes } = if self.shared.is_aligned() {
-            dispatch(Advance::<true> { block: self, action })
+            dispatch(Advance::<true> { block: self, reality: flies, action })
         } else {
-            dispatch(Advance::<false> { block: self, action })
+            dispatch(Advance::<false> { block: self, reality: flies, action })
         };
+        self.reality = reality;
         // Isaac Lab's `episode_length_buf >= max_episode_length - 1`; never in play mode.
         let is_timed = self.shared.config.train_or_play;
         let limit = if is_timed { self.shared.max_episode_length - 1 } else { u32::MAX };
@@ -185,20 +218,39 @@ impl EnvBlock for PointBlock {
 
     fn put(&mut self, lane: usize, body: &Body<f32>) {
         put(&mut self.state.body, lane, body);
+        if let Some(reality) = &mut self.reality {
+            reality.put(lane, &self.state.body);
+        }
     }
 
     fn interfere(&mut self, interference: Interference) {
         interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
         self.push = interference.force_world;
+        if let Some(reality) = &mut self.reality {
+            reality.refit();
+        }
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, ledger, state, set_point, target, max_speed, moving, vehicle: _, push: _ } =
-            self;
+        let Self {
+            shared: _,
+            ledger,
+            state,
+            set_point,
+            target,
+            max_speed,
+            moving,
+            vehicle: _,
+            push: _,
+            reality,
+        } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
         visit_rows(target.fields_mut(), visit);
         visit_rows(set_point.iter_mut().chain([max_speed, moving]), visit);
+        if let Some(reality) = reality {
+            reality.visit_state(visit);
+        }
     }
 }
 
@@ -229,36 +281,13 @@ impl PointBlock {
         let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let draw = |index: u32| shared.start.lanes(first_env, &episode, &[0; LANES], index);
-        let [kind, start] = [draw(0), draw(1)];
-        let [position, velocity, angular_velocity] = [
-            in_ball::<L>(&draw(2), &draw(5)[0], config.init_position_radius),
-            in_ball::<L>(&draw(3), &draw(5)[1], config.init_linear_velocity),
-            in_ball::<L>(&draw(4), &draw(5)[2], config.init_angular_velocity),
-        ];
-        let share =
-            |words: &[u32; LANES], probability: f64| uniforms::<L>(words).less(L::constant(probability));
-        let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
-        let is_moving = L::select(share(&kind[0], config.prob_null_trajectory), zero, one);
+        let kind = shared.start.lanes(first_env, &episode, &[0; LANES], 0);
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let is_hover = uniforms::<L>(&kind[0]).less(L::constant(config.prob_null_trajectory));
+        let is_moving = L::select(is_hover, zero, one);
         let [slow, fast] = config.langevin_max_speed.map(L::constant);
         let max_speed = uniforms::<L>(&kind[1]).mul_add(fast - slow, slow);
-        let centred = |words: &[u32; LANES]| uniforms::<L>(words) - half_value;
-        // Roll and pitch within a quarter turn, yaw within half a turn.
-        let orientation = quaternion_from_euler_turns(
-            centred(&start[0]) * half_value,
-            centred(&start[1]) * half_value,
-            centred(&start[2]),
-        );
-        let mut body = Body { position, orientation, velocity, angular_velocity };
-        let rest = if config.train_or_play { config.prob_perfect_start } else { 1.0 };
-        let is_rest = share(&start[3], rest);
-        let at_rest = Body::<L>::at_rest();
-        let mut state = State { body, rotor_speed: [zero; 4] };
-        let rest_state = State { body: at_rest, rotor_speed: [zero; 4] };
-        for (value, rest) in state.fields_mut().into_iter().zip(rest_state.fields()) {
-            *value = L::select(is_rest, *rest, *value);
-        }
-        body = state.body;
+        let body = rules::draw_start::<L>(&shared.start_limits, &shared.start, first_env, &episode);
         self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
         self.target.store_where(half, mask, &Langevin::<L>::at_rest());
         for row in &mut self.set_point {
@@ -269,21 +298,10 @@ impl PointBlock {
     }
 }
 
-/// Uniform in a ball: a normal direction and the cube root of a uniform radius.
-#[inline(always)]
-pub(crate) fn in_ball<L: Lanes>(
-    direction: &eyas_lanes::Draws,
-    radius: &[u32; LANES],
-    limit: f64,
-) -> Vector<L> {
-    let [x, y, z, _] = normals::<L>(direction);
-    let cube_root = ((uniforms::<L>(radius) + L::splat(1e-9)).ln() * L::splat(1.0 / 3.0)).exp();
-    let length = norm([x, y, z]).max(L::splat(1e-9));
-    scale(L::constant(limit) * cube_root / length, [x, y, z])
-}
-
 struct Observe<'a> {
     block: &'a PointBlock,
+    /// The motion as it is measured, where it is not as it is.
+    sensed: Option<&'a Body<Row>>,
     observation: &'a mut [Row],
 }
 
@@ -296,7 +314,10 @@ impl Kernel for Observe<'_> {
         let min = L::constant(limit.min);
         let range_inverse = L::constant(1.0 / (limit.max - limit.min));
         for half in 0..HALVES {
-            let State { body, rotor_speed } = self.block.state.load::<L>(half);
+            let State { mut body, rotor_speed } = self.block.state.load::<L>(half);
+            if let Some(sensed) = self.sensed {
+                body = load_body(sensed, half);
+            }
             let matrix = matrix_from_quaternion(body.orientation);
             let target = load_vector::<L>(&self.block.target.position, half);
             let target_velocity = load_vector::<L>(&self.block.target.velocity, half);
@@ -321,6 +342,7 @@ impl Kernel for Observe<'_> {
 
 struct Advance<'a, const ALIGNED: bool> {
     block: &'a mut PointBlock,
+    reality: Option<&'a Reality>,
     action: &'a [Row],
 }
 
@@ -335,12 +357,12 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Outcome {
-        let Self { block, action } = self;
+        let Self { block, reality, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
         for half in 0..HALVES {
             let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
             if live != 0 {
-                block.step_lanes::<L, ALIGNED>(half, live, action, &mut outcome);
+                block.step_lanes::<L, ALIGNED>((half, live), reality, action, &mut outcome);
             }
         }
         outcome
@@ -352,8 +374,8 @@ impl PointBlock {
     #[inline(always)]
     fn step_lanes<L: Lanes, const ALIGNED: bool>(
         &mut self,
-        half: usize,
-        live: u32,
+        (half, live): (usize, u32),
+        reality: Option<&Reality>,
         action: &[Row],
         outcome: &mut Outcome,
     ) {
@@ -361,18 +383,32 @@ impl PointBlock {
         let config = &shared.config;
         let mask = L::mask(live);
         let target = self.advance_target::<L>(half, config);
-        let vehicle = Vehicle::<L, ALIGNED>::load(&self.vehicle, half);
-        let disturbance = Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
+        let mut flown = &*self.vehicle;
+        let mut disturbance =
+            Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
+        let mut late = None;
+        if let Some(reality) = reality {
+            flown = &reality.flown().vehicle;
+            let more = reality.flown().disturbance(half);
+            disturbance.force_world = add(disturbance.force_world, more.force_world);
+            disturbance.torque_body = more.torque_body;
+            late = Some(reality.action(action));
+        }
+        let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let range = vehicle.speed_max - vehicle.speed_min;
-        let mut change = zero;
+        let [mut set_points, mut before] = [[zero; 4]; 2];
         for motor in 0..4 {
             let command = action[motor].load::<L>(half).clamp(-one, one);
             let set_point = (command + one) * L::splat(0.5);
-            let step = set_point - self.set_point[motor].load(half);
-            change = step.mul_add(step, change);
-            let goal = set_point.mul_add(range, vehicle.speed_min);
+            set_points[motor] = set_point;
+            before[motor] = self.set_point[motor].load(half);
+            let mut told = set_point;
+            if let Some(late) = late {
+                told = (late[motor].load::<L>(half).clamp(-one, one) + one) * L::splat(0.5);
+            }
+            let goal = told.mul_add(range, vehicle.speed_min);
             state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
             let row = &mut self.set_point[motor];
             row.store(half, L::select(mask, set_point, row.load(half)));
@@ -392,11 +428,10 @@ impl PointBlock {
             // The target's distance ends an episode without the penalty.
             unstable |= if index < 5 { lanes } else { 0 };
         }
-        let q_z = state.body.orientation[3].abs().min(one);
         let terms = [
             -L::constant(config.reward_coef_position_cost) * norm(sub(state.body.position, target.position)),
-            -L::constant(config.reward_coef_orientation_cost) * q_z.acos_one_minus(),
-            -L::constant(config.reward_coef_d_action_cost) * change.sqrt(),
+            -L::constant(config.reward_coef_orientation_cost) * rules::yaw_error(&state.body.orientation),
+            -L::constant(config.reward_coef_d_action_cost) * rules::change(&set_points, &before),
             L::constant(config.reward_constant),
             L::select(L::mask(unstable), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
@@ -439,13 +474,11 @@ pub(crate) fn causes<L: Lanes>(
     target: &Langevin<L>,
 ) -> [L::Mask; 6] {
     let body = &state.body;
-    let [_, x, y, _] = body.orientation;
-    let upright = L::splat(1.0) - L::splat(2.0) * x.mul_add(x, y * y);
     [
         L::constant(thresholds.position).less(norm(body.position)),
         L::constant(thresholds.linear_velocity).less(largest(body.velocity)),
         L::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
-        upright.less(L::constant(thresholds.least_upright())),
+        rules::upright(&body.orientation).less(L::constant(thresholds.least_upright())),
         L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]
@@ -472,6 +505,11 @@ impl Shared {
 impl PointBlock {
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// What the last step was flown with, if not with the vehicle alone.
+    pub(super) fn flown(&self) -> Option<&Flown> {
+        self.reality.as_deref().map(Reality::flown)
     }
 
     pub(super) fn state(&self) -> &State<Row> {

@@ -6,7 +6,8 @@ use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{check, course};
+use crate::rules::upright_at;
+use crate::{RealityConfig, check, course};
 
 /// Configuration of the point-control task.
 ///
@@ -56,6 +57,8 @@ pub struct PointConfig {
     pub reward_constant: f64,
     /// Time constant of the motors, s. At least 0.
     pub motor_tau: f64,
+    /// What separates flying from simulating.
+    pub reality: RealityConfig,
     /// The vehicle.
     pub robot: VehicleParameters,
 }
@@ -109,12 +112,7 @@ pub struct Thresholds {
 impl Thresholds {
     /// The cosine of the tilt below which an episode ends.
     pub(super) fn least_upright(&self) -> f64 {
-        if self.tilt < std::f64::consts::PI {
-            // The cosine, and exactly 0 at a right angle.
-            libm::sin(FRAC_PI_2 - self.tilt)
-        } else {
-            f64::NEG_INFINITY
-        }
+        if self.tilt < std::f64::consts::PI { upright_at(self.tilt) } else { f64::NEG_INFINITY }
     }
 }
 
@@ -190,6 +188,7 @@ impl Default for PointConfig {
             reward_coef_termination_penalty: 100.0,
             reward_constant: 1.5,
             motor_tau: robot.rotor_time_constants_rising[0],
+            reality: RealityConfig::default(),
             robot,
         }
     }
@@ -297,6 +296,7 @@ impl PointConfig {
         ])?;
         self.scene.validate()?;
         self.sim.validate()?;
+        self.reality.validate()?;
         course::validate(&self.flown_course())?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
     }

@@ -38,7 +38,7 @@ impl PointEnv {
             reward_terms: REWARD_TERMS.to_vec(),
             terminations: FOUNDATION_TERMINATIONS.to_vec(),
             episode_log: EpisodeScalar::foundation(REWARD_TERMS, &FOUNDATION_TERMINATIONS),
-            symmetries: mirrors(&config.robot),
+            symmetries: if config.reality.is_symmetric() { mirrors(&config.robot) } else { Vec::new() },
         };
         let shared = Arc::new(Shared::new(config, seed));
         let blocks = (0..num_envs.div_ceil(BLOCK))

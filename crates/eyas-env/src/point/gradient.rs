@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
 use eyas_sim::{
-    Body, Disturbance, HeldStep, State, add, dot, matrix_from_quaternion, norm, pull_back_matrix, scale, sub,
+    Body, Disturbance, HeldStep, State, Vehicle, add, dot, matrix_from_quaternion, norm, pull_back_matrix,
+    scale, sub,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::block::{PointBlock, Shared};
 use super::config::PointConfig;
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
+use crate::reality::{Flown, note};
 use crate::rows::{load_body, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
 use crate::{EnvBlock, Step, Surrogate};
@@ -82,6 +84,8 @@ pub struct PointRecord {
     before: State<Row>,
     previous_set_point: [Row; 4],
     action: [Row; 4],
+    /// What it was flown with, if not with the vehicle alone; sensors, whose errors count as given, pass all on.
+    flown: Option<Box<Flown>>,
     target_position: [Row; 3],
     target_velocity: [Row; 3],
     after: Body<Row>,
@@ -102,6 +106,7 @@ impl DifferentiableBlock for PointBlock {
         self.record_state(record);
         record.action.copy_from_slice(action);
         let step = self.step(action);
+        note(self.flown(), &mut record.flown);
         record.after = self.state().body;
         record.target_position_after = self.target().position;
         step
@@ -148,6 +153,10 @@ impl DifferentiableTask for PointConfig {
     fn hover_action(&self) -> Vec<f32> {
         vec![2.0 * self.robot.hovering_throttle_relative as f32 - 1.0; 4]
     }
+
+    fn validate_gradient(&self) -> Result<(), String> {
+        self.reality.validate_gradient()
+    }
 }
 
 struct PullBackStep<'a, const ALIGNED: bool> {
@@ -176,14 +185,20 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let config = self.shared.config();
-        let vehicle = self.shared.vehicle().to_lanes::<L, ALIGNED>();
+        let mut vehicle = self.shared.vehicle().to_lanes::<L, ALIGNED>();
+        let (mut disturbance, mut voltage) = (Disturbance::none(), L::splat(1.0));
+        if let Some(flown) = &self.record.flown {
+            vehicle = Vehicle::load(&flown.vehicle, half);
+            disturbance = flown.disturbance(half);
+            voltage = flown.voltage(half);
+        }
         let lag = self.shared.lag();
         let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
         let before = self.record.before.load::<L>(half);
         let mut after = self.derivative.state.load::<L>(half);
         let mut cost = self.state_cost::<L>(half, &mut after.body);
 
-        let range = vehicle.speed_max - vehicle.speed_min;
+        let range = voltage * (vehicle.speed_max - vehicle.speed_min);
         let mut speeds = before.rotor_speed;
         let mut changes = [zero; 4];
         let mut change_square = zero;
@@ -203,7 +218,7 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
             vehicle: &vehicle,
             body: &before.body,
             wrench: vehicle.wrench(&speeds),
-            disturbance: &Disturbance::none(),
+            disturbance: &disturbance,
             dt: config.control_period(),
             substeps: config.sim.substeps * config.decimation,
         };

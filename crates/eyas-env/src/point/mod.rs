@@ -6,7 +6,7 @@ mod env;
 mod gradient;
 
 pub use block::PointBlock;
-pub(crate) use block::{causes, in_ball};
+pub(crate) use block::causes;
 pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
 pub(crate) use config::{control_steps, crazyflie};
 pub use env::PointEnv;

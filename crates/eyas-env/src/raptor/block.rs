@@ -1,6 +1,5 @@
 //! Thirty-two episodes of the RAPTOR environment.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Draws, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
@@ -13,7 +12,8 @@ use super::craft::Craft;
 use super::rules;
 use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
-use crate::rows::{load_vector, not_a_number_to_zero, not_finite, put};
+use crate::reality::{Flown, Reality, VEHICLE};
+use crate::rows::{load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 const ROTATION_MATRIX: Part = Part {
@@ -90,6 +90,7 @@ pub(super) struct Shared {
     max_episode_length: u32,
     start: Stream,
     reference: Stream,
+    seed: u64,
 }
 
 impl Shared {
@@ -100,6 +101,7 @@ impl Shared {
             start: Stream::new(seed, "env/start"),
             reference: Stream::new(seed, "env/target"),
             config: config.clone(),
+            seed,
         }
     }
 }
@@ -155,18 +157,18 @@ pub struct RaptorBlock {
     reference: Langevin<Row>,
     /// 1 where the reference moves.
     moving: Row,
-    /// Velocities of as many last steps as the observation's is late, world frame, m/s; the oldest first.
-    past_velocities: VecDeque<[Row; 3]>,
+    /// What happens beside it, if anything does.
+    reality: Option<Box<Reality>>,
 }
 
 impl RaptorBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32, lanes: &[&Craft; BLOCK]) -> Self {
         let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
         state.body.orientation[0] = Row::splat(1.0);
-        let delay = shared.config.observation_delay.linear_velocity as usize;
+        let (reality, period) = (shared.config.flown_reality(), shared.config.sim.dt);
         Self {
             crafts: Crafts::new(&shared.config, lanes),
-            past_velocities: VecDeque::from(vec![[Row::ZERO; 3]; delay]),
+            reality: Reality::new(&reality, period, 4, shared.seed, VEHICLE),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
             state,
@@ -205,10 +207,15 @@ impl RaptorBlock {
 
     /// Whether the vehicles may be taken as aligned.
     pub(super) fn is_aligned(&self) -> bool {
-        self.crafts.aligned
+        self.crafts.aligned && self.shared.config.reality.keeps_alignment()
     }
 
-    /// The vehicles of one vector of lanes.
+    /// What the last step was flown with, if not with the vehicles alone.
+    pub(super) fn flown(&self) -> Option<&Flown> {
+        self.reality.as_deref().map(Reality::flown)
+    }
+
+    /// The vehicles of one vector of lanes, as they are told of.
     #[inline(always)]
     pub(super) fn vehicle<L: Lanes, const ALIGNED: bool>(&self, half: usize) -> Vehicle<L, ALIGNED> {
         Vehicle::load(&self.crafts.vehicle, half)
@@ -230,6 +237,9 @@ impl EnvBlock for RaptorBlock {
     fn reset(&mut self, mask: u32) {
         self.ledger.reset(mask);
         dispatch(Reset { block: self, mask });
+        if let Some(reality) = &mut self.reality {
+            reality.reset(mask, &self.ledger, &self.state.body);
+        }
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
@@ -237,18 +247,23 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn observe(&self, observation: &mut [Row]) {
-        dispatch(Observe { block: self, observation });
+        let sensed = self.reality.as_ref().and_then(|it| it.sense(&self.ledger, &self.state.body));
+        dispatch(Observe { block: self, sensed: sensed.as_ref(), observation });
     }
 
     fn step(&mut self, action: &[Row]) -> Step {
-        if self.past_velocities.pop_front().is_some() {
-            self.past_velocities.push_back(self.state.body.velocity);
+        // Taken out, so that a step may read it while it changes the rest.
+        let mut reality = self.reality.take();
+        if let Some(reality) = &mut reality {
+            reality.begin_step(action, &self.ledger, &self.state, &self.crafts.vehicle);
         }
+        let flies = reality.as_deref();
         let Outcome { reward, causes } = if self.is_aligned() {
-            dispatch(Advance::<true> { block: self, action })
+            dispatch(Advance::<true> { block: self, reality: flies, action })
         } else {
-            dispatch(Advance::<false> { block: self, action })
+            dispatch(Advance::<false> { block: self, reality: flies, action })
         };
+        self.reality = reality;
         let limit = self.shared.max_episode_length;
         self.ledger.advance(reward, &causes, limit)
     }
@@ -279,16 +294,17 @@ impl EnvBlock for RaptorBlock {
 
     fn put(&mut self, lane: usize, body: &Body<f32>) {
         put(&mut self.state.body, lane, body);
-        for (row, velocity) in
-            self.past_velocities.iter_mut().flat_map(|past| past.iter_mut().zip(body.velocity))
-        {
-            row[lane] = velocity;
+        if let Some(reality) = &mut self.reality {
+            reality.put(lane, &self.state.body);
         }
     }
 
     fn interfere(&mut self, interference: Interference) {
         interference.alter(&self.crafts.own, &mut self.crafts.vehicle);
         self.push = interference.force_world;
+        if let Some(reality) = &mut self.reality {
+            reality.refit();
+        }
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
@@ -302,14 +318,16 @@ impl EnvBlock for RaptorBlock {
             force,
             reference,
             moving,
-            past_velocities,
+            reality,
             push: _,
         } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
         visit_rows(reference.fields_mut(), visit);
         visit_rows(history.iter_mut().chain(last_action).chain(force).chain([moving]), visit);
-        visit_rows(past_velocities.iter_mut().flatten(), visit);
+        if let Some(reality) = reality {
+            reality.visit_state(visit);
+        }
     }
 }
 
@@ -347,7 +365,7 @@ fn signed_vector<L: Lanes>(words: &Draws) -> Vector<L> {
 impl RaptorBlock {
     #[inline(always)]
     fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
-        let shared = Arc::clone(&self.shared);
+        let shared = &*self.shared;
         let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
@@ -396,11 +414,6 @@ impl RaptorBlock {
             *speed = share.mul_add(range, vehicle.speed_min);
         }
         self.state.store_where(half, mask, &State { body, rotor_speed });
-        for past in &mut self.past_velocities {
-            for (row, velocity) in past.iter_mut().zip(body.velocity) {
-                row.store(half, L::select(mask, velocity, row.load(half)));
-            }
-        }
         self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
         let force_std = self.crafts.force_std.load::<L>(half);
         for (row, normal) in self.force.iter_mut().zip(push) {
@@ -429,6 +442,8 @@ fn about_axis<L: Lanes>(direction: Vector<L>, angle: L) -> [L; 4] {
 
 struct Observe<'a> {
     block: &'a RaptorBlock,
+    /// The motion as it is measured, where it is not as it is.
+    sensed: Option<&'a Body<Row>>,
     observation: &'a mut [Row],
 }
 
@@ -437,12 +452,12 @@ impl Kernel for Observe<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { block, observation } = self;
+        let Self { block, sensed, observation } = self;
         for half in 0..HALVES {
             let vehicle = block.vehicle::<L, false>(half);
             let mut state = block.state.load::<L>(half);
-            if let Some(late) = block.past_velocities.front() {
-                state.body.velocity = load_vector(late, half);
+            if let Some(sensed) = sensed {
+                state.body = load_body(sensed, half);
             }
             let reference = block.reference.load::<L>(half);
             let history = load_motors(&block.history, half);
@@ -469,6 +484,7 @@ pub(super) fn load_motors<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
 
 struct Advance<'a, const ALIGNED: bool> {
     block: &'a mut RaptorBlock,
+    reality: Option<&'a Reality>,
     action: &'a [Row],
 }
 
@@ -483,12 +499,12 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Outcome {
-        let Self { block, action } = self;
+        let Self { block, reality, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
         for half in 0..HALVES {
             let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
             if live != 0 {
-                block.step_lanes::<L, ALIGNED>(half, live, action, &mut outcome);
+                block.step_lanes::<L, ALIGNED>((half, live), reality, action, &mut outcome);
             }
         }
         outcome
@@ -504,28 +520,37 @@ impl RaptorBlock {
     #[inline(always)]
     fn step_lanes<L: Lanes, const ALIGNED: bool>(
         &mut self,
-        half: usize,
-        live: u32,
+        (half, live): (usize, u32),
+        reality: Option<&Reality>,
         action: &[Row],
         outcome: &mut Outcome,
     ) {
-        let shared = Arc::clone(&self.shared);
-        let config = &shared.config;
+        let config = &self.shared.config;
         let mask = L::mask(live);
-        let vehicle = self.vehicle::<L, ALIGNED>(half);
-        let disturbance = self.disturbance::<L>(half);
+        let mut flown = &*self.crafts.vehicle;
+        let mut disturbance = self.disturbance::<L>(half);
+        let given = action;
+        let action = load_motors::<L>(given, half);
+        let mut motors = action;
+        if let Some(reality) = reality {
+            flown = &reality.flown().vehicle;
+            let more = reality.flown().disturbance(half);
+            disturbance.force_world = add(disturbance.force_world, more.force_world);
+            disturbance.torque_body = more.torque_body;
+            motors = load_motors(reality.action(given), half);
+        }
+        let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
         let state = self.state.load::<L>(half);
         let reference = self.reference.load::<L>(half);
-        let action = load_motors::<L>(action, half);
         let last_action = load_motors(&self.last_action, half);
         let running = rules::running_reward(&config.reward, &state.body, &reference, &action, &last_action);
-        let next = rules::step(config, &vehicle, &state, &action, &disturbance);
+        let next = rules::step(config, &vehicle, &state, &motors, &disturbance);
 
         self.state.store_where(half, mask, &next);
         let moving = live & L::bits(L::splat(0.5).less(self.moving.load(half)));
         if moving != 0 {
-            let moved = self.moved_reference(half, &reference);
-            self.reference.store_where(half, L::mask(moving), &moved);
+            let (shared, ledger) = (&*self.shared, &self.ledger);
+            L::call(MoveReference { shared, ledger, reference: &mut self.reference, half, moving });
         }
         for motor in 0..4 {
             for row in [&mut self.history[motor], &mut self.last_action[motor]] {
@@ -560,17 +585,34 @@ impl RaptorBlock {
         }
         outcome.reward.store(half, reward);
     }
+}
+
+/// Moves the references of some lanes of one vector: a function of its own, whose constants leave the registers of the
+/// rest of a step alone.
+struct MoveReference<'a> {
+    shared: &'a Shared,
+    ledger: &'a Ledger,
+    reference: &'a mut Langevin<Row>,
+    half: usize,
+    moving: u32,
+}
+
+impl Kernel for MoveReference<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn moved_reference<L: Lanes>(&self, half: usize, reference: &Langevin<L>) -> Langevin<L> {
-        let config = &self.shared.config;
-        let first_env = self.ledger.first_env + (half * LANES) as u32;
-        let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let clock = Ledger::lanes_of(&self.ledger.clock, half);
-        if let Some(course) = &self.shared.course {
-            return course::next(course, &clock, config.sim.dt);
-        }
-        let [x, y, z, _] = normals::<L>(&self.shared.reference.lanes(first_env, &episode, &clock, 0));
-        reference.step(&config.langevin, config.sim.dt, [x, y, z], None)
+    fn run<L: Lanes>(self) {
+        let Self { shared, ledger, reference, half, moving } = self;
+        let Shared { config, course, reference: stream, .. } = shared;
+        let first_env = ledger.first_env + (half * LANES) as u32;
+        let episode = Ledger::lanes_of(&ledger.episode, half);
+        let clock = Ledger::lanes_of(&ledger.clock, half);
+        let moved = if let Some(course) = course {
+            course::next(course, &clock, config.sim.dt)
+        } else {
+            let [x, y, z, _] = stream.normal_lanes::<L>(first_env, &episode, &clock, 0);
+            reference.load::<L>(half).step(&config.langevin, config.sim.dt, [x, y, z], None)
+        };
+        reference.store_where(half, L::mask(moving), &moved);
     }
 }

@@ -8,7 +8,9 @@ use super::craft::Craft;
 use super::vehicles;
 use crate::check::{at_least, at_most, not_negative, positive, share};
 use crate::course;
-use crate::{SceneConfig, SimConfig};
+use crate::point::control_steps;
+use crate::reality::MAX_DELAY_STEPS;
+use crate::{RealityConfig, SceneConfig, SimConfig};
 
 /// Configuration of the RAPTOR environment.
 ///
@@ -43,6 +45,8 @@ pub struct RaptorConfig {
     pub disturbances: DisturbancesConfig,
     /// How late a policy sees what it sees.
     pub observation_delay: ObservationDelayConfig,
+    /// What separates flying from simulating.
+    pub reality: RealityConfig,
     /// The vehicle.
     pub robot: VehicleParameters,
 }
@@ -143,9 +147,6 @@ pub struct ObservationDelayConfig {
     pub linear_velocity: u32,
 }
 
-/// Largest delay, control steps.
-const MAX_DELAY: f64 = 64.0;
-
 impl Default for InitConfig {
     fn default() -> Self {
         Self {
@@ -189,6 +190,7 @@ impl Default for RaptorConfig {
             course: CourseConfig::default(),
             disturbances: DisturbancesConfig::default(),
             observation_delay: ObservationDelayConfig::default(),
+            reality: RealityConfig::default(),
             robot: vehicles::crazyflie(),
         }
     }
@@ -202,8 +204,17 @@ impl RaptorConfig {
     /// Control steps in an episode, rounded up.
     #[must_use]
     pub fn max_episode_length(&self) -> u32 {
-        // A hair below the quotient, so that 5 s / 0.01 s is 500 and not 501.
-        (self.episode_length_s / self.sim.dt - 1e-6).ceil().max(1.0) as u32
+        control_steps(self.episode_length_s, self.sim.dt)
+    }
+
+    /// What separates flying from simulating, with the delay that has a key of its own.
+    pub(super) fn flown_reality(&self) -> RealityConfig {
+        let mut reality = self.reality.clone();
+        let delay = self.observation_delay.linear_velocity;
+        if delay > 0 {
+            reality.observation_delay.velocity_steps = [delay; 2];
+        }
+        reality
     }
 
     /// The configured vehicle.
@@ -295,7 +306,15 @@ impl RaptorConfig {
             }
         }
         let delay = f64::from(self.observation_delay.linear_velocity);
-        at_most(&[("observation_delay.linear_velocity", delay, MAX_DELAY)])?;
+        at_most(&[("observation_delay.linear_velocity", delay, f64::from(MAX_DELAY_STEPS))])?;
+        self.reality.validate()?;
+        let velocity_steps = self.reality.observation_delay.velocity_steps;
+        if delay > 0.0 && velocity_steps != [0; 2] {
+            return Err(format!(
+                "`env.observation_delay.linear_velocity` = {delay}, expected 0 beside \
+                 `env.reality.observation_delay.velocity_steps` = {velocity_steps:?}, which delays the same"
+            ));
+        }
         at_least(&[("sim.substeps", f64::from(self.sim.substeps), 1.0)])?;
         self.scene.validate()?;
         self.sim.validate()?;

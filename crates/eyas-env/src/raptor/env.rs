@@ -25,7 +25,9 @@ impl RaptorEnv {
     #[must_use]
     pub fn new(config: &RaptorConfig, num_envs: usize, seed: u64) -> Self {
         let mut env = Self::of_fleet(config, &[config.craft()], &vec![0; num_envs], seed);
-        env.spec.symmetries = mirrors(&config.robot);
+        if config.reality.is_symmetric() {
+            env.spec.symmetries = mirrors(&config.robot);
+        }
         env
     }
 

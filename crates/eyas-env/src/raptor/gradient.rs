@@ -10,6 +10,7 @@ use super::config::RaptorConfig;
 use super::env::blocks;
 use super::rules::{OBSERVATIONS, half_range, set_points};
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
+use crate::reality::{Flown, note, under_voltage};
 use crate::rows::{load_body, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
 use crate::{EnvBlock, Step, Surrogate};
@@ -74,6 +75,8 @@ pub struct RaptorRecord {
     before: State<Row>,
     last_action: [Row; 4],
     force: [Row; 3],
+    /// What it was flown with, if not with the vehicles alone; sensors, whose errors count as given, pass all on.
+    flown: Option<Box<Flown>>,
     action: [Row; 4],
     after: Body<Row>,
     reference_after: [Row; 3],
@@ -93,6 +96,7 @@ impl DifferentiableBlock for RaptorBlock {
         self.record_state(record);
         record.action.copy_from_slice(action);
         let step = self.step(action);
+        note(self.flown(), &mut record.flown);
         record.after = self.state().body;
         record.reference_after = self.reference().position;
         step
@@ -156,7 +160,7 @@ impl DifferentiableTask for RaptorConfig {
     /// A record holds one state, an observation that is late another one's velocity.
     fn validate_gradient(&self) -> Result<(), String> {
         match self.observation_delay.linear_velocity {
-            0 => Ok(()),
+            0 => self.reality.validate_gradient(),
             delay => Err(format!(
                 "`env.observation_delay.linear_velocity` = {delay}, expected 0: the simulator's gradient does not go \
                  through a late observation; `--algorithm ppo` trains with one"
@@ -190,14 +194,31 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let Self { block, surrogate, record, derivative, action: of_action } = self;
+        let action = load_motors(&record.action, half);
+        let (mut told, mut voltage) = (action, L::splat(1.0));
+        let (mut vehicle, force_world) =
+            (block.vehicle::<L, ALIGNED>(half), load_vector(&record.force, half));
+        let mut disturbance = Disturbance { force_world, ..Disturbance::none() };
+        if let Some(flown) = &record.flown {
+            vehicle = Vehicle::load(&flown.vehicle, half);
+            voltage = flown.voltage(half);
+            for value in &mut told {
+                *value = under_voltage(*value, voltage);
+            }
+            let more = flown.disturbance(half);
+            disturbance.force_world = add(force_world, more.force_world);
+            disturbance.torque_body = more.torque_body;
+        }
         let moment = Moment {
             config: block.config(),
             surrogate,
-            vehicle: &block.vehicle::<L, ALIGNED>(half),
+            vehicle: &vehicle,
             before: record.before.load(half),
             last_action: load_motors(&record.last_action, half),
-            action: load_motors(&record.action, half),
-            force: load_vector(&record.force, half),
+            action,
+            told,
+            voltage,
+            disturbance,
             after: load_body(&record.after, half),
             reference_after: load_vector(&record.reference_after, half),
             position_threshold: block.position_threshold().load(half),
@@ -221,7 +242,10 @@ struct Moment<'a, R, const ALIGNED: bool> {
     before: State<R>,
     last_action: [R; 4],
     action: [R; 4],
-    force: Vector<R>,
+    /// The action as the motors are told it, at a voltage.
+    told: [R; 4],
+    voltage: R,
+    disturbance: Disturbance<R>,
     after: Body<R>,
     reference_after: Vector<R>,
     position_threshold: R,
@@ -257,13 +281,13 @@ impl<R: Real, const ALIGNED: bool> Moment<'_, R, ALIGNED> {
         let step = LaggedStep {
             vehicle,
             state: before,
-            set_point: &set_points(vehicle, action),
-            disturbance: &Disturbance { force_world: self.force, ..Disturbance::none() },
+            set_point: &set_points(vehicle, &self.told),
+            disturbance: &self.disturbance,
             dt: config.sim.dt,
             substeps: config.sim.substeps,
         };
         let (state, of_set_point) = step.pull_back(&after);
-        let half_range = half_range(vehicle);
+        let half_range = self.voltage * half_range(vehicle);
         let saturation = R::constant(surrogate.saturation_weight);
         let (mut of_last_action, mut of_action) = ([R::zero(); 4], [R::zero(); 4]);
         for motor in 0..4 {
@@ -414,9 +438,8 @@ mod tests {
         let surrogate = RaptorSurrogate::default();
         let vehicle = Vehicle::new(&config.robot);
         let before = State::from_fields(*inputs.first_chunk().expect("a state"));
-        let force = [0.01, -0.02, 0.03];
         let action = motors(&inputs[21..]);
-        let disturbance = Disturbance { force_world: force, ..Disturbance::none() };
+        let disturbance = Disturbance { force_world: [0.01, -0.02, 0.03], ..Disturbance::none() };
         let next = rules::step(config, &vehicle, &before, &action, &disturbance);
         let moment = Moment {
             config,
@@ -425,7 +448,9 @@ mod tests {
             before,
             last_action: motors(&inputs[17..]),
             action,
-            force,
+            told: action,
+            voltage: 1.0,
+            disturbance,
             after: next.body,
             reference_after: reference().position,
             position_threshold: config.position_threshold(&config.craft()),
@@ -509,7 +534,9 @@ mod tests {
                 before: state,
                 last_action,
                 action,
-                force: [0.0; 3],
+                told: action,
+                voltage: 1.0,
+                disturbance: Disturbance::none(),
                 after: state.body,
                 reference_after: reference().position,
                 position_threshold: 1.0,

@@ -1,6 +1,7 @@
 //! Rollouts of a stochastic actor, and the advantage of each action.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use eyas_env::{Ended, EnvBlock, EnvSpec, EpisodeScalar, EpisodeStatistic, Symmetry, VecEnv};
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of, normals};
@@ -18,6 +19,10 @@ pub struct Rollout {
     symmetries: Vec<Symmetry>,
     settings: Settings,
     pub(super) blocks: Vec<BlockRollout>,
+    /// What the policy reads of all that is seen.
+    features: Range<usize>,
+    /// Width of all that is seen.
+    seen: usize,
     /// Statistics of the episodes that ended.
     pub log: EpisodeLog,
 }
@@ -51,7 +56,8 @@ pub(super) struct BlockRollout {
 impl Rollout {
     pub(super) fn new(config: &RunnerConfig, env: &mut dyn VecEnv, seed: u64) -> Self {
         let steps = config.num_steps_per_env;
-        let observations = env.spec().num_observations();
+        let features = env.spec().trained_features();
+        let observations = features.len();
         let actions = env.spec().num_actions;
         let rows = |width: usize| vec![Row::ZERO; steps * width];
         let mut blocks = Vec::new();
@@ -84,6 +90,8 @@ impl Rollout {
                 normalize_advantage: !algorithm.normalize_advantage_per_mini_batch,
             },
             blocks,
+            features,
+            seen: env.spec().num_observations(),
             log: EpisodeLog::new(env.spec(), env.num_envs()),
         };
         rollout.start(env, Stream::new(seed, "ppo/age"));
@@ -127,6 +135,8 @@ impl Rollout {
             noise: self.noise,
             mirror: self.mirror,
             symmetries: &self.symmetries,
+            features: self.features.clone(),
+            seen: self.seen,
             settings: self.settings,
         };
         each_block(env, &mut self.blocks, |block, used, memory| flight.fly(block, used, memory));
@@ -204,6 +214,10 @@ struct Flight<'a> {
     noise: Stream,
     mirror: Stream,
     symmetries: &'a [Symmetry],
+    /// What the policy reads of all that is seen.
+    features: Range<usize>,
+    /// Width of all that is seen.
+    seen: usize,
     settings: Settings,
 }
 
@@ -212,14 +226,14 @@ impl Flight<'_> {
         let observations = self.actor.num_observations();
         let actions = self.actor.num_actions();
         let symmetry = self.symmetry_of(block.first_env());
-        let mut seen = vec![Row::ZERO; observations];
+        let mut seen = vec![Row::ZERO; self.seen];
         let mut flown = vec![Row::ZERO; actions];
         for step in 0..self.steps {
             let observation = &mut memory.observations[step * observations..][..observations];
             let mean = &mut memory.means[step * actions..][..actions];
             let action = &mut memory.actions[step * actions..][..actions];
             block.observe(&mut seen);
-            mirror(symmetry.map(|it| it.observation.as_slice()), &seen, observation);
+            self.read(symmetry, &seen, observation);
             self.actor.act(observation, &mut [], &mut memory.scratch[0], mean);
             let value = &mut memory.values[step..=step];
             self.critic.act(observation, &mut [], &mut memory.scratch[1], value);
@@ -252,10 +266,19 @@ impl Flight<'_> {
         }
         let mut last = vec![Row::ZERO; observations];
         block.observe(&mut seen);
-        mirror(symmetry.map(|it| it.observation.as_slice()), &seen, &mut last);
+        self.read(symmetry, &seen, &mut last);
         let mut value = [Row::ZERO];
         self.critic.act(&last, &mut [], &mut memory.scratch[1], &mut value);
         memory.estimate_advantages(self.settings, value[0]);
+    }
+
+    /// What the policy reads of all that is seen, through a symmetry if there is one.
+    fn read(&self, symmetry: Option<&Symmetry>, seen: &[Row], observation: &mut [Row]) {
+        let features = self.features.clone();
+        match symmetry {
+            Some(symmetry) => mirror(Some(&symmetry.observation[features]), seen, observation),
+            None => observation.copy_from_slice(&seen[features]),
+        }
     }
 
     /// The symmetry through which a block sees this rollout.

@@ -59,7 +59,7 @@ impl Ppo {
     /// Fresh networks for an env, whose episodes it starts.
     pub fn new(config: &RunnerConfig, env: &mut dyn VecEnv, seed: u64) -> Result<Self, Untrainable> {
         let spec = env.spec().clone();
-        let inputs = spec.num_observations();
+        let inputs = spec.trained_features().len();
         let network = |model: &ModelConfig, outputs: usize, name: &str| {
             Network::new(model.architecture(inputs, outputs), Init::Torch, Stream::new(seed, name))
         };

@@ -24,17 +24,20 @@ pub struct Entry {
 }
 
 /// Units that documentation names behind a comma.
-const UNITS: [&str; 17] = [
+const UNITS: [&str; 20] = [
     "s",
     "m",
     "m/s",
     "m/s²",
+    "m²",
     "rad",
     "rad/s",
     "kg",
     "kg m²",
     "N",
     "N m",
+    "N s/m",
+    "N s²/m²",
     "Hz",
     "1/s",
     "m/s per √s",
@@ -61,18 +64,38 @@ impl Manual {
     /// What a full key means.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Entry> {
-        self.0.get(key)
+        self.0.get(key).or_else(|| self.0.iter().find(|(known, _)| is_like(key, known)).map(|(_, it)| it))
     }
 
     fn visit(&mut self, schema: &Json, prefix: &str) {
+        // What may be null, or is one of several.
+        for alternative in schema["anyOf"].as_array().into_iter().flatten() {
+            self.visit(alternative, prefix);
+        }
+        if schema["additionalProperties"].is_object() {
+            self.insert(keys::join(prefix, ANY), &schema["additionalProperties"]);
+        }
         let Some(properties) = schema["properties"].as_object() else { return };
         for (name, property) in properties {
-            let key = keys::join(prefix, name);
-            let text = property["description"].as_str().unwrap_or_default();
-            self.0.insert(key.clone(), Entry { choices: choices(property), ..Entry::read(text) });
-            self.visit(property, &key);
+            self.insert(keys::join(prefix, name), property);
         }
     }
+
+    fn insert(&mut self, key: String, schema: &Json) {
+        let text = schema["description"].as_str().unwrap_or_default();
+        self.0.insert(key.clone(), Entry { choices: choices(schema), ..Entry::read(text) });
+        self.visit(schema, &key);
+    }
+}
+
+/// Stands for every key of a map.
+const ANY: &str = "*";
+
+/// Whether a key is one that `known`, in which some levels are [`ANY`], stands for.
+fn is_like(key: &str, known: &str) -> bool {
+    let mut levels = known.split('.');
+    key.split('.').all(|level| levels.next().is_some_and(|it| it == ANY || it == level))
+        && levels.next().is_none()
 }
 
 /// The names of an enum without content.

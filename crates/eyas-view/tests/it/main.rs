@@ -6,3 +6,4 @@ mod draws_the_same_everywhere;
 mod plays;
 mod plots_the_same_everywhere;
 mod script;
+mod teams;

@@ -104,13 +104,19 @@ export function displayControls(view, vehicle) {
       view.setOptions({ size }),
     ),
   ];
+  const count = vehicle.num_envs * vehicle.num_vehicles;
   if (vehicle.num_envs > 1) {
     rows.push(
       row({ name: "spacing", label: "Spacing", unit: "m", min: 0, max: 10, step: 0.5 }, defaults.spacing, (spacing) => {
         view.setOptions({ spacing });
         if (!view.options.follows) view.overview();
       }),
-      row({ name: "watched", label: "Watched env", unit: "", min: 0, max: vehicle.num_envs - 1, step: 1 }, 0, (watched) =>
+    );
+  }
+  if (count > 1) {
+    const label = vehicle.num_vehicles > 1 ? "Watched vehicle" : "Watched env";
+    rows.push(
+      row({ name: "watched", label, unit: "", min: 0, max: count - 1, step: 1 }, 0, (watched) =>
         view.setOptions({ watched }),
       ),
     );

@@ -59,8 +59,9 @@ export class FlightView {
   setVehicle(vehicle) {
     const { geometry, reach } = makeAirframe(vehicle);
     this.reach = reach;
-    this.count = vehicle.num_envs;
-    this.columns = Math.ceil(Math.sqrt(this.count));
+    this.team = vehicle.num_vehicles;
+    this.count = vehicle.num_envs * this.team;
+    this.columns = Math.ceil(Math.sqrt(vehicle.num_envs));
     for (const mesh of this.meshes ?? []) {
       this.scene.remove(mesh);
       mesh.dispose();
@@ -83,9 +84,11 @@ export class FlightView {
 
   /** Spacing and size that show so many vehicles of this size. */
   defaults() {
-    const isAlone = this.count === 1;
-    const spacing = isAlone ? 0 : Math.max(2, Math.ceil(8 * this.reach));
-    const size = Math.round(Math.min(12, Math.max(1, (isAlone ? 0.16 : 0.14 * spacing) / this.reach)));
+    const isAlone = this.count === this.team;
+    const isTeam = this.team > 1;
+    // A team takes more room, and its vehicles are drawn so small that they stay apart.
+    const spacing = isAlone ? 0 : Math.max(isTeam ? 4 : 2, Math.ceil(8 * this.reach));
+    const size = Math.round(Math.min(12, Math.max(1, (isAlone || isTeam ? 0.16 : 0.14 * spacing) / this.reach)));
     return { spacing, size };
   }
 
@@ -123,7 +126,8 @@ export class FlightView {
 
   home(vehicle) {
     const half = 0.5 * (this.columns - 1);
-    const [row, column] = [Math.floor(vehicle / this.columns), vehicle % this.columns];
+    const env = Math.floor(vehicle / this.team);
+    const [row, column] = [Math.floor(env / this.columns), env % this.columns];
     return [(half - row) * this.options.spacing, (half - column) * this.options.spacing];
   }
 

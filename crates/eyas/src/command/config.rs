@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use eyas_env::Manager;
 use eyas_learn::distill::DistillConfig;
 use eyas_learn::ppo;
-use eyas_run::config::{ManualEntry, Setting, closest};
-use eyas_run::{Layers, Value};
+use eyas_run::Layers;
+use eyas_run::config::{ManualEntry, Setting, Value, closest};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -41,22 +42,25 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
         };
         return Err(Failure::new(format!("no key begins with `{prefix}`")).hint(hint));
     }
+    let entry_of = |key: &str| parameter_of(&layers, key).or_else(|| layers.manual().get(key).cloned());
     let mut out = std::io::stdout().lock();
     if *json {
-        let list: Vec<Described> =
-            settings.iter().map(|it| Described::new(it, layers.manual().get(&it.key))).collect();
+        let list: Vec<Described> = settings.iter().map(|it| Described::new(it, entry_of(&it.key))).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&list).map_err(Failure::new)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     for setting in settings {
-        write!(out, "{}", describe(setting, layers.manual().get(&setting.key)))?;
+        write!(out, "{}", describe(setting, entry_of(&setting.key).as_ref()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn layers_of<T: Flyable>(env: T, algorithm: Option<&str>) -> Result<Layers, Failure> {
     match algorithm.unwrap_or(T::ALGORITHM) {
-        "apg" => keys::<T, T::Gradient>(env),
+        "apg" => {
+            T::Gradient::preset("eyas")?;
+            keys::<T, T::Gradient>(env)
+        }
         "ppo" => keys::<T, ppo::RunnerConfig>(env),
         other => Err(unknown_algorithm(other)),
     }
@@ -85,24 +89,32 @@ fn is_below(key: &str, prefix: &str) -> bool {
 struct Described<'a> {
     key: &'a str,
     default: &'a Value,
-    unit: &'a str,
-    range: &'a str,
-    choices: &'a [String],
-    meaning: &'a str,
+    unit: String,
+    range: String,
+    choices: Vec<String>,
+    meaning: String,
 }
 
 impl<'a> Described<'a> {
-    fn new(setting: &'a Setting, entry: Option<&'a ManualEntry>) -> Self {
-        let text = |of: fn(&ManualEntry) -> &String| entry.map_or("", |it| of(it).as_str());
-        Self {
-            key: &setting.key,
-            default: &setting.value,
-            unit: text(|it| &it.unit),
-            range: text(|it| &it.range),
-            choices: entry.map_or(&[], |it| it.choices.as_slice()),
-            meaning: text(|it| &it.meaning),
-        }
+    fn new(setting: &'a Setting, entry: Option<ManualEntry>) -> Self {
+        let ManualEntry { meaning, unit, range, choices } = entry.unwrap_or_default();
+        Self { key: &setting.key, default: &setting.value, unit, range, choices, meaning }
     }
+}
+
+/// What the registry says of a key that is a parameter of a term.
+fn parameter_of(layers: &Layers, key: &str) -> Option<ManualEntry> {
+    let (term, name) = key.rsplit_once(".params.")?;
+    let manager = Manager::ALL.into_iter().find(|it| term.starts_with(&format!("env.{}.", it.key())))?;
+    let Some(Value::String(func)) = layers.get(&format!("{term}.func")) else { return None };
+    let parameter = manager.find(&func)?.parameters.iter().find(|it| it.name == name)?;
+    let unit = if parameter.unit == "1" { "" } else { parameter.unit };
+    Some(ManualEntry {
+        meaning: parameter.meaning.into(),
+        unit: unit.into(),
+        range: parameter.kind.to_string(),
+        choices: Vec::new(),
+    })
 }
 
 /// The key with its default, unit and range, and its meaning on a line of its own.
@@ -119,16 +131,16 @@ fn describe(setting: &Setting, entry: Option<&ManualEntry>) -> String {
 #[cfg(test)]
 mod tests {
     use eyas_env::{TaskInfo, tasks};
-    use eyas_run::Origin;
+    use eyas_run::{Origin, Value};
 
     use super::*;
 
     #[test]
     fn every_key_is_documented() {
-        let each = |task: &'static TaskInfo| ["apg", "ppo"].map(|algorithm| (task.id, algorithm));
+        let each = |task: &'static TaskInfo| [None, Some("ppo")].map(|algorithm| (task.id, algorithm));
         for (id, algorithm) in tasks().iter().flat_map(each) {
             let task = AnyTask::find(id).expect("it is registered");
-            let layers = for_task!(task, |base| layers_of(base, Some(algorithm)));
+            let layers = for_task!(task, |base| layers_of(base, algorithm));
             let layers = layers.expect("the defaults are a configuration");
             for Setting { key, .. } in layers.provenance().expect("they hold no interpolation") {
                 let entry = layers.manual().get(&key);
@@ -158,17 +170,36 @@ mod tests {
         }
     }
 
+    /// Two numbers just outside of the range that their documentation states: not ascending, or one beyond a limit.
+    fn pairs_outside(range: &str) -> Vec<[f64; 2]> {
+        let Some(limits) = range.strip_prefix("ascending") else { return Vec::new() };
+        let limit = |name: &str| limits.split(name).nth(1)?.split(',').next()?.trim().parse::<f64>().ok();
+        let beyond = [limit("at least").map(|it| [it - 1.0, it]), limit("at most").map(|it| [it, it + 1.0])];
+        [[2.0, 1.0]].into_iter().chain(beyond.into_iter().flatten()).collect()
+    }
+
+    /// Values of the type of a key's own that its documentation excludes.
+    fn values_outside(own: &Value, range: &str) -> Vec<Value> {
+        let like = |own: &Value, value: f64| match own {
+            Value::Int(_) => Value::from(value as i64),
+            _ => Value::from(value),
+        };
+        match own {
+            Value::Int(_) | Value::Float(_) => outside(range).into_iter().map(|it| like(own, it)).collect(),
+            Value::List(pair) if pair.len() == 2 => {
+                let pairs = pairs_outside(range).into_iter();
+                pairs.map(|it| Value::List(it.map(|value| like(&pair[0], value)).to_vec())).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The documentation is what `config list` prints: it must not promise a range that nothing checks.
     #[test]
     fn documented_ranges_are_checked() {
-        fn refuses<T: Flyable, A: Recipe<T>>(env: &T, key: &str, value: f64) -> bool {
+        fn refuses<T: Flyable, A: Recipe<T>>(env: &T, key: &str, value: Value) -> bool {
             let mut layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
-            let is_integer = matches!(layers.get(key), Some(eyas_run::Value::Int(_)));
-            let set = if is_integer {
-                layers.set(key, value as i64, Origin::flag("test")).is_ok()
-            } else {
-                layers.set(key, value, Origin::flag("test")).is_ok()
-            };
+            let set = layers.set(key, value, Origin::flag("test")).is_ok();
             let group = key.split('.').next().unwrap_or_default();
             let checked = match group {
                 "env" => layers.section::<T>("env").map(|it| it.validate()),
@@ -182,12 +213,11 @@ mod tests {
             let layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
             let mut tried = 0;
             for Setting { key, value, .. } in layers.provenance().expect("they hold no interpolation") {
-                let is_number = matches!(value, eyas_run::Value::Int(_) | eyas_run::Value::Float(_));
                 let range = layers.manual().get(&key).map(|it| it.range.clone()).unwrap_or_default();
-                for value in outside(&range).into_iter().filter(|_| is_number) {
+                for value in values_outside(&value, &range) {
                     tried += 1;
-                    if !refuses::<T, A>(env, &key, value) {
-                        unchecked.push(format!("{key} = {value}, but {range}"));
+                    if !refuses::<T, A>(env, &key, value.clone()) {
+                        unchecked.push(format!("{key} = {value:?}, but {range}"));
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use eyas_env::Craft;
+use eyas_env::{Craft, EnvSpec, Group};
 use eyas_formats::{AdamState, Value, student};
 use eyas_lanes::BLOCK;
 use eyas_learn::distill::{
@@ -89,7 +89,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
 
     // Everything that can be refused is refused before the run directory is made.
     let spec = config.env.make(1, seed).spec().clone();
-    let group = spec.group(config.distill.student.group()).expect("every task has both groups").clone();
+    let group = student_group(&spec, config.distill.student.group())?;
     let num_actions = spec.num_actions;
     let test_fleet = match &arguments.test_vehicles {
         Some(path) => crew::read_fleet_for::<T>("--test_vehicles", path)?,
@@ -167,6 +167,23 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     let teachers = Arc::clone(&session.crew.teachers);
     distill(&settings, &teachers, &mut arena, &mut progress, &mut session)?;
     session.finish(arguments, &progress)
+}
+
+/// What the student reads. A task of a user's own may lack it.
+fn student_group(spec: &EnvSpec, name: &str) -> Result<Group, Failure> {
+    spec.group(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = spec.groups.iter().map(|group| group.name).collect();
+        Failure::new(format!(
+            "the student reads the observation group `{name}`, task `{}` has {}",
+            spec.task,
+            known.join(", ")
+        ))
+        .hint(
+            "a distillation wants both groups: `teacher`, which teachers and MLP students read, and `policy`, which \
+            recurrent students do; add the one that is missing to the task's `observations`, or choose with \
+            `distill.student.observation`",
+        )
+    })
 }
 
 /// How the terminal shows epochs from one that is done to the last.

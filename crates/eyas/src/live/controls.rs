@@ -63,7 +63,7 @@ impl Disturbances {
     }
 
     /// What acts now, and the delay of actions in control steps.
-    pub(crate) fn now(&self) -> (Interference, usize) {
+    pub(crate) fn now(&self) -> (Interference, u32) {
         let value = |name: &str| self.values[name];
         let share = 0.01 * value(FORCE) + f64::from(u8::from(self.push_steps > 0));
         let (y, x) = libm::sincos(value(DIRECTION).to_radians());
@@ -77,7 +77,7 @@ impl Disturbances {
             }),
             ..Interference::default()
         };
-        (interference, (0.001 * value(DELAY) / self.period_s).round() as usize)
+        (interference, (0.001 * value(DELAY) / self.period_s).round() as u32)
     }
 }
 

@@ -1,8 +1,8 @@
 //! A policy in envs of its own, one control step at a time, without end.
 
-use eyas_env::{EnvBlock, Interference, VecEnv};
+use eyas_env::{DelayLine, EnvBlock, Interference, VecEnv};
 use eyas_lanes::{BLOCK, Row};
-use eyas_learn::{DelayLine, Pilot, each_block};
+use eyas_learn::{Pilot, each_block};
 use eyas_policy::{Inference, Scratch};
 use eyas_web::{Poses, VehiclePose};
 
@@ -12,7 +12,7 @@ pub(crate) struct Flyer {
     pilot: Pilot,
     blocks: Vec<Memory>,
     /// Control steps from an action to its effect.
-    delay: usize,
+    delay: u32,
     /// Control steps that each env has flown.
     steps: u64,
 }
@@ -66,7 +66,7 @@ impl Flyer {
     }
 
     /// Changes what happens to the vehicles from now on; the delay is in control steps.
-    pub(crate) fn disturb(&mut self, interference: &Interference, delay: usize) {
+    pub(crate) fn disturb(&mut self, interference: &Interference, delay: u32) {
         self.delay = delay;
         for block in self.env.blocks() {
             block.interfere(interference.clone());
@@ -90,8 +90,12 @@ impl Flyer {
     pub(crate) fn poses(&mut self, speed: f32) -> Poses {
         let num_envs = self.env.num_envs();
         let period_s = 1.0 / self.env.spec().control_rate_hz;
-        let lanes = self.env.blocks().iter().flat_map(|block| (0..BLOCK).map(|lane| block.telemetry(lane)));
-        let vehicles = lanes.take(num_envs).map(|it| VehiclePose {
+        let lanes = self.env.blocks().iter().flat_map(|block| (0..BLOCK).map(move |lane| (block, lane)));
+        let of_lane = |(block, lane): (&Box<dyn EnvBlock>, usize)| {
+            let seen = |vehicle| block.vehicle_telemetry(lane, vehicle);
+            (0..block.num_vehicles()).map(seen).collect::<Vec<_>>()
+        };
+        let vehicles = lanes.take(num_envs).flat_map(of_lane).map(|it| VehiclePose {
             position: it.position,
             orientation: it.orientation,
             target: it.desired_position,
@@ -107,11 +111,11 @@ impl Flyer {
 }
 
 impl Memory {
-    fn step(&mut self, block: &mut dyn EnvBlock, used: u32, pilot: &Pilot, delay: usize) {
+    fn step(&mut self, block: &mut dyn EnvBlock, used: u32, pilot: &Pilot, delay: u32) {
         block.observe(&mut self.observation);
         let features = &self.observation[pilot.features.clone()];
         pilot.inference.act(features, &mut self.state, &mut self.scratch, &mut self.action);
-        let outcome = block.step(self.late.pass(&self.action, delay, self.fresh));
+        let outcome = block.step(self.late.pass(&self.action, &[delay; BLOCK], self.fresh));
         let ended = block.ended();
         self.crashes += (outcome.terminated & used).count_ones();
         self.episodes += (ended & used).count_ones();

@@ -52,12 +52,14 @@ pub(crate) fn check_num_envs(num_envs: usize) -> Result<(), Failure> {
 
 /// A scene of a task's vehicle, without controls.
 pub(crate) fn scene<T: TaskConfig>(activity: &str, step_unit: &str, env: &T, num_envs: usize) -> Scene {
-    let spec = env.make(1, 0).spec().clone();
+    let mut made = env.make(1, 0);
+    let num_vehicles = made.blocks()[0].num_vehicles();
+    let spec = made.spec().clone();
     Scene {
         activity: activity.into(),
         task: T::ID.into(),
         step_unit: step_unit.into(),
-        vehicle: Some(vehicle(env, &spec, num_envs)),
+        vehicle: Some(Vehicle { num_vehicles, ..vehicle(env, &spec, num_envs) }),
         ..Scene::default()
     }
 }
@@ -71,5 +73,6 @@ fn vehicle<T: TaskConfig>(env: &T, spec: &EnvSpec, num_envs: usize) -> Vehicle {
         rotor_axes: single(it.rotor_thrust_directions),
         rotor_names: motor_names(spec),
         num_envs,
+        num_vehicles: 1,
     }
 }

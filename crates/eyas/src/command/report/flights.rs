@@ -148,7 +148,7 @@ impl Flights {
             vec![
                 name.clone(),
                 format!("{:.2}", it.steps as f64 * self.period_s),
-                if it.crashed[0] { "yes" } else { "no" }.to_owned(),
+                if it.crashed.contains(&true) { "yes" } else { "no" }.to_owned(),
                 format!("{:.1}", it.returns[0]),
                 format!("{:.4}", position.rms),
                 format!("{:.4}", position.max),
@@ -198,14 +198,21 @@ impl Flights {
 
     /// Where each was, and where the target was, in m; the target is last, so that each looks alike in all pictures.
     fn paths(&self) -> Vec<(String, Vec<[f64; 3]>)> {
-        let points = |values: &[f32]| {
+        // One path for each vehicle, which has a number if there are several.
+        let paths = |name: &str, values: &[f32], count: usize| -> Vec<(String, Vec<[f64; 3]>)> {
             let (points, _) = values.as_chunks::<3>();
-            points.iter().map(|point| point.map(f64::from)).collect::<Vec<_>>()
+            let path = |vehicle: usize| {
+                let own = points.iter().skip(vehicle).step_by(count);
+                let name = if count > 1 { format!("{name} {vehicle}") } else { name.to_owned() };
+                (name, own.map(|point| point.map(f64::from)).collect())
+            };
+            (0..count).map(path).collect()
         };
         let longest = self.flown.iter().max_by_key(|(_, it)| it.steps);
-        let target = longest.map(|(_, it)| ("target".to_owned(), points(&it.desired_position)));
-        let flown = self.flown.iter().map(|(name, it)| (name.clone(), points(&it.actual_position)));
-        flown.chain(target).collect()
+        let target = longest.map(|(_, it)| paths("target", &it.desired_position, it.num_vehicles));
+        let flown =
+            self.flown.iter().flat_map(|(name, it)| paths(name, &it.actual_position, it.num_vehicles));
+        flown.chain(target.into_iter().flatten()).collect()
     }
 
     fn over_time(&self, values: impl Iterator<Item = f32>) -> Vec<[f64; 2]> {
@@ -222,7 +229,10 @@ impl Flights {
     fn errors(&self, label: &str, unit: &str, of: impl Fn(&Recorder) -> Vec<f32>) -> Vec<u8> {
         let mut chart = Chart::new("").size(SIZE.0, SIZE.1).x("time", "s").y(label, unit);
         for (name, it) in &self.flown {
-            chart = chart.line(self.label(name), &self.over_time(of(it).into_iter()));
+            let errors = of(it);
+            let mean = |all: &[f32]| all.iter().sum::<f32>() / all.len() as f32;
+            let means = errors.chunks(it.num_vehicles).map(mean);
+            chart = chart.line(self.label(name), &self.over_time(means));
         }
         chart.png()
     }

@@ -1,0 +1,429 @@
+//! What separates flying from simulating: delays, errors of sensors, moving air, drag, the ground, a battery, weak rotors,
+//! payload. `docs/reality.md` has the formulas.
+//!
+//! A task offers it in four steps:
+//!
+//! 1. Its configuration has a field `reality: RealityConfig`, and calls [`RealityConfig::validate`] in `validate()`. A task
+//!    without rotors calls [`RealityConfig::validate_without_rotors`] too; symmetries hold only if [`RealityConfig::is_symmetric`];
+//!    vehicles count as aligned only if [`RealityConfig::keeps_alignment`].
+//! 2. Its block owns what [`Reality::new`] returns, which is nothing where all is off, one for each vehicle of an env with a
+//!    name of its own.
+//! 3. A reset of the block ends with [`Reality::reset`]; whoever puts the vehicle elsewhere calls [`Reality::put`], whoever
+//!    changes its parameters [`Reality::refit`]; `visit_state` ends with [`Reality::visit_state`].
+//! 4. A control step begins with [`Reality::begin_step`], then flies [`Flown::vehicle`] under [`Flown::disturbance`] with
+//!    [`Reality::action`], late and at the voltage of the battery, in place of the action that was given: that one is what
+//!    rewards and observations know. An observation shows [`Reality::sense`] in place of the body.
+//!
+//! Forces and rotors are those of the start of the control step, and held through it, so that the integrators do not know
+//! of them. Under a drag of `d` a speed decays by `1 − d Δt / m` in a step instead of `e^(−d Δt / m)`: for a Crazyflie with
+//! 0.01 N s/m at 100 Hz that is a drag 0.2 % too strong. Where forces balance, they balance exactly.
+
+mod battery;
+mod config;
+mod delay;
+mod drag;
+mod draw;
+mod payload;
+mod rotors;
+mod sensors;
+mod wind;
+
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Real, Row, Stream, dispatch, lanes_of};
+use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vehicle, cross, scale};
+
+pub use battery::BatteryConfig;
+pub use config::RealityConfig;
+pub use delay::DelayLine;
+pub(crate) use delay::MAX_DELAY_STEPS;
+pub use drag::DragConfig;
+pub use payload::PayloadConfig;
+pub use rotors::{GroundConfig, RotorFailureConfig};
+pub use sensors::{SignalDelays, SignalErrors};
+pub use wind::{GustConfig, TurbulenceConfig, WindConfig};
+
+use battery::Battery;
+use drag::Drag;
+use draw::Draw;
+use payload::Payload;
+use rotors::{Ground, Rotors};
+use sensors::Sensors;
+use wind::Wind;
+
+use crate::episode::Ledger;
+use crate::rows::load_vector;
+use crate::visit_words;
+
+/// The name of the only vehicle of an env.
+pub(crate) const VEHICLE: &str = "vehicle";
+
+/// The control step that no episode reaches.
+const NEVER: u32 = u32::MAX;
+
+/// Bits of the lanes whose clock shows their step.
+fn lanes_at(step: &[u32; BLOCK], clock: &[u32; BLOCK]) -> u32 {
+    let pairs = step.iter().zip(clock).enumerate();
+    pairs.fold(0, |lanes, (lane, (step, clock))| lanes | (u32::from(step == clock) << lane))
+}
+
+/// What a control step is flown with; a gradient's record of it, too.
+#[derive(Clone, Debug)]
+pub(crate) struct Flown {
+    /// [`Vehicle::numbers`] of each lane.
+    pub(crate) vehicle: [Row; VEHICLE_NUMBERS],
+    disturbance: Disturbance<Row>,
+    /// Over that of the full battery.
+    voltage: Row,
+}
+
+impl Flown {
+    /// What acts on one vector of lanes.
+    #[inline(always)]
+    pub(crate) fn disturbance<L: Lanes>(&self, half: usize) -> Disturbance<L> {
+        let Disturbance { force_world, torque_body } = &self.disturbance;
+        Disturbance {
+            force_world: load_vector(force_world, half),
+            torque_body: load_vector(torque_body, half),
+        }
+    }
+
+    /// The voltage over that of the full battery, for [`under_voltage`].
+    #[inline(always)]
+    pub(crate) fn voltage<L: Lanes>(&self, half: usize) -> L {
+        self.voltage.load(half)
+    }
+}
+
+/// What an action amounts to at a voltage: −1 stays, 1 becomes `2 voltage − 1`.
+#[inline(always)]
+pub(crate) fn under_voltage<R: Real>(action: R, voltage: R) -> R {
+    (action.clamp(-R::one(), R::one()) + R::one()).mul_add(voltage, -R::one())
+}
+
+/// Notes in a gradient's record what a step was flown with.
+pub(crate) fn note(flown: Option<&Flown>, record: &mut Option<Box<Flown>>) {
+    match (flown, record) {
+        (Some(flown), Some(record)) => record.as_mut().clone_from(flown),
+        (Some(flown), record) => *record = Some(Box::new(flown.clone())),
+        (None, record) => *record = None,
+    }
+}
+
+/// Actions on their way to the motors.
+struct LateActions {
+    span: [u32; 2],
+    line: DelayLine,
+    delay: [u32; BLOCK],
+    /// Bits of the lanes whose episode has given no action yet.
+    fresh: u32,
+}
+
+/// What happens to the vehicles of a block.
+pub(crate) struct Reality {
+    period: f64,
+    streams: Streams,
+    actions: Option<LateActions>,
+    /// What the motors are told, if not what is given.
+    told: Vec<Row>,
+    sensors: Option<Sensors>,
+    drag: Option<Drag>,
+    wind: Option<Wind>,
+    ground: Option<Ground>,
+    battery: Option<Battery>,
+    rotors: Option<Rotors>,
+    payload: Option<Payload>,
+    /// The common centre of gravity of vehicle and payload, body frame, from the vehicle's own, m.
+    centre: [Row; 3],
+    /// The vehicles as they are loaded, with their rotors as weak as they are, far from the ground.
+    fitted: Box<[Row; VEHICLE_NUMBERS]>,
+    /// Bits of the lanes in which `fitted` is out of date.
+    stale: u32,
+    flown: Box<Flown>,
+}
+
+/// Of what is drawn for an episode; each has its own, so that none shifts another.
+struct Streams {
+    actions: Stream,
+    sensors: Stream,
+    drag: Stream,
+    wind: Stream,
+    ground: Stream,
+    battery: Stream,
+    rotors: Stream,
+    payload: Stream,
+}
+
+impl Reality {
+    /// For a block whose actions are `num_actions` wide; nothing if nothing happens. `name` tells vehicles of one env apart.
+    pub(crate) fn new(
+        config: &RealityConfig,
+        period: f64,
+        num_actions: usize,
+        seed: u64,
+        name: &str,
+    ) -> Option<Box<Self>> {
+        if config.is_off() {
+            return None;
+        }
+        let stream = |what: &str| Stream::new(seed, &format!("reality/{name}/{what}"));
+        let [_, most] = config.action_delay_steps;
+        let actions = (most > 0).then(|| LateActions {
+            span: config.action_delay_steps,
+            line: DelayLine::new(num_actions, most as usize + 1),
+            delay: [0; BLOCK],
+            fresh: u32::MAX,
+        });
+        let is_retold = actions.is_some() || !config.battery.is_off();
+        let (noise, bias) = (&config.noise, &config.bias);
+        let zero = [Row::ZERO; 3];
+        Some(Box::new(Self {
+            period,
+            told: if is_retold { vec![Row::ZERO; num_actions] } else { Vec::new() },
+            actions,
+            sensors: Sensors::new(&config.observation_delay, noise, bias, stream("noise")),
+            drag: Drag::new(&config.drag),
+            wind: Wind::new(&config.wind, period, stream("air")),
+            ground: Ground::new(&config.ground),
+            battery: Battery::new(&config.battery, period),
+            rotors: Rotors::new(config.rotor_efficiency, &config.rotor_failure, period),
+            payload: Payload::new(&config.payload, period),
+            centre: zero,
+            fitted: Box::new([Row::ZERO; VEHICLE_NUMBERS]),
+            stale: u32::MAX,
+            flown: Box::new(Flown {
+                vehicle: [Row::ZERO; VEHICLE_NUMBERS],
+                disturbance: Disturbance { force_world: zero, torque_body: zero },
+                voltage: Row::splat(1.0),
+            }),
+            streams: Streams {
+                actions: stream("actions"),
+                sensors: stream("sensors"),
+                drag: stream("drag"),
+                wind: stream("wind"),
+                ground: stream("ground"),
+                battery: stream("battery"),
+                rotors: stream("rotors"),
+                payload: stream("payload"),
+            },
+        }))
+    }
+
+    /// Draws what happens in the episodes that the ledger has just opened in the lanes of a mask, which start as `body`.
+    pub(crate) fn reset(&mut self, mask: u32, ledger: &Ledger, body: &Body<Row>) {
+        for lane in lanes_of(mask) {
+            let (env, episode) = (ledger.first_env + lane as u32, ledger.episode[lane]);
+            let streams = &self.streams;
+            let draw = |stream| Draw::new(stream, env, episode);
+            if let Some(actions) = &mut self.actions {
+                actions.delay[lane] = draw(&streams.actions).integer_within(actions.span);
+            }
+            if let Some(sensors) = &mut self.sensors {
+                sensors.reset(lane, &mut draw(&streams.sensors), body);
+            }
+            if let Some(drag) = &mut self.drag {
+                drag.reset(lane, &mut draw(&streams.drag));
+            }
+            if let Some(wind) = &mut self.wind {
+                wind.reset(lane, &mut draw(&streams.wind));
+            }
+            if let Some(ground) = &mut self.ground {
+                ground.reset(lane, &mut draw(&streams.ground));
+            }
+            if let Some(battery) = &mut self.battery {
+                battery.reset(lane, &mut draw(&streams.battery));
+            }
+            if let Some(rotors) = &mut self.rotors {
+                rotors.reset(lane, &mut draw(&streams.rotors));
+            }
+            if let Some(payload) = &mut self.payload {
+                payload.reset(lane, &mut draw(&streams.payload));
+            }
+        }
+        if let Some(actions) = &mut self.actions {
+            actions.fresh |= mask;
+        }
+        self.stale |= mask;
+    }
+
+    /// A lane was put elsewhere: sensors know nothing of what was before.
+    pub(crate) fn put(&mut self, lane: usize, body: &Body<Row>) {
+        if let Some(sensors) = &mut self.sensors {
+            sensors.restart(1 << lane, body);
+        }
+    }
+
+    /// The vehicles that [`begin_step`](Self::begin_step) is told of have changed.
+    pub(crate) fn refit(&mut self) {
+        self.stale = u32::MAX;
+    }
+
+    /// A step begins in a state of the vehicles `own`, which are given an action.
+    pub(crate) fn begin_step(
+        &mut self,
+        action: &[Row],
+        ledger: &Ledger,
+        state: &State<Row>,
+        own: &[Row; VEHICLE_NUMBERS],
+    ) {
+        if let Some(LateActions { line, delay, fresh, .. }) = &mut self.actions {
+            self.told.copy_from_slice(line.pass_held(action, delay, *fresh));
+            *fresh = 0;
+        } else if self.battery.is_some() {
+            self.told.copy_from_slice(action);
+        }
+        if let Some(sensors) = &mut self.sensors {
+            sensors.remember(&state.body);
+        }
+        let clock = &ledger.clock;
+        self.stale |= self.rotors.as_ref().map_or(0, |it| it.failing(clock));
+        self.stale |= self.payload.as_ref().map_or(0, |it| it.attaching(clock));
+        for lane in lanes_of(self.stale) {
+            self.fit(lane, clock[lane], own);
+        }
+        if self.stale != 0 {
+            self.flown.vehicle = *self.fitted;
+            self.stale = 0;
+        }
+        if self.drag.is_some() || self.ground.is_some() || self.battery.is_some() {
+            dispatch(Surround { reality: self, ledger, state, own });
+        }
+    }
+
+    /// Brings `fitted` up to date in a lane.
+    fn fit(&mut self, lane: usize, clock: u32, own: &[Row; VEHICLE_NUMBERS]) {
+        let mut vehicle = Vehicle::<f32>::from_numbers(&own.map(|row| row[lane]));
+        if let Some(rotors) = &self.rotors {
+            vehicle = vehicle.altered(1.0, &rotors.efficiency(lane, clock));
+        }
+        let mut centre = [0.0; 3];
+        if let Some((mass, offset)) = self.payload.as_ref().and_then(|it| it.load(lane, clock)) {
+            (vehicle, centre) = vehicle.loaded(mass, offset);
+        }
+        for (row, number) in self.fitted.iter_mut().zip(vehicle.numbers()) {
+            row[lane] = number;
+        }
+        for (row, value) in self.centre.iter_mut().zip(centre) {
+            row[lane] = value;
+        }
+    }
+
+    /// What this step is flown with.
+    pub(crate) fn flown(&self) -> &Flown {
+        &self.flown
+    }
+
+    /// What the motors are told in this step, in which `given` was given.
+    pub(crate) fn action<'a>(&'a self, given: &'a [Row]) -> &'a [Row] {
+        if self.told.is_empty() { given } else { &self.told }
+    }
+
+    /// The motion as sensors measure it, if they do not measure it as it is.
+    pub(crate) fn sense(&self, ledger: &Ledger, body: &Body<Row>) -> Option<Body<Row>> {
+        self.sensors.as_ref().map(|it| it.sense(ledger, body))
+    }
+
+    /// [`EnvBlock::visit_state`](crate::EnvBlock::visit_state) of all that happens.
+    pub(crate) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self {
+            period: _,
+            streams: _,
+            actions,
+            told: _,
+            sensors,
+            drag,
+            wind,
+            ground,
+            battery,
+            rotors,
+            payload,
+            centre: _,
+            fitted: _,
+            stale,
+            flown: _,
+        } = self;
+        if let Some(LateActions { span: _, line, delay, fresh }) = actions {
+            line.visit_state(visit);
+            visit_words(delay.iter_mut().chain([fresh]), visit);
+        }
+        if let Some(sensors) = sensors {
+            sensors.visit_state(visit);
+        }
+        if let Some(drag) = drag {
+            drag.visit_state(visit);
+        }
+        if let Some(wind) = wind {
+            wind.visit_state(visit);
+        }
+        if let Some(ground) = ground {
+            ground.visit_state(visit);
+        }
+        if let Some(battery) = battery {
+            battery.visit_state(visit);
+        }
+        if let Some(rotors) = rotors {
+            rotors.visit_state(visit);
+        }
+        if let Some(payload) = payload {
+            payload.visit_state(visit);
+        }
+        // What follows from these is made anew.
+        *stale = u32::MAX;
+    }
+}
+
+/// Where the thrust of each rotor stands in [`Vehicle::numbers`].
+const THRUST: [usize; 4] = [6, 17, 28, 39];
+
+/// Forces of the air, lift of the ground and voltage of the battery at the start of a step.
+struct Surround<'a> {
+    reality: &'a mut Reality,
+    ledger: &'a Ledger,
+    state: &'a State<Row>,
+    own: &'a [Row; VEHICLE_NUMBERS],
+}
+
+impl Kernel for Surround<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { reality, ledger, state, own } = self;
+        let Reality { period, told, drag, wind, ground, battery, centre, fitted, flown, .. } = reality;
+        for half in 0..HALVES {
+            let State { body, rotor_speed } = state.load::<L>(half);
+            let vehicle = Vehicle::<L>::load(fitted, half);
+            if let Some(drag) = drag {
+                let mut air = [L::splat(0.0); 3];
+                if let Some(wind) = wind {
+                    let first_env = ledger.first_env + (half * LANES) as u32;
+                    let episode = Ledger::lanes_of(&ledger.episode, half);
+                    let clock = Ledger::lanes_of(&ledger.clock, half);
+                    air = wind.advance(half, first_env, &episode, &clock);
+                }
+                let most = L::constant(1.0 / *period) / vehicle.mass_inverse;
+                let [in_body, in_world] = drag.force(half, (body.orientation, body.velocity), air, most);
+                // It acts on the vehicle, beside the common centre of gravity.
+                let torque = scale(L::splat(-1.0), cross(load_vector(centre, half), in_body));
+                let Disturbance { force_world, torque_body } = &mut flown.disturbance;
+                for axis in 0..3 {
+                    force_world[axis].store(half, in_world[axis]);
+                    torque_body[axis].store(half, torque[axis]);
+                }
+            }
+            if let Some(ground) = ground {
+                let lift = ground.lift(half, body.position[2]);
+                for (rotor, start) in vehicle.rotors.iter().zip(THRUST) {
+                    for (offset, coefficient) in rotor.thrust.into_iter().enumerate() {
+                        flown.vehicle[start + offset].store(half, lift * coefficient);
+                    }
+                }
+            }
+            if let Some(battery) = battery {
+                let voltage = battery.drain(half, &Vehicle::load(own, half), &rotor_speed);
+                flown.voltage.store(half, voltage);
+                for row in told.iter_mut() {
+                    row.store(half, under_voltage(row.load::<L>(half), voltage));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What sensors make of the motion: late, biased and noisy.
+
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch};
+use eyas_sim::{Body, turned_about_axes};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::delay::{DelayLine, MAX_DELAY_STEPS};
+use super::draw::{Draw, Span};
+use crate::check::spans;
+use crate::episode::Ledger;
+use crate::noise::errors;
+use crate::{visit_rows, visit_words};
+
+/// From a motion to its measurement, for each signal. Before that much has been flown, the start is measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignalDelays {
+    /// Delay of the position, control steps. Ascending, at most 64.
+    pub position_steps: [u32; 2],
+    /// Delay of the velocity, control steps. Ascending, at most 64.
+    pub velocity_steps: [u32; 2],
+    /// Delay of the attitude, control steps. Ascending, at most 64.
+    pub attitude_steps: [u32; 2],
+    /// Delay of the angular velocity, control steps. Ascending, at most 64.
+    pub angular_velocity_steps: [u32; 2],
+}
+
+/// Sizes of the errors of each signal, each axis on its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignalErrors {
+    /// Error of the position along each axis, m. Ascending, at least 0.
+    pub position_m: [f64; 2],
+    /// Error of the velocity along each axis, m/s. Ascending, at least 0.
+    pub velocity_m_s: [f64; 2],
+    /// Error of the attitude, as an angle about each body axis, rad. Ascending, at least 0.
+    pub attitude_rad: [f64; 2],
+    /// Error of the angular velocity about each body axis, rad/s. Ascending, at least 0.
+    pub angular_velocity_rad_s: [f64; 2],
+}
+
+impl SignalDelays {
+    fn spans(&self) -> [(&'static str, [u32; 2]); 4] {
+        [
+            ("reality.observation_delay.position_steps", self.position_steps),
+            ("reality.observation_delay.velocity_steps", self.velocity_steps),
+            ("reality.observation_delay.attitude_steps", self.attitude_steps),
+            ("reality.observation_delay.angular_velocity_steps", self.angular_velocity_steps),
+        ]
+    }
+
+    /// The first key that asks for a delay.
+    pub(super) fn on(&self) -> Option<(&'static str, [u32; 2])> {
+        self.spans().into_iter().find(|(_, span)| *span != [0; 2])
+    }
+
+    pub(super) fn validate(&self) -> Result<(), String> {
+        let spans_in_f64 = self.spans().map(|(name, span)| (name, span.map(f64::from)));
+        spans(&spans_in_f64, 0.0, f64::from(MAX_DELAY_STEPS))
+    }
+}
+
+impl SignalErrors {
+    fn spans(&self) -> [Span; 4] {
+        [self.position_m, self.velocity_m_s, self.attitude_rad, self.angular_velocity_rad_s]
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        self.spans().iter().all(|span| *span == [0.0; 2])
+    }
+
+    /// `names` are the full keys in the order of the fields.
+    pub(super) fn validate(&self, names: [&str; 4]) -> Result<(), String> {
+        let named: Vec<_> = names.into_iter().zip(self.spans()).collect();
+        spans(&named, 0.0, f64::INFINITY)
+    }
+}
+
+/// A signal of which every lane sees what was some steps ago.
+struct LateSignal {
+    span: [u32; 2],
+    /// What it was in each of the last steps.
+    line: DelayLine,
+    delay: [u32; BLOCK],
+}
+
+/// The sensors of each lane. Signals: position, velocity, attitude, angular velocity.
+pub(super) struct Sensors {
+    noise: [Span; 4],
+    bias: [Span; 4],
+    stream: Stream,
+    late: [Option<LateSignal>; 4],
+    /// Whether there is any error at all.
+    errs: bool,
+    /// Standard deviation of the noise of each signal.
+    std: [Row; 4],
+    /// Error that stays, of each axis of each signal.
+    offset: [[Row; 3]; 4],
+}
+
+impl Sensors {
+    pub(super) fn new(
+        delays: &SignalDelays,
+        noise: &SignalErrors,
+        bias: &SignalErrors,
+        stream: Stream,
+    ) -> Option<Self> {
+        let errs = !noise.is_off() || !bias.is_off();
+        if !errs && delays.on().is_none() {
+            return None;
+        }
+        let spans = delays.spans().map(|(_, span)| span);
+        let late = std::array::from_fn(|signal| {
+            let span = spans[signal];
+            let width = if signal == ATTITUDE { 4 } else { 3 };
+            (span != [0; 2]).then(|| LateSignal {
+                span,
+                line: DelayLine::new(width, span[1] as usize),
+                delay: [0; BLOCK],
+            })
+        });
+        Some(Self {
+            noise: noise.spans(),
+            bias: bias.spans(),
+            stream,
+            late,
+            errs,
+            std: [Row::ZERO; 4],
+            offset: [[Row::ZERO; 3]; 4],
+        })
+    }
+
+    pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw, body: &Body<Row>) {
+        for signal in 0..4 {
+            self.std[signal][lane] = draw.within(self.noise[signal]);
+            for row in &mut self.offset[signal] {
+                row[lane] = draw.signed_within(self.bias[signal]);
+            }
+            // Drawn in any case, so that no delay shifts another.
+            let late = self.late[signal].as_mut();
+            let delay = draw.integer_within(late.as_ref().map_or([0; 2], |it| it.span));
+            if let Some(late) = late {
+                late.delay[lane] = delay;
+            }
+        }
+        self.restart(1 << lane, body);
+    }
+
+    /// Forgets what the lanes of a mask have flown.
+    pub(super) fn restart(&mut self, mask: u32, body: &Body<Row>) {
+        for (late, rows) in self.late.iter_mut().zip(signals(body)) {
+            if let Some(late) = late {
+                late.line.restart(mask, rows);
+            }
+        }
+    }
+
+    /// Remembers the motion before a step.
+    pub(super) fn remember(&mut self, body: &Body<Row>) {
+        for (late, rows) in self.late.iter_mut().zip(signals(body)) {
+            if let Some(late) = late {
+                late.line.push(rows);
+            }
+        }
+    }
+
+    /// The motion as it is measured.
+    pub(super) fn sense(&self, ledger: &Ledger, body: &Body<Row>) -> Body<Row> {
+        let mut sensed = *body;
+        let Body { position, orientation, velocity, angular_velocity } = &mut sensed;
+        let targets: [&mut [Row]; 4] = [position, velocity, orientation, angular_velocity];
+        for (late, rows) in self.late.iter().zip(targets) {
+            let Some(late) = late else { continue };
+            for (lane, delay) in late.delay.iter().enumerate().filter(|(_, delay)| **delay > 0) {
+                for (feature, row) in rows.iter_mut().enumerate() {
+                    row[lane] = late.line.get(delay - 1, feature, lane);
+                }
+            }
+        }
+        if self.errs {
+            dispatch(AddErrors { sensors: self, ledger, body: &mut sensed });
+        }
+        sensed
+    }
+
+    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self { noise: _, bias: _, stream: _, late, errs: _, std, offset } = self;
+        for LateSignal { span: _, line, delay } in late.iter_mut().flatten() {
+            line.visit_state(visit);
+            visit_words(delay, visit);
+        }
+        visit_rows(std.iter_mut().chain(offset.iter_mut().flatten()), visit);
+    }
+}
+
+const ATTITUDE: usize = 2;
+
+/// The rows of each signal.
+fn signals(body: &Body<Row>) -> [&[Row]; 4] {
+    [&body.position, &body.velocity, &body.orientation, &body.angular_velocity]
+}
+
+/// Adds the errors of a step to what is measured.
+struct AddErrors<'a> {
+    sensors: &'a Sensors,
+    ledger: &'a Ledger,
+    body: &'a mut Body<Row>,
+}
+
+impl Kernel for AddErrors<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { sensors, ledger, body } = self;
+        for half in 0..HALVES {
+            let first_env = ledger.first_env + (half * LANES) as u32;
+            let episode = Ledger::lanes_of(&ledger.episode, half);
+            let clock = Ledger::lanes_of(&ledger.clock, half);
+            let mut errors = errors::<L>(&sensors.stream, first_env, &episode, &clock);
+            for (signal, error) in errors.iter_mut().enumerate() {
+                let std = sensors.std[signal].load::<L>(half);
+                for (axis, value) in error.iter_mut().enumerate() {
+                    *value = value.mul_add(std, sensors.offset[signal][axis].load(half));
+                }
+            }
+            let [position, velocity, attitude, rate] = errors;
+            let Body { orientation: [w, x, y, z], .. } = body;
+            let true_attitude = [w.load::<L>(half), x.load(half), y.load(half), z.load(half)];
+            let measured = turned_about_axes(true_attitude, attitude);
+            for (row, value) in body.orientation.iter_mut().zip(measured) {
+                row.store(half, value);
+            }
+            add_to(&mut body.position, half, position);
+            add_to(&mut body.velocity, half, velocity);
+            add_to(&mut body.angular_velocity, half, rate);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_to<L: Lanes>(rows: &mut [Row; 3], half: usize, error: [L; 3]) {
+    for (row, error) in rows.iter_mut().zip(error) {
+        row.store(half, row.load::<L>(half) + error);
+    }
+}
