@@ -40,7 +40,7 @@ mod yaml;
 pub use error::{ConfigError, Known};
 pub use grammar::{Action, Override};
 pub use keys::closest;
-pub use layers::{Composed, Layers, Setting, Unused};
+pub use layers::{Composed, Layers, Renamed, Setting, Unused};
 pub use library::{BuiltIn, Library};
 pub use manual::{Entry as ManualEntry, Manual};
 pub use origin::Origin;

@@ -642,9 +642,8 @@ pub(crate) struct Analysis {
     /// Longest episode, control steps [default: as the task measures policies]
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<u32>,
-    /// Configuration file (YAML) with any of the keys env, agent
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
     /// Hydra-style overrides, such as `env.protocol=raptor`
     #[arg(value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
@@ -898,6 +897,9 @@ pub(crate) enum ConfigCommand {
         /// [default: what the task is trained with]
         #[arg(long, value_name = "NAME")]
         algorithm: Option<String>,
+        /// Print a JSON list with key, default, unit, range, choices and meaning of each
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -962,6 +964,8 @@ pub(crate) enum VehiclesCommand {
         /// Write over files of the same names
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        configuration: Configuration,
         /// Ranges, such as `mass_max=2`
         #[arg(value_name = "KEY=VALUE")]
         overrides: Vec<String>,

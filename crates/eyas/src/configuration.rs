@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use eyas_run::config::{BuiltIn, Library, Unused, Value};
+use eyas_run::config::{BuiltIn, Library, Renamed, Unused, Value};
 use eyas_run::{Layers, Origin};
 
 use crate::arguments::Configuration;
 use crate::failure::Failure;
+use crate::hydra;
 
 /// Groups that come with the program; `docs/configuration.md` says what they are for.
 const GROUPS: [BuiltIn; 3] = [
@@ -15,6 +16,27 @@ const GROUPS: [BuiltIn; 3] = [
     BuiltIn { path: "physics/calm", yaml: include_str!("../presets/physics/calm.yaml") },
     BuiltIn { path: "physics/windy", yaml: include_str!("../presets/physics/windy.yaml") },
 ];
+
+/// Keys of rsl_rl 1.x to 4.x, as runs of Isaac Lab keep them, and what they are called in 5.x. Isaac Lab's
+/// `handle_deprecated_rsl_rl_cfg` moves the same.
+const RENAMED: [Renamed; 10] = [
+    Renamed { from: "agent.policy.actor_hidden_dims", to: &["agent.actor.hidden_dims"] },
+    Renamed { from: "agent.policy.critic_hidden_dims", to: &["agent.critic.hidden_dims"] },
+    Renamed { from: "agent.policy.activation", to: &["agent.actor.activation", "agent.critic.activation"] },
+    Renamed { from: "agent.policy.init_noise_std", to: &[INIT_STD] },
+    Renamed { from: "agent.policy.noise_std_type", to: &[STD_TYPE] },
+    Renamed { from: "agent.policy.actor_obs_normalization", to: &[ACTOR_NORMALIZATION] },
+    Renamed { from: "agent.policy.critic_obs_normalization", to: &[CRITIC_NORMALIZATION] },
+    Renamed { from: "agent.empirical_normalization", to: &[ACTOR_NORMALIZATION, CRITIC_NORMALIZATION] },
+    Renamed { from: "agent.actor.init_noise_std", to: &[INIT_STD] },
+    Renamed { from: "agent.actor.noise_std_type", to: &[STD_TYPE] },
+];
+const INIT_STD: &str = "agent.actor.distribution_cfg.init_std";
+const STD_TYPE: &str = "agent.actor.distribution_cfg.std_type";
+const ACTOR_NORMALIZATION: &str = "agent.actor.obs_normalization";
+const CRITIC_NORMALIZATION: &str = "agent.critic.obs_normalization";
+/// Null in files of Isaac Lab: no use of symmetries.
+const SYMMETRY: &str = "agent.algorithm.symmetry_cfg";
 
 /// Where groups are, and which file of them comes first.
 pub(crate) fn library(configuration: &Configuration) -> (Library, Option<String>) {
@@ -38,6 +60,7 @@ pub(crate) fn layer(
     configuration: &Configuration,
     overrides: &[String],
 ) -> Result<(), Failure> {
+    hydra::refuse(overrides)?;
     if let Some(folder) = &configuration.config_dir
         && !folder.is_dir()
     {
@@ -68,7 +91,8 @@ fn layer_params(layers: &mut Layers, folder: &Path) -> Result<(), Failure> {
             .hint("name the folder of a run, or its folder `params`"));
     }
     for (section, path) in files {
-        let mut unused = layers.foreign(section, &path)?;
+        let mut unused = layers.foreign(section, &path, &RENAMED)?;
+        without_symmetry(layers, &mut unused)?;
         for key in ["env.sim.device", "agent.device"] {
             unused.extend(keep_on_cpu(layers, key, &path)?);
         }
@@ -76,6 +100,16 @@ fn layer_params(layers: &mut Layers, folder: &Path) -> Result<(), Failure> {
             eprintln!("[INFO] not used: {key} = {} ({reason}) at {origin}", shortened(&value));
         }
     }
+    Ok(())
+}
+
+/// Switches the use of symmetries off where a file has null for its settings.
+fn without_symmetry(layers: &mut Layers, unused: &mut Vec<Unused>) -> Result<(), Failure> {
+    let Some(place) = unused.iter().position(|it| it.key == SYMMETRY && it.value == Value::Null) else {
+        return Ok(());
+    };
+    let origin = unused.remove(place).origin;
+    layers.set(&format!("{SYMMETRY}.use_data_augmentation"), false, origin)?;
     Ok(())
 }
 

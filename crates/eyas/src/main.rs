@@ -10,6 +10,7 @@ mod dashboard;
 mod dataset_file;
 mod failure;
 mod flyable;
+mod hydra;
 mod journal;
 mod learner;
 mod live;
@@ -40,14 +41,22 @@ fn main() -> ExitCode {
     }
     let threads = arguments.threads;
     let outcome = match arguments.command {
-        Command::Train(it) if it.multirun.multirun => {
-            command::multirun::run("train", &it.flight, &it.resume, &it.multirun, threads)
-        }
-        Command::Distill(it) if it.multirun.multirun => {
-            command::multirun::run("distill", &it.flight, &it.resume, &it.multirun, threads)
-        }
-        Command::Train(it) => command::train::run(&it),
-        Command::Distill(it) => command::distill::run(&it),
+        Command::Train(mut it) => hydra::take_folder(&mut it.flight, &mut it.resume, it.multirun.multirun)
+            .and_then(|()| {
+                if it.multirun.multirun {
+                    command::multirun::run("train", &it.flight, &it.resume, &it.multirun, threads)
+                } else {
+                    command::train::run(&it)
+                }
+            }),
+        Command::Distill(mut it) => hydra::take_folder(&mut it.flight, &mut it.resume, it.multirun.multirun)
+            .and_then(|()| {
+                if it.multirun.multirun {
+                    command::multirun::run("distill", &it.flight, &it.resume, &it.multirun, threads)
+                } else {
+                    command::distill::run(&it)
+                }
+            }),
         Command::Play(it) => command::play::run(&it),
         Command::Eval(it) => command::eval::run(&it),
         Command::Act(it) => command::act::run(&it),

@@ -2,6 +2,7 @@
 
 use eyas_lanes::Stream;
 use eyas_sim::VehicleParameters;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::Protocol;
@@ -10,7 +11,7 @@ use super::vehicle_file::DomainRandomization;
 use super::vehicles;
 
 /// What vehicles are drawn from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplerConfig {
     /// `raptor`: as the C++ system draws; `eyas`: as its paper says, see `docs/vehicles.md`.

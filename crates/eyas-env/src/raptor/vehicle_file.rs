@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use eyas_sim::{ParameterError, VehicleParameters};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::ser::Formatter;
@@ -116,7 +117,7 @@ block! { Langevin { gamma: f64 = 1.0, omega: f64 = 2.0, sigma: f64 = 0.5, alpha:
 block! { ObservationDelay { linear_velocity: u32 = 0, angular_velocity: u32 = 0, } }
 
 /// Ranges that vehicles are drawn from, the block `domain_randomization` of a file; all 0: none are drawn.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DomainRandomization {
     /// Least full thrust over weight.

@@ -2,6 +2,7 @@
 
 use eyas_env::{Cause, EnvBlock, PointConfig, PointEnv, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
+use eyas_sim::Body;
 
 /// Every episode starts at rest, its target stays, and no time runs out.
 fn at_rest() -> PointConfig {
@@ -140,6 +141,25 @@ fn tipping_over_is_a_termination_with_its_cause() {
     let names = env.spec().terminations.clone();
     let bit = |name: &str| 1 << names.iter().position(|it| *it == name).unwrap();
     assert!(cause.bits & (bit("died_tilt") | bit("died_ang_vel")) != 0, "{cause:?}");
+}
+
+#[test]
+fn the_limit_of_the_tilt_is_where_it_is_set() {
+    // Leaned over about the roll axis by so many degrees.
+    let dies = |tilt: f64, degrees: f64| {
+        let mut config = at_rest();
+        config.thresholds.tilt = tilt;
+        let mut env = started(&config, 1, 0);
+        let block = &mut env.blocks()[0];
+        let (sine, cosine) = (0.5 * degrees.to_radians()).sin_cos();
+        let orientation = [cosine, sine, 0.0, 0.0].map(|it| it as f32);
+        block.put(0, &Body { orientation, ..Body::at_rest() });
+        block.step(&[Row::splat(-1.0); 4]).terminated & 1 == 1
+    };
+    let right_angle = PointConfig::default().thresholds.tilt;
+    assert_eq!([dies(right_angle, 89.0), dies(right_angle, 91.0)], [false, true]);
+    assert_eq!([dies(2.0, 114.0), dies(2.0, 116.0), dies(1.0, 58.0)], [false, true, true]);
+    assert_eq!([dies(3.1, 180.0), dies(std::f64::consts::PI, 180.0)], [true, false]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! - optional physics: windy    # only if there is such a file
 //! - agent@teacher: slow        # below `teacher`
 //! - _self_                     # what this file says itself; without it, last
+//! - agent/optimizer: ${physics} # named by what is chosen of another group
 //! - override agent/optimizer: sgd
 //! ```
 
@@ -14,6 +15,7 @@ use indexmap::IndexMap;
 
 use super::error::ConfigError;
 use super::grammar::{Action, Override};
+use super::interpolation::{is_interpolation, resolve_text};
 use super::library::Library;
 use super::origin::{Origin, Source};
 use super::value::Value;
@@ -97,6 +99,7 @@ pub(super) fn compose(
         deletions: IndexMap::new(),
         appended: Vec::new(),
         known: IndexMap::new(),
+        is_interpolated: false,
     };
     for selection in selections {
         composer.select(selection)?;
@@ -122,6 +125,8 @@ struct Composer<'l> {
     appended: Vec<Item>,
     /// What was chosen so far.
     known: IndexMap<String, String>,
+    /// Whether the files being opened were named by an interpolation.
+    is_interpolated: bool,
 }
 
 impl Composer<'_> {
@@ -253,10 +258,16 @@ impl Composer<'_> {
         Ok(parts)
     }
 
-    /// The parts of each item. As in Hydra the last item is opened first, which decides whose `override` counts.
+    /// The parts of each item. As in Hydra the last item is opened first, which decides whose `override` counts, and
+    /// those named by an interpolation after all others, whose choices they refer to.
     fn items(&mut self, items: &[Item], parent: Parent, depth: usize) -> Result<Vec<Vec<Part>>, ConfigError> {
         for item in items.iter().filter(|item| item.is_override) {
             let What::Group(group, names) = &item.what else { continue };
+            if self.is_interpolated {
+                let message =
+                    "`override` in a file that an interpolation names: what it would override is chosen";
+                return Err(failure(message, &item.origin));
+            }
             let key = key_of(item, group, parent);
             self.choices.entry(key).or_insert_with(|| Choice {
                 names: names.clone(),
@@ -265,24 +276,72 @@ impl Composer<'_> {
                 is_used: false,
             });
         }
-        let mut lists: Vec<Vec<Part>> = Vec::new();
-        for item in items.iter().rev() {
-            lists.push(if item.is_override { Vec::new() } else { self.item(item, parent, depth)? });
+        let mut lists: Vec<Vec<Part>> = items.iter().map(|_| Vec::new()).collect();
+        let mut waiting = Vec::new();
+        for (place, item) in items.iter().enumerate().rev() {
+            if item.is_override {
+                continue;
+            }
+            if self.waits(item, parent) {
+                waiting.push(place);
+            } else {
+                lists[place] = self.item(item, parent, depth)?;
+            }
         }
-        lists.reverse();
+        let outer = self.is_interpolated;
+        self.is_interpolated |= !waiting.is_empty();
+        for place in waiting {
+            lists[place] = self.item(&items[place], parent, depth)?;
+        }
+        self.is_interpolated = outer;
         Ok(lists)
+    }
+
+    /// Whether an interpolation names what an item opens.
+    fn waits(&self, item: &Item, parent: Parent) -> bool {
+        match &item.what {
+            What::Own => false,
+            What::File(path) => is_interpolation(path),
+            What::Group(group, own) => {
+                let choice = self.choices.get(&key_of(item, group, parent));
+                let names = choice.map_or(own, |choice| &choice.names);
+                names.iter().any(|name| is_interpolation(name))
+            }
+        }
+    }
+
+    /// A name with what its interpolations stand for: what was chosen of groups.
+    fn resolved(&self, name: &str, origin: &Origin) -> Result<String, ConfigError> {
+        let known = self.known.iter().map(|(group, name)| (group.clone(), Value::String(name.clone())));
+        resolve_text(name, known.collect()).map_err(|reason| {
+            let groups: Vec<&str> = self.known.keys().map(String::as_str).collect();
+            failure(format!("`{name}`: {reason}"), origin)
+                .advise(format!("chosen so far: {}", groups.join(", ")))
+        })
     }
 
     fn item(&mut self, item: &Item, parent: Parent, depth: usize) -> Result<Vec<Part>, ConfigError> {
         let (group, mut names) = match &item.what {
             What::Own => return Ok(Vec::new()),
-            What::File(path) => return self.file(&below(parent.folder, path), item, parent, depth),
+            What::File(path) => {
+                let path = self.resolved(path, &item.origin)?;
+                return self.file(&below(parent.folder, &path), item, parent, depth);
+            }
             What::Group(group, names) => (group, names.clone()),
         };
         let key = key_of(item, group, parent);
         if let Some(choice) = self.choices.get_mut(&key) {
             choice.is_used = true;
             names.clone_from(&choice.names);
+        }
+        match names.as_mut_slice() {
+            [name] => *name = self.resolved(name, &item.origin)?,
+            several => {
+                if let Some(name) = several.iter().find(|name| is_interpolation(name)) {
+                    let message = format!("`{name}`: an interpolation names one option, and no list of them");
+                    return Err(failure(message, &item.origin));
+                }
+            }
         }
         if let Some(deletion) = self.deletions.get_mut(&key)
             && deletion.name.as_ref().is_none_or(|name| names == [name.clone()])
@@ -301,9 +360,6 @@ impl Composer<'_> {
             if name == "???" {
                 return Err(failure(format!("nothing is chosen of the group `{key}`"), &item.origin)
                     .advise(format!("write `{key}=…`; {}", self.describe(&folder))));
-            }
-            if name.contains("${") {
-                return Err(failure("interpolations in defaults lists are not supported", &item.origin));
             }
             parts.extend(self.file(&format!("{folder}/{name}"), item, parent, depth)?);
         }

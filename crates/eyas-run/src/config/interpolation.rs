@@ -6,6 +6,7 @@
 use super::grammar::value_of;
 use super::keys;
 use super::node::{Body, Node};
+use super::origin::Origin;
 use super::value::{Table, Value};
 
 /// Deeper nesting than any configuration has; keeps hostile input from exhausting the stack.
@@ -25,10 +26,25 @@ pub(super) struct Problem {
 /// Whether a value waits for others.
 pub(super) fn is_deferred(value: &Value) -> bool {
     match value {
-        Value::String(text) => text == MISSING || text.contains("${"),
+        Value::String(text) => text == MISSING || is_interpolation(text),
         Value::List(items) => items.iter().any(is_deferred),
         Value::Table(table) => table.values().any(is_deferred),
         _ => false,
+    }
+}
+
+/// Whether a text holds an interpolation.
+pub(super) fn is_interpolation(text: &str) -> bool {
+    text.contains("${")
+}
+
+/// A text with what its interpolations stand for: entries of a table, and what resolvers give.
+pub(super) fn resolve_text(text: &str, known: Table) -> Result<String, String> {
+    let root = Node::free(Value::Table(known), &Origin::Default);
+    let value = Resolver { root: &root, stack: Vec::new() }.text(&parse(text, 0)?, "")?;
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(format!("it stands for {other}, expected text")),
     }
 }
 
@@ -85,7 +101,7 @@ impl Resolver<'_> {
     fn value(&mut self, raw: &Value, key: &str) -> Result<Value, String> {
         match raw {
             Value::String(text) if text == MISSING => Err("the value is missing and must be given".into()),
-            Value::String(text) if text.contains("${") => {
+            Value::String(text) if is_interpolation(text) => {
                 let parts = parse(text, 0)?;
                 self.text(&parts, key)
             }

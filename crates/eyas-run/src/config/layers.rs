@@ -43,6 +43,15 @@ pub struct Unused {
     pub origin: Origin,
 }
 
+/// A key of foreign files and the keys that have its meaning here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// Its full key there.
+    pub from: &'static str,
+    /// The full keys here, each of which takes the value.
+    pub to: &'static [&'static str],
+}
+
 /// A file, or what ships with the program in its place, that a configuration was composed of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Composed {
@@ -131,12 +140,17 @@ impl Layers {
     }
 
     /// Adds what can be used of a foreign YAML file, such as the `params/env.yaml` of a run of Isaac Lab; `key` is the
-    /// table that it goes to. Returns the rest.
+    /// table that it goes to. Keys that have other names here are given in `renamed`. Returns the rest.
     ///
     /// # Errors
     ///
     /// [`ConfigError::Read`] or [`ConfigError::Yaml`].
-    pub fn foreign(&mut self, key: &str, path: impl AsRef<Path>) -> Result<Vec<Unused>, ConfigError> {
+    pub fn foreign(
+        &mut self,
+        key: &str,
+        path: impl AsRef<Path>,
+        renamed: &[Renamed],
+    ) -> Result<Vec<Unused>, ConfigError> {
         let path = path.as_ref();
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -146,32 +160,9 @@ impl Layers {
             origin: source.origin(error.line, error.column),
         })?;
         let mut unused = Vec::new();
-        self.merge_known(key, &yaml::top_level(document, &source)?, &source, &mut unused);
+        let entries = yaml::top_level(document, &source)?;
+        Foreign { layers: self, renamed, source: &source, unused: &mut unused }.merge(key, &entries);
         Ok(unused)
-    }
-
-    fn merge_known(&mut self, prefix: &str, entries: &[Entry], source: &Source, unused: &mut Vec<Unused>) {
-        for Entry { key, line, column, value } in entries {
-            let key = keys::join(prefix, key);
-            let origin = self.place(&key, value, &source.origin(*line, *column), source);
-            let form = self.node(&key).map(Node::form);
-            match (&value.content, form) {
-                (Content::Table(children), Some(Some(_))) => self.merge_known(&key, children, source, unused),
-                (_, Some(_)) => {
-                    if let Err(error) = self.write(&key, value.to_value(), &origin) {
-                        let reason = match error {
-                            ConfigError::WrongType { expected, .. } => format!("expected {expected}"),
-                            other => other.to_string(),
-                        };
-                        unused.push(Unused { key, value: value.to_value(), reason, origin });
-                    }
-                }
-                (_, None) => {
-                    let reason = "no such key".into();
-                    unused.push(Unused { key, value: value.to_value(), reason, origin });
-                }
-            }
-        }
     }
 
     /// Adds a named set of values, written as YAML.
@@ -595,5 +586,59 @@ impl Layers {
         }
         let origin = node.origin().clone();
         ConfigError::Invalid { key, message: error.message, suggestion: error.suggestion, origin }
+    }
+}
+
+/// The reading of a foreign file.
+struct Foreign<'a> {
+    layers: &'a mut Layers,
+    renamed: &'a [Renamed],
+    source: &'a Source,
+    unused: &'a mut Vec<Unused>,
+}
+
+impl Foreign<'_> {
+    fn merge(&mut self, prefix: &str, entries: &[Entry]) {
+        for Entry { key, line, column, value } in entries {
+            let key = keys::join(prefix, key);
+            let origin = self.layers.place(&key, value, &self.source.origin(*line, *column), self.source);
+            let is_table = self.layers.node(&key).map(|node| node.form().is_some());
+            match (&value.content, is_table) {
+                (Content::Table(children), Some(true)) => self.merge(&key, children),
+                (_, Some(_)) => self.write(&key, &key, value.to_value(), &origin),
+                (_, None) => self.rename(&key, value, origin),
+            }
+        }
+    }
+
+    /// Takes a value whose key there is not one here.
+    fn rename(&mut self, key: &str, value: &Located, origin: Origin) {
+        if let Some(Renamed { to, .. }) = self.renamed.iter().find(|it| it.from == key) {
+            for own in *to {
+                self.write(own, key, value.to_value(), &origin);
+            }
+            return;
+        }
+        let below = format!("{key}.");
+        match &value.content {
+            Content::Table(children) if self.renamed.iter().any(|it| it.from.starts_with(&below)) => {
+                self.merge(key, children);
+            }
+            _ => {
+                let (key, value) = (key.to_owned(), value.to_value());
+                self.unused.push(Unused { key, value, reason: "no such key".into(), origin });
+            }
+        }
+    }
+
+    fn write(&mut self, own: &str, key: &str, value: Value, origin: &Origin) {
+        if let Err(error) = self.layers.write(own, value.clone(), origin) {
+            let reason = match error {
+                ConfigError::WrongType { expected, .. } => format!("expected {expected}"),
+                ConfigError::UnknownKey { .. } if own != key => format!("no key `{own}`"),
+                other => other.to_string(),
+            };
+            self.unused.push(Unused { key: key.to_owned(), value, reason, origin: origin.clone() });
+        }
     }
 }

@@ -50,7 +50,7 @@ fn isaac_lab() -> PathBuf {
 #[test]
 fn what_is_known_is_used() {
     let mut layers = layers();
-    layers.foreign("env", isaac_lab()).unwrap();
+    layers.foreign("env", isaac_lab(), &[]).unwrap();
     let Config { env } = layers.finish().unwrap();
     assert_eq!((env.decimation, env.scene.num_envs, env.sim.dt), (2, 4096, 0.005));
     assert_eq!(env.sim.gravity, [0.0, 0.0, -9.81]);
@@ -64,7 +64,7 @@ fn what_is_known_is_used() {
 
 #[test]
 fn what_is_not_known_is_listed() {
-    let unused = layers().foreign("env", isaac_lab()).unwrap();
+    let unused = layers().foreign("env", isaac_lab(), &[]).unwrap();
     let lines = unused.iter().map(|it| {
         let place = it.origin.to_string();
         let place = place.rsplit_once("env.yaml:").map_or("", |(_, place)| place);

@@ -29,7 +29,7 @@ struct Keys<T, A> {
 }
 
 pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
-    let ConfigCommand::List { prefix, task, algorithm } = &arguments.command;
+    let ConfigCommand::List { prefix, task, algorithm, json } = &arguments.command;
     let layers = for_task!(AnyTask::find(task)?, |base| layers_of(base, algorithm.as_deref())?);
     let all = layers.provenance()?;
     let settings: Vec<&Setting> = all.iter().filter(|it| is_below(&it.key, prefix)).collect();
@@ -42,14 +42,15 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
         };
         return Err(Failure::new(format!("no key begins with `{prefix}`")).hint(hint));
     }
+    let entry_of = |key: &str| parameter_of(&layers, key).or_else(|| layers.manual().get(key).cloned());
     let mut out = std::io::stdout().lock();
+    if *json {
+        let list: Vec<Described> = settings.iter().map(|it| Described::new(it, entry_of(&it.key))).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&list).map_err(Failure::new)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     for setting in settings {
-        let parameter = parameter_of(&layers, &setting.key);
-        write!(
-            out,
-            "{}",
-            describe(setting, parameter.as_ref().or_else(|| layers.manual().get(&setting.key)))
-        )?;
+        write!(out, "{}", describe(setting, entry_of(&setting.key).as_ref()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -81,6 +82,24 @@ fn is_below(key: &str, prefix: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.is_empty())
     };
     starts(key) || key.split_once('.').is_some_and(|(_, bare)| starts(bare))
+}
+
+/// A key for programs; texts are empty where there is nothing to say.
+#[derive(Serialize)]
+struct Described<'a> {
+    key: &'a str,
+    default: &'a Value,
+    unit: String,
+    range: String,
+    choices: Vec<String>,
+    meaning: String,
+}
+
+impl<'a> Described<'a> {
+    fn new(setting: &'a Setting, entry: Option<ManualEntry>) -> Self {
+        let ManualEntry { meaning, unit, range, choices } = entry.unwrap_or_default();
+        Self { key: &setting.key, default: &setting.value, unit, range, choices, meaning }
+    }
 }
 
 /// What the registry says of a key that is a parameter of a term.

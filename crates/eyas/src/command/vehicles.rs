@@ -14,6 +14,7 @@ use eyas_run::{Layers, Origin};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::arguments::{Vehicles, VehiclesCommand};
+use crate::configuration;
 use crate::failure::Failure;
 use crate::setup::{read_vehicle, write_file};
 
@@ -21,11 +22,14 @@ pub(crate) fn run(arguments: &Vehicles) -> Result<ExitCode, Failure> {
     match &arguments.command {
         VehiclesCommand::List => list(),
         VehiclesCommand::Show { vehicle, json } => show(vehicle, *json),
-        VehiclesCommand::Sample { num, seed, out, protocol, force, overrides } => {
-            let mut layers = Layers::new(&SamplerConfig::default())?;
-            layers.overrides(overrides)?;
+        VehiclesCommand::Sample { num, seed, out, protocol, force, configuration, overrides } => {
+            let mut layers = Layers::documented(&SamplerConfig::default())?;
+            configuration::layer(&mut layers, configuration, overrides)?;
             if let Some(protocol) = protocol {
                 layers.set("protocol", protocol.clone(), Origin::flag("--protocol"))?;
+            }
+            if configuration::show(&layers, configuration)? {
+                return Ok(ExitCode::SUCCESS);
             }
             let config: SamplerConfig = layers.finish()?;
             config.validate().map_err(Failure::new)?;

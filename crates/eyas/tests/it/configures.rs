@@ -1,6 +1,7 @@
 //! A configuration is put together as in Hydra, and says where each value comes from.
 
 use std::fs;
+use std::path::Path;
 
 use crate::program::{TASK, TINY, Workspace, assert_in_order};
 
@@ -122,8 +123,7 @@ fn params_of_isaac_lab_are_used_where_they_can_be() {
             "not used: env.scene.env_spacing = 2.5",
             "not used: env.events = {joint_ids:[null,null,null]}",
             "not used: env.sim.device = 'cuda:0' (this build computes on the CPU) at run/params/env.yaml:7:11",
-            "not used: agent.empirical_normalization = false",
-            "not used: agent.policy = {class_name:ActorCritic}",
+            "not used: agent.policy.class_name = ActorCritic",
         ],
     );
     for (key, rest) in [
@@ -138,6 +138,101 @@ fn params_of_isaac_lab_are_used_where_they_can_be() {
     }
     it.eyas(&format!("train {TASK} --params nowhere"))
         .fail_with(&["`--params`: there is no `env.yaml`", "nowhere"]);
+}
+
+#[test]
+fn a_run_of_isaac_labs_quadcopter_goes_on_here_under_its_own_settings() {
+    let it = Workspace::empty();
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/isaac_lab_quadcopter");
+    let train = format!("train --task Isaac-Quadcopter-Direct-v0 --algorithm ppo --params {}", run.display());
+    let ended = it.eyas(&format!("{train} --info defaults")).run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for (key, value) in [
+        ("env.scene.num_envs", "1024"),
+        ("env.episode_length_s", "8.0"),
+        ("env.moment_scale", "0.02"),
+        ("env.ang_vel_reward_scale", "-0.02"),
+        ("env.distance_to_goal_reward_scale", "12.0"),
+        ("env.robot.init_state.pos", "[0.0,0.0,0.6]"),
+        ("agent.seed", "7"),
+        ("agent.num_steps_per_env", "48"),
+        ("agent.actor.hidden_dims", "[96,48]"),
+        ("agent.critic.hidden_dims", "[128,64]"),
+        ("agent.actor.obs_normalization", "false"),
+        ("agent.critic.obs_normalization", "false"),
+        ("agent.actor.distribution_cfg.init_std", "0.8"),
+        ("agent.algorithm.entropy_coef", "0.001"),
+        ("agent.algorithm.symmetry_cfg.use_data_augmentation", "false"),
+    ] {
+        let line = ended.stdout.lines().find(|line| line.split_whitespace().next() == Some(key));
+        let line = line.unwrap_or_else(|| panic!("{key} in {}", ended.stdout));
+        let is_from_file = line.contains("isaac_lab_quadcopter");
+        assert!(line.contains(&format!("= {value} ")) && is_from_file, "{line}, expected {value}");
+    }
+    let unused: Vec<&str> =
+        ended.stderr.lines().filter_map(|it| it.strip_prefix("[INFO] not used: ")).collect();
+    for key in
+        ["env.scene.env_spacing", "env.terrain", "env.robot.spawn", "agent.logger", "agent.clip_actions"]
+    {
+        assert!(unused.iter().any(|line| line.starts_with(&format!("{key} = "))), "{key}: {unused:?}");
+    }
+    assert!(unused.iter().all(|line| !line.contains("hidden_dims")), "{unused:?}");
+    it.eyas(&format!("{train} --max_iterations 1 --num_envs 32 --run_dir run")).succeed();
+}
+
+#[test]
+fn folders_are_named_in_hydras_words_too() {
+    let it = Workspace::empty();
+    let train = format!("train {TASK} --max_iterations 1 --num_envs 32 agent.algorithm.window_steps=4");
+    it.eyas(&format!("{train} hydra.run.dir=here/it/is")).succeed();
+    assert!(it.path("here/it/is/best_model.pt").is_file());
+    it.eyas(&format!("{train} --multirun seed=1,2 hydra.sweep.dir=sweep --jobs 1")).succeed();
+    assert!(it.path("sweep/0/best_model.pt").is_file() && it.path("sweep/1/best_model.pt").is_file());
+    for (overrides, reason) in [
+        ("hydra.sweep.dir=x", "the runs of `--multirun`"),
+        ("hydra.run.dir=x --run_dir y", "`--run_dir` names another folder"),
+        ("hydra.run.dir=${seed}", "expected the name of a folder"),
+        ("~hydra.run.dir", "expected the name of a folder"),
+        ("hydra.job.num=3", "a job has no settings here"),
+        ("--multirun hydra.sweep.subdir=x", "named by their numbers"),
+        ("+hydra.verbose=true", "configures Hydra itself"),
+    ] {
+        it.eyas(&format!("{train} {overrides}")).fail_with(&[reason, "hint:", "hydra.run.dir"]);
+    }
+    it.eyas(&format!("eval {TASK} --checkpoint se3 hydra.run.dir=x")).fail_with(&["eyas train"]);
+}
+
+#[test]
+fn analyses_and_samples_are_configured_like_runs() {
+    let it = with_conf();
+    let delay = "analyze delay --checkpoint se3 --cfg job";
+    let shown = it.eyas(&format!("{delay} physics=windy agent.seed=3 --package agent")).succeed();
+    assert_eq!(shown, "seed: 3\n");
+    let sample = "vehicles sample --num 2 --out fleet";
+    fs::write(it.path("heavy.yaml"), "domain_randomization:\n  mass_max: 3.0\n").unwrap();
+    let shown = it.eyas(&format!("{sample} --config heavy.yaml mass_min=2.5 --info defaults")).succeed();
+    for (key, origin) in [("mass_min", "override"), ("mass_max", "heavy.yaml:2:13"), ("protocol", "default")]
+    {
+        let line = shown.lines().find(|line| line.contains(&format!("{key} "))).unwrap();
+        assert!(line.contains(origin), "{line}");
+    }
+    assert!(!it.path("fleet").exists());
+    it.eyas(&format!("{sample} --config heavy.yaml mass_min=2.5")).succeed();
+    assert!(it.path("fleet/vehicles.csv").is_file());
+}
+
+#[test]
+fn keys_are_listed_for_programs() {
+    let it = Workspace::empty();
+    let list = "config list env.height --task quadcopter_direct --json";
+    let found: serde_json::Value = serde_json::from_str(&it.eyas(list).succeed()).unwrap();
+    assert_eq!(found[0]["key"], "env.height.minimum");
+    assert_eq!(found[0]["default"], 0.1);
+    assert_eq!(found[0]["unit"], "m");
+    let list = "config list decimation --task quadcopter_direct --json";
+    let found: serde_json::Value = serde_json::from_str(&it.eyas(list).succeed()).unwrap();
+    assert_eq!((&found[0]["range"], &found[0]["default"]), (&"at least 1".into(), &2.into()));
+    assert!(found[0]["meaning"].as_str().unwrap().contains("Simulation steps"));
 }
 
 #[test]

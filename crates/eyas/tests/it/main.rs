@@ -23,6 +23,7 @@ mod multiruns;
 mod plots;
 mod program;
 mod python_reads_it;
+mod quadcopter;
 mod refuses_bad_input;
 mod repeats_itself;
 mod replays_dynamics;

@@ -72,7 +72,6 @@ fn the_suite_says_what_it_cannot_do() {
         it.eyas(&format!("eval --suite torture --out none {flags}")).fail_with(parts);
         assert!(!it.path("none").exists());
     };
-    suite(&format!("{TASK} --checkpoint se3"), &["`--suite torture`", "hint:", "Eyas-Raptor-v0"]);
     suite(&format!("{RAPTOR} --checkpoint se3 --checkpoint se3"), &["names a policy twice"]);
     suite(&format!("{RAPTOR} --checkpoint se3 --episodes 0"), &["`--episodes`"]);
     suite(&format!("{RAPTOR} --checkpoint se3 --json"), &["--json"]);
@@ -89,6 +88,23 @@ fn the_suite_says_what_it_cannot_do() {
     it.eyas(&format!("play {RAPTOR} --checkpoint se3 --web 127.0.0.1:0")).fail_with(&["`--checkpoint se3`"]);
     it.eyas(&format!("play {RAPTOR} --checkpoint se3 --vehicles x500,mrs"))
         .fail_with(&["`--checkpoint se3`: the controller is made for one vehicle", "--vehicle`"]);
+}
+
+/// Its limits of tilt and speed are lifted: training ends flights that tilt beyond 90°.
+#[test]
+fn the_point_task_is_flown_from_upside_down() {
+    let it = Workspace::empty();
+    let command = format!("eval {TASK} --suite torture --checkpoint se3 --episodes 6 --out out");
+    it.eyas(&format!("{command} torture.duration_s=6 torture.onset_s=1")).succeed();
+    let csv = fs::read_to_string(it.path("out/torture.csv")).unwrap();
+    let success = |disturbance: &str| {
+        let row = csv.lines().find(|line| line.contains(&format!(",hover,{disturbance},"))).unwrap();
+        row.split(',').nth(8).unwrap().parse::<f64>().unwrap()
+    };
+    assert_eq!(csv.lines().count(), 1 + 6 * 9);
+    for disturbance in ["none", "wind", "tilted", "inverted"] {
+        assert!(success(disturbance) > 0.6, "{disturbance}: {csv}");
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ use crate::report::say;
 pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
     let Delay { analysis, episodes, policy, t2w, .. } = arguments;
     // Under a reference that rests, all vertical velocity is oscillation.
-    let setting = Setting::new(analysis, &[("env.prob_null_trajectory", Value::from(1.0))], *episodes)?;
+    let own = [("env.prob_null_trajectory", Value::from(1.0))];
+    let Some(setting) = Setting::new(analysis, &own, *episodes)? else { return Ok(ExitCode::SUCCESS) };
     if setting.env.observation_delay.linear_velocity != 0 {
         return Err(Failure::new("`env.observation_delay.linear_velocity` is what this analysis varies")
             .hint("give `--delays` instead"));

@@ -17,7 +17,7 @@ use crate::report::say;
 
 pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let Matrix { analysis, episodes, .. } = arguments;
-    let setting = Setting::new(analysis, &[], *episodes)?;
+    let Some(setting) = Setting::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
     let fleet: Vec<Craft> = if arguments.vehicles.as_os_str() == "registry" {
         vehicles().iter().map(eyas_env::NamedVehicle::craft).collect()
     } else {

@@ -11,9 +11,11 @@ use eyas_env::{Craft, RaptorConfig, TaskConfig};
 use eyas_learn::Pilot;
 use eyas_run::config::Value;
 use eyas_run::{Layers, Origin};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Analysis, Analyze, AnalyzeCommand, PolicyFile};
+use crate::configuration;
 use crate::failure::Failure;
 use crate::setup::{AgentConfig, allow_steps, check, seed_of, write_file};
 
@@ -25,7 +27,7 @@ pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config {
     env: RaptorConfig,
@@ -41,28 +43,29 @@ struct Setting {
 }
 
 impl Setting {
-    /// Layers as those of `eyas eval`: defaults, what the analysis sets, file, overrides, flags.
-    fn new(analysis: &Analysis, own: &[(&str, Value)], episodes: usize) -> Result<Self, Failure> {
+    /// Layers as those of `eyas eval`: defaults, what the analysis sets, files and groups, overrides, flags. None where
+    /// the configuration was only to be shown.
+    fn new(analysis: &Analysis, own: &[(&str, Value)], episodes: usize) -> Result<Option<Self>, Failure> {
         let steps = analysis.steps.unwrap_or(<RaptorConfig as TaskConfig>::EVALUATION_STEPS);
         if episodes == 0 || steps == 0 {
             return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
         }
-        let mut layers = Layers::new(&Config::default())?;
+        let mut layers = Layers::documented(&Config::default())?;
         for (key, value) in own {
             layers.set(key, value.clone(), Origin::Preset("analysis".into()))?;
         }
-        if let Some(path) = &analysis.config {
-            layers.file(path)?;
-        }
-        layers.overrides(&analysis.overrides)?;
+        configuration::layer(&mut layers, &analysis.configuration, &analysis.overrides)?;
         if let Some(seed) = analysis.seed {
             layers.set("agent.seed", seed_of(seed)?, Origin::flag("--seed"))?;
         }
         allow_steps::<RaptorConfig>(&mut layers, steps)?;
+        if configuration::show(&layers, &analysis.configuration)? {
+            return Ok(None);
+        }
         let Config { env, agent } = layers.finish()?;
         check(&layers, env.validate())?;
         check(&layers, agent.validate())?;
-        Ok(Self { env, seed: agent.seed, steps })
+        Ok(Some(Self { env, seed: agent.seed, steps }))
     }
 
     /// Reads the policy and seats it.

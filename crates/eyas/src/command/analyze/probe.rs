@@ -16,7 +16,7 @@ use crate::report::say;
 
 pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
     let Probe { analysis, episodes, ridge, policy, .. } = arguments;
-    let setting = Setting::new(analysis, &[], *episodes)?;
+    let Some(setting) = Setting::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
     if !(*ridge >= 0.0 && ridge.is_finite()) {
         return Err(Failure::new(format!("`--ridge` is {ridge}, expected a number of at least 0")));
     }

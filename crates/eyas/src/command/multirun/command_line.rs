@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::failure::Failure;
+use crate::hydra;
 
 /// Flags that a multirun answers for, and whether a value follows.
 const OWN: [(&str, Value); 7] = [
@@ -46,7 +47,9 @@ pub(super) fn of_jobs(
                 if is_joined {
                     return Err(Failure::new(format!("`{text}`: write the flags apart: `--multirun`")));
                 }
-                if !is_own && !overrides.iter().any(|it| *it == text) {
+                // The multirun has taken the folder that they name.
+                let is_of_hydra = text.trim_start_matches('+').starts_with(hydra::PREFIX);
+                if !is_own && !is_of_hydra && !overrides.iter().any(|it| *it == text) {
                     kept.push(argument);
                 }
             }
