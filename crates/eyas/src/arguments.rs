@@ -948,28 +948,7 @@ pub(crate) enum VehiclesCommand {
         json: bool,
     },
     /// Draw vehicles at random, as RAPTOR draws those of its teachers
-    Sample {
-        /// Vehicles to draw
-        #[arg(long, default_value_t = 1000, value_name = "N")]
-        num: usize,
-        /// Seed of the draws; a vehicle does not depend on how many are drawn
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-        /// Directory to write a parameter file for each vehicle and `vehicles.csv` to
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// eyas (as the paper says) or raptor (as the C++ system draws) [default: eyas]
-        #[arg(long, value_name = "NAME")]
-        protocol: Option<String>,
-        /// Write over files of the same names
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        configuration: Configuration,
-        /// Ranges, such as `mass_max=2`
-        #[arg(value_name = "KEY=VALUE")]
-        overrides: Vec<String>,
-    },
+    Sample(Box<Sample>),
     /// Write a fleet in another form
     Convert {
         /// A directory of parameter files, one parameter file, a list (.json, .json.gz) or a table (.csv)
@@ -985,6 +964,31 @@ pub(crate) enum VehiclesCommand {
         /// A directory of parameter files, one parameter file, a list (.json, .json.gz) or a table (.csv)
         path: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Sample {
+    /// Vehicles to draw
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) num: usize,
+    /// Seed of the draws; a vehicle does not depend on how many are drawn
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Directory to write a parameter file for each vehicle and `vehicles.csv` to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// eyas (as the paper says) or raptor (as the C++ system draws) [default: eyas]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) protocol: Option<String>,
+    /// Write over files of the same names
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Ranges, such as `mass_max=2`
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
 }
 
 #[derive(Debug, Args)]

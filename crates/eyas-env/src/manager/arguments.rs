@@ -117,7 +117,7 @@ impl<'a> Arguments<'a> {
     pub(super) fn vectors(&self, name: &str) -> Vec<[f64; 3]> {
         match (self.params.get(name), self.kind(name)) {
             (Some(Param::List(items)), _) => {
-                items.iter().map(|item| numbers_in(item)).map(|it| [it[0], it[1], it[2]]).collect()
+                items.iter().map(numbers_in).map(|it| [it[0], it[1], it[2]]).collect()
             }
             (_, Kind::Vectors(values)) => values.to_vec(),
             _ => unreachable!("parameters are checked before they are read"),
@@ -151,7 +151,6 @@ impl<'a> Arguments<'a> {
         };
         let missing = || format!("`{}.params.{name}` is missing, expected {}", self.key, self.kind(name));
         match self.params.get(name) {
-            None => Err(missing()),
             Some(Param::Text(term)) => Ok(vec![self.place_of(name, term, manager)?]),
             Some(Param::List(items)) if !items.is_empty() => items
                 .iter()
@@ -160,7 +159,7 @@ impl<'a> Arguments<'a> {
                     _ => None,
                 })
                 .collect(),
-            Some(_) => Err(missing()),
+            _ => Err(missing()),
         }
     }
 

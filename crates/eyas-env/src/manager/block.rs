@@ -18,6 +18,7 @@ use crate::rows::put;
 use crate::{Ended, EnvBlock, EnvSpec, Interference, Step, Telemetry, visit_rows, visit_words};
 
 /// What all blocks of an env share.
+#[expect(clippy::struct_excessive_bools, reason = "what a step need not do is independent of each other")]
 pub(super) struct Shared {
     pub(super) config: ManagerConfig,
     pub(super) program: Program,

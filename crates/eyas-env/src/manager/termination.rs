@@ -139,6 +139,7 @@ impl TimeOut {
 
     /// The clocks of the episodes see to it.
     #[inline(always)]
+    #[expect(clippy::unused_self, reason = "other terms have parameters")]
     fn lanes<L: Lanes>(&self, _scene: &Scene<'_, L>) -> u32 {
         0
     }
@@ -161,6 +162,7 @@ impl NotFinite {
     }
 
     #[inline(always)]
+    #[expect(clippy::unused_self, reason = "other terms have parameters")]
     fn lanes<L: Lanes>(&self, scene: &Scene<'_, L>) -> u32 {
         not_finite(&scene.state)
     }

@@ -5,7 +5,7 @@ use eyas_sim::{Vehicle, norm};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
+use super::draw::{Draw, is_zero};
 use crate::check::spans;
 use crate::visit_rows;
 
@@ -43,7 +43,7 @@ impl Default for BatteryConfig {
 
 impl BatteryConfig {
     pub(super) fn is_off(&self) -> bool {
-        self.hover_endurance_s == [0.0; 2]
+        is_zero(self.hover_endurance_s)
     }
 
     pub(super) fn validate(&self) -> Result<(), String> {

@@ -5,7 +5,7 @@ use eyas_sim::{Vector, body_from_world, matrix_from_quaternion, norm, scale, sub
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::draw::{Draw, Span};
+use super::draw::{Draw, Span, is_zero};
 use crate::check::spans;
 use crate::rows::load_vector;
 use crate::visit_rows;
@@ -35,7 +35,7 @@ impl DragConfig {
     }
 
     pub(super) fn is_off(&self) -> bool {
-        self.spans().iter().all(|(_, span)| *span == [0.0; 2])
+        self.spans().iter().all(|(_, span)| is_zero(*span))
     }
 
     pub(super) fn validate(&self) -> Result<(), String> {

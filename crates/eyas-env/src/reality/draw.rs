@@ -5,6 +5,11 @@ use eyas_lanes::Stream;
 /// The least and the largest value of a magnitude; each episode draws its own, uniformly.
 pub(super) type Span = [f64; 2];
 
+/// Whether a magnitude is 0 in every episode.
+pub(super) fn is_zero([low, high]: Span) -> bool {
+    low == 0.0 && high == 0.0
+}
+
 /// Random numbers of one episode of one env, one after another.
 pub(super) struct Draw<'a> {
     stream: &'a Stream,

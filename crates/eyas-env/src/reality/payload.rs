@@ -4,7 +4,7 @@ use eyas_lanes::{BLOCK, Row};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
+use super::draw::{Draw, is_zero};
 use super::{NEVER, lanes_at};
 use crate::check::spans;
 use crate::{visit_rows, visit_words};
@@ -29,7 +29,7 @@ pub struct PayloadConfig {
 
 impl PayloadConfig {
     pub(super) fn is_off(&self) -> bool {
-        self.mass_kg == [0.0; 2]
+        is_zero(self.mass_kg)
     }
 
     fn offsets(&self) -> [[f64; 2]; 3] {
@@ -38,7 +38,7 @@ impl PayloadConfig {
 
     /// Whether it rides at the centre of gravity, so that only the mass changes.
     pub(super) fn is_central(&self) -> bool {
-        self.is_off() || self.offsets() == [[0.0; 2]; 3]
+        self.is_off() || self.offsets().into_iter().all(is_zero)
     }
 
     /// Whether it rides on either side as often as on the other.

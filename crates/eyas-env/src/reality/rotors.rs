@@ -4,7 +4,7 @@ use eyas_lanes::{BLOCK, Lanes, Row};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::draw::{Draw, Span};
+use super::draw::{Draw, Span, is_zero};
 use super::{NEVER, lanes_at};
 use crate::check::{share, spans};
 use crate::{visit_rows, visit_words};
@@ -56,7 +56,7 @@ impl RotorFailureConfig {
 
 impl GroundConfig {
     pub(super) fn is_off(&self) -> bool {
-        self.rotor_radius_m == [0.0; 2]
+        is_zero(self.rotor_radius_m)
     }
 
     pub(super) fn validate(&self) -> Result<(), String> {

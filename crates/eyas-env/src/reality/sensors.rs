@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::delay::{DelayLine, MAX_DELAY_STEPS};
-use super::draw::{Draw, Span};
+use super::draw::{Draw, Span, is_zero};
 use crate::check::spans;
 use crate::episode::Ledger;
 use crate::noise::errors;
@@ -67,7 +67,7 @@ impl SignalErrors {
     }
 
     pub(super) fn is_off(&self) -> bool {
-        self.spans().iter().all(|span| *span == [0.0; 2])
+        self.spans().iter().all(|span| is_zero(*span))
     }
 
     /// `names` are the full keys in the order of the fields.

@@ -7,7 +7,7 @@ use eyas_sim::{Vector, add, scale};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
+use super::draw::{Draw, is_zero};
 use crate::check::spans;
 use crate::rows::load_vector;
 use crate::visit_rows;
@@ -78,14 +78,14 @@ impl Default for GustConfig {
 impl WindConfig {
     pub(super) fn is_off(&self) -> bool {
         let speeds = [self.mean_m_s, self.vertical_m_s, self.turbulence.std_m_s, self.gust.amplitude_m_s];
-        speeds.iter().all(|span| *span == [0.0; 2])
+        speeds.into_iter().all(is_zero)
     }
 
     /// Whether it blows any way as often as the other.
     pub(super) fn is_symmetric(&self) -> bool {
         let [low, high] = self.direction_rad;
         // A full turn that was written down with a few digits is one.
-        self.mean_m_s == [0.0; 2] || (high - low - 2.0 * PI).abs() < 1e-2
+        is_zero(self.mean_m_s) || (high - low - 2.0 * PI).abs() < 1e-2
     }
 
     pub(super) fn validate(&self) -> Result<(), String> {
@@ -111,7 +111,7 @@ impl WindConfig {
             ("turbulence.time_constant_s", turbulence.std_m_s, turbulence.time_constant_s),
             ("gust.duration_s", gust.amplitude_m_s, gust.duration_s),
         ] {
-            if magnitude != [0.0; 2] && least <= 0.0 {
+            if !is_zero(magnitude) && least <= 0.0 {
                 return Err(format!(
                     "`env.reality.wind.{name}` = [{least}, {most}], expected positive numbers"
                 ));
@@ -178,7 +178,7 @@ impl Wind {
         }
         self.kept[lane] = kept as f32;
         self.added[lane] = (std * (1.0 - kept * kept).sqrt()) as f32;
-        let has_gusts = gust.amplitude_m_s != [0.0; 2];
+        let has_gusts = !is_zero(gust.amplitude_m_s);
         self.chance[lane] = if has_gusts { -libm::expm1(-rate * self.period) as f32 } else { 0.0 };
         self.age[lane] = 0.0;
         self.duration[lane] = 0.0;
@@ -196,7 +196,7 @@ impl Wind {
         let turbulence = load_vector::<L>(&self.turbulence, half);
         let mut velocity = add(load_vector(&self.mean, half), turbulence);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        if self.config.gust.amplitude_m_s != [0.0; 2] {
+        if !is_zero(self.config.gust.amplitude_m_s) {
             let (age, duration) = (self.age.load::<L>(half), self.duration.load::<L>(half));
             let blows = age.less(duration);
             let (_, cosine) = (age / duration.max(one)).sin_cos_turns();
@@ -219,7 +219,7 @@ impl Wind {
             self.duration.store(half, L::select(blows, duration, L::select(begins, length, duration)));
             self.age.store(half, L::select(blows, age + one, L::select(begins, zero, age)));
         }
-        if self.config.turbulence.std_m_s != [0.0; 2] {
+        if !is_zero(self.config.turbulence.std_m_s) {
             let [x, y, z, _] = normals::<L>(&self.stream.lanes(first_env, episode, clock, 1));
             let (kept, added) = (self.kept.load::<L>(half), self.added.load::<L>(half));
             for (axis, normal) in [x, y, z].into_iter().enumerate() {

@@ -316,12 +316,13 @@ fn an_env_flies_alike_whatever_its_number_of_neighbours() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
-    let refused = |change: fn(&mut DirectConfig)| {
+    type Change = fn(&mut DirectConfig);
+    let refused = |change: Change| {
         let mut config = DirectConfig::default();
         change(&mut config);
         config.validate().unwrap_err()
     };
-    let cases: [(fn(&mut DirectConfig), &str); 6] = [
+    let cases: [(Change, &str); 6] = [
         (|it| it.thrust_to_weight = 0.0, "env.thrust_to_weight"),
         (|it| it.moment_scale = f64::NAN, "env.moment_scale"),
         (|it| it.goal.pos_x = [1.0, 0.0], "env.goal.pos_x"),

@@ -73,18 +73,18 @@ impl Manual {
             self.visit(alternative, prefix);
         }
         if schema["additionalProperties"].is_object() {
-            self.insert(keys::join(prefix, ANY), &schema["additionalProperties"]);
+            self.insert(&keys::join(prefix, ANY), &schema["additionalProperties"]);
         }
         let Some(properties) = schema["properties"].as_object() else { return };
         for (name, property) in properties {
-            self.insert(keys::join(prefix, name), property);
+            self.insert(&keys::join(prefix, name), property);
         }
     }
 
-    fn insert(&mut self, key: String, schema: &Json) {
+    fn insert(&mut self, key: &str, schema: &Json) {
         let text = schema["description"].as_str().unwrap_or_default();
-        self.0.insert(key.clone(), Entry { choices: choices(schema), ..Entry::read(text) });
-        self.visit(schema, &key);
+        self.0.insert(key.to_owned(), Entry { choices: choices(schema), ..Entry::read(text) });
+        self.visit(schema, key);
     }
 }
 

@@ -13,7 +13,7 @@ use eyas_env::{
 use eyas_run::{Layers, Origin};
 use flate2::{Compression, write::GzEncoder};
 
-use crate::arguments::{Vehicles, VehiclesCommand};
+use crate::arguments::{Sample, Vehicles, VehiclesCommand};
 use crate::configuration;
 use crate::failure::Failure;
 use crate::setup::{read_vehicle, write_file};
@@ -22,27 +22,7 @@ pub(crate) fn run(arguments: &Vehicles) -> Result<ExitCode, Failure> {
     match &arguments.command {
         VehiclesCommand::List => list(),
         VehiclesCommand::Show { vehicle, json } => show(vehicle, *json),
-        VehiclesCommand::Sample { num, seed, out, protocol, force, configuration, overrides } => {
-            let mut layers = Layers::documented(&SamplerConfig::default())?;
-            configuration::layer(&mut layers, configuration, overrides)?;
-            if let Some(protocol) = protocol {
-                layers.set("protocol", protocol.clone(), Origin::flag("--protocol"))?;
-            }
-            if configuration::show(&layers, configuration)? {
-                return Ok(ExitCode::SUCCESS);
-            }
-            let config: SamplerConfig = layers.finish()?;
-            config.validate().map_err(Failure::new)?;
-            if *num == 0 {
-                return Err(Failure::new("`--num` is 0, expected at least 1"));
-            }
-            let fleet = sample_fleet(&config, *num, *seed);
-            let table = fleet_to_csv(&fleet).map_err(Failure::new)?;
-            write_directory(out, &fleet, *force)?;
-            write_file(&out.join("vehicles.csv"), table.as_bytes())?;
-            eprintln!("{num} vehicles in {}", out.display());
-            Ok(ExitCode::SUCCESS)
-        }
+        VehiclesCommand::Sample(arguments) => sample(arguments),
         VehiclesCommand::Convert { from, to, force } => convert(from, to, *force),
         VehiclesCommand::Check { path } => {
             let fleet = read_all(path)?;
@@ -50,6 +30,28 @@ pub(crate) fn run(arguments: &Vehicles) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn sample(arguments: &Sample) -> Result<ExitCode, Failure> {
+    let mut layers = Layers::documented(&SamplerConfig::default())?;
+    configuration::layer(&mut layers, &arguments.configuration, &arguments.overrides)?;
+    if let Some(protocol) = &arguments.protocol {
+        layers.set("protocol", protocol.clone(), Origin::flag("--protocol"))?;
+    }
+    if configuration::show(&layers, &arguments.configuration)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config: SamplerConfig = layers.finish()?;
+    config.validate().map_err(Failure::new)?;
+    if arguments.num == 0 {
+        return Err(Failure::new("`--num` is 0, expected at least 1"));
+    }
+    let fleet = sample_fleet(&config, arguments.num, arguments.seed);
+    let table = fleet_to_csv(&fleet).map_err(Failure::new)?;
+    write_directory(&arguments.out, &fleet, arguments.force)?;
+    write_file(&arguments.out.join("vehicles.csv"), table.as_bytes())?;
+    eprintln!("{} vehicles in {}", arguments.num, arguments.out.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list() -> Result<ExitCode, Failure> {

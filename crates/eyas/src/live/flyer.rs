@@ -90,8 +90,9 @@ impl Flyer {
     pub(crate) fn poses(&mut self, speed: f32) -> Poses {
         let num_envs = self.env.num_envs();
         let period_s = 1.0 / self.env.spec().control_rate_hz;
-        let lanes = self.env.blocks().iter().flat_map(|block| (0..BLOCK).map(move |lane| (block, lane)));
-        let of_lane = |(block, lane): (&Box<dyn EnvBlock>, usize)| {
+        let blocks = self.env.blocks().iter().map(AsRef::as_ref);
+        let lanes = blocks.flat_map(|block| (0..BLOCK).map(move |lane| (block, lane)));
+        let of_lane = |(block, lane): (&dyn EnvBlock, usize)| {
             let seen = |vehicle| block.vehicle_telemetry(lane, vehicle);
             (0..block.num_vehicles()).map(seen).collect::<Vec<_>>()
         };

@@ -57,7 +57,7 @@ fn ppo_logs_what_isaac_lab_logs() {
         let short = "--max_iterations 4 --num_envs 64 agent.num_steps_per_env=64";
         let command = format!("train {QUADCOPTER} --algorithm ppo --preset {preset} {short}");
         it.eyas(&format!("{command} --run_dir {preset}")).succeed();
-        let files = events::list(&it.path(preset)).unwrap();
+        let files = events::list(it.path(preset)).unwrap();
         let scalars = files.into_iter().flat_map(|file| events::read_scalars(file).unwrap());
         let found: BTreeSet<String> = scalars.map(|it| it.tag).collect();
         let of =

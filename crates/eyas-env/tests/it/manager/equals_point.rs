@@ -56,7 +56,7 @@ fn compare(point: &PointConfig, manager: &ManagerConfig, num_envs: usize, steps:
                 assert_eq!(show(point.as_ref()), show(manager.as_ref()), "step {step}");
             }
             // Some ended episodes wait for a while.
-            let resets = point.ended() & (0x5555_5555 | u32::from(step % 7 == 0) * u32::MAX);
+            let resets = point.ended() & if step % 7 == 0 { u32::MAX } else { 0x5555_5555 };
             point.reset(resets);
             manager.reset(resets);
         }

@@ -160,7 +160,9 @@ fn numbers_that_no_memory_holds_are_refused() {
     says(&observation("delay: 65"), &["`env.observations.policy.terms.it.delay`", "64"]);
     says(&observation("clip: [1, 0]"), &["`env.observations.policy.terms.it.clip`", "ascending"]);
     says(&observation("noise: {std: -1}"), &["`env.observations.policy.terms.it.noise.std`", "at least 0"]);
-    let terms: String = (0..33).map(|index| format!("t{index}: {{func: constant, weight: 1.0}}, ")).collect();
+    let terms: Vec<String> =
+        (0..33).map(|index| format!("t{index}: {{func: constant, weight: 1.0}}")).collect();
+    let terms = terms.join(", ");
     says(&format!("{ACTIONS}{STATE}rewards: {{{terms}}}"), &["`env.rewards` has 33 entries", "at most 32"]);
     says(&format!("decimation: 4000000000\n{rest}{STATE}"), &["`env.decimation`", "at most 1000"]);
     says(&format!("scene: {{num_envs: 99999999999}}\n{rest}{STATE}"), &["num_envs"]);

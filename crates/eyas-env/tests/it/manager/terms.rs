@@ -234,8 +234,11 @@ fn the_state_is_observed_as_it_was_put() {
     }
 }
 
+/// Whether a termination holds.
+type Holds = fn(&Twin) -> bool;
+
 /// Parameters of a termination and where it holds; none for the time limit, which has a test of its own.
-fn termination(name: &str) -> Option<(&'static str, fn(&Twin) -> bool)> {
+fn termination(name: &str) -> Option<(&'static str, Holds)> {
     Some(match name {
         "time_out" => return None,
         "not_finite" => ("", |_| false),
