@@ -60,8 +60,7 @@ fn episode_shots(
     match view {
         View::Chase | View::Orbit => following(flight, episode, airframe, view),
         View::Fixed | View::Top => {
-            let length = episode.len();
-            vec![still(flight, episode, airframe, view, size); length]
+            vec![still(flight, &episode, airframe, view, size); episode.len()]
         }
     }
 }
@@ -138,12 +137,12 @@ fn round_length(length: f32) -> f32 {
 
 fn still(
     flight: &Flight,
-    episode: Range<usize>,
+    episode: &Range<usize>,
     airframe: &Airframe,
     view: View,
     (width, height): (usize, usize),
 ) -> Shot {
-    let extent = Extent::of(flight, &episode);
+    let extent = Extent::of(flight, episode);
     let radius = extent.radius().max(6.0 * airframe.reach);
     let [azimuth, elevation] = if view == View::Top { [0.0, -std::f32::consts::FRAC_PI_2] } else { FIXED };
     let ground = ground(&extent, (0.35 * radius).min(1.0).max(4.0 * airframe.reach), 0.25 * radius);
@@ -151,7 +150,7 @@ fn still(
     // Each round centres the picture of the flight and scales its size towards the frame's.
     for _ in 0..8 {
         let lens = Lens::new(Camera::looking_at(center, distance, azimuth, elevation), width, height);
-        let Some([low, high]) = picture(&lens, flight, &episode) else {
+        let Some([low, high]) = picture(&lens, flight, episode) else {
             distance *= 2.0;
             continue;
         };

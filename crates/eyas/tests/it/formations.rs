@@ -13,6 +13,9 @@ const TASK: &str = "--task Eyas-Quadcopter-Formation-v0";
 /// A training of a fraction of a second.
 const SHORT: &str = "--num_envs 64 agent.num_steps_per_env=24 agent.save_interval=2 --experiment_name it";
 
+/// A student that does not see the rotor speeds.
+const POLICY: &str = "--num_envs 32 --experiment_name it distill.student.observation=policy";
+
 /// A workspace with a run of so many iterations, and the run.
 fn trained(iterations: u32, arguments: &str) -> (Workspace, PathBuf) {
     let workspace = Workspace::empty();
@@ -48,7 +51,7 @@ fn a_team_is_distilled_measured_and_played() {
     let (workspace, run) = trained(2, "");
     let teacher = run.join("best_model.pt");
     let said = workspace
-        .eyas(&format!("distill {TASK} {TINY} --num_envs 32 --experiment_name it --teacher_checkpoint"))
+        .eyas(&format!("distill {TASK} {TINY} {POLICY} --teacher_checkpoint"))
         .arg(&teacher)
         .succeed();
     let dims = "Teacher observation dim: 114, Student observation dim: 102, Action dim: 12";
@@ -58,8 +61,11 @@ fn a_team_is_distilled_measured_and_played() {
     let eval = format!("eval {TASK} --episodes 20 --steps 60 --json --checkpoint");
     let report: Json = serde_json::from_str(&workspace.eyas(&eval).arg(&student).succeed()).unwrap();
     assert_eq!(report["all"]["episodes"], 20);
-    let rmse = report["all"]["position_rmse"].as_f64().unwrap();
-    assert!(rmse > 0.0 && rmse < 20.0, "{rmse} m of vehicles that cannot fly yet");
+    // It has hardly learned, so nobody settles: no position error can be given.
+    assert_eq!(
+        (&report["all"]["crash_rate"], &report["all"]["position_rmse"]),
+        (&Json::from(1.0), &Json::Null)
+    );
 
     let play = format!(
         "play {TASK} --experiment_name it --max_steps 60 --num_envs 2 env.formation.shape=line --trajectory circle \
