@@ -100,6 +100,9 @@ pub trait Lanes: Real + Sized {
 const ROOT_HALF: i32 = 0x3f35_04f3;
 
 /// Sixteen lanes as an array: the fallback of every target and the reference of the others.
+///
+/// On x86-64, where hardly a machine needs them, the operations are functions: inlined they made kernels of half a
+/// megabyte, since a fused multiply-add is a call for each lane there, and took most of the time of a build.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Portable([f32; LANES]);
@@ -108,7 +111,8 @@ macro_rules! portable_binary {
     ($($operator:ident $method:ident $symbol:tt),*) => {$(
         impl $operator for Portable {
             type Output = Self;
-            #[inline(always)]
+            #[cfg_attr(target_arch = "x86_64", inline(never))]
+            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
             fn $method(mut self, other: Self) -> Self {
                 for lane in 0..LANES {
                     self.0[lane] $symbol other.0[lane];
@@ -122,7 +126,8 @@ portable_binary!(Add add +=, Sub sub -=, Mul mul *=, Div div /=);
 
 impl Neg for Portable {
     type Output = Self;
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn neg(self) -> Self {
         self.map(|x| -x)
     }
@@ -145,40 +150,47 @@ impl Real for Portable {
     fn constant(value: f64) -> Self {
         Self([value as f32; LANES])
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn mul_add(mut self, factor: Self, addend: Self) -> Self {
         for lane in 0..LANES {
             self.0[lane] = f32::mul_add(self.0[lane], factor.0[lane], addend.0[lane]);
         }
         self
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn sqrt(self) -> Self {
         self.map(f32::sqrt)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn abs(self) -> Self {
         self.map(f32::abs)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn min(mut self, other: Self) -> Self {
         for lane in 0..LANES {
             self.0[lane] = Real::min(self.0[lane], other.0[lane]);
         }
         self
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn max(mut self, other: Self) -> Self {
         for lane in 0..LANES {
             self.0[lane] = Real::max(self.0[lane], other.0[lane]);
         }
         self
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn less(self, other: Self) -> u32 {
         (0..LANES).fold(0, |bits, lane| bits | (u32::from(self.0[lane] < other.0[lane]) << lane))
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn select(mask: u32, yes: Self, mut no: Self) -> Self {
         for lane in 0..LANES {
             if mask >> lane & 1 == 1 {
@@ -216,15 +228,18 @@ impl Lanes for Portable {
     fn splat(value: f32) -> Self {
         Self([value; LANES])
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn round(self) -> Self {
         self.map(f32::round_ties_even)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn power_of_two(self) -> Self {
         self.map(|x| f32::from_bits(((x as i32 + 127) << 23) as u32))
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn split_exponent(self) -> (Self, Self) {
         let power = |x: f32| (x.to_bits() as i32 - ROOT_HALF) >> 23;
         let mantissa = self.map(|x| f32::from_bits(x.to_bits().wrapping_sub((power(x) << 23) as u32)));
@@ -238,7 +253,8 @@ impl Lanes for Portable {
     fn mask(bits: u32) -> u32 {
         bits
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
         let mut columns = rows;
         for (column, values) in columns.iter_mut().enumerate() {

@@ -23,7 +23,7 @@ fn spec(state: StateSpace) -> MultiAgentSpec {
     let agent =
         |name, observation, privileged, num_actions| AgentSpec { name, observation, privileged, num_actions };
     MultiAgentSpec {
-        task: "Stub-v0",
+        task: "Numbers-v0",
         agents: vec![
             agent("cart", vec![part("place", 1), part("speed", 1)], vec![part("mass", 1)], 1),
             agent("pendulum", vec![part("angle", 3)], vec![part("length", 2)], 2),
@@ -39,7 +39,7 @@ fn spec(state: StateSpace) -> MultiAgentSpec {
     }
 }
 
-struct Stub {
+struct NumbersBlock {
     spec: Arc<MultiAgentSpec>,
     steps: usize,
     /// The actions of the last step, as each agent was given them.
@@ -50,7 +50,7 @@ struct Stub {
 const TERMINATED: [[u32; 2]; 4] = [[0b0001, 0b0010], [0b0011, 0b0110], [0b1011, 0b0110], [0b1111, 0b1111]];
 const TIME_OUTS: [[u32; 2]; 4] = [[0, 0], [0b1000, 0b0100], [0b1100, 0b0100], [0, 0]];
 
-impl MultiAgentBlock for Stub {
+impl MultiAgentBlock for NumbersBlock {
     fn spec(&self) -> &MultiAgentSpec {
         &self.spec
     }
@@ -124,21 +124,21 @@ impl MultiAgentBlock for Stub {
     fn visit_state(&mut self, _visit: &mut dyn FnMut(&mut u32)) {}
 }
 
-struct StubEnv {
+struct NumbersEnv {
     spec: Arc<MultiAgentSpec>,
-    blocks: Vec<Stub>,
+    blocks: Vec<NumbersBlock>,
 }
 
-impl StubEnv {
+impl NumbersEnv {
     fn new(state: StateSpace) -> Self {
         let spec = Arc::new(spec(state));
-        let blocks = vec![Stub { spec: Arc::clone(&spec), steps: 0, seen: Vec::new() }];
+        let blocks = vec![NumbersBlock { spec: Arc::clone(&spec), steps: 0, seen: Vec::new() }];
         Self { spec, blocks }
     }
 }
 
-impl MultiAgentEnv for StubEnv {
-    type Block = Stub;
+impl MultiAgentEnv for NumbersEnv {
+    type Block = NumbersBlock;
 
     fn spec(&self) -> &MultiAgentSpec {
         &self.spec
@@ -148,11 +148,11 @@ impl MultiAgentEnv for StubEnv {
         20
     }
 
-    fn blocks(&mut self) -> &mut [Stub] {
+    fn blocks(&mut self) -> &mut [NumbersBlock] {
         &mut self.blocks
     }
 
-    fn into_blocks(self) -> Vec<Stub> {
+    fn into_blocks(self) -> Vec<NumbersBlock> {
         self.blocks
     }
 }
@@ -165,9 +165,9 @@ fn seen(block: &dyn EnvBlock, width: usize) -> Vec<f32> {
 
 #[test]
 fn observations_are_concatenated_in_the_order_of_the_agents() {
-    let mut env = multi_agent_to_single_agent(StubEnv::new(StateSpace::Observations), false).unwrap();
+    let mut env = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::Observations), false).unwrap();
     let spec = env.spec();
-    assert_eq!((spec.num_actions, spec.task), (3, "Stub-v0"));
+    assert_eq!((spec.num_actions, spec.task), (3, "Numbers-v0"));
     assert_eq!(
         parts(&spec.parts),
         [
@@ -190,7 +190,7 @@ fn observations_are_concatenated_in_the_order_of_the_agents() {
 
 #[test]
 fn actions_are_cut_rewards_summed_and_flags_anded() {
-    let mut env = multi_agent_to_single_agent(StubEnv::new(StateSpace::None), false).unwrap();
+    let mut env = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::None), false).unwrap();
     let block = &mut env.blocks()[0];
     let flown: Vec<Step> = (0..4).map(|_| block.step(&[0.5, -2.0, 4.0].map(Row::splat))).collect();
     // 1 · 0.5 of the cart and 2 · (4 − 2) of the pendulum, only if each got its own.
@@ -202,16 +202,16 @@ fn actions_are_cut_rewards_summed_and_flags_anded() {
 #[test]
 fn the_state_can_be_the_observation_where_there_is_one() {
     let custom = || StateSpace::Custom(vec![part("all", 4)]);
-    let mut env = multi_agent_to_single_agent(StubEnv::new(custom()), true).unwrap();
+    let mut env = multi_agent_to_single_agent(NumbersEnv::new(custom()), true).unwrap();
     assert_eq!(parts(&env.spec().parts), [("all", 4), ("cart/mass", 1), ("pendulum/length", 2)]);
     assert_eq!(env.spec().group("policy").unwrap().features, 0..4);
     assert_eq!(seen(env.blocks()[0].as_ref(), 7), [-7.0, -7.0, -7.0, -7.0, 100.0, 200.0, 200.0]);
 
     // The state of −1 is the observations.
-    let mut env = multi_agent_to_single_agent(StubEnv::new(StateSpace::Observations), true).unwrap();
+    let mut env = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::Observations), true).unwrap();
     assert_eq!(seen(env.blocks()[0].as_ref(), 8)[..5], [10.0, 11.0, 20.0, 21.0, 22.0]);
 
-    let error = multi_agent_to_single_agent(StubEnv::new(StateSpace::None), true).err();
+    let error = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::None), true).err();
     assert_eq!(error, Some(NoState));
     assert!(NoState.to_string().contains("width of the state space is 0"), "{NoState}");
     let widths = [StateSpace::Observations, StateSpace::None, custom()].map(|it| spec(it).num_states());
@@ -220,7 +220,7 @@ fn the_state_can_be_the_observation_where_there_is_one() {
 
 #[test]
 fn one_agent_stands_for_all_in_dictionaries_too() {
-    let env = StubEnv::new(StateSpace::Custom(vec![part("all", 4)]));
+    let env = NumbersEnv::new(StateSpace::Custom(vec![part("all", 4)]));
     let mut env = multi_agent_with_one_agent(env, false).unwrap();
     let [agent] = &env.spec().agents[..] else { panic!("{:?}", env.spec().agents) };
     assert_eq!((agent.name, agent.num_observations(), agent.num_privileged()), ("single-agent", 5, 3));
@@ -234,7 +234,7 @@ fn one_agent_stands_for_all_in_dictionaries_too() {
     let mut outcomes = [Step::default()];
     block.step(&[&[0.5, -2.0, 4.0].map(Row::splat)], &mut outcomes);
     assert_eq!(outcomes[0].reward, Row::splat(4.5));
-    let refused = multi_agent_with_one_agent(StubEnv::new(StateSpace::None), true).err();
+    let refused = multi_agent_with_one_agent(NumbersEnv::new(StateSpace::None), true).err();
     assert_eq!(refused, Some(NoState));
 }
 
