@@ -21,7 +21,7 @@ const FAST_RAD_S: f64 = 100.0;
 
 /// A task that the commands fly.
 pub(crate) trait Flyable: TaskConfig {
-    /// Its settings for training by the simulator's gradient; [`NoGradient`](crate::learner::NoGradient) where it has
+    /// Its settings for training by the simulator's gradient; [`NoGradient`] where it has
     /// none.
     type Gradient: Recipe<Self>;
     /// How it is trained if not said otherwise: `apg` or `ppo`.
