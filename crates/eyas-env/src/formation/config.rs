@@ -208,10 +208,6 @@ impl FormationConfig {
         check::positive(&[
             ("sim.dt", self.sim.dt),
             ("episode_length_s", self.episode_length_s),
-            ("thresholds.position", self.thresholds.position),
-            ("thresholds.position_langevin", self.thresholds.position_langevin),
-            ("thresholds.linear_velocity", self.thresholds.linear_velocity),
-            ("thresholds.angular_velocity", self.thresholds.angular_velocity),
             ("proximity_distance", self.proximity_distance),
         ])?;
         let [slow, fast] = self.langevin_max_speed;
@@ -247,6 +243,7 @@ impl FormationConfig {
             ("num_agents", self.num_agents as f64, MAX_AGENTS as f64),
             ("init_angle", self.init_angle, 1.5),
         ])?;
+        self.thresholds.validate()?;
         self.scene.validate()?;
         self.sim.validate()?;
         course::validate(&self.course)?;

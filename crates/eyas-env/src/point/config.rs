@@ -110,6 +110,17 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
+    /// Checks ranges; the message names key, value and range.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        check::positive(&[
+            ("thresholds.position", self.position),
+            ("thresholds.position_langevin", self.position_langevin),
+            ("thresholds.linear_velocity", self.linear_velocity),
+            ("thresholds.angular_velocity", self.angular_velocity),
+            ("thresholds.tilt", self.tilt),
+        ])
+    }
+
     /// The cosine of the tilt below which an episode ends.
     pub(super) fn least_upright(&self) -> f64 {
         if self.tilt < std::f64::consts::PI { upright_at(self.tilt) } else { f64::NEG_INFINITY }
@@ -254,15 +265,7 @@ impl PointConfig {
 
     /// Checks ranges; the message names key, value and range.
     pub fn validate(&self) -> Result<(), String> {
-        let positive = [
-            ("sim.dt", self.sim.dt),
-            ("episode_length_s", self.episode_length_s),
-            ("thresholds.position", self.thresholds.position),
-            ("thresholds.position_langevin", self.thresholds.position_langevin),
-            ("thresholds.linear_velocity", self.thresholds.linear_velocity),
-            ("thresholds.angular_velocity", self.thresholds.angular_velocity),
-            ("thresholds.tilt", self.thresholds.tilt),
-        ];
+        let positive = [("sim.dt", self.sim.dt), ("episode_length_s", self.episode_length_s)];
         let not_negative = [
             ("init_position_radius", self.init_position_radius),
             ("init_linear_velocity", self.init_linear_velocity),
@@ -288,6 +291,7 @@ impl PointConfig {
             ("langevin.alpha", self.langevin.alpha),
         ];
         check::positive(&positive)?;
+        self.thresholds.validate()?;
         check::not_negative(&not_negative)?;
         check::share(&shares)?;
         check::at_least(&[

@@ -197,7 +197,7 @@ fn folders_are_named_in_hydras_words_too() {
         ("--multirun hydra.sweep.subdir=x", "named by their numbers"),
         ("+hydra.verbose=true", "configures Hydra itself"),
     ] {
-        it.eyas(&format!("{train} {overrides}")).fail_with(&[reason, "hint:", "hydra.run.dir"]);
+        it.eyas(&format!("{train} {overrides}")).fail_with(&["hydra.", reason, "hint:"]);
     }
     it.eyas(&format!("eval {TASK} --checkpoint se3 hydra.run.dir=x")).fail_with(&["eyas train"]);
 }
@@ -207,7 +207,7 @@ fn analyses_and_samples_are_configured_like_runs() {
     let it = with_conf();
     let delay = "analyze delay --checkpoint se3 --cfg job";
     let shown = it.eyas(&format!("{delay} physics=windy agent.seed=3 --package agent")).succeed();
-    assert_eq!(shown, "seed: 3\n");
+    assert!(shown.starts_with("seed: 3\n"), "{shown}");
     let sample = "vehicles sample --num 2 --out fleet";
     fs::write(it.path("heavy.yaml"), "domain_randomization:\n  mass_max: 3.0\n").unwrap();
     let shown = it.eyas(&format!("{sample} --config heavy.yaml mass_min=2.5 --info defaults")).succeed();
@@ -280,7 +280,8 @@ fn config_list_describes_every_key() {
         "env.thresholds.position = 15.0 [m]  positive\n    Distance from the spawn point\n\
          env.thresholds.position_langevin = 14.0 [m]  positive\n    Distance of the target from the spawn point\n\
          env.thresholds.linear_velocity = 4.0 [m/s]  positive\n    Velocity along each world axis\n\
-         env.thresholds.angular_velocity = 35.0 [rad/s]  positive\n    Angular velocity about each body axis\n"
+         env.thresholds.angular_velocity = 35.0 [rad/s]  positive\n    Angular velocity about each body axis\n\
+         env.thresholds.tilt = 1.5707963267948966 [rad]  positive\n    Tilt; from π on there is no limit\n"
     );
     let bare = it.eyas("config list student.kind").succeed();
     assert_in_order(&bare, &["distill.student.kind = ", "one of mlp, gru"]);
