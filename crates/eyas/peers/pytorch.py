@@ -247,7 +247,7 @@ def gru_update(steps=EPISODE_STEPS, sequences=64):
 
 def gradient(count=512, window=32):
     """Gradient step of a policy through the physics of 32 steps; unit: an env step, forward and backward."""
-    env, policy = QuadrotorEnv(count), mlp(OBSERVATIONS, 64, 64, 64, ACTIONS)
+    env, policy = QuadrotorEnv(count), mlp(OBSERVATIONS, 64, 64, ACTIONS)
     adam = torch.optim.Adam(policy.parameters(), fused=True)
 
     def piece():

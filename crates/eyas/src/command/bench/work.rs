@@ -97,7 +97,7 @@ pub(super) fn all() -> Vec<Work> {
             Some(3.0 * large),
             mlp_update,
         ),
-        work("gradient", "env steps", "26-64-64-64-4 through the physics and back, Adam", None, gradient),
+        work("gradient", "env steps", "26-64-64-4 through the physics and back, Adam", None, gradient),
         work(
             "ppo",
             "env steps",
@@ -300,7 +300,7 @@ fn update(mut network: Network, shards: usize, rows: usize, inputs: usize, units
 fn gradient() -> Repeat {
     let task = RaptorConfig::default();
     let mut config = ApgConfig::<RaptorConfig>::default();
-    config.actor.hidden_dims = vec![64; 3];
+    config.actor.hidden_dims = vec![64; 2];
     let mut apg = Apg::new(&config, &task, 512, 1).expect("the network can be trained");
     Box::new(move || apg.iterate().env_steps as f64)
 }
