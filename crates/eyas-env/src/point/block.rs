@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, uniforms};
 use eyas_sim::{
     Body, Course, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, add, body_from_world,
     matrix_from_quaternion, norm, step_held, sub,
@@ -382,7 +382,7 @@ impl PointBlock {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
-        let target = self.advance_target::<L>(half, config);
+        let target = self.advance_target::<L>(half, &shared);
         let mut flown = &*self.vehicle;
         let mut disturbance =
             Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
@@ -444,25 +444,49 @@ impl PointBlock {
         outcome.reward.store(half, reward);
     }
 
+    /// Where the target is after the step.
     #[inline(always)]
-    fn advance_target<L: Lanes>(&mut self, half: usize, config: &PointConfig) -> Langevin<L> {
-        let clock = Ledger::lanes_of(&self.ledger.clock, half);
-        let current = self.target.load::<L>(half);
-        let next = if let Some(course) = &self.shared.course {
+    fn advance_target<L: Lanes>(&mut self, half: usize, shared: &Shared) -> Langevin<L> {
+        let Self { ledger, target, max_speed, moving, .. } = self;
+        L::call(MoveTarget { shared, ledger, target, max_speed, moving, half });
+        target.load(half)
+    }
+}
+
+/// Moves the targets of one vector of lanes. A function of its own: noise needs all registers, as the step does.
+struct MoveTarget<'a> {
+    shared: &'a Shared,
+    ledger: &'a Ledger,
+    target: &'a mut Langevin<Row>,
+    max_speed: &'a Row,
+    moving: &'a Row,
+    half: usize,
+}
+
+impl Kernel for MoveTarget<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { shared, ledger, target, max_speed, moving, half } = self;
+        let live = !(ledger.ended >> (half * LANES)) & 0xffff;
+        let moving = live & L::bits(L::splat(0.5).less(moving.load(half)));
+        let current = target.load::<L>(half);
+        target.store_where(half, L::mask(live), &Langevin::<L>::at_rest());
+        if moving == 0 {
+            return;
+        }
+        let (config, clock) = (&shared.config, Ledger::lanes_of(&ledger.clock, half));
+        let next = if let Some(course) = &shared.course {
             course::next(course, &clock, config.control_period())
         } else {
-            let first_env = self.ledger.first_env + (half * LANES) as u32;
-            let episode = Ledger::lanes_of(&self.ledger.episode, half);
-            let draws = self.shared.target.lanes(first_env, &episode, &clock, 0);
-            let [x, y, z, _] = normals::<L>(&draws);
-            let max_speed = Some(self.max_speed.load(half));
+            let first_env = ledger.first_env + (half * LANES) as u32;
+            let episode = Ledger::lanes_of(&ledger.episode, half);
+            let [x, y, z, _] = shared.target.normal_lanes::<L>(first_env, &episode, &clock, 0);
+            let max_speed = Some(max_speed.load(half));
             current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
         };
-        let live = !(self.ledger.ended >> (half * LANES)) & 0xffff;
-        let moving = L::bits(L::splat(0.5).less(self.moving.load(half)));
-        self.target.store_where(half, L::mask(live), &Langevin::<L>::at_rest());
-        self.target.store_where(half, L::mask(live & moving), &next);
-        self.target.load(half)
+        target.store_where(half, L::mask(moving), &next);
     }
 }
 
