@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
-use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Real, Row, dispatch};
+use eyas_lanes::{HALVES, Kernel, Lanes, Real, Row, dispatch};
 use eyas_sim::{State, Vector, dot, scale};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::rows::bits_of;
 use crate::{EnvBlock, Step, TaskConfig};
 
 /// Smooth stand-in for a task's reward: its costs without their kinks, and barriers that rise before its
@@ -139,7 +140,7 @@ impl Kernel for Fade<'_> {
         let rows = derivative.state.fields_mut().into_iter().chain(&mut derivative.command);
         for row in rows {
             for half in 0..HALVES {
-                let mask = L::mask(forgotten >> (half * LANES) & 0xffff);
+                let mask = L::mask(bits_of(forgotten, half));
                 let faded = L::splat(discount) * row.load(half);
                 row.store(half, L::select(mask, L::splat(0.0), faded));
             }

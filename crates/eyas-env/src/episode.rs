@@ -1,8 +1,9 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch, lanes_of};
 use eyas_sim::{norm, sub};
 
+use crate::rows::bits_of;
 use crate::{Step, Telemetry, visit_rows, visit_words};
 
 /// Why an episode ended; several may hold at once.
@@ -48,6 +49,36 @@ pub struct Ended {
     pub final_speed: f32,
     /// Distance to the reference at the end, m.
     pub final_distance: f32,
+}
+
+/// A block that starts episodes a vector of lanes at a time.
+pub(crate) trait ResetLanes {
+    /// Starts the episodes of the lanes of one vector whose bits are set.
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32);
+}
+
+/// Starts the episode of each lane of a mask.
+pub(crate) fn reset_lanes<B: ResetLanes>(block: &mut B, mask: u32) {
+    dispatch(Reset { block, mask });
+}
+
+struct Reset<'a, B> {
+    block: &'a mut B,
+    mask: u32,
+}
+
+impl<B: ResetLanes> Kernel for Reset<'_, B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for half in 0..HALVES {
+            let bits = bits_of(self.mask, half);
+            if bits != 0 {
+                self.block.reset_lanes::<L>(half, bits);
+            }
+        }
+    }
 }
 
 /// Clocks, sums and causes of the episodes of a block, whatever the task.

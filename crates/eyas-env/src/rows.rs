@@ -1,7 +1,13 @@
 //! What the blocks of every task do with rows.
 
-use eyas_lanes::{Lanes, Real, Row};
+use eyas_lanes::{LANES, Lanes, Real, Row};
 use eyas_sim::{Body, State, Vector};
+
+/// Bits of one vector of lanes in a mask of a block.
+#[inline(always)]
+pub(crate) fn bits_of(mask: u32, half: usize) -> u32 {
+    mask >> (half * LANES) & 0xffff
+}
 
 /// One vector of lanes of three rows.
 #[inline(always)]

@@ -10,10 +10,11 @@ use eyas_sim::{
 
 use super::config::DirectConfig;
 use crate::course;
-use crate::episode::Ledger;
+use crate::episode::{Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{
-    body_rows, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_body, store_vector,
+    bits_of, body_rows, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_body,
+    store_vector,
 };
 use crate::rules;
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
@@ -144,7 +145,7 @@ impl EnvBlock for DirectBlock {
 
     fn reset(&mut self, mask: u32) {
         self.ledger.reset(mask);
-        dispatch(Reset { block: self, mask });
+        reset_lanes(self, mask);
         if let Some(reality) = &mut self.reality {
             reality.reset(mask, &self.ledger, &self.body);
         }
@@ -223,29 +224,10 @@ impl EnvBlock for DirectBlock {
     }
 }
 
-struct Reset<'a> {
-    block: &'a mut DirectBlock,
-    mask: u32,
-}
-
-impl Kernel for Reset<'_> {
-    type Output = ();
-
+impl ResetLanes for DirectBlock {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { block, mask } = self;
-        for half in 0..HALVES {
-            let bits = mask >> (half * LANES) & 0xffff;
-            if bits != 0 {
-                block.reset_lanes::<L>(half, L::mask(bits));
-            }
-        }
-    }
-}
-
-impl DirectBlock {
-    #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
+        let mask = L::mask(bits);
         store_body(&mut self.body, half, mask, &Body::<L>::at_rest());
         let mut goal = [L::splat(0.0); 3];
         // A course begins at the spawn point.
@@ -315,7 +297,7 @@ impl Kernel for Advance<'_> {
         let Self { block, reality, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, died: 0 };
         for half in 0..HALVES {
-            let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
+            let live = bits_of(!block.ledger.ended, half);
             if live != 0 {
                 block.step_lanes::<L>((half, live), reality, action, &mut outcome);
             }

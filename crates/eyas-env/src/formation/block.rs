@@ -8,11 +8,10 @@ use eyas_sim::{Body, SpeedLag, State, VEHICLE_NUMBERS, Vector, Vehicle};
 use super::config::FormationConfig;
 use super::downwash::Downwash;
 use super::observe::{Observe, ObserveRotors, ObserveState};
-use super::reset::Reset;
 use super::spec::{CAUSES, spec};
 use super::step::{Advance, Outcome};
 use crate::course;
-use crate::episode::Ledger;
+use crate::episode::{Ledger, reset_lanes};
 use crate::multi_agent::{MultiAgentBlock, MultiAgentSpec};
 use crate::rows::put;
 use crate::target::{Motion, Target};
@@ -112,7 +111,7 @@ impl MultiAgentBlock for FormationBlock {
         for cause in &mut self.causes {
             *cause &= !mask;
         }
-        dispatch(Reset { block: self, mask });
+        reset_lanes(self, mask);
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
@@ -208,10 +207,4 @@ impl MultiAgentBlock for FormationBlock {
         }
         visit_words(causes, visit);
     }
-}
-
-/// Bits of one vector of lanes.
-#[inline(always)]
-pub(super) fn bits_of(lanes: u32, half: usize) -> u32 {
-    lanes >> (half * eyas_lanes::LANES) & 0xffff
 }

@@ -3,8 +3,8 @@
 use eyas_lanes::{HALVES, Kernel, Lanes, Row};
 use eyas_sim::{State, Vector, add, body_from_world, matrix_from_quaternion, sub};
 
-use super::block::{FormationBlock, bits_of};
-use crate::rows::{load_vector, not_a_number_to_zero};
+use super::block::FormationBlock;
+use crate::rows::{bits_of, load_vector, not_a_number_to_zero};
 
 /// Writes one number after the other.
 struct Writer<'a> {

@@ -2,49 +2,28 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{HALVES, Kernel, LANES, Lanes, uniforms};
+use eyas_lanes::{LANES, Lanes, uniforms};
 use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 
-use super::block::{FormationBlock, bits_of};
-use crate::episode::Ledger;
+use super::block::FormationBlock;
+use crate::episode::{Ledger, ResetLanes};
 use crate::rules::in_ball;
 
 /// Draws of one vehicle, beside the first that is for all.
 const DRAWS: u32 = 5;
 
-pub(super) struct Reset<'a> {
-    pub(super) block: &'a mut FormationBlock,
-    pub(super) mask: u32,
-}
-
-impl Kernel for Reset<'_> {
-    type Output = ();
-
+impl ResetLanes for FormationBlock {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { block, mask } = self;
-        for half in 0..HALVES {
-            let bits = bits_of(mask, half);
-            if bits != 0 {
-                block.reset_lanes::<L>(half, L::mask(bits));
-            }
-        }
-    }
-}
-
-impl FormationBlock {
-    #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
+        let mask = L::mask(bits);
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let zero = L::splat(0.0);
         let kind = shared.start.lanes(first_env, &episode, &[0; LANES], 0);
-        let rests = uniforms::<L>(&kind[0]).less(L::constant(config.prob_null_trajectory));
-        let [slow, fast] = config.langevin_max_speed.map(L::constant);
-        let max_speed = uniforms::<L>(&kind[1]).mul_add(fast - slow, slow);
-        self.target.reset(half, mask, max_speed, L::select(rests, zero, one));
+        let (null, speeds) = (config.prob_null_trajectory, config.langevin_max_speed);
+        self.target.reset::<L>(half, mask, &kind, null, speeds);
         let is_perfect = uniforms::<L>(&kind[2]).less(L::constant(config.prob_perfect_start));
         // ±`init_angle` in turns, from a number in [0, 1).
         let turns = L::constant(config.init_angle * std::f64::consts::FRAC_1_PI);

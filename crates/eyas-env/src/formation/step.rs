@@ -5,11 +5,11 @@ use std::sync::Arc;
 use eyas_lanes::{HALVES, Kernel, Lanes, Row};
 use eyas_sim::{Disturbance, Langevin, State, Vector, Vehicle, norm, step_held, sub};
 
-use super::block::{FormationBlock, Shared, bits_of};
+use super::block::{FormationBlock, Shared};
 use super::spec::CAUSES;
 use crate::multi_agent::MAX_AGENTS;
 use crate::point::causes;
-use crate::rows::{load_vector, not_a_number_to_zero, not_finite};
+use crate::rows::{bits_of, load_vector, not_a_number_to_zero, not_finite};
 
 /// Bits of [`causes`] and of collisions.
 const NOT_FINITE: usize = 4;
@@ -76,7 +76,7 @@ impl FormationBlock {
         outcome: &mut Outcome,
     ) {
         let shared = Arc::clone(&self.shared);
-        let target = self.target.advance::<L>(half, live, &shared.motion, &self.ledger);
+        let target = self.target.advance::<L>(half, &shared.motion, &self.ledger);
         let flock = self.fly::<L, ALIGNED>(half, live, actions, &shared);
         let encounters = self.encounters(&flock, &shared);
         for index in 0..self.quads.len() {

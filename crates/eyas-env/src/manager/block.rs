@@ -9,10 +9,10 @@ use super::command::{CommandState, CommandStreams, Moment};
 use super::config::{CommandUpdate, ManagerConfig};
 use super::curriculum::Effects;
 use super::event::Circumstances;
-use super::kernels::{Advance, Follow, Judge, Observe, Record, Reset, Startup};
+use super::kernels::{Advance, Follow, Judge, Observe, Record, Startup};
 use super::program::Program;
 use super::scene::{ActionState, SceneParts};
-use crate::episode::Ledger;
+use crate::episode::{Ledger, reset_lanes};
 use crate::reality::{Reality, VEHICLE};
 use crate::rows::put;
 use crate::{Ended, EnvBlock, EnvSpec, Interference, Step, Telemetry, visit_rows, visit_words};
@@ -233,7 +233,7 @@ impl EnvBlock for ManagerBlock {
             self.apply_curriculum();
         }
         self.ledger.reset(mask);
-        dispatch(Reset { block: self, mask });
+        reset_lanes(self, mask);
         if changes_vehicles {
             self.alter_vehicles(mask);
         }

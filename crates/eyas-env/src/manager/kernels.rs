@@ -11,15 +11,9 @@ use super::command::Moment;
 use super::config::{CommandUpdate, EventMode};
 use super::event::{Change, Event};
 use super::scene::Scene;
-use crate::episode::MAX_TERMS;
+use crate::episode::{MAX_TERMS, ResetLanes};
 use crate::reality::Reality;
-use crate::rows::{load_vector, not_a_number_to_zero};
-
-/// Bits of one vector in a mask of a block.
-#[inline(always)]
-fn bits_of(mask: u32, half: usize) -> u32 {
-    mask >> (half * LANES) & 0xffff
-}
+use crate::rows::{bits_of, load_vector, not_a_number_to_zero};
 
 /// Four rows.
 #[inline(always)]
@@ -67,31 +61,10 @@ impl Kernel for Startup<'_> {
     }
 }
 
-/// New episodes wherever a bit of the mask is set.
-pub(super) struct Reset<'a> {
-    pub(super) block: &'a mut ManagerBlock,
-    pub(super) mask: u32,
-}
-
-impl Kernel for Reset<'_> {
-    type Output = ();
-
+impl ResetLanes for ManagerBlock {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { block, mask } = self;
-        let shared = Arc::clone(&block.shared);
-        for half in 0..HALVES {
-            let bits = bits_of(mask, half);
-            if bits != 0 {
-                block.reset_lanes::<L>(&shared, half, bits);
-            }
-        }
-    }
-}
-
-impl ManagerBlock {
-    #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, shared: &Shared, half: usize, bits: u32) {
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
+        let shared = Arc::clone(&self.shared);
         let Self { state, actions, commands, circumstances, startup, time_left, effects, ledger, .. } = self;
         let mask = L::mask(bits);
         let zero = L::splat(0.0);

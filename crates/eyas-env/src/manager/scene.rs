@@ -4,7 +4,7 @@ use eyas_lanes::{LANES, Lanes, Row};
 use eyas_sim::{State, Vector, matrix_from_quaternion};
 
 use super::command::CommandState;
-use crate::rows::load_vector;
+use crate::rows::{bits_of, load_vector};
 
 /// Actions of one step and of the step before, raw and as they are applied.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ impl<L: Lanes> Scene<'_, L> {
     /// Bits of this vector in a mask of the block.
     #[inline(always)]
     pub(super) fn bits_of(&self, block_mask: u32) -> u32 {
-        block_mask >> (self.half * LANES) & 0xffff
+        bits_of(block_mask, self.half)
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, uniforms};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch};
 use eyas_sim::{
-    Body, Course, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, add, body_from_world,
+    Body, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, add, body_from_world,
     matrix_from_quaternion, norm, step_held, sub,
 };
 
 use super::config::{PointConfig, Thresholds};
 use crate::course;
-use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
+use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
-use crate::rows::{largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::rows::{bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::rules::{self, StartLimits};
+use crate::target::{Motion, Target};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
@@ -68,7 +69,7 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_sm
 /// What all blocks of an env share.
 pub(super) struct Shared {
     config: PointConfig,
-    course: Option<Course>,
+    motion: Motion,
     vehicle: Vehicle<f64>,
     /// The same in every lane of a block.
     vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
@@ -78,7 +79,6 @@ pub(super) struct Shared {
     max_episode_length: u32,
     start: Stream,
     start_limits: StartLimits,
-    target: Stream,
     seed: u64,
 }
 
@@ -86,7 +86,12 @@ impl Shared {
     pub(super) fn new(config: &PointConfig, seed: u64) -> Self {
         Self {
             aligned: config.robot.is_aligned() && config.reality.keeps_alignment(),
-            course: course::chosen(&config.flown_course()),
+            motion: Motion {
+                course: course::chosen(&config.flown_course()),
+                langevin: config.langevin,
+                period: config.control_period(),
+                noise: Stream::new(seed, "env/target"),
+            },
             vehicle: Vehicle::new(&config.robot),
             vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
@@ -100,7 +105,6 @@ impl Shared {
                 turns: [0.5, 0.5, 1.0],
                 at_rest: if config.train_or_play { config.prob_perfect_start } else { 1.0 },
             },
-            target: Stream::new(seed, "env/target"),
             config: config.clone(),
             seed,
         }
@@ -113,10 +117,7 @@ pub struct PointBlock {
     ledger: Ledger,
     state: State<Row>,
     set_point: [Row; 4],
-    target: Langevin<Row>,
-    max_speed: Row,
-    /// 1 where the target moves.
-    moving: Row,
+    target: Target,
     /// The vehicle of each lane as it flies, under an interference.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// What pushes each, world frame, N.
@@ -129,7 +130,6 @@ impl PointBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
         state.body.orientation[0] = Row::splat(1.0);
-        let rest = [Row::ZERO; 3];
         Self {
             vehicle: shared.vehicle_rows.clone(),
             reality: Reality::new(
@@ -143,9 +143,7 @@ impl PointBlock {
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
             state,
             set_point: [Row::ZERO; 4],
-            target: Langevin { raw_position: rest, raw_velocity: rest, position: rest, velocity: rest },
-            max_speed: Row::ZERO,
-            moving: Row::ZERO,
+            target: Target::default(),
             push: [Row::ZERO; 3],
         }
     }
@@ -158,7 +156,7 @@ impl EnvBlock for PointBlock {
 
     fn reset(&mut self, mask: u32) {
         self.ledger.reset(mask);
-        dispatch(Reset { block: self, mask });
+        reset_lanes(self, mask);
         if let Some(reality) = &mut self.reality {
             reality.reset(mask, &self.ledger, &self.state.body);
         }
@@ -202,9 +200,9 @@ impl EnvBlock for PointBlock {
             position: at(&self.state.body.position),
             velocity: at(&self.state.body.velocity),
             orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.target.position),
-            desired_velocity: at(&self.target.velocity),
-            is_moving_target: self.moving[lane] > 0.5,
+            desired_position: at(&self.target.reference.position),
+            desired_velocity: at(&self.target.reference.velocity),
+            is_moving_target: self.target.is_moving(lane),
         }
     }
 
@@ -232,69 +230,34 @@ impl EnvBlock for PointBlock {
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self {
-            shared: _,
-            ledger,
-            state,
-            set_point,
-            target,
-            max_speed,
-            moving,
-            vehicle: _,
-            push: _,
-            reality,
-        } = self;
+        let Self { shared: _, ledger, state, set_point, target, vehicle: _, push: _, reality } = self;
         ledger.visit_state(visit);
         visit_rows(state.fields_mut(), visit);
-        visit_rows(target.fields_mut(), visit);
-        visit_rows(set_point.iter_mut().chain([max_speed, moving]), visit);
+        target.visit_state(visit);
+        visit_rows(set_point, visit);
         if let Some(reality) = reality {
             reality.visit_state(visit);
         }
     }
 }
 
-struct Reset<'a> {
-    block: &'a mut PointBlock,
-    mask: u32,
-}
-
-impl Kernel for Reset<'_> {
-    type Output = ();
-
+impl ResetLanes for PointBlock {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { block, mask } = self;
-        for half in 0..HALVES {
-            let bits = mask >> (half * LANES) & 0xffff;
-            if bits != 0 {
-                block.reset_lanes::<L>(half, L::mask(bits));
-            }
-        }
-    }
-}
-
-impl PointBlock {
-    #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
+        let mask = L::mask(bits);
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let kind = shared.start.lanes(first_env, &episode, &[0; LANES], 0);
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        let is_hover = uniforms::<L>(&kind[0]).less(L::constant(config.prob_null_trajectory));
-        let is_moving = L::select(is_hover, zero, one);
-        let [slow, fast] = config.langevin_max_speed.map(L::constant);
-        let max_speed = uniforms::<L>(&kind[1]).mul_add(fast - slow, slow);
+        let zero = L::splat(0.0);
         let body = rules::draw_start::<L>(&shared.start_limits, &shared.start, first_env, &episode);
         self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
-        self.target.store_where(half, mask, &Langevin::<L>::at_rest());
+        let (null, speeds) = (config.prob_null_trajectory, config.langevin_max_speed);
+        self.target.reset::<L>(half, mask, &kind, null, speeds);
         for row in &mut self.set_point {
             row.store(half, L::select(mask, zero, row.load(half)));
         }
-        self.max_speed.store(half, L::select(mask, max_speed, self.max_speed.load(half)));
-        self.moving.store(half, L::select(mask, is_moving, self.moving.load(half)));
     }
 }
 
@@ -319,8 +282,8 @@ impl Kernel for Observe<'_> {
                 body = load_body(sensed, half);
             }
             let matrix = matrix_from_quaternion(body.orientation);
-            let target = load_vector::<L>(&self.block.target.position, half);
-            let target_velocity = load_vector::<L>(&self.block.target.velocity, half);
+            let target = load_vector::<L>(&self.block.target.reference.position, half);
+            let target_velocity = load_vector::<L>(&self.block.target.reference.velocity, half);
             let position_error = body_from_world(&matrix, sub(body.position, target));
             let velocity_error = body_from_world(&matrix, sub(body.velocity, target_velocity));
             let [p, v, w] = [position_error, velocity_error, body.angular_velocity];
@@ -360,7 +323,7 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
         let Self { block, reality, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
         for half in 0..HALVES {
-            let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
+            let live = bits_of(!block.ledger.ended, half);
             if live != 0 {
                 block.step_lanes::<L, ALIGNED>((half, live), reality, action, &mut outcome);
             }
@@ -382,7 +345,7 @@ impl PointBlock {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
-        let target = self.advance_target::<L>(half, &shared);
+        let target = self.target.advance::<L>(half, &shared.motion, &self.ledger);
         let mut flown = &*self.vehicle;
         let mut disturbance =
             Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
@@ -443,51 +406,6 @@ impl PointBlock {
         }
         outcome.reward.store(half, reward);
     }
-
-    /// Where the target is after the step.
-    #[inline(always)]
-    fn advance_target<L: Lanes>(&mut self, half: usize, shared: &Shared) -> Langevin<L> {
-        let Self { ledger, target, max_speed, moving, .. } = self;
-        L::call(MoveTarget { shared, ledger, target, max_speed, moving, half });
-        target.load(half)
-    }
-}
-
-/// Moves the targets of one vector of lanes. A function of its own: noise needs all registers, as the step does.
-struct MoveTarget<'a> {
-    shared: &'a Shared,
-    ledger: &'a Ledger,
-    target: &'a mut Langevin<Row>,
-    max_speed: &'a Row,
-    moving: &'a Row,
-    half: usize,
-}
-
-impl Kernel for MoveTarget<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { shared, ledger, target, max_speed, moving, half } = self;
-        let live = !(ledger.ended >> (half * LANES)) & 0xffff;
-        let moving = live & L::bits(L::splat(0.5).less(moving.load(half)));
-        let current = target.load::<L>(half);
-        target.store_where(half, L::mask(live), &Langevin::<L>::at_rest());
-        if moving == 0 {
-            return;
-        }
-        let (config, clock) = (&shared.config, Ledger::lanes_of(&ledger.clock, half));
-        let next = if let Some(course) = &shared.course {
-            course::next(course, &clock, config.control_period())
-        } else {
-            let first_env = ledger.first_env + (half * LANES) as u32;
-            let episode = Ledger::lanes_of(&ledger.episode, half);
-            let [x, y, z, _] = shared.target.normal_lanes::<L>(first_env, &episode, &clock, 0);
-            let max_speed = Some(max_speed.load(half));
-            current.step(&config.langevin, config.control_period(), [x, y, z], max_speed)
-        };
-        target.store_where(half, L::mask(moving), &next);
-    }
 }
 
 /// The conditions of [`FOUNDATION_TERMINATIONS`].
@@ -545,6 +463,6 @@ impl PointBlock {
     }
 
     pub(super) fn target(&self) -> &Langevin<Row> {
-        &self.target
+        &self.target.reference
     }
 }

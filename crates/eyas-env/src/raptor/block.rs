@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Draws, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
-use eyas_sim::{
-    Body, Course, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add, norm, scale,
-};
+use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add, norm, scale};
 
 use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
 use super::craft::Craft;
 use super::rules;
 use crate::course;
-use crate::episode::{FOUNDATION_TERMINATIONS, Ledger};
+use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
-use crate::rows::{load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::rows::{bits_of, load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::target::Motion;
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
 
 const ROTATION_MATRIX: Part = Part {
@@ -86,20 +85,23 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "d_action"
 /// What all blocks of an env share.
 pub(super) struct Shared {
     pub(super) config: RaptorConfig,
-    course: Option<Course>,
+    motion: Motion,
     max_episode_length: u32,
     start: Stream,
-    reference: Stream,
     seed: u64,
 }
 
 impl Shared {
     pub(super) fn new(config: &RaptorConfig, seed: u64) -> Self {
         Self {
-            course: course::chosen(&config.course),
+            motion: Motion {
+                course: course::chosen(&config.course),
+                langevin: config.langevin,
+                period: config.sim.dt,
+                noise: Stream::new(seed, "env/target"),
+            },
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
-            reference: Stream::new(seed, "env/target"),
             config: config.clone(),
             seed,
         }
@@ -236,7 +238,7 @@ impl EnvBlock for RaptorBlock {
 
     fn reset(&mut self, mask: u32) {
         self.ledger.reset(mask);
-        dispatch(Reset { block: self, mask });
+        reset_lanes(self, mask);
         if let Some(reality) = &mut self.reality {
             reality.reset(mask, &self.ledger, &self.state.body);
         }
@@ -331,26 +333,6 @@ impl EnvBlock for RaptorBlock {
     }
 }
 
-struct Reset<'a> {
-    block: &'a mut RaptorBlock,
-    mask: u32,
-}
-
-impl Kernel for Reset<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { block, mask } = self;
-        for half in 0..HALVES {
-            let bits = mask >> (half * LANES) & 0xffff;
-            if bits != 0 {
-                block.reset_lanes::<L>(half, L::mask(bits));
-            }
-        }
-    }
-}
-
 /// Three numbers uniform in `[−1, 1)`.
 #[inline(always)]
 fn signed_vector<L: Lanes>(words: &Draws) -> Vector<L> {
@@ -362,9 +344,10 @@ fn signed_vector<L: Lanes>(words: &Draws) -> Vector<L> {
     vector
 }
 
-impl RaptorBlock {
+impl ResetLanes for RaptorBlock {
     #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
+        let mask = L::mask(bits);
         let shared = &*self.shared;
         let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
@@ -502,7 +485,7 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
         let Self { block, reality, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
         for half in 0..HALVES {
-            let live = !(block.ledger.ended >> (half * LANES)) & 0xffff;
+            let live = bits_of(!block.ledger.ended, half);
             if live != 0 {
                 block.step_lanes::<L, ALIGNED>((half, live), reality, action, &mut outcome);
             }
@@ -549,8 +532,8 @@ impl RaptorBlock {
         self.state.store_where(half, mask, &next);
         let moving = live & L::bits(L::splat(0.5).less(self.moving.load(half)));
         if moving != 0 {
-            let (shared, ledger) = (&*self.shared, &self.ledger);
-            L::call(MoveReference { shared, ledger, reference: &mut self.reference, half, moving });
+            let (motion, ledger) = (&self.shared.motion, &self.ledger);
+            L::call(MoveReference { motion, ledger, reference: &mut self.reference, half, moving });
         }
         for motor in 0..4 {
             for row in [&mut self.history[motor], &mut self.last_action[motor]] {
@@ -590,7 +573,7 @@ impl RaptorBlock {
 /// Moves the references of some lanes of one vector: a function of its own, whose constants leave the registers of the
 /// rest of a step alone.
 struct MoveReference<'a> {
-    shared: &'a Shared,
+    motion: &'a Motion,
     ledger: &'a Ledger,
     reference: &'a mut Langevin<Row>,
     half: usize,
@@ -602,17 +585,8 @@ impl Kernel for MoveReference<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { shared, ledger, reference, half, moving } = self;
-        let Shared { config, course, reference: stream, .. } = shared;
-        let first_env = ledger.first_env + (half * LANES) as u32;
-        let episode = Ledger::lanes_of(&ledger.episode, half);
-        let clock = Ledger::lanes_of(&ledger.clock, half);
-        let moved = if let Some(course) = course {
-            course::next(course, &clock, config.sim.dt)
-        } else {
-            let [x, y, z, _] = stream.normal_lanes::<L>(first_env, &episode, &clock, 0);
-            reference.load::<L>(half).step(&config.langevin, config.sim.dt, [x, y, z], None)
-        };
+        let Self { motion, ledger, reference, half, moving } = self;
+        let moved = motion.next::<L>(half, ledger, &reference.load(half), None);
         reference.store_where(half, L::mask(moving), &moved);
     }
 }
