@@ -1,9 +1,10 @@
-//! Env steps a second of a GRU student in the RAPTOR environment on one thread: observe, act, step, reset.
+//! Env steps a second in the RAPTOR environment on one thread: of a rollout, and of the analytic policy gradient.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use eyas_env::{RaptorConfig, RaptorEnv, VecEnv};
 use eyas_lanes::{Row, Stream};
+use eyas_learn::apg::{Apg, RunnerConfig};
 use eyas_policy::{Architecture, Inference, Init, Network, Scratch};
 
 fn main() {
@@ -33,4 +34,15 @@ fn gru_rollout(bencher: Bencher, num_envs: usize) {
             Inference::forget(state, ended);
         }
     });
+}
+
+/// Updates of a policy 26-64-64-4 by windows of that many control steps: there and back, and Adam. Run with
+/// `RAYON_NUM_THREADS=1`.
+#[divan::bench(args = [8, 32, 150], consts = [32, 512])]
+fn gradient<const ENVS: usize>(bencher: Bencher, window_steps: usize) {
+    let mut config = RunnerConfig::default();
+    config.actor.hidden_dims = vec![64; 2];
+    config.algorithm.window_steps = window_steps;
+    let mut apg = Apg::new(&config, &RaptorConfig::default(), ENVS, 1).expect("the network can be trained");
+    bencher.counter(ItemsCount::new(ENVS * window_steps)).bench_local(|| apg.iterate().cost);
 }
