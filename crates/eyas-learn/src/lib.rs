@@ -10,6 +10,7 @@ mod geometric;
 mod pilot;
 pub mod ppo;
 mod probe;
+mod spares;
 mod torture;
 
 pub use analysis::{Quantity, final_states, quantities, vertical_speeds};

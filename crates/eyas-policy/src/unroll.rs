@@ -1,12 +1,14 @@
 //! A feed-forward policy flown step by step, with a tape to go back through the flight.
 
-use std::ops::Range;
-
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
 
 use crate::dense::LayerGradient;
 use crate::kernel::Packed;
 use crate::{Activation, Architecture, Linear, Normalizer, Untrainable, elementwise};
+
+/// Times whose share of the parameters' gradient is summed at once: few enough that their derivatives stay in the
+/// second-level cache, enough to spread the cost of adding a tile of weight gradients to its sum.
+const CHUNK: usize = 16;
 
 /// Weights of a feed-forward network packed for both directions, behind an observation normaliser.
 ///
@@ -25,12 +27,12 @@ pub struct Unroll {
     normalizer: Vec<(f32, f32)>,
 }
 
-/// What a flight leaves for the way back; index `time * width + feature`.
+/// What a flight leaves for the way back.
 #[derive(Clone, Debug, Default)]
 pub struct UnrollTape {
-    /// The normalised observation, then the output of each layer.
+    /// The normalised observation, then the output of each layer; index `time * width + feature`.
     activations: Vec<Vec<Row>>,
-    /// Derivative with respect to each layer's sums.
+    /// Derivative with respect to each layer's sums, of the times of one chunk.
     derivatives: Vec<Vec<Row>>,
     transposed: Vec<Row>,
 }
@@ -79,7 +81,7 @@ impl Unroll {
         tape.activations[0].resize(times * self.layers[0].inputs, Row::ZERO);
         for (index, layer) in self.layers.iter().enumerate() {
             tape.activations[index + 1].resize(times * layer.outputs, Row::ZERO);
-            tape.derivatives[index].resize(times * layer.outputs, Row::ZERO);
+            tape.derivatives[index].resize(times.min(CHUNK) * layer.outputs, Row::ZERO);
         }
     }
 
@@ -99,16 +101,21 @@ impl Unroll {
     /// Derivative of a cost with respect to the observation at a time, given that with respect to the output.
     pub fn backward(&self, time: usize, output: &[Row], tape: &mut UnrollTape, observation: &mut [Row]) {
         let (last, width) = (self.layers.len() - 1, output.len());
-        tape.derivatives[last][time * width..][..width].copy_from_slice(output);
+        tape.derivatives[last][time % CHUNK * width..][..width].copy_from_slice(output);
         dispatch(Backward { unroll: self, time, tape, observation });
     }
 
-    /// Adds the gradient of the parameters over times that the backward pass has been through.
-    pub fn add_gradient(&self, times: Range<usize>, tape: &mut UnrollTape, gradient: &mut [f32]) {
-        let Range { start, end } = times;
+    /// Adds the gradient of the parameters where the backward pass, which begins at the last time, is through with a
+    /// chunk of times; to be called after each time.
+    pub fn add_gradient(&self, time: usize, tape: &mut UnrollTape, gradient: &mut [f32]) {
+        if !time.is_multiple_of(CHUNK) {
+            return;
+        }
+        let times = tape.activations[0].len() / self.layers[0].inputs;
+        let end = times.min(time + CHUNK);
         for (index, layer) in self.layers.iter().enumerate() {
-            let x = &tape.activations[index][start * layer.inputs..end * layer.inputs];
-            let dy = &tape.derivatives[index][start * layer.outputs..end * layer.outputs];
+            let x = &tape.activations[index][time * layer.inputs..end * layer.inputs];
+            let dy = &tape.derivatives[index][..(end - time) * layer.outputs];
             dispatch(LayerGradient { layer, dy, x, transposed: &mut tape.transposed, gradient });
         }
     }
@@ -167,11 +174,12 @@ impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { unroll, time, tape, observation } = self;
+        let slot = time % CHUNK;
         for (index, layer) in unroll.layers.iter().enumerate().rev() {
             let (before, rest) = tape.derivatives.split_at_mut(index);
-            let dy = &rest[0][time * layer.outputs..][..layer.outputs];
+            let dy = &rest[0][slot * layer.outputs..][..layer.outputs];
             if let Some(before) = before.last_mut() {
-                let dx = &mut before[time * layer.inputs..][..layer.inputs];
+                let dx = &mut before[slot * layer.inputs..][..layer.inputs];
                 unroll.backward[index].apply::<L>(dy, dx);
                 let x = &tape.activations[index][time * layer.inputs..][..layer.inputs];
                 elementwise::activate_backward::<L>(unroll.activation, x, dx);

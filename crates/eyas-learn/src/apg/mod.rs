@@ -25,10 +25,12 @@ use eyas_lanes::{BLOCK, Stream};
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm};
 use rayon::prelude::*;
 
+use crate::spares::Spares;
+
 pub use config::{ApgConfig, RunnerConfig};
 use critic::Critic;
 pub use critic::TerminalValueConfig;
-use window::{Flight, Memory};
+use window::{Flight, Memory, Recording};
 
 /// An actor, its optimiser, and the envs that it learns in.
 pub struct Apg<B: DifferentiableBlock> {
@@ -43,7 +45,8 @@ pub struct Apg<B: DifferentiableBlock> {
     pub iteration: u32,
     unroll: Unroll,
     critic: Option<Critic>,
-    shards: Vec<(B, Memory<B>)>,
+    shards: Vec<(B, Memory)>,
+    recordings: Spares<Recording<B>>,
     gradient: Vec<f32>,
 }
 
@@ -112,20 +115,12 @@ impl<B: DifferentiableBlock> Apg<B> {
             value if value.enabled => Some(Critic::new(value, algorithm.gamma, &spec, &normalizer, seed)?),
             _ => None,
         };
-        let flight = Flight {
-            config: algorithm,
-            spec: &spec,
-            unroll: &unroll,
-            critic: critic.as_ref(),
-            iteration: 0,
-            mirror: Stream::new(seed, "apg/mirror"),
-        };
         let blocks = task.differentiable_blocks(num_envs.div_ceil(BLOCK), seed);
         let shards = blocks
             .into_iter()
             .map(|mut block| {
                 block.reset(u32::MAX);
-                let memory = Memory::new(&block, &flight, ages);
+                let memory = Memory::new(block.first_env(), algorithm, critic.as_ref(), ages);
                 (block, memory)
             })
             .collect();
@@ -136,6 +131,7 @@ impl<B: DifferentiableBlock> Apg<B> {
             iteration: 0,
             unroll,
             shards,
+            recordings: Spares::default(),
             gradient: vec![0.0; parameters],
             config: config.clone(),
             spec,
@@ -198,8 +194,10 @@ impl<B: DifferentiableBlock> Apg<B> {
             mirror: Stream::new(self.seed, "apg/mirror"),
         };
         self.shards.par_iter_mut().for_each(|(block, memory)| {
-            flight.fly(block, memory);
-            flight.go_back(block, memory, self.optimizer.exp_avg.len());
+            let mut recording = self.recordings.take_or(|| Recording::new(&flight));
+            flight.fly(block, memory, &mut recording);
+            flight.go_back(block, memory, &mut recording, self.optimizer.exp_avg.len());
+            self.recordings.give_back(recording);
         });
         let env_steps = self.shards.len() * BLOCK * self.config.algorithm.window_steps;
         let share = 1.0 / env_steps as f32;

@@ -8,10 +8,6 @@ use super::config::ApgConfig;
 use super::critic::{Critic, CriticMemory, Window};
 use crate::pilot::mirror;
 
-/// Times whose share of the parameters' gradient is summed at once: their derivatives are still in the
-/// second-level cache.
-const CHUNK: usize = 16;
-
 /// What all blocks read.
 pub(super) struct Flight<'a, S: Surrogate> {
     pub(super) config: &'a ApgConfig<S>,
@@ -22,10 +18,18 @@ pub(super) struct Flight<'a, S: Surrogate> {
     pub(super) mirror: Stream,
 }
 
-/// One block's window.
-pub(super) struct Memory<B: DifferentiableBlock> {
+/// What a block's window leaves for the way back. It is used up there, so blocks that a thread handles one after the
+/// other take the same, which stays in the caches.
+pub(super) struct Recording<B: DifferentiableBlock> {
     tape: UnrollTape,
     records: Vec<B::Record>,
+    observation: Vec<Row>,
+    mirrored: Vec<Row>,
+    action: Vec<Row>,
+}
+
+/// What is known of one block's window.
+pub(super) struct Memory {
     /// Surrogate cost of each step.
     costs: Vec<Row>,
     /// Lanes that crashed, and lanes that were cut off by time, in each step; all were reset after it.
@@ -33,9 +37,6 @@ pub(super) struct Memory<B: DifferentiableBlock> {
     cut: Vec<u32>,
     /// Steps since the last reset.
     pub(super) age: [u32; BLOCK],
-    observation: Vec<Row>,
-    mirrored: Vec<Row>,
-    action: Vec<Row>,
     critic: CriticMemory,
     pub(super) gradient: Vec<f32>,
     pub(super) cost: f64,
@@ -43,26 +44,38 @@ pub(super) struct Memory<B: DifferentiableBlock> {
     pub(super) crashes: u32,
 }
 
-impl<B: DifferentiableBlock> Memory<B> {
-    pub(super) fn new(block: &B, flight: &Flight<B::Surrogate>, ages: Stream) -> Self {
-        let Flight { config, spec, unroll, critic, .. } = *flight;
+impl<B: DifferentiableBlock> Recording<B> {
+    pub(super) fn new(flight: &Flight<B::Surrogate>) -> Self {
+        let Flight { config, spec, unroll, .. } = *flight;
         let mut tape = UnrollTape::default();
         unroll.prepare(config.window_steps, &mut tape);
-        let age = std::array::from_fn(|lane| {
-            let env = block.first_env() + lane as u32;
-            (ages.uniform([env, 0, 0, 0]) * config.episode_steps as f32) as u32
-        });
         Self {
             tape,
             // One more, for the state at the window's end.
             records: vec![B::Record::default(); config.window_steps + 1],
+            observation: vec![Row::ZERO; spec.num_observations()],
+            mirrored: vec![Row::ZERO; spec.num_observations()],
+            action: vec![Row::ZERO; spec.num_actions],
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn new(
+        first_env: u32,
+        config: &ApgConfig<impl Surrogate>,
+        critic: Option<&Critic>,
+        ages: Stream,
+    ) -> Self {
+        let age = std::array::from_fn(|lane| {
+            let env = first_env + lane as u32;
+            (ages.uniform([env, 0, 0, 0]) * config.episode_steps as f32) as u32
+        });
+        Self {
             costs: vec![Row::ZERO; config.window_steps],
             crashed: vec![0; config.window_steps],
             cut: vec![0; config.window_steps],
             age,
-            observation: vec![Row::ZERO; spec.num_observations()],
-            mirrored: vec![Row::ZERO; spec.num_observations()],
-            action: vec![Row::ZERO; spec.num_actions],
             critic: critic.map(Critic::memory).unwrap_or_default(),
             gradient: Vec::new(),
             cost: 0.0,
@@ -70,9 +83,7 @@ impl<B: DifferentiableBlock> Memory<B> {
             crashes: 0,
         }
     }
-}
 
-impl<B: DifferentiableBlock> Memory<B> {
     /// What the value function learns from.
     pub(super) fn window(&mut self) -> (&mut CriticMemory, Window<'_>) {
         (&mut self.critic, Window { costs: &self.costs, crashed: &self.crashed, cut: &self.cut })
@@ -81,14 +92,19 @@ impl<B: DifferentiableBlock> Memory<B> {
 
 impl<S: Surrogate> Flight<'_, S> {
     /// Flies a window, resetting envs that crash or come of age.
-    pub(super) fn fly<B: DifferentiableBlock<Surrogate = S>>(&self, block: &mut B, memory: &mut Memory<B>) {
+    pub(super) fn fly<B: DifferentiableBlock<Surrogate = S>>(
+        &self,
+        block: &mut B,
+        memory: &mut Memory,
+        recording: &mut Recording<B>,
+    ) {
         let symmetry = self.symmetry_of(block.first_env());
         (memory.reward, memory.crashes) = (0.0, 0);
         for time in 0..self.config.window_steps {
-            self.look(block, memory);
-            let output = self.unroll.forward(time, &memory.mirrored, &mut memory.tape);
-            mirror(symmetry.map(|it| it.action.as_slice()), output, &mut memory.action);
-            let step = block.step_recorded(&memory.action, &mut memory.records[time]);
+            self.look(block, recording);
+            let output = self.unroll.forward(time, &recording.mirrored, &mut recording.tape);
+            mirror(symmetry.map(|it| it.action.as_slice()), output, &mut recording.action);
+            let step = block.step_recorded(&recording.action, &mut recording.records[time]);
             memory.reward += f64::from(step.reward.0.iter().sum::<f32>());
             memory.crashes += step.terminated.count_ones();
             let mut done = 0;
@@ -100,8 +116,8 @@ impl<S: Surrogate> Flight<'_, S> {
             memory.crashed[time] = step.terminated;
             memory.cut[time] = done & !step.terminated;
             if let Some(critic) = self.critic.filter(|_| memory.cut[time] != 0) {
-                self.look(block, memory);
-                critic.keep_cut(&memory.mirrored, &mut memory.critic);
+                self.look(block, recording);
+                critic.keep_cut(&recording.mirrored, &mut memory.critic);
             }
             if done != 0 {
                 block.reset(done);
@@ -113,58 +129,60 @@ impl<S: Surrogate> Flight<'_, S> {
     }
 
     /// Observes a block as its symmetry shows it.
-    fn look<B: DifferentiableBlock>(&self, block: &B, memory: &mut Memory<B>) {
+    fn look<B: DifferentiableBlock>(&self, block: &B, recording: &mut Recording<B>) {
         let symmetry = self.symmetry_of(block.first_env());
-        block.observe(&mut memory.observation);
-        mirror(symmetry.map(|it| it.observation.as_slice()), &memory.observation, &mut memory.mirrored);
+        block.observe(&mut recording.observation);
+        mirror(symmetry.map(|it| it.observation.as_slice()), &recording.observation, &mut recording.mirrored);
     }
 
     /// Derivative of the cost to come after the window with respect to the state at its end.
-    fn look_ahead<B: DifferentiableBlock>(&self, block: &B, memory: &mut Memory<B>) -> Derivative {
+    fn look_ahead<B: DifferentiableBlock>(
+        &self,
+        block: &B,
+        memory: &mut Memory,
+        recording: &mut Recording<B>,
+    ) -> Derivative {
         let mut derivative = Derivative::default();
         if let Some(critic) = self.critic {
             let symmetry = self.symmetry_of(block.first_env());
             let end = self.config.window_steps;
-            self.look(block, memory);
-            block.record_state(&mut memory.records[end]);
-            let Memory { tape, critic: own, mirrored, observation, records, .. } = memory;
-            critic.close(tape.inputs(), mirrored, own, observation);
+            self.look(block, recording);
+            block.record_state(&mut recording.records[end]);
+            let Recording { tape, mirrored, observation, records, .. } = recording;
+            critic.close(tape.inputs(), mirrored, &mut memory.critic, observation);
             mirror(symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
             block.pull_back_observation(&records[end], mirrored, &mut derivative);
         }
         derivative
     }
 
-    /// Sums the cost of the window and its gradient.
+    /// Sums the cost of the window that was flown last and its gradient.
     pub(super) fn go_back<B: DifferentiableBlock<Surrogate = S>>(
         &self,
         block: &B,
-        memory: &mut Memory<B>,
+        memory: &mut Memory,
+        recording: &mut Recording<B>,
         parameters: usize,
     ) {
         let symmetry = self.symmetry_of(block.first_env());
         memory.gradient.clear();
         memory.gradient.resize(parameters, 0.0);
         memory.cost = 0.0;
-        let mut derivative = self.look_ahead(block, memory);
+        let mut derivative = self.look_ahead(block, memory, recording);
         let discount = self.config.gamma as f32;
-        let mut chunk_end = self.config.window_steps;
-        let mut action = memory.action.clone();
+        let Recording { tape, records, observation, mirrored, action: of_action } = recording;
+        let mut action = of_action.clone();
         for time in (0..self.config.window_steps).rev() {
-            let record = &memory.records[time];
+            let record = &records[time];
             derivative.fade(discount, memory.crashed[time] | memory.cut[time]);
-            let cost =
-                block.pull_back_step(&self.config.surrogate, record, &mut derivative, &mut memory.action);
+            let cost = block.pull_back_step(&self.config.surrogate, record, &mut derivative, of_action);
             memory.cost += f64::from(cost.0.iter().sum::<f32>());
             memory.costs[time] = cost;
-            mirror(symmetry.map(|it| it.action.as_slice()), &memory.action, &mut action);
-            self.unroll.backward(time, &action, &mut memory.tape, &mut memory.mirrored);
-            mirror(symmetry.map(|it| it.observation.as_slice()), &memory.mirrored, &mut memory.observation);
-            block.pull_back_observation(record, &memory.observation, &mut derivative);
-            if time % CHUNK == 0 {
-                self.unroll.add_gradient(time..chunk_end, &mut memory.tape, &mut memory.gradient);
-                chunk_end = time;
-            }
+            mirror(symmetry.map(|it| it.action.as_slice()), of_action, &mut action);
+            self.unroll.backward(time, &action, tape, mirrored);
+            mirror(symmetry.map(|it| it.observation.as_slice()), mirrored, observation);
+            block.pull_back_observation(record, observation, &mut derivative);
+            self.unroll.add_gradient(time, tape, &mut memory.gradient);
         }
     }
 
