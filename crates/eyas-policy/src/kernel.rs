@@ -193,46 +193,67 @@ impl Kernel for WeightGradient<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        for first_column in (0..self.inputs).step_by(LANES) {
-            let mut row = 0;
-            while row < self.outputs {
-                row += match self.outputs - row {
-                    12.. if L::REGISTERS >= 32 => self.outer::<L, 12>(row, first_column),
-                    6.. => self.outer::<L, 6>(row, first_column),
-                    4.. => self.outer::<L, 4>(row, first_column),
-                    _ => self.outer::<L, 1>(row, first_column),
-                };
-            }
+        let mut column = 0;
+        while column < self.inputs {
+            column += if L::REGISTERS >= 32 && self.inputs - column > LANES {
+                self.panel::<L, 12, 2>(column)
+            } else if L::REGISTERS >= 32 {
+                self.panel::<L, 12, 1>(column)
+            } else {
+                self.panel::<L, 6, 1>(column)
+            };
         }
     }
 }
 
 impl WeightGradient<'_> {
-    /// The tile of `R` outputs and sixteen inputs; returns `R`.
+    /// `H` vectors of columns, in tiles of `R` outputs and smaller ones for the rest; returns the columns.
     #[inline(always)]
-    fn outer<L: Lanes, const R: usize>(&mut self, row: usize, first_column: usize) -> usize {
-        let (pair, half) = (first_column / BLOCK, first_column % BLOCK / LANES);
-        let mut sum = [L::splat(0.0); R];
+    fn panel<L: Lanes, const R: usize, const H: usize>(&mut self, column: usize) -> usize {
+        let mut row = 0;
+        while row < self.outputs {
+            row += match self.outputs - row {
+                rest if rest >= R => self.tile::<L, R, H>(row, column),
+                6.. => self.tile::<L, 6, H>(row, column),
+                4.. => self.tile::<L, 4, H>(row, column),
+                _ => self.tile::<L, 1, H>(row, column),
+            };
+        }
+        H * LANES
+    }
+
+    /// The tile of `R` outputs and `H` vectors of inputs; returns `R`.
+    #[inline(always)]
+    fn tile<L: Lanes, const R: usize, const H: usize>(&mut self, row: usize, column: usize) -> usize {
+        let (pair, half) = (column / BLOCK, column % BLOCK / LANES);
+        let mut sum = [[L::splat(0.0); H]; R];
         let blocks =
             self.dy.chunks_exact(self.outputs).zip(self.x.chunks_exact(transposed_rows(self.inputs)));
         for (dy, x) in blocks {
             let dy: &[Row; R] = dy[row..].first_chunk().expect("the tile lies within the outputs");
             let x: &[Row; BLOCK] = x[pair * BLOCK..].first_chunk().expect("transposed blocks are whole");
             for sample in 0..BLOCK {
-                let lanes = x[sample].load::<L>(half);
+                let mut lanes = [L::splat(0.0); H];
+                for (h, lanes) in lanes.iter_mut().enumerate() {
+                    *lanes = x[sample].load(half + h);
+                }
                 for row in 0..R {
-                    sum[row] = lanes.mul_add(L::splat(dy[row].0[sample]), sum[row]);
+                    let slope = L::splat(dy[row].0[sample]);
+                    for h in 0..H {
+                        sum[row][h] = lanes[h].mul_add(slope, sum[row][h]);
+                    }
                 }
             }
         }
         for (index, sum) in sum.into_iter().enumerate() {
-            let start = (row + index) * self.inputs;
-            let target = &mut self.gradient[start + first_column..start + self.inputs];
-            if let Some(target) = target.first_chunk_mut() {
-                *target = (L::from_array(target) + sum).to_array();
-            } else {
-                for (target, value) in target.iter_mut().zip(sum.to_array()) {
-                    *target += value;
+            let row = &mut self.gradient[(row + index) * self.inputs..][..self.inputs];
+            for (target, sum) in row[column..].chunks_mut(LANES).zip(sum) {
+                if let Some(target) = target.first_chunk_mut() {
+                    *target = (L::from_array(target) + sum).to_array();
+                } else {
+                    for (target, value) in target.iter_mut().zip(sum.to_array()) {
+                        *target += value;
+                    }
                 }
             }
         }
