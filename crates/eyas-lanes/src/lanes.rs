@@ -41,12 +41,13 @@ pub trait Lanes: Real + Sized {
     /// Transposes a 16 × 16 matrix given by its rows.
     fn transpose(rows: [Self; LANES]) -> [Self; LANES];
 
-    /// Transposes vector `from` of at most sixteen rows into vector `to` of sixteen rows.
+    /// Transposes vector `from` of one to sixteen rows into vector `to` of sixteen rows.
     #[inline(always)]
     fn transpose_rows(rows: &[Row], from: usize, columns: &mut [Row], to: usize) {
         let mut vectors = [Self::splat(0.0); LANES];
-        for (vector, row) in vectors.iter_mut().zip(rows) {
-            *vector = row.load(from);
+        for (index, vector) in vectors.iter_mut().enumerate() {
+            // The last row stands for those that are missing: a loop of unknown length would go through memory.
+            *vector = rows[index.min(rows.len() - 1)].load(from);
         }
         for (column, values) in columns.iter_mut().zip(Self::transpose(vectors)) {
             column.store(to, values);
@@ -606,14 +607,9 @@ pub(crate) mod x86 {
                 for (block_column, columns) in columns.chunks_exact_mut(8).enumerate() {
                     let place = from * LANES + 8 * block_column;
                     let mut block = [unsafe { _mm256_setzero_ps() }; 8];
-                    if let Some(rows) = rows.first_chunk::<8>() {
-                        for (vector, row) in block.iter_mut().zip(rows) {
-                            *vector = unsafe { _mm256_loadu_ps(row.0[place..place + 8].as_ptr()) };
-                        }
-                    } else {
-                        for (vector, row) in block.iter_mut().zip(rows) {
-                            *vector = unsafe { _mm256_loadu_ps(row.0[place..place + 8].as_ptr()) };
-                        }
+                    for (index, vector) in block.iter_mut().enumerate() {
+                        let row = &rows[index.min(rows.len() - 1)];
+                        *vector = unsafe { _mm256_loadu_ps(row.0[place..place + 8].as_ptr()) };
                     }
                     unsafe { transpose8(&mut block) };
                     let place = to * LANES + 8 * block_row;
