@@ -283,7 +283,10 @@ impl Kernel for BiasGradient<'_> {
         for (index, target) in self.gradient.chunks_mut(LANES).enumerate() {
             let mut partial = [L::splat(0.0); LANES];
             for block in self.dy.chunks_exact(self.outputs) {
-                for (sum, row) in partial.iter_mut().zip(&block[index * LANES..]) {
+                let rows = &block[index * LANES..];
+                for (output, sum) in partial.iter_mut().enumerate() {
+                    // The last row stands for those that are missing, so that all sums stay in registers.
+                    let row = &rows[output.min(rows.len() - 1)];
                     *sum = *sum + (row.load::<L>(0) + row.load(1));
                 }
             }
