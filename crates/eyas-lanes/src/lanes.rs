@@ -41,6 +41,19 @@ pub trait Lanes: Real + Sized {
     /// Transposes a 16 × 16 matrix given by its rows.
     fn transpose(rows: [Self; LANES]) -> [Self; LANES];
 
+    /// The sum of the lanes of each of sixteen vectors: upper halves are added to lower ones until one lane is left.
+    #[inline(always)]
+    #[must_use]
+    fn sums_of_lanes(rows: [Self; LANES]) -> Self {
+        let mut columns = Self::transpose(rows);
+        for width in [8, 4, 2, 1] {
+            for lane in 0..width {
+                columns[lane] = columns[lane] + columns[lane + width];
+            }
+        }
+        columns[0]
+    }
+
     /// Transposes vector `from` of one to sixteen rows into vector `to` of sixteen rows.
     #[inline(always)]
     fn transpose_rows(rows: &[Row], from: usize, columns: &mut [Row], to: usize) {
@@ -429,6 +442,36 @@ pub(crate) mod x86 {
                 columns
             }
         }
+        #[inline(always)]
+        fn sums_of_lanes(rows: [Self; LANES]) -> Self {
+            unsafe {
+                // A fold adds the two halves of what is left of each vector, and puts two such sums side by side: of
+                // 256-bit halves, of 128-bit quarters, then within the quarters, whose order the last step restores.
+                let mut halves = [_mm512_setzero_ps(); 8];
+                for pair in 0..8 {
+                    let (a, b) = (rows[2 * pair].0, rows[2 * pair + 1].0);
+                    let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b);
+                    halves[pair] = _mm512_add_ps(low, _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b));
+                }
+                let mut quarters = [_mm512_setzero_ps(); 4];
+                for four in 0..4 {
+                    let (a, b) = (halves[2 * four], halves[2 * four + 1]);
+                    let low = _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b);
+                    quarters[four] = _mm512_add_ps(low, _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b));
+                }
+                let mut pairs = [_mm512_setzero_ps(); 2];
+                for eight in 0..2 {
+                    let (a, b) = (quarters[2 * eight], quarters[2 * eight + 1]);
+                    let low = _mm512_shuffle_ps::<0b01_00_01_00>(a, b);
+                    pairs[eight] = _mm512_add_ps(low, _mm512_shuffle_ps::<0b11_10_11_10>(a, b));
+                }
+                let [a, b] = pairs;
+                let low = _mm512_shuffle_ps::<0b10_00_10_00>(a, b);
+                let sums = _mm512_add_ps(low, _mm512_shuffle_ps::<0b11_01_11_01>(a, b));
+                let order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+                Self(_mm512_permutexvar_ps(order, sums))
+            }
+        }
     }
 
     /// Two AVX2 registers.
@@ -599,6 +642,30 @@ pub(crate) mod x86 {
                 *column = Self(low, high);
             }
             columns
+        }
+        #[inline(always)]
+        fn sums_of_lanes(rows: [Self; LANES]) -> Self {
+            unsafe {
+                // Folds as above; a register begins with rows that are four apart, which then end in order.
+                let mut sums = [_mm256_setzero_ps(); 2];
+                for (half, sums) in sums.iter_mut().enumerate() {
+                    let mut quarters = [_mm256_setzero_ps(); 4];
+                    for (index, quarters) in quarters.iter_mut().enumerate() {
+                        let (a, b) = (rows[8 * half + index], rows[8 * half + 4 + index]);
+                        let (a, b) = (_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1));
+                        let low = _mm256_permute2f128_ps::<0x20>(a, b);
+                        *quarters = _mm256_add_ps(low, _mm256_permute2f128_ps::<0x31>(a, b));
+                    }
+                    let [a, b, c, d] = quarters;
+                    let low = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
+                    let ab = _mm256_add_ps(low, _mm256_shuffle_ps::<0b11_10_11_10>(a, b));
+                    let low = _mm256_shuffle_ps::<0b01_00_01_00>(c, d);
+                    let cd = _mm256_add_ps(low, _mm256_shuffle_ps::<0b11_10_11_10>(c, d));
+                    let low = _mm256_shuffle_ps::<0b10_00_10_00>(ab, cd);
+                    *sums = _mm256_add_ps(low, _mm256_shuffle_ps::<0b11_01_11_01>(ab, cd));
+                }
+                Self(sums[0], sums[1])
+            }
         }
         /// In blocks of 8 × 8, each of which fits into the registers.
         #[inline(always)]

@@ -276,8 +276,7 @@ struct BiasGradient<'a> {
 impl Kernel for BiasGradient<'_> {
     type Output = ();
 
-    /// Sixteen outputs at once: their vectors of partial sums are transposed and summed, which takes fewer
-    /// operations than a horizontal sum of each.
+    /// Sixteen outputs at once, since their vectors of partial sums are folded together.
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for (index, target) in self.gradient.chunks_mut(LANES).enumerate() {
@@ -290,10 +289,7 @@ impl Kernel for BiasGradient<'_> {
                     *sum = *sum + (row.load::<L>(0) + row.load(1));
                 }
             }
-            let mut sum = L::splat(0.0);
-            for lanes in L::transpose(partial) {
-                sum = sum + lanes;
-            }
+            let sum = L::sums_of_lanes(partial);
             for (target, value) in target.iter_mut().zip(sum.to_array()) {
                 *target += value;
             }

@@ -154,3 +154,33 @@ fn transposition_swaps_rows_and_columns() {
         }
     }
 }
+
+struct SumsOfLanes<'a>(&'a [[f32; LANES]; LANES]);
+
+impl Kernel for SumsOfLanes<'_> {
+    type Output = [f32; LANES];
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Self::Output {
+        L::sums_of_lanes(self.0.each_ref().map(L::from_array)).to_array()
+    }
+}
+
+#[test]
+fn lanes_are_summed_by_folding_halves_on_every_instruction_set() {
+    let stream = Stream::new(1, "sums");
+    let rows = std::array::from_fn(|row| {
+        std::array::from_fn(|lane| stream.normals([row as u32, lane as u32, 0, 0])[0])
+    });
+    for isa in Isa::available() {
+        let sums = dispatch_on(isa, SumsOfLanes(&rows));
+        for (row, sum) in rows.into_iter().zip(sums) {
+            let mut folded = row.to_vec();
+            while folded.len() > 1 {
+                let (low, high) = folded.split_at(folded.len() / 2);
+                folded = low.iter().zip(high).map(|(a, b)| a + b).collect();
+            }
+            assert_eq!(sum.to_bits(), folded[0].to_bits(), "{isa}: {row:?}");
+        }
+    }
+}
