@@ -11,6 +11,7 @@ mod pilot;
 pub mod ppo;
 mod probe;
 mod spares;
+mod sum;
 mod torture;
 
 pub use analysis::{Quantity, final_states, quantities, vertical_speeds};

@@ -1,6 +1,7 @@
 //! Adam with the arithmetic of PyTorch, and its gradient clipping.
 
 use eyas_lanes::{Kernel, LANES, Lanes, dispatch};
+use rayon::prelude::*;
 
 /// Moments and step count of `torch.optim.Adam` (no weight decay, no `amsgrad`).
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,9 @@ const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
 /// ε of PyTorch's default, outside the square root.
 const EPSILON: f32 = 1e-8;
+
+/// Parameters that a thread takes at once: below that, telling another thread costs more than it saves.
+const SHARE: usize = 16_384;
 
 impl Adam {
     /// No step taken.
@@ -39,8 +43,11 @@ impl Adam {
         let root_correction = (1.0 / (1.0 - f64::from(BETA2).powi(power)).sqrt()) as f32;
         let lengths = [gradient.len(), self.exp_avg.len(), self.exp_avg_sq.len()];
         assert_eq!(lengths, [parameters.len(); 3], "one gradient and two moments for each parameter");
-        let (first, second) = (&mut self.exp_avg, &mut self.exp_avg_sq);
-        dispatch(Update { parameters, gradient, first, second, step_size, root_correction });
+        let shares = parameters.par_chunks_mut(SHARE).zip(gradient.par_chunks(SHARE));
+        let moments = self.exp_avg.par_chunks_mut(SHARE).zip(self.exp_avg_sq.par_chunks_mut(SHARE));
+        shares.zip(moments).for_each(|((parameters, gradient), (first, second))| {
+            dispatch(Update { parameters, gradient, first, second, step_size, root_correction });
+        });
     }
 }
 

@@ -44,17 +44,20 @@ impl Dense {
 
     /// Takes over new parameters for the forward pass.
     pub(crate) fn pack(&mut self, parameters: &[f32]) {
-        for (layer, packed) in self.layers.iter().zip(&mut self.forward) {
-            let (weight, bias) = (&parameters[layer.weight.clone()], &parameters[layer.bias.clone()]);
-            packed.pack(layer.outputs, layer.inputs, weight, bias);
-        }
+        pack(&self.layers, &mut self.forward, parameters);
     }
 
-    /// Takes over new parameters for the backward pass.
-    pub(crate) fn pack_backward(&mut self, parameters: &[f32]) {
-        for (layer, packed) in self.layers.iter().zip(&mut self.backward) {
-            packed.pack_transposed(layer.inputs, layer.outputs, &parameters[layer.weight.clone()]);
-        }
+    /// Takes over new parameters for both passes.
+    pub(crate) fn pack_both(&mut self, parameters: &[f32]) {
+        let Self { layers, forward, backward, .. } = self;
+        rayon::join(
+            || pack(layers, forward, parameters),
+            || {
+                for (layer, packed) in layers.iter().zip(backward) {
+                    packed.pack_transposed(layer.inputs, layer.outputs, &parameters[layer.weight.clone()]);
+                }
+            },
+        );
     }
 
     /// Makes room for the outputs of that many blocks, whatever the tape was used for before.
@@ -98,6 +101,13 @@ impl Dense {
     #[inline(always)]
     fn num_blocks(&self, input: &[Row]) -> usize {
         input.len() / self.layers[0].inputs
+    }
+}
+
+fn pack(layers: &[Linear], packed: &mut [Packed], parameters: &[f32]) {
+    for (layer, packed) in layers.iter().zip(packed) {
+        let (weight, bias) = (&parameters[layer.weight.clone()], &parameters[layer.bias.clone()]);
+        packed.pack(layer.outputs, layer.inputs, weight, bias);
     }
 }
 

@@ -72,8 +72,7 @@ impl Trainer {
     /// Takes over new parameters.
     pub fn refresh(&mut self, parameters: &[f32]) {
         for part in [&mut self.encoder, &mut self.head] {
-            part.pack(parameters);
-            part.pack_backward(parameters);
+            part.pack_both(parameters);
         }
         if let Some(gru) = &mut self.gru {
             gru.pack(parameters);

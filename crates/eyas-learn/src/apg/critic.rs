@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::sum::sum_scaled;
+
 /// The terminal value of SHAC (Xu et al. 2022, arXiv:2204.07137).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -191,13 +193,8 @@ impl Critic {
             memories
                 .par_iter_mut()
                 .for_each(|(memory, _)| this.add_batch(memory, batch, batches, 1.0 / samples));
-            self.gradient.fill(0.0);
-            for (memory, _) in &*memories {
-                for (sum, part) in self.gradient.iter_mut().zip(&memory.gradient) {
-                    *sum += part;
-                }
-                loss += memory.loss / batches as f64;
-            }
+            sum_scaled(&mut self.gradient, 1.0, memories.iter().map(|(it, _)| it.gradient.as_slice()));
+            loss += memories.iter().map(|(it, _)| it.loss / batches as f64).sum::<f64>();
             if clip_gradient_norm(&mut self.gradient, 1.0).is_finite() {
                 let rate = self.config.learning_rate as f32 * rate_share;
                 self.optimizer.update(&mut self.network.parameters, &self.gradient, rate);

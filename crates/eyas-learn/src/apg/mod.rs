@@ -26,6 +26,7 @@ use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untra
 use rayon::prelude::*;
 
 use crate::spares::Spares;
+use crate::sum::sum_scaled;
 
 pub use config::{ApgConfig, RunnerConfig};
 use critic::Critic;
@@ -202,11 +203,8 @@ impl<B: DifferentiableBlock> Apg<B> {
         let env_steps = self.shards.len() * BLOCK * self.config.algorithm.window_steps;
         let share = 1.0 / env_steps as f32;
         let mut report = Report { env_steps: env_steps as u64, ..Report::default() };
-        self.gradient.fill(0.0);
+        sum_scaled(&mut self.gradient, share, self.shards.iter().map(|(_, it)| it.gradient.as_slice()));
         for (_, memory) in &self.shards {
-            for (sum, part) in self.gradient.iter_mut().zip(&memory.gradient) {
-                *sum += share * part;
-            }
             report.cost += memory.cost * f64::from(share);
             report.reward += memory.reward * f64::from(share);
             report.crashes_per_step += f64::from(memory.crashes) * f64::from(share);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::config::{DistillConfig, StudentKind};
 use super::dataset::Dataset;
 use crate::pilot::Pilot;
+use crate::sum::sum_scaled;
 
 /// Blocks of samples that one forward and backward pass takes.
 const SHARD_BLOCKS: usize = 4;
@@ -239,14 +240,10 @@ impl Student {
             shard.load(dataset, part, &self.exponents, actions, is_recurrent);
             shard.differentiate(trainer, scale);
         });
-        let (first, rest) = self.shards[..parts.len()].split_first_mut().expect("a batch holds a sample");
-        let mut loss = first.loss;
-        self.gradient.clear();
-        self.gradient.extend_from_slice(&first.gradient);
-        for shard in rest {
-            loss += shard.loss;
-            self.gradient.iter_mut().zip(&shard.gradient).for_each(|(sum, part)| *sum += part);
-        }
+        let shards = &self.shards[..parts.len()];
+        self.gradient.resize(self.policy.network.parameters.len(), 0.0);
+        sum_scaled(&mut self.gradient, 1.0, shards.iter().map(|it| it.gradient.as_slice()));
+        let loss = shards.iter().map(|it| it.loss).sum();
         clip_gradient_norm(&mut self.gradient, max_norm);
         self.optimizer.update(&mut self.policy.network.parameters, &self.gradient, learning_rate);
         loss

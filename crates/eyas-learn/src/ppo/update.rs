@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::collect::{HALF_LN_TAU, MAX_ACTIONS, log_density_at_mean};
 use super::config::{AlgorithmConfig, Schedule};
 use super::{Ppo, Rollout};
+use crate::sum::sum_scaled;
 
 /// Parts that a mini-batch is cut into, whatever the number of threads.
 const SHARDS: usize = 16;
@@ -101,13 +102,11 @@ impl Updater {
                 shard.add_chunk(batch, samples, actor, critic);
             }
         });
-        let mut losses = Losses::default();
-        self.gradient.clear();
+        let shards = &self.shards[..parts.len()];
         self.gradient.resize(parameters, 0.0);
-        for shard in &self.shards[..parts.len()] {
-            for (sum, part) in self.gradient.iter_mut().zip(&shard.gradient) {
-                *sum += part;
-            }
+        sum_scaled(&mut self.gradient, 1.0, shards.iter().map(|it| it.gradient.as_slice()));
+        let mut losses = Losses::default();
+        for shard in shards {
             losses.add(&shard.losses, 1.0);
         }
         losses
