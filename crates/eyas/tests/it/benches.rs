@@ -39,6 +39,16 @@ fn a_peer_and_this_program_take_turns() {
 }
 
 #[test]
+fn peers_are_held_to_the_instruction_set_that_is_asked_for() {
+    let it = Workspace::empty();
+    let says = PEER.replace(
+        "echo '{\"peer\": \"a made-up program\"",
+        "echo '{\"peer\": \"MKL '$MKL_ENABLE_INSTRUCTIONS'\"",
+    );
+    assert_in_order(&against(&it, &says).and("--isa portable").succeed(), &["[1] MKL SSE4_2"]);
+}
+
+#[test]
 fn a_peer_that_fails_is_named() {
     let it = Workspace::empty();
     let fails = PEER.replace(r#"{"units": 1e6, "seconds": 2}"#, r#"{"error": "no memory"}"#);

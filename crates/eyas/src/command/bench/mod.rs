@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &Bench, threads: Option<usize>) -> Result<ExitCode,
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut peers = arguments.against.iter().map(|it| Peer::start(*it)).collect::<Result<Vec<_>, _>>()?;
+    let mut peers =
+        arguments.against.iter().map(|it| Peer::start(*it, isa)).collect::<Result<Vec<_>, _>>()?;
     let machine = table::Machine {
         processor: processor(),
         isa,

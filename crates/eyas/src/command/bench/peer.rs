@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use clap::ValueEnum;
+use eyas_lanes::Isa;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -50,6 +51,18 @@ enum Answer {
     Failed { error: String },
 }
 
+/// What tells PyTorch, oneDNN, MKL and OpenBLAS which instructions they may use. A program compiled for wider ones uses
+/// them all the same.
+fn limits(isa: Isa) -> Vec<(&'static str, &'static str)> {
+    let names = ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE"];
+    let values = match isa {
+        Isa::Avx512 => return Vec::new(),
+        Isa::Avx2 => ["avx2", "AVX2", "AVX2", "Haswell"],
+        Isa::Portable => ["default", "SSE41", "SSE4_2", "Nehalem"],
+    };
+    names.into_iter().zip(values).collect()
+}
+
 /// A program that answers.
 pub(super) struct Peer {
     /// What it calls itself, versions included.
@@ -61,10 +74,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn start(against: Against) -> Result<Self, Failure> {
+    /// Starts a program, in one thread and with no wider instructions than `isa`.
+    pub(super) fn start(against: Against, isa: Isa) -> Result<Self, Failure> {
         let mut command = against.command()?;
         let threads = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"].map(|it| (it, "1"));
-        command.envs(threads).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.envs(threads).envs(limits(isa)).stdin(Stdio::piped()).stdout(Stdio::piped());
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error: std::io::Error| Failure::new(format!("cannot run `{program}`: {error}"));
         let mut process = command.spawn().map_err(failed)?;

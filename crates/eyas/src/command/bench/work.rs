@@ -97,7 +97,13 @@ pub(super) fn all() -> Vec<Work> {
             Some(3.0 * large),
             mlp_update,
         ),
-        work("gradient", "env steps", "26-64-64-4 through the physics and back, Adam", None, gradient),
+        work(
+            "gradient",
+            "env steps",
+            "26-64-64-4 through 32 steps of the physics and back, Adam",
+            Some(3.0 * forward_flops(26, &[64; 2], 4)),
+            gradient,
+        ),
         work(
             "ppo",
             "env steps",
@@ -301,6 +307,7 @@ fn gradient() -> Repeat {
     let task = RaptorConfig::default();
     let mut config = ApgConfig::<RaptorConfig>::default();
     config.actor.hidden_dims = vec![64; 2];
+    config.algorithm.window_steps = 32;
     let mut apg = Apg::new(&config, &task, 512, 1).expect("the network can be trained");
     Box::new(move || apg.iterate().env_steps as f64)
 }
