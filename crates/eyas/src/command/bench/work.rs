@@ -304,7 +304,8 @@ fn update(mut network: Network, shards: usize, rows: usize, inputs: usize, units
 }
 
 fn gradient() -> Repeat {
-    let task = RaptorConfig::default();
+    // The target of the peer's flights rests.
+    let task = RaptorConfig { prob_null_trajectory: 1.0, ..RaptorConfig::default() };
     let mut config = ApgConfig::<RaptorConfig>::default();
     config.actor.hidden_dims = vec![64; 2];
     config.algorithm.window_steps = 32;
