@@ -17,7 +17,7 @@ use crate::rows::{
     store_vector,
 };
 use crate::rules;
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
+use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// The observation, by Isaac Lab's names.
 pub(super) const PARTS: &[Part] = &[

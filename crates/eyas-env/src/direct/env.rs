@@ -8,7 +8,7 @@ use super::block::{DirectBlock, OBSERVATIONS, PARTS, REWARD_TERMS, Shared, TERMI
 use super::config::DirectConfig;
 use crate::registry::DIRECT_TASK;
 use crate::symmetry::wrench_mirrors;
-use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, VecEnv};
+use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, TaskConfig as _, VecEnv};
 
 /// Many episodes of Isaac Lab's quadcopter task.
 pub struct DirectEnv {

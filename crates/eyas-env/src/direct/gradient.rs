@@ -14,7 +14,9 @@ use super::env::blocks;
 use crate::differentiable::{check_surrogate, rounded_distance};
 use crate::reality::{Flown, note};
 use crate::rows::{load_body, load_vector};
-use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate};
+use crate::{
+    Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate, TaskConfig as _,
+};
 
 /// Settings of the smooth cost of Isaac Lab's quadcopter task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -276,7 +278,6 @@ mod tests {
     use eyas_sim::{Vector, Vehicle, body_from_world, step_held};
 
     use super::*;
-    use crate::TaskConfig as _;
 
     /// Position, orientation, velocity and angular velocity, then the action.
     const INPUTS: usize = 17;

@@ -15,7 +15,7 @@ use crate::episode::{Ledger, reset_lanes};
 use crate::multi_agent::{MultiAgentBlock, MultiAgentSpec};
 use crate::rows::put;
 use crate::target::{Motion, Target};
-use crate::{Ended, Interference, Step, Telemetry, visit_rows, visit_words};
+use crate::{Ended, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {

@@ -15,7 +15,9 @@ use super::scene::{ActionState, SceneParts};
 use crate::episode::{Ledger, reset_lanes};
 use crate::reality::{Reality, VEHICLE};
 use crate::rows::put;
-use crate::{Ended, EnvBlock, EnvSpec, Interference, Step, Telemetry, visit_rows, visit_words};
+use crate::{
+    Ended, EnvBlock, EnvSpec, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words,
+};
 
 /// What all blocks of an env share.
 #[expect(clippy::struct_excessive_bools, reason = "what a step need not do is independent of each other")]

@@ -11,6 +11,7 @@ use super::command::Moment;
 use super::config::{CommandUpdate, EventMode};
 use super::event::{Change, Event};
 use super::scene::Scene;
+use crate::TaskConfig as _;
 use crate::episode::{MAX_TERMS, ResetLanes};
 use crate::reality::Reality;
 use crate::rows::{bits_of, load_vector, not_a_number_to_zero};

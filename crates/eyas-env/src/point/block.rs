@@ -15,7 +15,7 @@ use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Target};
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
+use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
 pub(super) const PARTS: &[Part] = &[

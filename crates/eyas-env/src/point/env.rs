@@ -9,7 +9,7 @@ use super::config::PointConfig;
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::POINT_TASK;
 use crate::symmetry::mirrors;
-use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, VecEnv};
+use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, TaskConfig as _, VecEnv};
 
 /// Many episodes of the point task.
 pub struct PointEnv {

@@ -15,7 +15,7 @@ use super::config::PointConfig;
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
 use crate::reality::{Flown, note};
 use crate::rows::{load_body, load_vector};
-use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
+use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, TaskConfig as _};
 use crate::{EnvBlock, Step, Surrogate};
 
 /// Settings of the smooth cost of the point task.

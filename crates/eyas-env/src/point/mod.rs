@@ -7,7 +7,7 @@ mod gradient;
 
 pub use block::PointBlock;
 pub(crate) use block::causes;
+pub(crate) use config::crazyflie;
 pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
-pub(crate) use config::{control_steps, crazyflie};
 pub use env::PointEnv;
 pub use gradient::{PointRecord, PointSurrogate};

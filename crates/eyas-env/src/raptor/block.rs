@@ -13,7 +13,7 @@ use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{bits_of, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::target::Motion;
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
+use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
 
 const ROTATION_MATRIX: Part = Part {
     name: "rotation_matrix",

@@ -11,7 +11,7 @@ use super::rules::{OBSERVATIONS, POLICY_OBSERVATIONS};
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::RAPTOR_TASK;
 use crate::symmetry::mirrors;
-use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, VecEnv};
+use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, TaskConfig as _, VecEnv};
 
 /// Many episodes of the RAPTOR environment.
 pub struct RaptorEnv {
