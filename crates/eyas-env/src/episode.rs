@@ -1,6 +1,6 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, dispatch, lanes_of};
 use eyas_sim::{norm, sub};
 
 use crate::rows::bits_of;
@@ -190,7 +190,30 @@ impl Ledger {
     }
 
     /// Counters of the lanes of one vector.
-    pub(crate) fn lanes_of<const N: usize>(values: &[u32; BLOCK], half: usize) -> [u32; N] {
-        *values[half * N..].first_chunk().expect("a block holds two vectors")
+    pub(crate) fn lanes_of(values: &[u32; BLOCK], half: usize) -> &[u32; LANES] {
+        values[half * LANES..].first_chunk().expect("a block holds two vectors")
     }
+
+    /// Where and when the lanes of one vector draw, a control period in s.
+    #[inline(always)]
+    pub(crate) fn moment(&self, half: usize, period: f64) -> Moment<'_> {
+        Moment {
+            half,
+            first_env: self.first_env + (half * LANES) as u32,
+            episode: Self::lanes_of(&self.episode, half),
+            clock: Self::lanes_of(&self.clock, half),
+            period,
+        }
+    }
+}
+
+/// Where and when one vector of lanes draws.
+pub(crate) struct Moment<'a> {
+    pub(crate) half: usize,
+    /// Index of the env of the vector's first lane.
+    pub(crate) first_env: u32,
+    pub(crate) episode: &'a [u32; LANES],
+    pub(crate) clock: &'a [u32; LANES],
+    /// Control period, s.
+    pub(crate) period: f64,
 }

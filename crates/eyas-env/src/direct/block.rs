@@ -234,7 +234,7 @@ impl ResetLanes for DirectBlock {
         if self.shared.course.is_none() {
             let first_env = self.ledger.first_env + (half * LANES) as u32;
             let episode = Ledger::lanes_of(&self.ledger.episode, half);
-            let draws = self.shared.goal.lanes(first_env, &episode, &[0; LANES], 0);
+            let draws = self.shared.goal.lanes(first_env, episode, &[0; LANES], 0);
             let config = &self.shared.config;
             let limits = [config.goal.pos_x, config.goal.pos_y, config.goal.pos_z];
             for axis in 0..3 {
@@ -370,7 +370,7 @@ impl DirectBlock {
     fn advance_goal<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
         let Some(course) = &self.shared.course else { return };
         let clock = Ledger::lanes_of(&self.ledger.clock, half);
-        let next = course::next::<L>(course, &clock, self.shared.config.control_period());
+        let next = course::next::<L>(course, clock, self.shared.config.control_period());
         store_vector(&mut self.goal, half, mask, next.position);
         store_vector(&mut self.goal_velocity, half, mask, next.velocity);
     }

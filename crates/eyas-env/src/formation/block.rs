@@ -10,11 +10,10 @@ use super::downwash::Downwash;
 use super::observe::{Observe, ObserveRotors, ObserveState};
 use super::spec::{CAUSES, spec};
 use super::step::{Advance, Outcome};
-use crate::course;
 use crate::episode::{Ledger, reset_lanes};
 use crate::multi_agent::{MultiAgentBlock, MultiAgentSpec};
 use crate::rows::put;
-use crate::target::{Motion, Target};
+use crate::target::{Motion, Path, Target};
 use crate::{Ended, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words};
 
 /// What all blocks of an env share.
@@ -26,6 +25,8 @@ pub(super) struct Shared {
     pub(super) lag: SpeedLag,
     pub(super) downwash: Option<Downwash>,
     pub(super) motion: Motion,
+    /// Of the centre.
+    pub(super) noise: Stream,
     pub(super) start: Stream,
     /// The same in every lane of a block.
     vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
@@ -35,18 +36,17 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: &FormationConfig, seed: u64) -> Self {
-        let period = config.control_period();
         Self {
             spec: spec(config),
             places: config.formation.places(config.num_agents),
-            lag: SpeedLag::new(period, config.motor_tau),
+            lag: SpeedLag::new(config.control_period(), config.motor_tau),
             downwash: Downwash::new(&config.downwash, &config.robot),
             motion: Motion {
-                course: course::chosen(&config.course),
-                langevin: config.langevin,
-                period,
-                noise: Stream::new(seed, "env/target"),
+                path: Path::new(&config.course, config.langevin),
+                at_rest: config.prob_null_trajectory,
+                max_speed: Some(config.langevin_max_speed),
             },
+            noise: Stream::new(seed, "env/target"),
             start: Stream::new(seed, "env/start"),
             vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
             aligned: config.robot.is_aligned(),

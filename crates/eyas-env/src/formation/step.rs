@@ -7,6 +7,7 @@ use eyas_sim::{Disturbance, Langevin, State, Vector, Vehicle, norm, step_held, s
 
 use super::block::{FormationBlock, Shared};
 use super::spec::CAUSES;
+use crate::TaskConfig as _;
 use crate::multi_agent::MAX_AGENTS;
 use crate::point::causes;
 use crate::rows::{bits_of, load_vector, not_a_number_to_zero, not_finite};
@@ -76,7 +77,9 @@ impl FormationBlock {
         outcome: &mut Outcome,
     ) {
         let shared = Arc::clone(&self.shared);
-        let target = self.target.advance::<L>(half, &shared.motion, &self.ledger);
+        let moment = self.ledger.moment(half, shared.config.control_period());
+        self.target.advance::<L>(&moment, live, &shared.motion, &shared.noise);
+        let target = self.target.reference.load::<L>(half);
         let flock = self.fly::<L, ALIGNED>(half, live, actions, &shared);
         let encounters = self.encounters(&flock, &shared);
         for index in 0..self.quads.len() {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, LANES, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, Row, Stream, dispatch, lanes_of};
 use eyas_sim::{Body, SpeedLag, State, VEHICLE_NUMBERS, Vehicle};
 
-use super::command::{CommandState, CommandStreams, Moment};
+use super::command::{CommandState, CommandStreams};
 use super::config::{CommandUpdate, ManagerConfig};
 use super::curriculum::Effects;
 use super::event::Circumstances;
@@ -202,21 +202,6 @@ impl ManagerBlock {
             causes: &[],
         }
     }
-
-    /// Where and when lanes of a vector draw.
-    #[inline(always)]
-    pub(super) fn moment<'a>(ledger: &'a Ledger, half: usize, period: f64) -> Moment<'a> {
-        let lanes = |values: &'a [u32; BLOCK]| -> &'a [u32; LANES] {
-            values[half * LANES..].first_chunk().expect("a block holds two vectors")
-        };
-        Moment {
-            half,
-            first_env: ledger.first_env + (half * LANES) as u32,
-            episode: lanes(&ledger.episode),
-            clock: lanes(&ledger.clock),
-            period,
-        }
-    }
 }
 
 impl EnvBlock for ManagerBlock {
@@ -293,9 +278,9 @@ impl EnvBlock for ManagerBlock {
             position: at(&self.state.body.position),
             velocity: at(&self.state.body.velocity),
             orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: command.map_or([0.0; 3], |it| at(&it.reference.position)),
-            desired_velocity: command.map_or([0.0; 3], |it| at(&it.reference.velocity)),
-            is_moving_target: command.is_some_and(|it| it.moving[lane] > 0.5),
+            desired_position: command.map_or([0.0; 3], |it| at(&it.target.reference.position)),
+            desired_velocity: command.map_or([0.0; 3], |it| at(&it.target.reference.velocity)),
+            is_moving_target: command.is_some_and(|it| it.target.is_moving(lane)),
         }
     }
 

@@ -4,7 +4,6 @@ use eyas_lanes::{Lanes, Row, Stream, lanes_of, uniforms};
 use eyas_sim::{State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
 
 use super::arguments::{Arguments, Names, terms};
-use super::command::Moment;
 use super::config::{EventConfig, EventMode};
 use super::event_terms::{
     ApplyExternalForceTorque, PushBySettingVelocity, RandomizeInertia, RandomizeMass, RandomizeMotorLag,
@@ -12,6 +11,7 @@ use super::event_terms::{
 };
 use super::registry::{Manager, TermInfo};
 use super::terms::{Param, Terms};
+use crate::episode::Moment;
 
 terms! {
     /// The terms of events.

@@ -9,12 +9,11 @@ use eyas_sim::{
 };
 
 use super::config::{PointConfig, Thresholds};
-use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::rules::{self, StartLimits};
-use crate::target::{Motion, Target};
+use crate::target::{Motion, Path, Target};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// The full observation; `policy` is all but the rotor speeds.
@@ -70,6 +69,8 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_sm
 pub(super) struct Shared {
     config: PointConfig,
     motion: Motion,
+    /// Of the target.
+    noise: Stream,
     vehicle: Vehicle<f64>,
     /// The same in every lane of a block.
     vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
@@ -87,11 +88,11 @@ impl Shared {
         Self {
             aligned: config.robot.is_aligned() && config.reality.keeps_alignment(),
             motion: Motion {
-                course: course::chosen(&config.flown_course()),
-                langevin: config.langevin,
-                period: config.control_period(),
-                noise: Stream::new(seed, "env/target"),
+                path: Path::new(&config.flown_course(), config.langevin),
+                at_rest: config.prob_null_trajectory,
+                max_speed: Some(config.langevin_max_speed),
             },
+            noise: Stream::new(seed, "env/target"),
             vehicle: Vehicle::new(&config.robot),
             vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
@@ -246,15 +247,13 @@ impl ResetLanes for PointBlock {
     fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
         let mask = L::mask(bits);
         let shared = Arc::clone(&self.shared);
-        let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let kind = shared.start.lanes(first_env, &episode, &[0; LANES], 0);
+        let kind = shared.start.lanes(first_env, episode, &[0; LANES], 0);
         let zero = L::splat(0.0);
-        let body = rules::draw_start::<L>(&shared.start_limits, &shared.start, first_env, &episode);
+        let body = rules::draw_start::<L>(&shared.start_limits, &shared.start, first_env, episode);
         self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
-        let (null, speeds) = (config.prob_null_trajectory, config.langevin_max_speed);
-        self.target.reset::<L>(half, mask, &kind, null, speeds);
+        self.target.reset::<L>(half, mask, &shared.motion, [&kind[0], &kind[1]]);
         for row in &mut self.set_point {
             row.store(half, L::select(mask, zero, row.load(half)));
         }
@@ -345,7 +344,9 @@ impl PointBlock {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
-        let target = self.target.advance::<L>(half, &shared.motion, &self.ledger);
+        let moment = self.ledger.moment(half, config.control_period());
+        self.target.advance::<L>(&moment, live, &shared.motion, &shared.noise);
+        let target = self.target.reference.load::<L>(half);
         let mut flown = &*self.vehicle;
         let mut disturbance =
             Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };

@@ -8,11 +8,10 @@ use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehi
 use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
 use super::craft::Craft;
 use super::rules;
-use crate::course;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{bits_of, load_body, load_vector, not_a_number_to_zero, not_finite, put};
-use crate::target::Motion;
+use crate::target::{Motion, Path, Target};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
 
 const ROTATION_MATRIX: Part = Part {
@@ -86,6 +85,8 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "d_action"
 pub(super) struct Shared {
     pub(super) config: RaptorConfig,
     motion: Motion,
+    /// Of the reference.
+    noise: Stream,
     max_episode_length: u32,
     start: Stream,
     seed: u64,
@@ -95,11 +96,11 @@ impl Shared {
     pub(super) fn new(config: &RaptorConfig, seed: u64) -> Self {
         Self {
             motion: Motion {
-                course: course::chosen(&config.course),
-                langevin: config.langevin,
-                period: config.sim.dt,
-                noise: Stream::new(seed, "env/target"),
+                path: Path::new(&config.course, config.langevin),
+                at_rest: config.prob_null_trajectory,
+                max_speed: None,
             },
+            noise: Stream::new(seed, "env/target"),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
             config: config.clone(),
@@ -156,9 +157,7 @@ pub struct RaptorBlock {
     force: [Row; 3],
     /// The same of an interference.
     push: [Row; 3],
-    reference: Langevin<Row>,
-    /// 1 where the reference moves.
-    moving: Row,
+    target: Target,
     /// What happens beside it, if anything does.
     reality: Option<Box<Reality>>,
 }
@@ -177,8 +176,7 @@ impl RaptorBlock {
             history: [Row::ZERO; 4],
             last_action: [Row::ZERO; 4],
             force: [Row::ZERO; 3],
-            reference: Langevin::default(),
-            moving: Row::ZERO,
+            target: Target::default(),
             push: [Row::ZERO; 3],
         }
     }
@@ -200,7 +198,7 @@ impl RaptorBlock {
     }
 
     pub(super) fn reference(&self) -> &Langevin<Row> {
-        &self.reference
+        &self.target.reference
     }
 
     pub(super) fn position_threshold(&self) -> &Row {
@@ -280,9 +278,9 @@ impl EnvBlock for RaptorBlock {
             position: at(&self.state.body.position),
             velocity: at(&self.state.body.velocity),
             orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.reference.position),
-            desired_velocity: at(&self.reference.velocity),
-            is_moving_target: self.moving[lane] > 0.5,
+            desired_position: at(&self.target.reference.position),
+            desired_velocity: at(&self.target.reference.velocity),
+            is_moving_target: self.target.is_moving(lane),
         }
     }
 
@@ -318,8 +316,7 @@ impl EnvBlock for RaptorBlock {
             history,
             last_action,
             force,
-            reference,
-            moving,
+            target: Target { reference, max_speed: _, moving },
             reality,
             push: _,
         } = self;
@@ -353,13 +350,13 @@ impl ResetLanes for RaptorBlock {
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let zeros = [0; LANES];
-        let kind = shared.start.lanes(first_env, &episode, &zeros, 0);
-        let place = shared.start.lanes(first_env, &episode, &zeros, 1);
-        let linear = shared.start.lanes(first_env, &episode, &zeros, 2);
-        let angular = shared.start.lanes(first_env, &episode, &zeros, 3);
-        let axis = normals::<L>(&shared.start.lanes(first_env, &episode, &zeros, 4));
-        let rotor = shared.start.lanes(first_env, &episode, &zeros, 5);
-        let push = normals::<L>(&shared.start.lanes(first_env, &episode, &zeros, 6));
+        let kind = shared.start.lanes(first_env, episode, &zeros, 0);
+        let place = shared.start.lanes(first_env, episode, &zeros, 1);
+        let linear = shared.start.lanes(first_env, episode, &zeros, 2);
+        let angular = shared.start.lanes(first_env, episode, &zeros, 3);
+        let axis = normals::<L>(&shared.start.lanes(first_env, episode, &zeros, 4));
+        let rotor = shared.start.lanes(first_env, episode, &zeros, 5);
+        let push = normals::<L>(&shared.start.lanes(first_env, episode, &zeros, 6));
 
         let is_raptor = uniforms::<L>(&kind[2]).less(L::constant(config.init.raptor_share));
         let own = self.crafts.max_start_position.load::<L>(half);
@@ -397,7 +394,6 @@ impl ResetLanes for RaptorBlock {
             *speed = share.mul_add(range, vehicle.speed_min);
         }
         self.state.store_where(half, mask, &State { body, rotor_speed });
-        self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
         let force_std = self.crafts.force_std.load::<L>(half);
         for (row, normal) in self.force.iter_mut().zip(push) {
             row.store(half, L::select(mask, force_std * normal, row.load(half)));
@@ -408,9 +404,8 @@ impl ResetLanes for RaptorBlock {
             history.store(half, L::select(mask, relative, history.load(half)));
             last.store(half, L::select(mask, L::splat(0.0), last.load(half)));
         }
-        let stays = uniforms::<L>(&kind[1]).less(L::constant(config.prob_null_trajectory));
-        let moving = L::select(stays, L::splat(0.0), L::splat(1.0));
-        self.moving.store(half, L::select(mask, moving, self.moving.load(half)));
+        // The second word is for a limit of the speed, of which there is none.
+        self.target.reset::<L>(half, mask, &shared.motion, [&kind[1]; 2]);
     }
 }
 
@@ -442,7 +437,7 @@ impl Kernel for Observe<'_> {
             if let Some(sensed) = sensed {
                 state.body = load_body(sensed, half);
             }
-            let reference = block.reference.load::<L>(half);
+            let reference = block.target.reference.load::<L>(half);
             let history = load_motors(&block.history, half);
             let mut rows = observation.iter_mut();
             if block.config().observation == Observation::Absolute {
@@ -524,17 +519,14 @@ impl RaptorBlock {
         }
         let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
         let state = self.state.load::<L>(half);
-        let reference = self.reference.load::<L>(half);
+        let reference = self.target.reference.load::<L>(half);
         let last_action = load_motors(&self.last_action, half);
         let running = rules::running_reward(&config.reward, &state.body, &reference, &action, &last_action);
         let next = rules::step(config, &vehicle, &state, &motors, &disturbance);
 
         self.state.store_where(half, mask, &next);
-        let moving = live & L::bits(L::splat(0.5).less(self.moving.load(half)));
-        if moving != 0 {
-            let (motion, ledger) = (&self.shared.motion, &self.ledger);
-            L::call(MoveReference { motion, ledger, reference: &mut self.reference, half, moving });
-        }
+        let moment = self.ledger.moment(half, config.sim.dt);
+        self.target.advance::<L>(&moment, live, &self.shared.motion, &self.shared.noise);
         for motor in 0..4 {
             for row in [&mut self.history[motor], &mut self.last_action[motor]] {
                 row.store(half, L::select(mask, action[motor], row.load(half)));
@@ -567,26 +559,5 @@ impl RaptorBlock {
             reward = reward + term;
         }
         outcome.reward.store(half, reward);
-    }
-}
-
-/// Moves the references of some lanes of one vector: a function of its own, whose constants leave the registers of the
-/// rest of a step alone.
-struct MoveReference<'a> {
-    motion: &'a Motion,
-    ledger: &'a Ledger,
-    reference: &'a mut Langevin<Row>,
-    half: usize,
-    moving: u32,
-}
-
-impl Kernel for MoveReference<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { motion, ledger, reference, half, moving } = self;
-        let moved = motion.next::<L>(half, ledger, &reference.load(half), None);
-        reference.store_where(half, L::mask(moving), &moved);
     }
 }

@@ -28,7 +28,7 @@ mod rotors;
 mod sensors;
 mod wind;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Real, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Real, Row, Stream, dispatch, lanes_of};
 use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vehicle, cross, scale};
 
 pub use battery::BatteryConfig;
@@ -394,10 +394,7 @@ impl Kernel for Surround<'_> {
             if let Some(drag) = drag {
                 let mut air = [L::splat(0.0); 3];
                 if let Some(wind) = wind {
-                    let first_env = ledger.first_env + (half * LANES) as u32;
-                    let episode = Ledger::lanes_of(&ledger.episode, half);
-                    let clock = Ledger::lanes_of(&ledger.clock, half);
-                    air = wind.advance(half, first_env, &episode, &clock);
+                    air = wind.advance(&ledger.moment(half, *period));
                 }
                 let most = L::constant(1.0 / *period) / vehicle.mass_inverse;
                 let [in_body, in_world] = drag.force(half, (body.orientation, body.velocity), air, most);

@@ -218,7 +218,7 @@ impl Kernel for AddErrors<'_> {
             let first_env = ledger.first_env + (half * LANES) as u32;
             let episode = Ledger::lanes_of(&ledger.episode, half);
             let clock = Ledger::lanes_of(&ledger.clock, half);
-            let mut errors = errors::<L>(&sensors.stream, first_env, &episode, &clock);
+            let mut errors = errors::<L>(&sensors.stream, first_env, episode, clock);
             for (signal, error) in errors.iter_mut().enumerate() {
                 let std = sensors.std[signal].load::<L>(half);
                 for (axis, value) in error.iter_mut().enumerate() {
