@@ -3,7 +3,7 @@
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, dispatch, lanes_of};
 use eyas_sim::{norm, sub};
 
-use crate::rows::bits_of;
+use crate::rows::{bits_of, not_a_number_to_zero};
 use crate::{Step, Telemetry, visit_rows, visit_words};
 
 /// Why an episode ended; several may hold at once.
@@ -161,6 +161,20 @@ impl Ledger {
         }
         self.ended |= ends;
         Step { reward, terminated, truncated }
+    }
+
+    /// Adds what a step is worth, term by term, to the sums of the lanes of a mask; gives the sum of the terms there.
+    /// What is no number counts 0.
+    #[inline(always)]
+    pub(crate) fn earn<L: Lanes, const N: usize>(&mut self, half: usize, mask: L::Mask, terms: [L; N]) -> L {
+        let zero = L::splat(0.0);
+        let mut reward = zero;
+        for (sum, term) in self.sums.iter_mut().zip(terms) {
+            let term = L::select(mask, not_a_number_to_zero(term), zero);
+            sum.store(half, sum.load::<L>(half) + term);
+            reward = reward + term;
+        }
+        reward
     }
 
     /// The episode of a lane so far, of which these are the last states of its vehicles.

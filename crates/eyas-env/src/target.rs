@@ -1,11 +1,12 @@
 //! A reference that rests in some episodes and moves in others.
 
 use eyas_lanes::{Kernel, LANES, Lanes, Row, Stream, uniforms};
-use eyas_sim::{Course, CourseConfig, Langevin, LangevinConfig};
+use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
 use crate::episode::Moment;
-use crate::visit_rows;
+use crate::rows::store_where;
+use crate::{Telemetry, visit_rows};
 
 /// How the references of an env move.
 #[derive(Clone, Debug)]
@@ -74,12 +75,12 @@ impl Target {
     ) {
         let rests = uniforms::<L>(rest).less(L::constant(motion.at_rest));
         let moving = L::select(rests, L::splat(0.0), L::splat(1.0));
-        self.moving.store(half, L::select(mask, moving, self.moving.load(half)));
+        store_where(&mut self.moving, half, mask, moving);
         self.rest::<L>(half, L::mask(L::bits(mask) & L::bits(rests)));
         if let Some([slow, fast]) = motion.max_speed {
             let [slow, fast] = [L::constant(slow), L::constant(fast)];
             let max_speed = uniforms::<L>(speed).mul_add(fast - slow, slow);
-            self.max_speed.store(half, L::select(mask, max_speed, self.max_speed.load(half)));
+            store_where(&mut self.max_speed, half, mask, max_speed);
         }
     }
 
@@ -92,8 +93,10 @@ impl Target {
         }
     }
 
-    pub(crate) fn is_moving(&self, lane: usize) -> bool {
-        self.moving[lane] > 0.5
+    /// A lane's vehicle beside it.
+    pub(crate) fn telemetry(&self, lane: usize, body: &Body<Row>) -> Telemetry {
+        let Langevin { position, velocity, .. } = &self.reference;
+        Telemetry::of(lane, body, [position, velocity], self.moving[lane] > 0.5)
     }
 
     pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {

@@ -13,8 +13,8 @@ use crate::course;
 use crate::episode::{Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
 use crate::rows::{
-    bits_of, body_rows, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_body,
-    store_vector,
+    at_rest, bits_of, body_rows, load_body, load_four, load_vector, not_a_number_to_zero, not_finite, put,
+    store_body, store_vector,
 };
 use crate::rules;
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
@@ -105,15 +105,13 @@ pub struct DirectBlock {
 
 impl DirectBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
-        let mut body = Body::default();
-        body.orientation[0] = Row::splat(1.0);
         let period = shared.config.control_period();
         Self {
             vehicle: shared.vehicle_rows.clone(),
             reality: Reality::new(&shared.config.reality, period, 4, shared.seed, VEHICLE),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
-            body,
+            body: at_rest().body,
             goal: [Row::ZERO; 3],
             goal_velocity: [Row::ZERO; 3],
             push: [Row::ZERO; 3],
@@ -179,15 +177,8 @@ impl EnvBlock for DirectBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        Telemetry {
-            position: at(&self.body.position),
-            velocity: at(&self.body.velocity),
-            orientation: self.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.goal),
-            desired_velocity: at(&self.goal_velocity),
-            is_moving_target: self.shared.course.is_some(),
-        }
+        let goal = [&self.goal, &self.goal_velocity];
+        Telemetry::of(lane, &self.body, goal, self.shared.course.is_some())
     }
 
     fn ended(&self) -> u32 {
@@ -333,8 +324,7 @@ impl DirectBlock {
             told = reality.action(action);
         }
         let vehicle = Vehicle::<L, true>::load(flown, half);
-        let [a, b, c, d] = [&told[0], &told[1], &told[2], &told[3]];
-        let wrench = shared.wrench([a.load::<L>(half), b.load(half), c.load(half), d.load(half)]);
+        let wrench = shared.wrench(load_four::<L>(told, half));
         let mut body = load_body::<L>(&self.body, half);
         for _ in 0..config.decimation {
             let (dt, substeps) = (config.sim.dt, config.sim.substeps);
@@ -357,13 +347,7 @@ impl DirectBlock {
             per_step(config.ang_vel_reward_scale) * dot(body.angular_velocity, body.angular_velocity),
             per_step(config.distance_to_goal_reward_scale) * nearness,
         ];
-        let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
-        outcome.reward.store(half, reward);
+        outcome.reward.store(half, self.ledger.earn(half, mask, terms));
     }
 
     #[inline(always)]

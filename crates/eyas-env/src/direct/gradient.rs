@@ -13,7 +13,7 @@ use super::config::DirectConfig;
 use super::env::blocks;
 use crate::differentiable::{check_surrogate, rounded_distance};
 use crate::reality::{Flown, note};
-use crate::rows::{load_body, load_vector};
+use crate::rows::{load_body, load_four, load_vector};
 use crate::{
     Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate, TaskConfig as _,
 };
@@ -162,8 +162,7 @@ impl PullBackStep<'_> {
         let mut after = self.derivative.state.load::<L>(half).body;
         let mut cost = self.state_cost::<L>(half, &mut after);
 
-        let [a, b, c, d] = &self.record.action;
-        let commands = [a.load::<L>(half), b.load(half), c.load(half), d.load(half)];
+        let commands = load_four::<L>(&self.record.action, half);
         let step = HeldStep {
             vehicle: &vehicle,
             body: &before,

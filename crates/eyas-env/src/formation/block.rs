@@ -12,7 +12,7 @@ use super::spec::{CAUSES, spec};
 use super::step::{Advance, Outcome};
 use crate::episode::{Ledger, reset_lanes};
 use crate::multi_agent::{MultiAgentBlock, MultiAgentSpec};
-use crate::rows::put;
+use crate::rows::{at_rest, put};
 use crate::target::{Motion, Path, Target};
 use crate::{Ended, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words};
 
@@ -79,9 +79,7 @@ pub struct FormationBlock {
 
 impl FormationBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
-        let quad = || Quad { state, set_point: [Row::ZERO; 4], down: 0 };
+        let quad = || Quad { state: at_rest(), set_point: [Row::ZERO; 4], down: 0 };
         Self {
             ledger: Ledger::new(first_env, shared.spec.reward_terms.len()),
             quads: shared.places.iter().map(|_| quad()).collect(),
@@ -161,18 +159,10 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn telemetry(&self, lane: usize, vehicle: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        let quad = &self.quads[vehicle];
         let place = self.shared.places[vehicle].map(|value| value as f32);
-        let centre = at(&self.target.reference.position);
-        Telemetry {
-            position: at(&quad.state.body.position),
-            velocity: at(&quad.state.body.velocity),
-            orientation: quad.state.body.orientation.map(|row| row[lane]),
-            desired_position: [0, 1, 2].map(|axis| centre[axis] + place[axis]),
-            desired_velocity: at(&self.target.reference.velocity),
-            is_moving_target: self.target.is_moving(lane),
-        }
+        let of_centre = self.target.telemetry(lane, &self.quads[vehicle].state.body);
+        let centre = of_centre.desired_position;
+        Telemetry { desired_position: [0, 1, 2].map(|axis| centre[axis] + place[axis]), ..of_centre }
     }
 
     fn fallen(&self, vehicle: usize) -> u32 {

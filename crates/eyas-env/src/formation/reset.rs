@@ -7,6 +7,7 @@ use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 
 use super::block::FormationBlock;
 use crate::episode::{Ledger, ResetLanes};
+use crate::rows::store_where;
 use crate::rules::in_ball;
 
 /// Draws of one vehicle, beside the first that is for all.
@@ -47,7 +48,7 @@ impl ResetLanes for FormationBlock {
             let quad = &mut self.quads[index];
             quad.state.store_where(half, mask, &state);
             for row in &mut quad.set_point {
-                row.store(half, L::select(mask, zero, row.load(half)));
+                store_where(row, half, mask, zero);
             }
         }
     }

@@ -14,7 +14,8 @@ use super::program::Program;
 use super::scene::{ActionState, SceneParts};
 use crate::episode::{Ledger, reset_lanes};
 use crate::reality::{Reality, VEHICLE};
-use crate::rows::put;
+use crate::rows::{at_rest, put};
+use crate::target::Target;
 use crate::{
     Ended, EnvBlock, EnvSpec, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words,
 };
@@ -106,12 +107,10 @@ pub struct ManagerBlock {
 impl ManagerBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let program = &shared.program;
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
         let kept = program.observations.iter().map(|it| it.kept() * it.width()).sum();
         let mut block = Self {
             ledger: Ledger::new(first_env, program.rewards.len()),
-            state,
+            state: at_rest(),
             actions: ActionState::ZERO,
             commands: vec![CommandState::default(); program.commands.len()],
             circumstances: Circumstances::PLAIN,
@@ -272,16 +271,9 @@ impl EnvBlock for ManagerBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        let command = self.commands.first();
-        Telemetry {
-            position: at(&self.state.body.position),
-            velocity: at(&self.state.body.velocity),
-            orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: command.map_or([0.0; 3], |it| at(&it.target.reference.position)),
-            desired_velocity: command.map_or([0.0; 3], |it| at(&it.target.reference.velocity)),
-            is_moving_target: command.is_some_and(|it| it.target.is_moving(lane)),
-        }
+        let at_origin = Target::default();
+        let target = self.commands.first().map_or(&at_origin, |command| &command.target);
+        target.telemetry(lane, &self.state.body)
     }
 
     fn ended(&self) -> u32 {

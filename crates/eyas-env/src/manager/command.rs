@@ -10,6 +10,7 @@ use super::arguments::{Arguments, Names};
 use super::config::CommandConfig;
 use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
 use crate::episode::Moment;
+use crate::rows::store_where;
 use crate::target::{Motion, Path, Target};
 
 /// Time left that counts as none, s: that of Isaac Lab, whose sums of steps end as close to 0.
@@ -349,13 +350,13 @@ impl Command {
         match &self.term {
             CommandTerm::Hold(point) => {
                 for (row, value) in position.iter_mut().zip(point) {
-                    row.store(half, L::select(mask, L::constant(*value), row.load(half)));
+                    store_where(row, half, mask, L::constant(*value));
                 }
             }
             CommandTerm::UniformPosition(limits) => {
                 for ((row, [low, high]), words) in position.iter_mut().zip(limits).zip(&kind) {
                     let value = uniforms::<L>(words).mul_add(L::constant(high - low), L::constant(*low));
-                    row.store(half, L::select(mask, value, row.load(half)));
+                    store_where(row, half, mask, value);
                 }
             }
             CommandTerm::Moving(motion) => {
@@ -364,8 +365,7 @@ impl Command {
         }
         if let Some([low, high]) = self.resampling_time_range {
             let time = uniforms::<L>(&kind[3]).mul_add(L::constant(high - low), L::constant(low));
-            let row = &mut state.time_left;
-            row.store(half, L::select(mask, time, row.load(half)));
+            store_where(&mut state.time_left, half, mask, time);
         }
     }
 
@@ -381,7 +381,7 @@ impl Command {
         let half = at.half;
         if self.resampling_time_range.is_some() {
             let left = state.time_left.load::<L>(half) - L::constant(at.period);
-            state.time_left.store(half, L::select(L::mask(live), left, state.time_left.load(half)));
+            store_where(&mut state.time_left, half, L::mask(live), left);
             let due = live & L::bits(left.less(L::splat(TIME_IS_UP_S)));
             if due != 0 {
                 self.draw::<L>(streams, state, at, L::mask(due));

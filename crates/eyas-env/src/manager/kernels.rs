@@ -13,19 +13,7 @@ use super::scene::Scene;
 use crate::TaskConfig as _;
 use crate::episode::{MAX_TERMS, Moment, ResetLanes};
 use crate::reality::Reality;
-use crate::rows::{bits_of, load_vector, not_a_number_to_zero};
-
-/// Four rows.
-#[inline(always)]
-fn load_four<L: Lanes>(rows: &[Row; 4], half: usize) -> [L; 4] {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
-}
-
-/// Overwrites the lanes of a mask.
-#[inline(always)]
-fn store_where<L: Lanes>(row: &mut Row, half: usize, mask: L::Mask, value: L) {
-    row.store(half, L::select(mask, value, row.load(half)));
-}
+use crate::rows::{bits_of, load_four, load_vector, not_a_number_to_zero, store_where};
 
 /// Events of startup.
 pub(super) struct Startup<'a> {

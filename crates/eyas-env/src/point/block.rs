@@ -11,7 +11,9 @@ use eyas_sim::{
 use super::config::{PointConfig, Thresholds};
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
-use crate::rows::{bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::rows::{
+    at_rest, bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_where,
+};
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
@@ -129,8 +131,6 @@ pub struct PointBlock {
 
 impl PointBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
         Self {
             vehicle: shared.vehicle_rows.clone(),
             reality: Reality::new(
@@ -142,7 +142,7 @@ impl PointBlock {
             ),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
-            state,
+            state: at_rest(),
             set_point: [Row::ZERO; 4],
             target: Target::default(),
             push: [Row::ZERO; 3],
@@ -196,15 +196,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        Telemetry {
-            position: at(&self.state.body.position),
-            velocity: at(&self.state.body.velocity),
-            orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.target.reference.position),
-            desired_velocity: at(&self.target.reference.velocity),
-            is_moving_target: self.target.is_moving(lane),
-        }
+        self.target.telemetry(lane, &self.state.body)
     }
 
     fn ended(&self) -> u32 {
@@ -255,7 +247,7 @@ impl ResetLanes for PointBlock {
         self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
         self.target.reset::<L>(half, mask, &shared.motion, [&kind[0], &kind[1]]);
         for row in &mut self.set_point {
-            row.store(half, L::select(mask, zero, row.load(half)));
+            store_where(row, half, mask, zero);
         }
     }
 }
@@ -375,7 +367,7 @@ impl PointBlock {
             let goal = told.mul_add(range, vehicle.speed_min);
             state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
             let row = &mut self.set_point[motor];
-            row.store(half, L::select(mask, set_point, row.load(half)));
+            store_where(row, half, mask, set_point);
         }
         let wrench = vehicle.wrench(&state.rotor_speed);
         for _ in 0..config.decimation {
@@ -399,13 +391,7 @@ impl PointBlock {
             L::constant(config.reward_constant),
             L::select(L::mask(unstable), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
-        let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
-        outcome.reward.store(half, reward);
+        outcome.reward.store(half, self.ledger.earn(half, mask, terms));
     }
 }
 

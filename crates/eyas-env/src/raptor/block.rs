@@ -10,7 +10,9 @@ use super::craft::Craft;
 use super::rules;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Flown, Reality, VEHICLE};
-use crate::rows::{bits_of, load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::rows::{
+    at_rest, bits_of, load_body, load_four, load_vector, not_a_number_to_zero, not_finite, put, store_where,
+};
 use crate::target::{Motion, Path, Target};
 use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
 
@@ -164,15 +166,13 @@ pub struct RaptorBlock {
 
 impl RaptorBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32, lanes: &[&Craft; BLOCK]) -> Self {
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
         let (reality, period) = (shared.config.flown_reality(), shared.config.sim.dt);
         Self {
             crafts: Crafts::new(&shared.config, lanes),
             reality: Reality::new(&reality, period, 4, shared.seed, VEHICLE),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
-            state,
+            state: at_rest(),
             history: [Row::ZERO; 4],
             last_action: [Row::ZERO; 4],
             force: [Row::ZERO; 3],
@@ -273,15 +273,7 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        Telemetry {
-            position: at(&self.state.body.position),
-            velocity: at(&self.state.body.velocity),
-            orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.target.reference.position),
-            desired_velocity: at(&self.target.reference.velocity),
-            is_moving_target: self.target.is_moving(lane),
-        }
+        self.target.telemetry(lane, &self.state.body)
     }
 
     fn ended(&self) -> u32 {
@@ -396,13 +388,13 @@ impl ResetLanes for RaptorBlock {
         self.state.store_where(half, mask, &State { body, rotor_speed });
         let force_std = self.crafts.force_std.load::<L>(half);
         for (row, normal) in self.force.iter_mut().zip(push) {
-            row.store(half, L::select(mask, force_std * normal, row.load(half)));
+            store_where(row, half, mask, force_std * normal);
         }
         for motor in 0..4 {
             let (history, last) = (&mut self.history[motor], &mut self.last_action[motor]);
             let relative = rules::relative_speed(&vehicle, rotor_speed[motor]);
-            history.store(half, L::select(mask, relative, history.load(half)));
-            last.store(half, L::select(mask, L::splat(0.0), last.load(half)));
+            store_where(history, half, mask, relative);
+            store_where(last, half, mask, L::splat(0.0));
         }
         // The second word is for a limit of the speed, of which there is none.
         self.target.reset::<L>(half, mask, &shared.motion, [&kind[1]; 2]);
@@ -438,7 +430,7 @@ impl Kernel for Observe<'_> {
                 state.body = load_body(sensed, half);
             }
             let reference = block.target.reference.load::<L>(half);
-            let history = load_motors(&block.history, half);
+            let history = load_four(&block.history, half);
             let mut rows = observation.iter_mut();
             if block.config().observation == Observation::Absolute {
                 let values = rules::observe(&vehicle, &state, &Langevin::at_rest(), &history);
@@ -452,12 +444,6 @@ impl Kernel for Observe<'_> {
             }
         }
     }
-}
-
-/// One vector of lanes of four rows.
-#[inline(always)]
-pub(super) fn load_motors<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
 }
 
 struct Advance<'a, const ALIGNED: bool> {
@@ -508,19 +494,19 @@ impl RaptorBlock {
         let mut flown = &*self.crafts.vehicle;
         let mut disturbance = self.disturbance::<L>(half);
         let given = action;
-        let action = load_motors::<L>(given, half);
+        let action = load_four::<L>(given, half);
         let mut motors = action;
         if let Some(reality) = reality {
             flown = &reality.flown().vehicle;
             let more = reality.flown().disturbance(half);
             disturbance.force_world = add(disturbance.force_world, more.force_world);
             disturbance.torque_body = more.torque_body;
-            motors = load_motors(reality.action(given), half);
+            motors = load_four(reality.action(given), half);
         }
         let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
         let state = self.state.load::<L>(half);
         let reference = self.target.reference.load::<L>(half);
-        let last_action = load_motors(&self.last_action, half);
+        let last_action = load_four(&self.last_action, half);
         let running = rules::running_reward(&config.reward, &state.body, &reference, &action, &last_action);
         let next = rules::step(config, &vehicle, &state, &motors, &disturbance);
 
@@ -529,7 +515,7 @@ impl RaptorBlock {
         self.target.advance::<L>(&moment, live, &self.shared.motion, &self.shared.noise);
         for motor in 0..4 {
             for row in [&mut self.history[motor], &mut self.last_action[motor]] {
-                row.store(half, L::select(mask, action[motor], row.load(half)));
+                store_where(row, half, mask, action[motor]);
             }
         }
 
@@ -546,18 +532,13 @@ impl RaptorBlock {
         let (zero, ends) = (L::splat(0.0), L::mask(ends));
         let [position, orientation, change, constant] = running;
         let penalty = L::constant(config.reward.termination_penalty);
-        let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip([
+        let terms = [
             L::select(ends, zero, position),
             L::select(ends, zero, orientation),
             L::select(ends, zero, change),
             L::select(ends, zero, constant),
             L::select(ends, penalty, zero),
-        ]) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
-        outcome.reward.store(half, reward);
+        ];
+        outcome.reward.store(half, self.ledger.earn(half, mask, terms));
     }
 }

@@ -5,13 +5,13 @@ use eyas_sim::{Body, Disturbance, LaggedStep, State, Vector, Vehicle, add, pull_
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block::{RaptorBlock, load_motors};
+use super::block::RaptorBlock;
 use super::config::RaptorConfig;
 use super::env::blocks;
 use super::rules::{OBSERVATIONS, half_range, set_points};
 use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
 use crate::reality::{Flown, note, under_voltage};
-use crate::rows::{load_body, load_vector};
+use crate::rows::{load_body, load_four, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
 use crate::{EnvBlock, Step, Surrogate};
 
@@ -194,7 +194,7 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let Self { block, surrogate, record, derivative, action: of_action } = self;
-        let action = load_motors(&record.action, half);
+        let action = load_four(&record.action, half);
         let (mut told, mut voltage) = (action, L::splat(1.0));
         let (mut vehicle, force_world) =
             (block.vehicle::<L, ALIGNED>(half), load_vector(&record.force, half));
@@ -214,7 +214,7 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
             surrogate,
             vehicle: &vehicle,
             before: record.before.load(half),
-            last_action: load_motors(&record.last_action, half),
+            last_action: load_four(&record.last_action, half),
             action,
             told,
             voltage,
@@ -223,7 +223,7 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
             reference_after: load_vector(&record.reference_after, half),
             position_threshold: block.position_threshold().load(half),
         };
-        let carried = load_motors(&derivative.command, half);
+        let carried = load_four(&derivative.command, half);
         let pulled = moment.pull_back(&derivative.state.load(half), &carried);
         derivative.state.store(half, &pulled.state);
         for motor in 0..4 {
@@ -353,7 +353,7 @@ impl Kernel for PullBackObservation<'_> {
                 *value = row.load(half);
             }
             let mut state = derivative.state.load(half);
-            let mut command = load_motors(&derivative.command, half);
+            let mut command = load_four(&derivative.command, half);
             let vehicle = block.vehicle::<L, false>(half);
             pull_back_observation(&vehicle, &before, &of_observation, &mut state, &mut command);
             derivative.state.store(half, &state);

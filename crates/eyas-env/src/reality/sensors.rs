@@ -10,6 +10,7 @@ use super::draw::{Draw, Span, is_zero};
 use crate::check::spans;
 use crate::episode::Ledger;
 use crate::noise::errors;
+use crate::rows::load_four;
 use crate::{visit_rows, visit_words};
 
 /// From a motion to its measurement, for each signal. Before that much has been flown, the start is measured.
@@ -226,9 +227,7 @@ impl Kernel for AddErrors<'_> {
                 }
             }
             let [position, velocity, attitude, rate] = errors;
-            let Body { orientation: [w, x, y, z], .. } = body;
-            let true_attitude = [w.load::<L>(half), x.load(half), y.load(half), z.load(half)];
-            let measured = turned_about_axes(true_attitude, attitude);
+            let measured = turned_about_axes(load_four::<L>(&body.orientation, half), attitude);
             for (row, value) in body.orientation.iter_mut().zip(measured) {
                 row.store(half, value);
             }
