@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, uniforms};
 use eyas_sim::{
-    Body, Course, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, add, body_from_world, dot,
-    matrix_from_quaternion, norm, step_held, sub,
+    Body, Course, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world, dot, matrix_from_quaternion,
+    norm, step_held, sub,
 };
 
 use super::config::DirectConfig;
 use crate::course;
 use crate::episode::{Ledger, ResetLanes, reset_lanes};
-use crate::reality::{Flown, Reality, VEHICLE};
+use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{
     at_rest, bits_of, body_rows, load_body, load_four, load_vector, not_a_number_to_zero, not_finite, put,
     store_body, store_vector,
@@ -44,11 +44,10 @@ pub(super) const TERMINATIONS: [&str; 1] = ["died"];
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
-    config: DirectConfig,
+    pub(super) config: DirectConfig,
     course: Option<Course>,
-    vehicle: Vehicle<f64>,
-    /// The same in every lane of a block.
-    vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
+    /// The vehicle, the same in every lane of a block.
+    pub(super) vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// N
     full_thrust: f64,
     max_episode_length: u32,
@@ -58,25 +57,15 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: &DirectConfig, seed: u64) -> Self {
-        let vehicle = config.robot.vehicle();
         Self {
             course: course::chosen(&config.course),
-            vehicle: Vehicle::new(vehicle),
-            vehicle_rows: Vehicle::rows([vehicle; BLOCK]),
+            vehicle: Vehicle::rows([config.robot.vehicle(); BLOCK]),
             full_thrust: config.full_thrust(),
             max_episode_length: config.max_episode_length(),
             goal: Stream::new(seed, "env/goal"),
             config: config.clone(),
             seed,
         }
-    }
-
-    pub(super) fn config(&self) -> &DirectConfig {
-        &self.config
-    }
-
-    pub(super) fn vehicle(&self) -> &Vehicle<f64> {
-        &self.vehicle
     }
 
     /// Force and torque of an action, body frame.
@@ -90,24 +79,24 @@ impl Shared {
 
 /// Thirty-two episodes of Isaac Lab's quadcopter task; positions are relative to each env's spawn point.
 pub struct DirectBlock {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     ledger: Ledger,
-    body: Body<Row>,
-    goal: [Row; 3],
+    pub(super) body: Body<Row>,
+    pub(super) goal: [Row; 3],
     goal_velocity: [Row; 3],
     /// The vehicle of each lane as it flies, under an interference.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// What pushes each, world frame, N.
     push: [Row; 3],
     /// What happens beside it, if anything does.
-    reality: Option<Box<Reality>>,
+    pub(super) reality: Option<Box<Reality>>,
 }
 
 impl DirectBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let period = shared.config.control_period();
         Self {
-            vehicle: shared.vehicle_rows.clone(),
+            vehicle: shared.vehicle.clone(),
             reality: Reality::new(&shared.config.reality, period, 4, shared.seed, VEHICLE),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
@@ -116,23 +105,6 @@ impl DirectBlock {
             goal_velocity: [Row::ZERO; 3],
             push: [Row::ZERO; 3],
         }
-    }
-
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// What the last step was flown with, if not with the vehicle alone.
-    pub(super) fn flown(&self) -> Option<&Flown> {
-        self.reality.as_deref().map(Reality::flown)
-    }
-
-    pub(super) fn body(&self) -> &Body<Row> {
-        &self.body
-    }
-
-    pub(super) fn goal(&self) -> &[Row; 3] {
-        &self.goal
     }
 }
 
@@ -198,7 +170,7 @@ impl EnvBlock for DirectBlock {
 
     /// There are no rotors to weaken.
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
+        interference.alter(&self.shared.vehicle, &mut self.vehicle);
         self.push = interference.force_world;
         if let Some(reality) = &mut self.reality {
             reality.refit();
@@ -311,19 +283,11 @@ impl DirectBlock {
         let config = &shared.config;
         let mask = L::mask(live);
         self.advance_goal::<L>(half, mask);
+        let flown = reality.map(Reality::flown);
+        let push = load_vector(&self.push, half);
         // Axes of a rigid body's moment of inertia are its own.
-        let mut flown = &*self.vehicle;
-        let mut disturbance =
-            Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
-        let mut told = action;
-        if let Some(reality) = reality {
-            flown = &reality.flown().vehicle;
-            let more = reality.flown().disturbance(half);
-            disturbance.force_world = add(disturbance.force_world, more.force_world);
-            disturbance.torque_body = more.torque_body;
-            told = reality.action(action);
-        }
-        let vehicle = Vehicle::<L, true>::load(flown, half);
+        let (vehicle, disturbance) = flight::<L, true>(flown, &self.vehicle, push, half);
+        let told = reality.map_or(action, |it| it.action(action));
         let wrench = shared.wrench(load_four::<L>(told, half));
         let mut body = load_body::<L>(&self.body, half);
         for _ in 0..config.decimation {

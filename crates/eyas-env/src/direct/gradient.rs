@@ -1,18 +1,15 @@
 //! Going back through the steps of Isaac Lab's quadcopter task.
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
-use eyas_sim::{
-    Body, Disturbance, HeldStep, State, Vehicle, add, dot, matrix_from_quaternion, pull_back_matrix, scale,
-    sub,
-};
+use eyas_sim::{Body, HeldStep, State, add, dot, matrix_from_quaternion, pull_back_matrix, scale, sub};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::{DirectBlock, OBSERVATIONS, Shared};
 use super::config::DirectConfig;
 use super::env::blocks;
-use crate::differentiable::{check_surrogate, rounded_distance};
-use crate::reality::{Flown, note};
+use crate::differentiable::{check_surrogate, outside, rounded_distance};
+use crate::reality::{Flown, flight, note};
 use crate::rows::{load_body, load_four, load_vector};
 use crate::{
     Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate, TaskConfig as _,
@@ -59,7 +56,6 @@ pub struct DirectRecord {
     before: Body<Row>,
     goal: [Row; 3],
     action: [Row; 4],
-    /// What it was flown with, if not with the vehicle alone; sensors, whose errors count as given, pass all on.
     flown: Option<Box<Flown>>,
     after: Body<Row>,
     goal_after: [Row; 3],
@@ -70,17 +66,17 @@ impl DifferentiableBlock for DirectBlock {
     type Surrogate = DirectSurrogate;
 
     fn record_state(&self, record: &mut DirectRecord) {
-        record.before = *self.body();
-        record.goal = *self.goal();
+        record.before = self.body;
+        record.goal = self.goal;
     }
 
     fn step_recorded(&mut self, action: &[Row], record: &mut DirectRecord) -> Step {
         self.record_state(record);
         record.action.copy_from_slice(action);
         let step = self.step(action);
-        note(self.flown(), &mut record.flown);
-        record.after = *self.body();
-        record.goal_after = *self.goal();
+        note(self.reality.as_deref(), &mut record.flown);
+        record.after = self.body;
+        record.goal_after = self.goal;
         step
     }
 
@@ -91,7 +87,7 @@ impl DifferentiableBlock for DirectBlock {
         derivative: &mut Derivative,
         action: &mut [Row],
     ) -> Row {
-        dispatch(PullBackStep { shared: self.shared(), surrogate, record, derivative, action })
+        dispatch(PullBackStep { shared: &self.shared, surrogate, record, derivative, action })
     }
 
     fn pull_back_observation(&self, record: &DirectRecord, observation: &[Row], derivative: &mut Derivative) {
@@ -150,14 +146,11 @@ impl PullBackStep<'_> {
     /// Costs and slopes, then back through physics and wrench.
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
-        let config = self.shared.config();
-        let mut vehicle = self.shared.vehicle().to_lanes::<L, true>();
-        let mut disturbance = Disturbance::none();
-        if let Some(flown) = &self.record.flown {
-            vehicle = Vehicle::load(&flown.vehicle, half);
-            disturbance = flown.disturbance(half);
-        }
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let config = &self.shared.config;
+        let flown = self.record.flown.as_deref();
+        let no_push = [L::splat(0.0); 3];
+        let (vehicle, disturbance) = flight::<L, true>(flown, &self.shared.vehicle, no_push, half);
+        let zero = L::splat(0.0);
         let before = load_body::<L>(&self.record.before, half);
         let mut after = self.derivative.state.load::<L>(half).body;
         let mut cost = self.state_cost::<L>(half, &mut after);
@@ -178,10 +171,8 @@ impl PullBackStep<'_> {
         let of_commands = [lift * held.force[2], moment * x, moment * y, moment * z];
         let saturation = L::constant(self.surrogate.saturation_weight);
         for index in 0..4 {
-            let command = commands[index];
-            let outside = command - command.clamp(-one, one);
+            let (outside, inside) = outside(commands[index]);
             cost = saturation.mul_add(outside * outside, cost);
-            let inside = outside.abs().less(L::splat(f32::MIN_POSITIVE));
             let free = L::select(inside, of_commands[index], zero);
             self.action[index].store(half, (saturation + saturation).mul_add(outside, free));
         }
@@ -193,7 +184,7 @@ impl PullBackStep<'_> {
     #[inline(always)]
     fn state_cost<L: Lanes>(&self, half: usize, derivative: &mut Body<L>) -> L {
         let Self { surrogate, record, .. } = self;
-        let config = self.shared.config();
+        let config = &self.shared.config;
         let body = load_body::<L>(&record.after, half);
         let cost_of = |scale: f64| L::constant(-scale * config.control_period());
         let (one, two) = (L::splat(1.0), L::splat(2.0));
@@ -274,7 +265,7 @@ impl Kernel for PullBackObservation<'_> {
 #[cfg(test)]
 mod tests {
     use eyas_lanes::{BLOCK, Stream};
-    use eyas_sim::{Vector, Vehicle, body_from_world, step_held};
+    use eyas_sim::{Disturbance, Vector, Vehicle, body_from_world, step_held};
 
     use super::*;
 

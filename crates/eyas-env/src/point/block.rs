@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch};
 use eyas_sim::{
-    Body, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, add, body_from_world,
-    matrix_from_quaternion, norm, step_held, sub,
+    Body, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, body_from_world, matrix_from_quaternion, norm,
+    step_held, sub,
 };
 
 use super::config::{PointConfig, Thresholds};
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
-use crate::reality::{Flown, Reality, VEHICLE};
+use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{
     at_rest, bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_where,
 };
@@ -69,16 +69,15 @@ pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_sm
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
-    config: PointConfig,
+    pub(super) config: PointConfig,
     motion: Motion,
     /// Of the target.
     noise: Stream,
-    vehicle: Vehicle<f64>,
-    /// The same in every lane of a block.
-    vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
+    /// The vehicle, the same in every lane of a block.
+    pub(super) vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// Whether it is [aligned](eyas_sim::VehicleParameters::is_aligned) as it flies.
-    aligned: bool,
-    lag: SpeedLag,
+    pub(super) aligned: bool,
+    pub(super) lag: SpeedLag,
     max_episode_length: u32,
     start: Stream,
     start_limits: StartLimits,
@@ -95,8 +94,7 @@ impl Shared {
                 max_speed: Some(config.langevin_max_speed),
             },
             noise: Stream::new(seed, "env/target"),
-            vehicle: Vehicle::new(&config.robot),
-            vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
+            vehicle: Vehicle::rows([&config.robot; BLOCK]),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
@@ -116,23 +114,23 @@ impl Shared {
 
 /// Thirty-two episodes of the point task; positions are relative to each env's spawn point.
 pub struct PointBlock {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     ledger: Ledger,
-    state: State<Row>,
-    set_point: [Row; 4],
-    target: Target,
+    pub(super) state: State<Row>,
+    pub(super) set_point: [Row; 4],
+    pub(super) target: Target,
     /// The vehicle of each lane as it flies, under an interference.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// What pushes each, world frame, N.
     push: [Row; 3],
     /// What happens beside it, if anything does.
-    reality: Option<Box<Reality>>,
+    pub(super) reality: Option<Box<Reality>>,
 }
 
 impl PointBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         Self {
-            vehicle: shared.vehicle_rows.clone(),
+            vehicle: shared.vehicle.clone(),
             reality: Reality::new(
                 &shared.config.reality,
                 shared.config.control_period(),
@@ -179,7 +177,7 @@ impl EnvBlock for PointBlock {
             reality.begin_step(action, &self.ledger, &self.state, &self.vehicle);
         }
         let flies = reality.as_deref();
-        let Outcome { reward, causes } = if self.shared.is_aligned() {
+        let Outcome { reward, causes } = if self.shared.aligned {
             dispatch(Advance::<true> { block: self, reality: flies, action })
         } else {
             dispatch(Advance::<false> { block: self, reality: flies, action })
@@ -215,7 +213,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
+        interference.alter(&self.shared.vehicle, &mut self.vehicle);
         self.push = interference.force_world;
         if let Some(reality) = &mut self.reality {
             reality.refit();
@@ -339,18 +337,10 @@ impl PointBlock {
         let moment = self.ledger.moment(half, config.control_period());
         self.target.advance::<L>(&moment, live, &shared.motion, &shared.noise);
         let target = self.target.reference.load::<L>(half);
-        let mut flown = &*self.vehicle;
-        let mut disturbance =
-            Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
-        let mut late = None;
-        if let Some(reality) = reality {
-            flown = &reality.flown().vehicle;
-            let more = reality.flown().disturbance(half);
-            disturbance.force_world = add(disturbance.force_world, more.force_world);
-            disturbance.torque_body = more.torque_body;
-            late = Some(reality.action(action));
-        }
-        let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
+        let flown = reality.map(Reality::flown);
+        let (vehicle, disturbance) =
+            flight::<L, ALIGNED>(flown, &self.vehicle, load_vector(&self.push, half), half);
+        let late = reality.map(|it| it.action(action));
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let range = vehicle.speed_max - vehicle.speed_min;
@@ -411,45 +401,4 @@ pub(crate) fn causes<L: Lanes>(
         L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]
-}
-
-impl Shared {
-    pub(super) fn config(&self) -> &PointConfig {
-        &self.config
-    }
-
-    pub(super) fn vehicle(&self) -> &Vehicle<f64> {
-        &self.vehicle
-    }
-
-    pub(super) fn is_aligned(&self) -> bool {
-        self.aligned
-    }
-
-    pub(super) fn lag(&self) -> SpeedLag {
-        self.lag
-    }
-}
-
-impl PointBlock {
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// What the last step was flown with, if not with the vehicle alone.
-    pub(super) fn flown(&self) -> Option<&Flown> {
-        self.reality.as_deref().map(Reality::flown)
-    }
-
-    pub(super) fn state(&self) -> &State<Row> {
-        &self.state
-    }
-
-    pub(super) fn set_point(&self) -> &[Row; 4] {
-        &self.set_point
-    }
-
-    pub(super) fn target(&self) -> &Langevin<Row> {
-        &self.target.reference
-    }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Draws, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
-use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add, norm, scale};
+use eyas_sim::{Body, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add, norm, scale};
 
 use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
 use super::craft::Craft;
 use super::rules;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
-use crate::reality::{Flown, Reality, VEHICLE};
+use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{
     at_rest, bits_of, load_body, load_four, load_vector, not_a_number_to_zero, not_finite, put, store_where,
 };
@@ -112,15 +112,15 @@ impl Shared {
 }
 
 /// The vehicle of each lane and what its size implies.
-struct Crafts {
+pub(super) struct Crafts {
     /// [`Vehicle::numbers`] of each lane, as the vehicles are.
     own: Box<[Row; VEHICLE_NUMBERS]>,
     /// The same as they fly, under an interference.
-    vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    pub(super) vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// Whether each of them is [aligned](eyas_sim::VehicleParameters::is_aligned).
     aligned: bool,
     max_start_position: Row,
-    position_threshold: Row,
+    pub(super) position_threshold: Row,
     force_std: Row,
 }
 
@@ -147,21 +147,21 @@ impl Crafts {
 
 /// Thirty-two episodes of the RAPTOR environment.
 pub struct RaptorBlock {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     ledger: Ledger,
-    crafts: Crafts,
-    state: State<Row>,
+    pub(super) crafts: Crafts,
+    pub(super) state: State<Row>,
     /// What a policy sees of its last action; after a reset the rotor speeds.
     history: [Row; 4],
     /// What the reward compares an action with; 0 after a reset.
-    last_action: [Row; 4],
+    pub(super) last_action: [Row; 4],
     /// External force on each vehicle, world frame, N.
-    force: [Row; 3],
+    pub(super) force: [Row; 3],
     /// The same of an interference.
     push: [Row; 3],
-    target: Target,
+    pub(super) target: Target,
     /// What happens beside it, if anything does.
-    reality: Option<Box<Reality>>,
+    pub(super) reality: Option<Box<Reality>>,
 }
 
 impl RaptorBlock {
@@ -181,51 +181,15 @@ impl RaptorBlock {
         }
     }
 
-    pub(super) fn config(&self) -> &RaptorConfig {
-        &self.shared.config
-    }
-
-    pub(super) fn state(&self) -> &State<Row> {
-        &self.state
-    }
-
-    pub(super) fn last_action(&self) -> &[Row; 4] {
-        &self.last_action
-    }
-
-    pub(super) fn force(&self) -> &[Row; 3] {
-        &self.force
-    }
-
-    pub(super) fn reference(&self) -> &Langevin<Row> {
-        &self.target.reference
-    }
-
-    pub(super) fn position_threshold(&self) -> &Row {
-        &self.crafts.position_threshold
-    }
-
     /// Whether the vehicles may be taken as aligned.
     pub(super) fn is_aligned(&self) -> bool {
         self.crafts.aligned && self.shared.config.reality.keeps_alignment()
-    }
-
-    /// What the last step was flown with, if not with the vehicles alone.
-    pub(super) fn flown(&self) -> Option<&Flown> {
-        self.reality.as_deref().map(Reality::flown)
     }
 
     /// The vehicles of one vector of lanes, as they are told of.
     #[inline(always)]
     pub(super) fn vehicle<L: Lanes, const ALIGNED: bool>(&self, half: usize) -> Vehicle<L, ALIGNED> {
         Vehicle::load(&self.crafts.vehicle, half)
-    }
-
-    /// What pushes the vehicles of one vector of lanes.
-    #[inline(always)]
-    fn disturbance<L: Lanes>(&self, half: usize) -> Disturbance<L> {
-        let force_world = add(load_vector(&self.force, half), load_vector(&self.push, half));
-        Disturbance { force_world, ..Disturbance::none() }
     }
 }
 
@@ -432,7 +396,7 @@ impl Kernel for Observe<'_> {
             let reference = block.target.reference.load::<L>(half);
             let history = load_four(&block.history, half);
             let mut rows = observation.iter_mut();
-            if block.config().observation == Observation::Absolute {
+            if block.shared.config.observation == Observation::Absolute {
                 let values = rules::observe(&vehicle, &state, &Langevin::at_rest(), &history);
                 for (row, value) in rows.by_ref().zip(values).take(rules::POLICY_OBSERVATIONS) {
                     row.store(half, not_a_number_to_zero(value));
@@ -491,24 +455,16 @@ impl RaptorBlock {
     ) {
         let config = &self.shared.config;
         let mask = L::mask(live);
-        let mut flown = &*self.crafts.vehicle;
-        let mut disturbance = self.disturbance::<L>(half);
-        let given = action;
-        let action = load_four::<L>(given, half);
-        let mut motors = action;
-        if let Some(reality) = reality {
-            flown = &reality.flown().vehicle;
-            let more = reality.flown().disturbance(half);
-            disturbance.force_world = add(disturbance.force_world, more.force_world);
-            disturbance.torque_body = more.torque_body;
-            motors = load_four(reality.action(given), half);
-        }
-        let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
+        let flown = reality.map(Reality::flown);
+        let push = add(load_vector(&self.force, half), load_vector(&self.push, half));
+        let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, &self.crafts.vehicle, push, half);
+        let told = reality.map_or(action, |it| it.action(action));
+        let (action, told) = (load_four::<L>(action, half), load_four(told, half));
         let state = self.state.load::<L>(half);
         let reference = self.target.reference.load::<L>(half);
         let last_action = load_four(&self.last_action, half);
         let running = rules::running_reward(&config.reward, &state.body, &reference, &action, &last_action);
-        let next = rules::step(config, &vehicle, &state, &motors, &disturbance);
+        let next = rules::step(config, &vehicle, &state, &told, &disturbance);
 
         self.state.store_where(half, mask, &next);
         let moment = self.ledger.moment(half, config.sim.dt);

@@ -9,8 +9,8 @@ use super::block::RaptorBlock;
 use super::config::RaptorConfig;
 use super::env::blocks;
 use super::rules::{OBSERVATIONS, half_range, set_points};
-use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
-use crate::reality::{Flown, note, under_voltage};
+use crate::differentiable::{add_change_cost, check_surrogate, outside, rounded_distance, yaw_cost};
+use crate::reality::{Flown, flight, note, under_voltage, voltage};
 use crate::rows::{load_body, load_four, load_vector};
 use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
 use crate::{EnvBlock, Step, Surrogate};
@@ -75,7 +75,6 @@ pub struct RaptorRecord {
     before: State<Row>,
     last_action: [Row; 4],
     force: [Row; 3],
-    /// What it was flown with, if not with the vehicles alone; sensors, whose errors count as given, pass all on.
     flown: Option<Box<Flown>>,
     action: [Row; 4],
     after: Body<Row>,
@@ -87,18 +86,18 @@ impl DifferentiableBlock for RaptorBlock {
     type Surrogate = RaptorSurrogate;
 
     fn record_state(&self, record: &mut RaptorRecord) {
-        record.before = *self.state();
-        record.last_action = *self.last_action();
-        record.force = *self.force();
+        record.before = self.state;
+        record.last_action = self.last_action;
+        record.force = self.force;
     }
 
     fn step_recorded(&mut self, action: &[Row], record: &mut RaptorRecord) -> Step {
         self.record_state(record);
         record.action.copy_from_slice(action);
         let step = self.step(action);
-        note(self.flown(), &mut record.flown);
-        record.after = self.state().body;
-        record.reference_after = self.reference().position;
+        note(self.reality.as_deref(), &mut record.flown);
+        record.after = self.state.body;
+        record.reference_after = self.target.reference.position;
         step
     }
 
@@ -195,22 +194,18 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
         let Self { block, surrogate, record, derivative, action: of_action } = self;
         let action = load_four(&record.action, half);
-        let (mut told, mut voltage) = (action, L::splat(1.0));
-        let (mut vehicle, force_world) =
-            (block.vehicle::<L, ALIGNED>(half), load_vector(&record.force, half));
-        let mut disturbance = Disturbance { force_world, ..Disturbance::none() };
-        if let Some(flown) = &record.flown {
-            vehicle = Vehicle::load(&flown.vehicle, half);
-            voltage = flown.voltage(half);
+        let flown = record.flown.as_deref();
+        let push = load_vector(&record.force, half);
+        let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, &block.crafts.vehicle, push, half);
+        let voltage = voltage(flown, half);
+        let mut told = action;
+        if flown.is_some() {
             for value in &mut told {
                 *value = under_voltage(*value, voltage);
             }
-            let more = flown.disturbance(half);
-            disturbance.force_world = add(force_world, more.force_world);
-            disturbance.torque_body = more.torque_body;
         }
         let moment = Moment {
-            config: block.config(),
+            config: &block.shared.config,
             surrogate,
             vehicle: &vehicle,
             before: record.before.load(half),
@@ -221,7 +216,7 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
             disturbance,
             after: load_body(&record.after, half),
             reference_after: load_vector(&record.reference_after, half),
-            position_threshold: block.position_threshold().load(half),
+            position_threshold: block.crafts.position_threshold.load(half),
         };
         let carried = load_four(&derivative.command, half);
         let pulled = moment.pull_back(&derivative.state.load(half), &carried);
@@ -266,17 +261,13 @@ impl<R: Real, const ALIGNED: bool> Moment<'_, R, ALIGNED> {
     fn pull_back(&self, after: &State<R>, carried: &[R; 4]) -> Pulled<R> {
         let Self { config, surrogate, vehicle, before, action, .. } = self;
         let mut after = *after;
-        let mut cost = self.state_cost(&mut after.body);
+        let cost = self.state_cost(&mut after.body);
         let mut changes = [R::zero(); 4];
-        let mut change_square = R::zero();
         for motor in 0..4 {
             changes[motor] = action[motor] - self.last_action[motor];
-            change_square = changes[motor].mul_add(changes[motor], change_square);
         }
-        let rounding = surrogate.d_action_rounding;
-        let change = (change_square + R::constant(rounding * rounding)).sqrt();
         let weight = R::constant(config.reward.d_action);
-        cost = weight.mul_add(change - R::constant(rounding), cost);
+        let (mut cost, of_change) = add_change_cost(cost, weight, surrogate.d_action_rounding, &changes);
 
         let step = LaggedStep {
             vehicle,
@@ -291,14 +282,12 @@ impl<R: Real, const ALIGNED: bool> Moment<'_, R, ALIGNED> {
         let saturation = R::constant(surrogate.saturation_weight);
         let (mut of_last_action, mut of_action) = ([R::zero(); 4], [R::zero(); 4]);
         for motor in 0..4 {
-            let of_change = weight * changes[motor] / change;
-            let outside = action[motor] - action[motor].clamp(-R::one(), R::one());
+            let (outside, inside) = outside(action[motor]);
             cost = saturation.mul_add(outside * outside, cost);
-            let inside = outside.abs().less(R::constant(f64::from(f32::MIN_POSITIVE)));
             let moved = R::select(inside, half_range * of_set_point[motor], R::zero());
             let of_saturation = (saturation + saturation) * outside;
-            of_last_action[motor] = -of_change;
-            of_action[motor] = moved + of_saturation + of_change + carried[motor];
+            of_last_action[motor] = -of_change[motor];
+            of_action[motor] = moved + of_saturation + of_change[motor] + carried[motor];
         }
         Pulled { cost, state, last_action: of_last_action, action: of_action }
     }
