@@ -9,6 +9,7 @@ use eyas_sim::{
 };
 
 use super::config::DirectConfig;
+use super::spec::REWARD_TERMS;
 use crate::course;
 use crate::episode::{Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
@@ -17,30 +18,7 @@ use crate::rows::{
     store_body, store_vector,
 };
 use crate::rules;
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
-
-/// The observation, by Isaac Lab's names.
-pub(super) const PARTS: &[Part] = &[
-    Part { name: "root_lin_vel_b", width: 3, frame: Frame::Body, unit: "m/s", meaning: "velocity" },
-    Part { name: "root_ang_vel_b", width: 3, frame: Frame::Body, unit: "rad/s", meaning: "angular velocity" },
-    Part {
-        name: "projected_gravity_b",
-        width: 3,
-        frame: Frame::Body,
-        unit: "1",
-        meaning: "unit vector of gravity",
-    },
-    Part { name: "desired_pos_b", width: 3, frame: Frame::Body, unit: "m", meaning: "goal minus position" },
-];
-
-/// Width of the observation.
-pub(super) const OBSERVATIONS: usize = 12;
-
-/// Names that Isaac Lab logs the terms under.
-pub(super) const REWARD_TERMS: [&str; 3] = ["lin_vel", "ang_vel", "distance_to_goal"];
-
-/// Name that Isaac Lab logs the termination under.
-pub(super) const TERMINATIONS: [&str; 1] = ["died"];
+use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {

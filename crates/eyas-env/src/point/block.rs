@@ -9,6 +9,7 @@ use eyas_sim::{
 };
 
 use super::config::{PointConfig, Thresholds};
+use super::spec::REWARD_TERMS;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{
@@ -16,56 +17,7 @@ use crate::rows::{
 };
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, TaskConfig as _, Telemetry, visit_rows};
-
-/// The full observation; `policy` is all but the rotor speeds.
-pub(super) const PARTS: &[Part] = &[
-    Part {
-        name: "position_error",
-        width: 3,
-        frame: Frame::Body,
-        unit: "m",
-        meaning: "position minus target",
-    },
-    Part {
-        name: "rotation_matrix",
-        width: 9,
-        frame: Frame::WorldFromBody,
-        unit: "1",
-        meaning: "body-to-world rotation, row-major",
-    },
-    Part {
-        name: "velocity_error",
-        width: 3,
-        frame: Frame::Body,
-        unit: "m/s",
-        meaning: "velocity minus target's",
-    },
-    Part {
-        name: "angular_velocity",
-        width: 3,
-        frame: Frame::Body,
-        unit: "rad/s",
-        meaning: "angular velocity",
-    },
-    Part {
-        name: "previous_set_point",
-        width: 4,
-        frame: Frame::Motors,
-        unit: "1",
-        meaning: "last applied set-point in [0, 1], 0 after a reset",
-    },
-    Part {
-        name: "rotor_speed",
-        width: 4,
-        frame: Frame::Motors,
-        unit: "1",
-        meaning: "rotor speed relative to the range of set-points",
-    },
-];
-
-/// Names that Foundation logs the terms under.
-pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_smooth", "base", "terminal"];
+use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
