@@ -106,6 +106,28 @@ pub(crate) fn yaw_cost<R: Real>(weight: f64, cusp: f64, q_z: R) -> (R, R) {
     (cost, slope * (q_z / s).clamp(-one, one))
 }
 
+/// Adds `weight (√(‖x‖² + r²) − r)` of the change of a command to a cost; gives the sum and the slope along the change.
+#[inline(always)]
+pub(crate) fn add_change_cost<R: Real>(cost: R, weight: R, rounding: f64, change: &[R; 4]) -> (R, [R; 4]) {
+    let mut squares = R::zero();
+    for step in change {
+        squares = step.mul_add(*step, squares);
+    }
+    let size = (squares + R::constant(rounding * rounding)).sqrt();
+    let mut slope = [R::zero(); 4];
+    for (slope, step) in slope.iter_mut().zip(change) {
+        *slope = weight * *step / size;
+    }
+    (weight.mul_add(size - R::constant(rounding), cost), slope)
+}
+
+/// How far an action lies outside of `[-1, 1]`, and where it lies inside.
+#[inline(always)]
+pub(crate) fn outside<R: Real>(action: R) -> (R, R::Mask) {
+    let outside = action - action.clamp(-R::one(), R::one());
+    (outside, outside.abs().less(R::constant(f64::from(f32::MIN_POSITIVE))))
+}
+
 /// Derivative of a cost with respect to the state of a block between two control steps.
 #[derive(Clone, Debug, Default)]
 pub struct Derivative {

@@ -1,9 +1,9 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, dispatch, lanes_of};
 use eyas_sim::{norm, sub};
 
-use crate::rows::bits_of;
+use crate::rows::{bits_of, not_a_number_to_zero};
 use crate::{Step, Telemetry, visit_rows, visit_words};
 
 /// Why an episode ended; several may hold at once.
@@ -163,6 +163,20 @@ impl Ledger {
         Step { reward, terminated, truncated }
     }
 
+    /// Adds what a step is worth, term by term, to the sums of the lanes of a mask; gives the sum of the terms there.
+    /// What is no number counts 0.
+    #[inline(always)]
+    pub(crate) fn earn<L: Lanes, const N: usize>(&mut self, half: usize, mask: L::Mask, terms: [L; N]) -> L {
+        let zero = L::splat(0.0);
+        let mut reward = zero;
+        for (sum, term) in self.sums.iter_mut().zip(terms) {
+            let term = L::select(mask, not_a_number_to_zero(term), zero);
+            sum.store(half, sum.load::<L>(half) + term);
+            reward = reward + term;
+        }
+        reward
+    }
+
     /// The episode of a lane so far, of which these are the last states of its vehicles.
     pub(crate) fn episode(&self, lane: usize, last: &[Telemetry]) -> Ended {
         let largest = |of: fn(&Telemetry) -> f32| last.iter().map(of).fold(0.0, f32::max);
@@ -190,7 +204,30 @@ impl Ledger {
     }
 
     /// Counters of the lanes of one vector.
-    pub(crate) fn lanes_of<const N: usize>(values: &[u32; BLOCK], half: usize) -> [u32; N] {
-        *values[half * N..].first_chunk().expect("a block holds two vectors")
+    pub(crate) fn lanes_of(values: &[u32; BLOCK], half: usize) -> &[u32; LANES] {
+        values[half * LANES..].first_chunk().expect("a block holds two vectors")
     }
+
+    /// Where and when the lanes of one vector draw, a control period in s.
+    #[inline(always)]
+    pub(crate) fn moment(&self, half: usize, period: f64) -> Moment<'_> {
+        Moment {
+            half,
+            first_env: self.first_env + (half * LANES) as u32,
+            episode: Self::lanes_of(&self.episode, half),
+            clock: Self::lanes_of(&self.clock, half),
+            period,
+        }
+    }
+}
+
+/// Where and when one vector of lanes draws.
+pub(crate) struct Moment<'a> {
+    pub(crate) half: usize,
+    /// Index of the env of the vector's first lane.
+    pub(crate) first_env: u32,
+    pub(crate) episode: &'a [u32; LANES],
+    pub(crate) clock: &'a [u32; LANES],
+    /// Control period, s.
+    pub(crate) period: f64,
 }

@@ -15,6 +15,25 @@ pub(crate) fn load_vector<L: Lanes>(rows: &[Row], half: usize) -> Vector<L> {
     [rows[0].load(half), rows[1].load(half), rows[2].load(half)]
 }
 
+/// One vector of lanes of four rows.
+#[inline(always)]
+pub(crate) fn load_four<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
+    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
+}
+
+/// Overwrites the lanes of one vector that a mask holds for.
+#[inline(always)]
+pub(crate) fn store_where<L: Lanes>(row: &mut Row, half: usize, mask: L::Mask, value: L) {
+    row.store(half, L::select(mask, value, row.load(half)));
+}
+
+/// Vehicles that rest level at the origin, rotors too.
+pub(crate) fn at_rest() -> State<Row> {
+    let mut state = State::from_fields([Row::ZERO; 17]);
+    state.body.orientation[0] = Row::splat(1.0);
+    state
+}
+
 /// The largest magnitude of an entry.
 #[inline(always)]
 pub(crate) fn largest<R: Real>(v: Vector<R>) -> R {
@@ -50,7 +69,7 @@ pub(crate) fn put(rows: &mut Body<Row>, lane: usize, body: &Body<f32>) {
 #[inline(always)]
 pub(crate) fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, mask: L::Mask, values: Vector<L>) {
     for (row, value) in rows.iter_mut().zip(values) {
-        row.store(half, L::select(mask, value, row.load(half)));
+        store_where(row, half, mask, value);
     }
 }
 
@@ -59,7 +78,7 @@ pub(crate) fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, mask: L::
 pub(crate) fn store_body<L: Lanes>(rows: &mut Body<Row>, half: usize, mask: L::Mask, body: &Body<L>) {
     store_vector(&mut rows.position, half, mask, body.position);
     for (row, value) in rows.orientation.iter_mut().zip(body.orientation) {
-        row.store(half, L::select(mask, value, row.load(half)));
+        store_where(row, half, mask, value);
     }
     store_vector(&mut rows.velocity, half, mask, body.velocity);
     store_vector(&mut rows.angular_velocity, half, mask, body.angular_velocity);
@@ -74,10 +93,9 @@ pub(crate) fn body_rows(body: &mut Body<Row>) -> impl Iterator<Item = &mut Row> 
 /// One vector of lanes of a body.
 #[inline(always)]
 pub(crate) fn load_body<L: Lanes>(body: &Body<Row>, half: usize) -> Body<L> {
-    let [w, x, y, z] = &body.orientation;
     Body {
         position: load_vector(&body.position, half),
-        orientation: [w.load(half), x.load(half), y.load(half), z.load(half)],
+        orientation: load_four(&body.orientation, half),
         velocity: load_vector(&body.velocity, half),
         angular_velocity: load_vector(&body.angular_velocity, half),
     }

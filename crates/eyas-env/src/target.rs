@@ -1,98 +1,121 @@
 //! A reference that rests in some episodes and moves in others.
 
-use eyas_lanes::{Draws, Kernel, LANES, Lanes, Row, Stream, uniforms};
-use eyas_sim::{Course, Langevin, LangevinConfig};
+use eyas_lanes::{Kernel, LANES, Lanes, Row, Stream, uniforms};
+use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
-use crate::episode::Ledger;
-use crate::rows::bits_of;
-use crate::visit_rows;
+use crate::episode::Moment;
+use crate::rows::store_where;
+use crate::{Telemetry, visit_rows};
 
-/// What every reference of an env moves by.
+/// How the references of an env move.
+#[derive(Clone, Debug)]
 pub(crate) struct Motion {
-    /// The course that it follows instead of moving at random.
-    pub(crate) course: Option<Course>,
-    pub(crate) langevin: LangevinConfig,
-    /// Control period, s.
-    pub(crate) period: f64,
-    pub(crate) noise: Stream,
+    pub(crate) path: Path,
+    /// Share of episodes in which they rest instead.
+    pub(crate) at_rest: f64,
+    /// Least and largest limit of the speed of a random motion, m/s, of which each episode draws its own; or no limit.
+    pub(crate) max_speed: Option<[f64; 2]>,
 }
 
-impl Motion {
-    /// Where references of one vector of lanes are a control step later, at random at up to `max_speed` m/s.
-    #[inline(always)]
-    pub(crate) fn next<L: Lanes>(
-        &self,
-        half: usize,
-        ledger: &Ledger,
-        current: &Langevin<L>,
-        max_speed: Option<L>,
-    ) -> Langevin<L> {
-        let clock = Ledger::lanes_of(&ledger.clock, half);
-        if let Some(course) = &self.course {
-            return course::next(course, &clock, self.period);
-        }
-        let first_env = ledger.first_env + (half * LANES) as u32;
-        let episode = Ledger::lanes_of(&ledger.episode, half);
-        let [x, y, z, _] = self.noise.normal_lanes::<L>(first_env, &episode, &clock, 0);
-        current.step(&self.langevin, self.period, [x, y, z], max_speed)
+/// Where a reference goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Path {
+    /// Anywhere: (M9) of the model.
+    Random(LangevinConfig),
+    Course(Box<Course>),
+}
+
+impl Path {
+    /// The course that a validated configuration chooses, or else at random.
+    pub(crate) fn new(course: &CourseConfig, random: LangevinConfig) -> Self {
+        course::chosen(course).map_or(Self::Random(random), |course| Self::Course(Box::new(course)))
     }
 }
 
 /// The references of a block.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Target {
     pub(crate) reference: Langevin<Row>,
     /// Most speed of an episode, m/s.
-    max_speed: Row,
+    pub(crate) max_speed: Row,
     /// 1 where it moves.
-    moving: Row,
+    pub(crate) moving: Row,
 }
 
 impl Target {
-    /// At rest at the origin in the lanes of a mask, to stay there in a share `null` of the episodes and to move at up to
-    /// a speed within `[slow, fast]` m/s in the others.
+    /// At the origin in the lanes of a mask.
+    #[inline(always)]
+    pub(crate) fn rest<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
+        self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
+    }
+
+    /// Begins in the lanes of a mask, at the origin; goes on as [`draw`](Self::draw) says.
     #[inline(always)]
     pub(crate) fn reset<L: Lanes>(
         &mut self,
         half: usize,
         mask: L::Mask,
-        kind: &Draws,
-        null: f64,
-        speeds: [f64; 2],
+        motion: &Motion,
+        words: [&[u32; LANES]; 2],
     ) {
-        let stays = uniforms::<L>(&kind[0]).less(L::constant(null));
-        let moving = L::select(stays, L::splat(0.0), L::splat(1.0));
-        let [slow, fast] = speeds.map(L::constant);
-        let max_speed = uniforms::<L>(&kind[1]).mul_add(fast - slow, slow);
-        self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
-        self.max_speed.store(half, L::select(mask, max_speed, self.max_speed.load(half)));
-        self.moving.store(half, L::select(mask, moving, self.moving.load(half)));
+        self.rest::<L>(half, mask);
+        self.draw::<L>(half, mask, motion, words);
     }
 
-    /// One control step of the live lanes of one vector.
+    /// Whether it rests from here on in the lanes of a mask, at the origin then, says the first word; how fast it may be
+    /// otherwise, the second.
     #[inline(always)]
-    pub(crate) fn advance<L: Lanes>(&mut self, half: usize, motion: &Motion, ledger: &Ledger) -> Langevin<L> {
-        L::call(Advance { target: self, half, motion, ledger });
-        self.reference.load(half)
+    pub(crate) fn draw<L: Lanes>(
+        &mut self,
+        half: usize,
+        mask: L::Mask,
+        motion: &Motion,
+        [rest, speed]: [&[u32; LANES]; 2],
+    ) {
+        let rests = uniforms::<L>(rest).less(L::constant(motion.at_rest));
+        let moving = L::select(rests, L::splat(0.0), L::splat(1.0));
+        store_where(&mut self.moving, half, mask, moving);
+        self.rest::<L>(half, L::mask(L::bits(mask) & L::bits(rests)));
+        if let Some([slow, fast]) = motion.max_speed {
+            let [slow, fast] = [L::constant(slow), L::constant(fast)];
+            let max_speed = uniforms::<L>(speed).mul_add(fast - slow, slow);
+            store_where(&mut self.max_speed, half, mask, max_speed);
+        }
     }
 
-    pub(crate) fn is_moving(&self, lane: usize) -> bool {
-        self.moving[lane] > 0.5
+    /// Moves on by a control step in the lanes of one vector whose bits are set, where it moves.
+    #[inline(always)]
+    pub(crate) fn advance<L: Lanes>(&mut self, at: &Moment<'_>, live: u32, motion: &Motion, noise: &Stream) {
+        let moving = live & L::bits(L::splat(0.5).less(self.moving.load(at.half)));
+        if moving != 0 {
+            L::call(Advance { target: self, at, moving, motion, noise });
+        }
+    }
+
+    /// A lane's vehicle beside it.
+    pub(crate) fn telemetry(&self, lane: usize, body: &Body<Row>) -> Telemetry {
+        let Langevin { position, velocity, .. } = &self.reference;
+        Telemetry::of(lane, body, [position, velocity], self.moving[lane] > 0.5)
+    }
+
+    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        let Self { reference, max_speed, moving } = self;
+        reference.fields_mut().chain([max_speed, moving])
     }
 
     pub(crate) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { reference, max_speed, moving } = self;
-        visit_rows(reference.fields_mut().chain([max_speed, moving]), visit);
+        visit_rows(self.rows_mut(), visit);
     }
 }
 
 /// A function of its own, whose constants leave the registers of the rest of a step alone.
 struct Advance<'a> {
     target: &'a mut Target,
-    half: usize,
+    at: &'a Moment<'a>,
+    moving: u32,
     motion: &'a Motion,
-    ledger: &'a Ledger,
+    noise: &'a Stream,
 }
 
 impl Kernel for Advance<'_> {
@@ -100,14 +123,18 @@ impl Kernel for Advance<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { target: Target { reference, max_speed, moving }, half, motion, ledger } = self;
-        let live = bits_of(!ledger.ended, half);
-        let moving = live & L::bits(L::splat(0.5).less(moving.load(half)));
-        let current = reference.load::<L>(half);
-        reference.store_where(half, L::mask(live), &Langevin::<L>::at_rest());
-        if moving != 0 {
-            let next = motion.next(half, ledger, &current, Some(max_speed.load(half)));
-            reference.store_where(half, L::mask(moving), &next);
-        }
+        let Self { target: Target { reference, max_speed, .. }, at, moving, motion, noise } = self;
+        let next = match &motion.path {
+            Path::Course(course) => course::next(course, at.clock, at.period),
+            Path::Random(config) => {
+                let [x, y, z, _] = noise.normal_lanes::<L>(at.first_env, at.episode, at.clock, 0);
+                let mut limit = None;
+                if motion.max_speed.is_some() {
+                    limit = Some(max_speed.load(at.half));
+                }
+                reference.load::<L>(at.half).step(config, at.period, [x, y, z], limit)
+            }
+        };
+        reference.store_where(at.half, L::mask(moving), &next);
     }
 }

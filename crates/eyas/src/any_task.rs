@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eyas_env::{
     DIRECT_TASK, DirectConfig, FORMATION_TASK, FormationConfig, MANAGER_TASK, ManagerConfig, PointConfig,
-    RAPTOR_TASK, RaptorConfig, find_task,
+    RAPTOR_TASK, RaptorConfig, TaskConfig as _, find_task,
 };
 use eyas_run::ConfigError;
 

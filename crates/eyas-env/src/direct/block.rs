@@ -4,51 +4,28 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, uniforms};
 use eyas_sim::{
-    Body, Course, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, add, body_from_world, dot,
-    matrix_from_quaternion, norm, step_held, sub,
+    Body, Course, State, VEHICLE_NUMBERS, Vector, Vehicle, body_from_world, dot, matrix_from_quaternion,
+    norm, step_held, sub,
 };
 
 use super::config::DirectConfig;
+use super::spec::REWARD_TERMS;
 use crate::course;
 use crate::episode::{Ledger, ResetLanes, reset_lanes};
-use crate::reality::{Flown, Reality, VEHICLE};
+use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{
-    bits_of, body_rows, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_body,
-    store_vector,
+    at_rest, bits_of, body_rows, load_body, load_four, load_vector, not_a_number_to_zero, not_finite, put,
+    store_body, store_vector,
 };
 use crate::rules;
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
-
-/// The observation, by Isaac Lab's names.
-pub(super) const PARTS: &[Part] = &[
-    Part { name: "root_lin_vel_b", width: 3, frame: Frame::Body, unit: "m/s", meaning: "velocity" },
-    Part { name: "root_ang_vel_b", width: 3, frame: Frame::Body, unit: "rad/s", meaning: "angular velocity" },
-    Part {
-        name: "projected_gravity_b",
-        width: 3,
-        frame: Frame::Body,
-        unit: "1",
-        meaning: "unit vector of gravity",
-    },
-    Part { name: "desired_pos_b", width: 3, frame: Frame::Body, unit: "m", meaning: "goal minus position" },
-];
-
-/// Width of the observation.
-pub(super) const OBSERVATIONS: usize = 12;
-
-/// Names that Isaac Lab logs the terms under.
-pub(super) const REWARD_TERMS: [&str; 3] = ["lin_vel", "ang_vel", "distance_to_goal"];
-
-/// Name that Isaac Lab logs the termination under.
-pub(super) const TERMINATIONS: [&str; 1] = ["died"];
+use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
-    config: DirectConfig,
+    pub(super) config: DirectConfig,
     course: Option<Course>,
-    vehicle: Vehicle<f64>,
-    /// The same in every lane of a block.
-    vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
+    /// The vehicle, the same in every lane of a block.
+    pub(super) vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// N
     full_thrust: f64,
     max_episode_length: u32,
@@ -58,25 +35,15 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: &DirectConfig, seed: u64) -> Self {
-        let vehicle = config.robot.vehicle();
         Self {
             course: course::chosen(&config.course),
-            vehicle: Vehicle::new(vehicle),
-            vehicle_rows: Vehicle::rows([vehicle; BLOCK]),
+            vehicle: Vehicle::rows([config.robot.vehicle(); BLOCK]),
             full_thrust: config.full_thrust(),
             max_episode_length: config.max_episode_length(),
             goal: Stream::new(seed, "env/goal"),
             config: config.clone(),
             seed,
         }
-    }
-
-    pub(super) fn config(&self) -> &DirectConfig {
-        &self.config
-    }
-
-    pub(super) fn vehicle(&self) -> &Vehicle<f64> {
-        &self.vehicle
     }
 
     /// Force and torque of an action, body frame.
@@ -90,51 +57,32 @@ impl Shared {
 
 /// Thirty-two episodes of Isaac Lab's quadcopter task; positions are relative to each env's spawn point.
 pub struct DirectBlock {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     ledger: Ledger,
-    body: Body<Row>,
-    goal: [Row; 3],
+    pub(super) body: Body<Row>,
+    pub(super) goal: [Row; 3],
     goal_velocity: [Row; 3],
     /// The vehicle of each lane as it flies, under an interference.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// What pushes each, world frame, N.
     push: [Row; 3],
     /// What happens beside it, if anything does.
-    reality: Option<Box<Reality>>,
+    pub(super) reality: Option<Box<Reality>>,
 }
 
 impl DirectBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
-        let mut body = Body::default();
-        body.orientation[0] = Row::splat(1.0);
         let period = shared.config.control_period();
         Self {
-            vehicle: shared.vehicle_rows.clone(),
+            vehicle: shared.vehicle.clone(),
             reality: Reality::new(&shared.config.reality, period, 4, shared.seed, VEHICLE),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
-            body,
+            body: at_rest().body,
             goal: [Row::ZERO; 3],
             goal_velocity: [Row::ZERO; 3],
             push: [Row::ZERO; 3],
         }
-    }
-
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// What the last step was flown with, if not with the vehicle alone.
-    pub(super) fn flown(&self) -> Option<&Flown> {
-        self.reality.as_deref().map(Reality::flown)
-    }
-
-    pub(super) fn body(&self) -> &Body<Row> {
-        &self.body
-    }
-
-    pub(super) fn goal(&self) -> &[Row; 3] {
-        &self.goal
     }
 }
 
@@ -179,15 +127,8 @@ impl EnvBlock for DirectBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        Telemetry {
-            position: at(&self.body.position),
-            velocity: at(&self.body.velocity),
-            orientation: self.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.goal),
-            desired_velocity: at(&self.goal_velocity),
-            is_moving_target: self.shared.course.is_some(),
-        }
+        let goal = [&self.goal, &self.goal_velocity];
+        Telemetry::of(lane, &self.body, goal, self.shared.course.is_some())
     }
 
     fn ended(&self) -> u32 {
@@ -207,7 +148,7 @@ impl EnvBlock for DirectBlock {
 
     /// There are no rotors to weaken.
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
+        interference.alter(&self.shared.vehicle, &mut self.vehicle);
         self.push = interference.force_world;
         if let Some(reality) = &mut self.reality {
             reality.refit();
@@ -234,7 +175,7 @@ impl ResetLanes for DirectBlock {
         if self.shared.course.is_none() {
             let first_env = self.ledger.first_env + (half * LANES) as u32;
             let episode = Ledger::lanes_of(&self.ledger.episode, half);
-            let draws = self.shared.goal.lanes(first_env, &episode, &[0; LANES], 0);
+            let draws = self.shared.goal.lanes(first_env, episode, &[0; LANES], 0);
             let config = &self.shared.config;
             let limits = [config.goal.pos_x, config.goal.pos_y, config.goal.pos_z];
             for axis in 0..3 {
@@ -320,21 +261,12 @@ impl DirectBlock {
         let config = &shared.config;
         let mask = L::mask(live);
         self.advance_goal::<L>(half, mask);
+        let flown = reality.map(Reality::flown);
+        let push = load_vector(&self.push, half);
         // Axes of a rigid body's moment of inertia are its own.
-        let mut flown = &*self.vehicle;
-        let mut disturbance =
-            Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
-        let mut told = action;
-        if let Some(reality) = reality {
-            flown = &reality.flown().vehicle;
-            let more = reality.flown().disturbance(half);
-            disturbance.force_world = add(disturbance.force_world, more.force_world);
-            disturbance.torque_body = more.torque_body;
-            told = reality.action(action);
-        }
-        let vehicle = Vehicle::<L, true>::load(flown, half);
-        let [a, b, c, d] = [&told[0], &told[1], &told[2], &told[3]];
-        let wrench = shared.wrench([a.load::<L>(half), b.load(half), c.load(half), d.load(half)]);
+        let (vehicle, disturbance) = flight::<L, true>(flown, &self.vehicle, push, half);
+        let told = reality.map_or(action, |it| it.action(action));
+        let wrench = shared.wrench(load_four::<L>(told, half));
         let mut body = load_body::<L>(&self.body, half);
         for _ in 0..config.decimation {
             let (dt, substeps) = (config.sim.dt, config.sim.substeps);
@@ -357,20 +289,14 @@ impl DirectBlock {
             per_step(config.ang_vel_reward_scale) * dot(body.angular_velocity, body.angular_velocity),
             per_step(config.distance_to_goal_reward_scale) * nearness,
         ];
-        let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
-        outcome.reward.store(half, reward);
+        outcome.reward.store(half, self.ledger.earn(half, mask, terms));
     }
 
     #[inline(always)]
     fn advance_goal<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
         let Some(course) = &self.shared.course else { return };
         let clock = Ledger::lanes_of(&self.ledger.clock, half);
-        let next = course::next::<L>(course, &clock, self.shared.config.control_period());
+        let next = course::next::<L>(course, clock, self.shared.config.control_period());
         store_vector(&mut self.goal, half, mask, next.position);
         store_vector(&mut self.goal_velocity, half, mask, next.velocity);
     }

@@ -4,8 +4,11 @@ use eyas_sim::{CourseConfig, Vector, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::point::{control_steps, crazyflie};
-use crate::{RealityConfig, SceneConfig, SimConfig, check, course};
+use super::env::DirectEnv;
+use crate::point::crazyflie;
+use crate::registry::DIRECT_TASK;
+use crate::task::FOREVER_S;
+use crate::{RealityConfig, SceneConfig, SimConfig, TaskConfig, VecEnv, check, course};
 
 /// Configuration of the task of flying to a goal by thrust and moments.
 ///
@@ -189,26 +192,22 @@ impl Default for DirectConfig {
 }
 
 impl DirectConfig {
-    /// Control period, s: `step_dt` of Isaac Lab.
-    #[must_use]
-    pub fn control_period(&self) -> f64 {
-        self.sim.dt * f64::from(self.decimation)
-    }
-
-    /// Control steps in an episode, rounded up.
-    #[must_use]
-    pub fn max_episode_length(&self) -> u32 {
-        control_steps(self.episode_length_s, self.control_period())
-    }
-
     /// Thrust of action 1, N.
     #[must_use]
     pub fn full_thrust(&self) -> f64 {
         self.thrust_to_weight * self.robot.vehicle.weight()
     }
+}
 
-    /// Checks ranges; the message names key, value and range.
-    pub fn validate(&self) -> Result<(), String> {
+impl TaskConfig for DirectConfig {
+    const ID: &'static str = DIRECT_TASK;
+    const EVALUATION_STEPS: u32 = 500;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(DirectEnv::new(self, num_envs, seed))
+    }
+
+    fn validate(&self) -> Result<(), String> {
         let spawn = self.robot.init_state.pos;
         let length = |[low, high]: [f64; 2]| high - low;
         let inertia = self.robot.diagonal_inertia();
@@ -246,5 +245,26 @@ impl DirectConfig {
         self.reality.validate()?;
         self.reality.validate_without_rotors()?;
         course::validate(&self.course)
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    /// `step_dt` of Isaac Lab.
+    fn control_period(&self) -> f64 {
+        self.sim.dt * f64::from(self.decimation)
+    }
+
+    fn episode_length_s(&self) -> f64 {
+        self.episode_length_s
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        self.robot.vehicle()
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 }

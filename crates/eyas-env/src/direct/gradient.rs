@@ -1,20 +1,20 @@
 //! Going back through the steps of Isaac Lab's quadcopter task.
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
-use eyas_sim::{
-    Body, Disturbance, HeldStep, State, Vehicle, add, dot, matrix_from_quaternion, pull_back_matrix, scale,
-    sub,
-};
+use eyas_sim::{Body, HeldStep, State, add, dot, matrix_from_quaternion, pull_back_matrix, scale, sub};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block::{DirectBlock, OBSERVATIONS, Shared};
+use super::block::{DirectBlock, Shared};
 use super::config::DirectConfig;
 use super::env::blocks;
-use crate::differentiable::{check_surrogate, rounded_distance};
-use crate::reality::{Flown, note};
-use crate::rows::{load_body, load_vector};
-use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate};
+use super::spec::OBSERVATIONS;
+use crate::differentiable::{check_surrogate, outside, rounded_distance};
+use crate::reality::{Flown, flight, note};
+use crate::rows::{load_body, load_four, load_vector};
+use crate::{
+    Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate, TaskConfig as _,
+};
 
 /// Settings of the smooth cost of Isaac Lab's quadcopter task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +57,6 @@ pub struct DirectRecord {
     before: Body<Row>,
     goal: [Row; 3],
     action: [Row; 4],
-    /// What it was flown with, if not with the vehicle alone; sensors, whose errors count as given, pass all on.
     flown: Option<Box<Flown>>,
     after: Body<Row>,
     goal_after: [Row; 3],
@@ -68,17 +67,17 @@ impl DifferentiableBlock for DirectBlock {
     type Surrogate = DirectSurrogate;
 
     fn record_state(&self, record: &mut DirectRecord) {
-        record.before = *self.body();
-        record.goal = *self.goal();
+        record.before = self.body;
+        record.goal = self.goal;
     }
 
     fn step_recorded(&mut self, action: &[Row], record: &mut DirectRecord) -> Step {
         self.record_state(record);
         record.action.copy_from_slice(action);
         let step = self.step(action);
-        note(self.flown(), &mut record.flown);
-        record.after = *self.body();
-        record.goal_after = *self.goal();
+        note(self.reality.as_deref(), &mut record.flown);
+        record.after = self.body;
+        record.goal_after = self.goal;
         step
     }
 
@@ -89,7 +88,7 @@ impl DifferentiableBlock for DirectBlock {
         derivative: &mut Derivative,
         action: &mut [Row],
     ) -> Row {
-        dispatch(PullBackStep { shared: self.shared(), surrogate, record, derivative, action })
+        dispatch(PullBackStep { shared: &self.shared, surrogate, record, derivative, action })
     }
 
     fn pull_back_observation(&self, record: &DirectRecord, observation: &[Row], derivative: &mut Derivative) {
@@ -148,20 +147,16 @@ impl PullBackStep<'_> {
     /// Costs and slopes, then back through physics and wrench.
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
-        let config = self.shared.config();
-        let mut vehicle = self.shared.vehicle().to_lanes::<L, true>();
-        let mut disturbance = Disturbance::none();
-        if let Some(flown) = &self.record.flown {
-            vehicle = Vehicle::load(&flown.vehicle, half);
-            disturbance = flown.disturbance(half);
-        }
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let config = &self.shared.config;
+        let flown = self.record.flown.as_deref();
+        let no_push = [L::splat(0.0); 3];
+        let (vehicle, disturbance) = flight::<L, true>(flown, &self.shared.vehicle, no_push, half);
+        let zero = L::splat(0.0);
         let before = load_body::<L>(&self.record.before, half);
         let mut after = self.derivative.state.load::<L>(half).body;
         let mut cost = self.state_cost::<L>(half, &mut after);
 
-        let [a, b, c, d] = &self.record.action;
-        let commands = [a.load::<L>(half), b.load(half), c.load(half), d.load(half)];
+        let commands = load_four::<L>(&self.record.action, half);
         let step = HeldStep {
             vehicle: &vehicle,
             body: &before,
@@ -177,10 +172,8 @@ impl PullBackStep<'_> {
         let of_commands = [lift * held.force[2], moment * x, moment * y, moment * z];
         let saturation = L::constant(self.surrogate.saturation_weight);
         for index in 0..4 {
-            let command = commands[index];
-            let outside = command - command.clamp(-one, one);
+            let (outside, inside) = outside(commands[index]);
             cost = saturation.mul_add(outside * outside, cost);
-            let inside = outside.abs().less(L::splat(f32::MIN_POSITIVE));
             let free = L::select(inside, of_commands[index], zero);
             self.action[index].store(half, (saturation + saturation).mul_add(outside, free));
         }
@@ -192,7 +185,7 @@ impl PullBackStep<'_> {
     #[inline(always)]
     fn state_cost<L: Lanes>(&self, half: usize, derivative: &mut Body<L>) -> L {
         let Self { surrogate, record, .. } = self;
-        let config = self.shared.config();
+        let config = &self.shared.config;
         let body = load_body::<L>(&record.after, half);
         let cost_of = |scale: f64| L::constant(-scale * config.control_period());
         let (one, two) = (L::splat(1.0), L::splat(2.0));
@@ -271,188 +264,4 @@ impl Kernel for PullBackObservation<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use eyas_lanes::{BLOCK, Stream};
-    use eyas_sim::{Vector, Vehicle, body_from_world, step_held};
-
-    use super::*;
-    use crate::TaskConfig as _;
-
-    /// Position, orientation, velocity and angular velocity, then the action.
-    const INPUTS: usize = 17;
-
-    type Inputs = [f64; INPUTS];
-
-    fn normal(name: &str, lane: usize, index: usize) -> f64 {
-        f64::from(Stream::new(21, name).normals([index as u32, lane as u32, 0, 0])[0])
-    }
-
-    /// Vehicles around both limits of the height, with actions in and out of range.
-    fn inputs(lane: usize) -> Inputs {
-        let mut values: Inputs = std::array::from_fn(|index| {
-            let size = match index {
-                3..7 => 1.0,
-                10..13 => 8.0,
-                _ => 0.9,
-            };
-            f64::from((size * normal("inputs", lane, index)) as f32)
-        });
-        let norm = values[3..7].iter().map(|it| it * it).sum::<f64>().sqrt();
-        values[3..7].iter_mut().for_each(|it| *it = f64::from((*it / norm) as f32));
-        values
-    }
-
-    fn body(inputs: &Inputs) -> Body<f64> {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, ..] = *inputs;
-        Body {
-            position: [a, b, c],
-            orientation: [d, e, f, g],
-            velocity: [h, i, j],
-            angular_velocity: [k, l, m],
-        }
-    }
-
-    fn numbers(body: &Body<f64>) -> [f64; 13] {
-        let State { body: Body { position: p, orientation: q, velocity: v, angular_velocity: w }, .. } =
-            State { body: *body, rotor_speed: [0.0; 4] };
-        [p[0], p[1], p[2], q[0], q[1], q[2], q[3], v[0], v[1], v[2], w[0], w[1], w[2]]
-    }
-
-    fn square(v: Vector<f64>) -> f64 {
-        v.iter().map(|it| it * it).sum()
-    }
-
-    /// The surrogate's cost of a step and what comes later, which weighs the numbers of the state after it.
-    fn value(config: &DirectConfig, goal: Vector<f64>, inputs: &Inputs, later: &[f64; 13]) -> f64 {
-        let surrogate = DirectSurrogate::default();
-        let action: [f64; 4] = std::array::from_fn(|index| inputs[13 + index]);
-        let [lift, x, y, z] = action.map(|it| it.clamp(-1.0, 1.0));
-        let wrench = (
-            [0.0, 0.0, 0.5 * config.full_thrust() * (lift + 1.0)],
-            [x, y, z].map(|it| config.moment_scale * it),
-        );
-        let vehicle = Vehicle::new(config.vehicle()).to_lanes::<f64, true>();
-        let after = step_held(&vehicle, &body(inputs), wrench, &Disturbance::none(), 0.02, 2);
-        let distance = (square(sub(after.position, goal)) + 1e-4).sqrt() - 1e-2;
-        let mut cost = 0.02 * (0.05 * square(after.velocity) + 0.01 * square(after.angular_velocity));
-        cost += 0.02 * 15.0 * libm::tanh(distance / 0.8) + surrogate.distance_weight * distance;
-        let Barrier { reach, weight } = surrogate.height_barrier;
-        let height = after.position[2] + 0.5;
-        for excess in [0.1 + reach - height, height - (2.0 - reach)] {
-            cost += weight * excess.max(0.0).powi(2);
-        }
-        for it in action {
-            cost += surrogate.saturation_weight * (it - it.clamp(-1.0, 1.0)).powi(2);
-        }
-        cost + numbers(&after).iter().zip(later).map(|(a, b)| a * b).sum::<f64>()
-    }
-
-    /// Central differences along each of the numbers.
-    fn differences(inputs: &Inputs, value: impl Fn(&Inputs) -> f64) -> Inputs {
-        std::array::from_fn(|index| {
-            let shifted = |by: f64| {
-                let mut moved = *inputs;
-                moved[index] += by;
-                value(&moved)
-            };
-            (shifted(1e-5) - shifted(-1e-5)) / 2e-5
-        })
-    }
-
-    /// A block whose vehicles stand where the inputs say.
-    fn block(config: &DirectConfig) -> DirectBlock {
-        let mut block = config.differentiable_blocks(1, 5).remove(0);
-        block.reset(u32::MAX);
-        for lane in 0..BLOCK {
-            let Body { position, orientation, velocity, angular_velocity } = body(&inputs(lane));
-            let single = |v: Vector<f64>| v.map(|it| it as f32);
-            let orientation = orientation.map(|it| it as f32);
-            let [position, velocity] = [single(position), single(velocity)];
-            let angular_velocity = single(angular_velocity);
-            block.put(lane, &Body { position, orientation, velocity, angular_velocity });
-        }
-        block
-    }
-
-    fn derivative(later: &[f64; 13]) -> Derivative {
-        let mut derivative = Derivative::default();
-        for (row, value) in derivative.state.fields_mut().into_iter().zip(later) {
-            *row = Row::splat(*value as f32);
-        }
-        derivative
-    }
-
-    fn agree(lane: usize, found: &[f32], expected: &[f64]) {
-        let scale = expected.iter().fold(1.0_f64, |most, it| most.max(it.abs()));
-        for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-            let error = (f64::from(*found) - expected).abs();
-            assert!(error < 1e-4 * scale, "lane {lane}, number {index}: {found} against {expected}");
-        }
-    }
-
-    #[test]
-    fn a_step_pulls_back_what_central_differences_show() {
-        let config = DirectConfig::default();
-        let mut block = block(&config);
-        let later: [f64; 13] = std::array::from_fn(|index| f64::from(normal("later", 0, index) as f32));
-        let (mut record, mut of_action) = (DirectRecord::default(), [Row::ZERO; 4]);
-        let mut action = [Row::ZERO; 4];
-        for (index, row) in action.iter_mut().enumerate() {
-            (0..BLOCK).for_each(|lane| row[lane] = inputs(lane)[13 + index] as f32);
-        }
-        block.step_recorded(&action, &mut record);
-        let mut derivative = derivative(&later);
-        let surrogate = DirectSurrogate::default();
-        let cost = block.pull_back_step(&surrogate, &record, &mut derivative, &mut of_action);
-        let (mut outside, mut limited) = (0, 0);
-        for lane in 0..BLOCK {
-            let inputs = inputs(lane);
-            outside += inputs[13..].iter().filter(|it| it.abs() > 1.0).count();
-            let goal = block.telemetry(lane).desired_position.map(f64::from);
-            limited += usize::from((inputs[2] + 0.5 - 1.05).abs() > 0.75);
-            let expected = value(&config, goal, &inputs, &[0.0; 13]);
-            let found = f64::from(cost[lane]);
-            assert!((found - expected).abs() < 1e-4 * expected.max(1.0), "lane {lane}: {found}, {expected}");
-            let expected = differences(&inputs, |it| value(&config, goal, it, &later));
-            let found: Vec<f32> = derivative.state.fields()[..13]
-                .iter()
-                .copied()
-                .chain(&of_action)
-                .map(|row| row[lane])
-                .collect();
-            agree(lane, &found, &expected);
-        }
-        assert!(
-            outside > 10 && limited > 5,
-            "{outside} actions out of range, {limited} at the limits of height"
-        );
-    }
-
-    #[test]
-    fn an_observation_pulls_back_what_central_differences_show() {
-        let config = DirectConfig::default();
-        let block = block(&config);
-        let mut record = DirectRecord::default();
-        block.record_state(&mut record);
-        let weights: [f64; OBSERVATIONS] =
-            std::array::from_fn(|index| f64::from(normal("covector", 0, index) as f32));
-        let rows = weights.map(|it| Row::splat(it as f32));
-        let mut derivative = derivative(&[0.0; 13]);
-        block.pull_back_observation(&record, &rows, &mut derivative);
-        for lane in 0..BLOCK {
-            let goal = block.telemetry(lane).desired_position.map(f64::from);
-            let seen = |inputs: &Inputs| -> f64 {
-                let it = body(inputs);
-                let matrix = matrix_from_quaternion(it.orientation);
-                let in_body = |v| body_from_world(&matrix, v);
-                let gravity = in_body([0.0, 0.0, -1.0]);
-                let parts =
-                    [in_body(it.velocity), it.angular_velocity, gravity, in_body(sub(goal, it.position))];
-                parts.iter().flatten().zip(weights).map(|(a, b)| a * b).sum()
-            };
-            let expected = differences(&inputs(lane), seen);
-            let found: Vec<f32> = derivative.state.fields()[..13].iter().map(|row| row[lane]).collect();
-            agree(lane, &found, &expected[..13]);
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ mod block;
 mod config;
 mod env;
 mod gradient;
+mod spec;
 
 pub use block::DirectBlock;
 pub use config::{DirectConfig, GoalConfig, HeightConfig, InitState, RigidBodyConfig};

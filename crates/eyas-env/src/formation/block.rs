@@ -10,12 +10,11 @@ use super::downwash::Downwash;
 use super::observe::{Observe, ObserveRotors, ObserveState};
 use super::spec::{CAUSES, spec};
 use super::step::{Advance, Outcome};
-use crate::course;
 use crate::episode::{Ledger, reset_lanes};
 use crate::multi_agent::{MultiAgentBlock, MultiAgentSpec};
-use crate::rows::put;
-use crate::target::{Motion, Target};
-use crate::{Ended, Interference, Step, Telemetry, visit_rows, visit_words};
+use crate::rows::{at_rest, put};
+use crate::target::{Motion, Path, Target};
+use crate::{Ended, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
@@ -26,6 +25,8 @@ pub(super) struct Shared {
     pub(super) lag: SpeedLag,
     pub(super) downwash: Option<Downwash>,
     pub(super) motion: Motion,
+    /// Of the centre.
+    pub(super) noise: Stream,
     pub(super) start: Stream,
     /// The same in every lane of a block.
     vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
@@ -35,18 +36,17 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: &FormationConfig, seed: u64) -> Self {
-        let period = config.control_period();
         Self {
             spec: spec(config),
             places: config.formation.places(config.num_agents),
-            lag: SpeedLag::new(period, config.motor_tau),
+            lag: SpeedLag::new(config.control_period(), config.motor_tau),
             downwash: Downwash::new(&config.downwash, &config.robot),
             motion: Motion {
-                course: course::chosen(&config.course),
-                langevin: config.langevin,
-                period,
-                noise: Stream::new(seed, "env/target"),
+                path: Path::new(&config.course, config.langevin),
+                at_rest: config.prob_null_trajectory,
+                max_speed: Some(config.langevin_max_speed),
             },
+            noise: Stream::new(seed, "env/target"),
             start: Stream::new(seed, "env/start"),
             vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
             aligned: config.robot.is_aligned(),
@@ -79,9 +79,7 @@ pub struct FormationBlock {
 
 impl FormationBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
-        let quad = || Quad { state, set_point: [Row::ZERO; 4], down: 0 };
+        let quad = || Quad { state: at_rest(), set_point: [Row::ZERO; 4], down: 0 };
         Self {
             ledger: Ledger::new(first_env, shared.spec.reward_terms.len()),
             quads: shared.places.iter().map(|_| quad()).collect(),
@@ -161,18 +159,10 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn telemetry(&self, lane: usize, vehicle: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        let quad = &self.quads[vehicle];
         let place = self.shared.places[vehicle].map(|value| value as f32);
-        let centre = at(&self.target.reference.position);
-        Telemetry {
-            position: at(&quad.state.body.position),
-            velocity: at(&quad.state.body.velocity),
-            orientation: quad.state.body.orientation.map(|row| row[lane]),
-            desired_position: [0, 1, 2].map(|axis| centre[axis] + place[axis]),
-            desired_velocity: at(&self.target.reference.velocity),
-            is_moving_target: self.target.is_moving(lane),
-        }
+        let of_centre = self.target.telemetry(lane, &self.quads[vehicle].state.body);
+        let centre = of_centre.desired_position;
+        Telemetry { desired_position: [0, 1, 2].map(|axis| centre[axis] + place[axis]), ..of_centre }
     }
 
     fn fallen(&self, vehicle: usize) -> u32 {

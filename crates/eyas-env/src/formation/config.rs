@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::downwash::DownwashConfig;
-use crate::multi_agent::MAX_AGENTS;
-use crate::point::control_steps;
-use crate::{PointConfig, SceneConfig, SimConfig, Thresholds, check, course};
+use super::env::FormationEnv;
+use crate::multi_agent::{MAX_AGENTS, multi_agent_to_single_agent};
+use crate::registry::FORMATION_TASK;
+use crate::task::FOREVER_S;
+use crate::{PointConfig, SceneConfig, SimConfig, TaskConfig, Thresholds, VecEnv, check, course};
 
 /// Configuration of the formation task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -186,25 +188,24 @@ impl Default for FormationConfig {
 }
 
 impl FormationConfig {
-    /// Control period, s.
-    #[must_use]
-    pub fn control_period(&self) -> f64 {
-        self.sim.dt * f64::from(self.decimation)
-    }
-
-    /// Control steps in an episode, rounded up.
-    #[must_use]
-    pub fn max_episode_length(&self) -> u32 {
-        control_steps(self.episode_length_s, self.control_period())
-    }
-
     /// Width of the task's own state.
     pub(super) fn own_state(&self) -> usize {
         18 * self.num_agents + 6
     }
+}
 
-    /// Checks ranges; the message names key, value and range.
-    pub fn validate(&self) -> Result<(), String> {
+impl TaskConfig for FormationConfig {
+    const ID: &'static str = FORMATION_TASK;
+    const EVALUATION_STEPS: u32 = 2000;
+
+    /// All vehicles as one agent.
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        let env = FormationEnv::new(self, num_envs, seed);
+        let env = multi_agent_to_single_agent(env, self.state_as_observation);
+        Box::new(env.expect("`validate` asks for a state where it is the observation"))
+    }
+
+    fn validate(&self) -> Result<(), String> {
         check::positive(&[
             ("sim.dt", self.sim.dt),
             ("episode_length_s", self.episode_length_s),
@@ -254,6 +255,28 @@ impl FormationConfig {
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
     }
 
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.sim.dt * f64::from(self.decimation)
+    }
+
+    fn episode_length_s(&self) -> f64 {
+        self.episode_length_s
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+}
+
+impl FormationConfig {
     /// No two vehicles collide where they start.
     fn validate_starts(&self) -> Result<(), String> {
         let places = self.formation.places(self.num_agents);

@@ -7,6 +7,7 @@ use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 
 use super::block::FormationBlock;
 use crate::episode::{Ledger, ResetLanes};
+use crate::rows::store_where;
 use crate::rules::in_ball;
 
 /// Draws of one vehicle, beside the first that is for all.
@@ -21,15 +22,14 @@ impl ResetLanes for FormationBlock {
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let zero = L::splat(0.0);
-        let kind = shared.start.lanes(first_env, &episode, &[0; LANES], 0);
-        let (null, speeds) = (config.prob_null_trajectory, config.langevin_max_speed);
-        self.target.reset::<L>(half, mask, &kind, null, speeds);
+        let kind = shared.start.lanes(first_env, episode, &[0; LANES], 0);
+        self.target.reset::<L>(half, mask, &shared.motion, [&kind[0], &kind[1]]);
         let is_perfect = uniforms::<L>(&kind[2]).less(L::constant(config.prob_perfect_start));
         // ±`init_angle` in turns, from a number in [0, 1).
         let turns = L::constant(config.init_angle * std::f64::consts::FRAC_1_PI);
         for (index, place) in shared.places.iter().enumerate() {
             let first = 1 + DRAWS * index as u32;
-            let draw = |it: u32| shared.start.lanes(first_env, &episode, &[0; LANES], first + it);
+            let draw = |it: u32| shared.start.lanes(first_env, episode, &[0; LANES], first + it);
             let (attitude, radius) = (draw(3), draw(4));
             let offset = in_ball::<L>(&draw(0), &radius[0], config.init_position_radius);
             let velocity = in_ball::<L>(&draw(1), &radius[1], config.init_linear_velocity);
@@ -48,7 +48,7 @@ impl ResetLanes for FormationBlock {
             let quad = &mut self.quads[index];
             quad.state.store_where(half, mask, &state);
             for row in &mut quad.set_point {
-                row.store(half, L::select(mask, zero, row.load(half)));
+                store_where(row, half, mask, zero);
             }
         }
     }

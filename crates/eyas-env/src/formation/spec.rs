@@ -4,7 +4,7 @@ use super::config::FormationConfig;
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::multi_agent::{AgentSpec, MAX_AGENTS, MultiAgentSpec, StateSpace};
 use crate::registry::FORMATION_TASK;
-use crate::{Actuation, Frame, Part};
+use crate::{Actuation, Frame, Part, TaskConfig as _};
 
 const NAMES: [&str; MAX_AGENTS] =
     ["quad_0", "quad_1", "quad_2", "quad_3", "quad_4", "quad_5", "quad_6", "quad_7"];

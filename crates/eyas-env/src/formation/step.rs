@@ -7,9 +7,11 @@ use eyas_sim::{Disturbance, Langevin, State, Vector, Vehicle, norm, step_held, s
 
 use super::block::{FormationBlock, Shared};
 use super::spec::CAUSES;
+use crate::TaskConfig as _;
 use crate::multi_agent::MAX_AGENTS;
 use crate::point::causes;
-use crate::rows::{bits_of, load_vector, not_a_number_to_zero, not_finite};
+use crate::rows::{bits_of, load_vector, not_finite, store_where};
+use crate::rules;
 
 /// Bits of [`causes`] and of collisions.
 const NOT_FINITE: usize = 4;
@@ -76,7 +78,9 @@ impl FormationBlock {
         outcome: &mut Outcome,
     ) {
         let shared = Arc::clone(&self.shared);
-        let target = self.target.advance::<L>(half, &shared.motion, &self.ledger);
+        let moment = self.ledger.moment(half, shared.config.control_period());
+        self.target.advance::<L>(&moment, live, &shared.motion, &shared.noise);
+        let target = self.target.reference.load::<L>(half);
         let flock = self.fly::<L, ALIGNED>(half, live, actions, &shared);
         let encounters = self.encounters(&flock, &shared);
         for index in 0..self.quads.len() {
@@ -118,7 +122,7 @@ impl FormationBlock {
                 change = step.mul_add(step, change);
                 let goal = set_point.mul_add(range, vehicle.speed_min);
                 state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
-                row.store(half, L::select(L::mask(flying), set_point, row.load(half)));
+                store_where(row, half, L::mask(flying), set_point);
             }
             wrenches[index] = vehicle.wrench(&state.rotor_speed);
             flock.states[index] = state;
@@ -227,21 +231,15 @@ impl FormationBlock {
         }
         self.quads[index].down |= ends << (half * eyas_lanes::LANES);
 
-        let q_z = own.body.orientation[3].abs().min(L::splat(1.0));
         let terms = [
             -L::constant(config.reward_coef_position_cost) * norm(sub(own.body.position, target.position)),
-            -L::constant(config.reward_coef_orientation_cost) * q_z.acos_one_minus(),
+            -L::constant(config.reward_coef_orientation_cost) * rules::yaw_error(&own.body.orientation),
             -L::constant(config.reward_coef_d_action_cost) * flock.change[index],
             L::constant(config.reward_constant),
             -L::constant(config.reward_coef_proximity_cost) * encounters.nearness[index],
             L::select(L::mask(crashed), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
-        let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
-            let term = L::select(L::mask(flying), not_a_number_to_zero(term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
+        let reward = self.ledger.earn(half, L::mask(flying), terms);
         outcome.rewards[index].store(half, reward);
         outcome.sum.store(half, outcome.sum.load::<L>(half) + reward);
     }

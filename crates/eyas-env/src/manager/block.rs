@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, LANES, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, Row, Stream, dispatch, lanes_of};
 use eyas_sim::{Body, SpeedLag, State, VEHICLE_NUMBERS, Vehicle};
 
-use super::command::{CommandState, CommandStreams, Moment};
+use super::command::{CommandState, CommandStreams};
 use super::config::{CommandUpdate, ManagerConfig};
 use super::curriculum::Effects;
 use super::event::Circumstances;
@@ -14,8 +14,11 @@ use super::program::Program;
 use super::scene::{ActionState, SceneParts};
 use crate::episode::{Ledger, reset_lanes};
 use crate::reality::{Reality, VEHICLE};
-use crate::rows::put;
-use crate::{Ended, EnvBlock, EnvSpec, Interference, Step, Telemetry, visit_rows, visit_words};
+use crate::rows::{at_rest, put};
+use crate::target::Target;
+use crate::{
+    Ended, EnvBlock, EnvSpec, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words,
+};
 
 /// What all blocks of an env share.
 #[expect(clippy::struct_excessive_bools, reason = "what a step need not do is independent of each other")]
@@ -104,12 +107,10 @@ pub struct ManagerBlock {
 impl ManagerBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let program = &shared.program;
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
         let kept = program.observations.iter().map(|it| it.kept() * it.width()).sum();
         let mut block = Self {
             ledger: Ledger::new(first_env, program.rewards.len()),
-            state,
+            state: at_rest(),
             actions: ActionState::ZERO,
             commands: vec![CommandState::default(); program.commands.len()],
             circumstances: Circumstances::PLAIN,
@@ -200,21 +201,6 @@ impl ManagerBlock {
             causes: &[],
         }
     }
-
-    /// Where and when lanes of a vector draw.
-    #[inline(always)]
-    pub(super) fn moment<'a>(ledger: &'a Ledger, half: usize, period: f64) -> Moment<'a> {
-        let lanes = |values: &'a [u32; BLOCK]| -> &'a [u32; LANES] {
-            values[half * LANES..].first_chunk().expect("a block holds two vectors")
-        };
-        Moment {
-            half,
-            first_env: ledger.first_env + (half * LANES) as u32,
-            episode: lanes(&ledger.episode),
-            clock: lanes(&ledger.clock),
-            period,
-        }
-    }
 }
 
 impl EnvBlock for ManagerBlock {
@@ -285,16 +271,9 @@ impl EnvBlock for ManagerBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        let command = self.commands.first();
-        Telemetry {
-            position: at(&self.state.body.position),
-            velocity: at(&self.state.body.velocity),
-            orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: command.map_or([0.0; 3], |it| at(&it.reference.position)),
-            desired_velocity: command.map_or([0.0; 3], |it| at(&it.reference.velocity)),
-            is_moving_target: command.is_some_and(|it| it.moving[lane] > 0.5),
-        }
+        let at_origin = Target::default();
+        let target = self.commands.first().map_or(&at_origin, |command| &command.target);
+        target.telemetry(lane, &self.state.body)
     }
 
     fn ended(&self) -> u32 {

@@ -1,15 +1,17 @@
 //! Commands: references that vehicles are to follow.
 
-use eyas_lanes::{LANES, Lanes, Row, Stream, normals, uniforms};
+use eyas_lanes::{Lanes, Row, Stream, uniforms};
 use eyas_sim::{
-    CircleConfig, Course, CourseConfig, CourseKind, FigureEightConfig, Langevin, LangevinConfig,
-    LissajousConfig, MinimumSnapConfig, StepConfig, ZigzagConfig,
+    CircleConfig, CourseConfig, CourseKind, FigureEightConfig, LangevinConfig, LissajousConfig,
+    MinimumSnapConfig, StepConfig, ZigzagConfig,
 };
 
 use super::arguments::{Arguments, Names};
 use super::config::CommandConfig;
 use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
-use crate::course;
+use crate::episode::Moment;
+use crate::rows::store_where;
+use crate::target::{Motion, Path, Target};
 
 /// Time left that counts as none, s: that of Isaac Lab, whose sums of steps end as close to 0.
 pub(super) const TIME_IS_UP_S: f32 = 1e-6;
@@ -17,19 +19,15 @@ pub(super) const TIME_IS_UP_S: f32 = 1e-6;
 /// What a command remembers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CommandState {
-    pub(super) reference: Langevin<Row>,
-    /// Limit of the reference's speed, m/s.
-    max_speed: Row,
-    /// 1 where it moves.
-    pub(super) moving: Row,
+    pub(super) target: Target,
     /// Time until it is drawn anew, s.
     time_left: Row,
 }
 
 impl CommandState {
     pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        let Self { reference, max_speed, moving, time_left } = self;
-        reference.fields_mut().chain([max_speed, moving, time_left])
+        let Self { target, time_left } = self;
+        target.rows_mut().chain([time_left])
     }
 }
 
@@ -56,10 +54,8 @@ pub(super) enum CommandTerm {
     Hold([f64; 3]),
     /// A point drawn in a box.
     UniformPosition([[f64; 2]; 3]),
-    /// A random motion.
-    Langevin { config: LangevinConfig, max_speed: [f64; 2], at_rest: f64 },
-    /// A course.
-    Course { course: Box<Course>, at_rest: f64 },
+    /// A point that moves at random or along a course.
+    Moving(Motion),
 }
 
 const AT_REST: Parameter = Parameter::new(
@@ -242,12 +238,11 @@ impl CommandTerm {
             "langevin" => {
                 let [gamma, omega, sigma, alpha] =
                     ["gamma", "omega", "sigma", "alpha"].map(|name| it.number(name));
-                let config = LangevinConfig { gamma, omega, sigma, alpha };
-                return Ok(Self::Langevin {
-                    config,
-                    max_speed: it.interval("max_speed"),
+                return Ok(Self::Moving(Motion {
+                    path: Path::Random(LangevinConfig { gamma, omega, sigma, alpha }),
                     at_rest: at_rest(),
-                });
+                    max_speed: Some(it.interval("max_speed")),
+                }));
             }
             "figure8" => {
                 let size_m = [it.number("a"), it.number("b")];
@@ -298,9 +293,9 @@ impl CommandTerm {
     /// The course that a configuration chooses.
     pub(super) fn course(config: &CourseConfig, at_rest: f64) -> Result<Self, String> {
         config.validate().map_err(|error| error.to_string())?;
-        let course = Course::new(config).map_err(|error| error.to_string())?;
+        let course = eyas_sim::Course::new(config).map_err(|error| error.to_string())?;
         let course = course.expect("a kind of course is chosen");
-        Ok(Self::Course { course: Box::new(course), at_rest })
+        Ok(Self::Moving(Motion { path: Path::Course(Box::new(course)), at_rest, max_speed: None }))
     }
 }
 
@@ -327,17 +322,6 @@ impl Command {
     }
 }
 
-/// Where and when a command draws.
-pub(super) struct Moment<'a> {
-    pub(super) half: usize,
-    /// Index of the env of the vector's first lane.
-    pub(super) first_env: u32,
-    pub(super) episode: &'a [u32; LANES],
-    pub(super) clock: &'a [u32; LANES],
-    /// Control period, s.
-    pub(super) period: f64,
-}
-
 impl Command {
     /// Starts the command of the lanes of a mask.
     #[inline(always)]
@@ -348,7 +332,7 @@ impl Command {
         at: &Moment<'_>,
         mask: L::Mask,
     ) {
-        state.reference.store_where(at.half, mask, &Langevin::<L>::at_rest());
+        state.target.rest::<L>(at.half, mask);
         self.draw::<L>(streams, state, at, mask);
     }
 
@@ -362,38 +346,26 @@ impl Command {
     ) {
         let half = at.half;
         let kind = streams.start.lanes(at.first_env, at.episode, at.clock, 0);
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        let mut moving = zero;
+        let position = &mut state.target.reference.position;
         match &self.term {
-            CommandTerm::Hold(position) => {
-                for (row, value) in state.reference.position.iter_mut().zip(position) {
-                    row.store(half, L::select(mask, L::constant(*value), row.load(half)));
+            CommandTerm::Hold(point) => {
+                for (row, value) in position.iter_mut().zip(point) {
+                    store_where(row, half, mask, L::constant(*value));
                 }
             }
             CommandTerm::UniformPosition(limits) => {
-                for ((row, [low, high]), words) in state.reference.position.iter_mut().zip(limits).zip(&kind)
-                {
+                for ((row, [low, high]), words) in position.iter_mut().zip(limits).zip(&kind) {
                     let value = uniforms::<L>(words).mul_add(L::constant(high - low), L::constant(*low));
-                    row.store(half, L::select(mask, value, row.load(half)));
+                    store_where(row, half, mask, value);
                 }
             }
-            CommandTerm::Langevin { max_speed: [slow, fast], at_rest, .. } => {
-                let (slow, fast) = (L::constant(*slow), L::constant(*fast));
-                let max_speed = uniforms::<L>(&kind[1]).mul_add(fast - slow, slow);
-                let row = &mut state.max_speed;
-                row.store(half, L::select(mask, max_speed, row.load(half)));
-                moving = L::select(uniforms::<L>(&kind[0]).less(L::constant(*at_rest)), zero, one);
-            }
-            CommandTerm::Course { at_rest, .. } => {
-                moving = L::select(uniforms::<L>(&kind[0]).less(L::constant(*at_rest)), zero, one);
+            CommandTerm::Moving(motion) => {
+                state.target.draw::<L>(half, mask, motion, [&kind[0], &kind[1]]);
             }
         }
-        let row = &mut state.moving;
-        row.store(half, L::select(mask, moving, row.load(half)));
         if let Some([low, high]) = self.resampling_time_range {
             let time = uniforms::<L>(&kind[3]).mul_add(L::constant(high - low), L::constant(low));
-            let row = &mut state.time_left;
-            row.store(half, L::select(mask, time, row.load(half)));
+            store_where(&mut state.time_left, half, mask, time);
         }
     }
 
@@ -409,25 +381,14 @@ impl Command {
         let half = at.half;
         if self.resampling_time_range.is_some() {
             let left = state.time_left.load::<L>(half) - L::constant(at.period);
-            state.time_left.store(half, L::select(L::mask(live), left, state.time_left.load(half)));
+            store_where(&mut state.time_left, half, L::mask(live), left);
             let due = live & L::bits(left.less(L::splat(TIME_IS_UP_S)));
             if due != 0 {
                 self.draw::<L>(streams, state, at, L::mask(due));
             }
         }
-        let next = match &self.term {
-            CommandTerm::Hold(_) | CommandTerm::UniformPosition(_) => return,
-            CommandTerm::Langevin { config, .. } => {
-                let draws = streams.target.lanes(at.first_env, at.episode, at.clock, 0);
-                let [x, y, z, _] = normals::<L>(&draws);
-                let max_speed = Some(state.max_speed.load(half));
-                let current = state.reference.load::<L>(half);
-                current.step(config, at.period, [x, y, z], max_speed)
-            }
-            CommandTerm::Course { course, .. } => course::next(course, at.clock, at.period),
-        };
-        let moving = L::bits(L::splat(0.5).less(state.moving.load(half)));
-        state.reference.store_where(half, L::mask(live & !moving), &Langevin::<L>::at_rest());
-        state.reference.store_where(half, L::mask(live & moving), &next);
+        if let CommandTerm::Moving(motion) = &self.term {
+            state.target.advance::<L>(at, live, motion, &streams.target);
+        }
     }
 }

@@ -4,10 +4,14 @@ use eyas_sim::{CourseConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::env::ManagerEnv;
 use super::program::Program;
 use super::terms::{Param, Terms};
-use crate::point::control_steps;
-use crate::{Actuation, PointConfig, RealityConfig, SceneConfig, SimConfig, check, course};
+use crate::registry::MANAGER_TASK;
+use crate::task::FOREVER_S;
+use crate::{
+    Actuation, PointConfig, RealityConfig, SceneConfig, SimConfig, TaskConfig, VecEnv, check, course,
+};
 
 /// A task that is made of terms: what stands in its YAML file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -277,21 +281,17 @@ impl ManagerConfig {
     pub fn shipped() -> Self {
         serde_saphyr::from_str(Self::SHIPPED).expect("the shipped file is a task")
     }
+}
 
-    /// Control period, s.
-    #[must_use]
-    pub fn control_period(&self) -> f64 {
-        self.sim.dt * f64::from(self.decimation)
+impl TaskConfig for ManagerConfig {
+    const ID: &'static str = MANAGER_TASK;
+    const EVALUATION_STEPS: u32 = 2000;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(ManagerEnv::new(self, num_envs, seed))
     }
 
-    /// Control steps in an episode, rounded up.
-    #[must_use]
-    pub fn max_episode_length(&self) -> u32 {
-        control_steps(self.episode_length_s, self.control_period())
-    }
-
-    /// Checks ranges and terms; the message names key, value and what would be right.
-    pub fn validate(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), String> {
         check::positive(&[("sim.dt", self.sim.dt), ("episode_length_s", self.episode_length_s)])?;
         check::at_least(&[
             ("decimation", f64::from(self.decimation), 1.0),
@@ -308,5 +308,25 @@ impl ManagerConfig {
             Actuation::Rotors => Ok(()),
             Actuation::Wrench => self.reality.validate_without_rotors(),
         }
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.sim.dt * f64::from(self.decimation)
+    }
+
+    fn episode_length_s(&self) -> f64 {
+        self.episode_length_s
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 }

@@ -4,7 +4,6 @@ use eyas_lanes::{Lanes, Row, Stream, lanes_of, uniforms};
 use eyas_sim::{State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
 
 use super::arguments::{Arguments, Names, terms};
-use super::command::Moment;
 use super::config::{EventConfig, EventMode};
 use super::event_terms::{
     ApplyExternalForceTorque, PushBySettingVelocity, RandomizeInertia, RandomizeMass, RandomizeMotorLag,
@@ -12,6 +11,8 @@ use super::event_terms::{
 };
 use super::registry::{Manager, TermInfo};
 use super::terms::{Param, Terms};
+use crate::episode::Moment;
+use crate::rows::store_where;
 
 terms! {
     /// The terms of events.
@@ -126,7 +127,7 @@ impl<L: Lanes> Change<'_, L> {
 #[inline(always)]
 pub(super) fn set<L: Lanes>(rows: &mut [Row], half: usize, mask: L::Mask, values: &[L]) {
     for (row, value) in rows.iter_mut().zip(values) {
-        row.store(half, L::select(mask, *value, row.load(half)));
+        store_where(row, half, mask, *value);
     }
 }
 

@@ -7,25 +7,13 @@ use eyas_sim::{Disturbance, State, Vehicle, add, scale, step_held, sub};
 
 use super::action::{ActionTerm, turn_rotors};
 use super::block::{ManagerBlock, Shared};
-use super::command::Moment;
 use super::config::{CommandUpdate, EventMode};
 use super::event::{Change, Event};
 use super::scene::Scene;
-use crate::episode::{MAX_TERMS, ResetLanes};
+use crate::TaskConfig as _;
+use crate::episode::{MAX_TERMS, Moment, ResetLanes};
 use crate::reality::Reality;
-use crate::rows::{bits_of, load_vector, not_a_number_to_zero};
-
-/// Four rows.
-#[inline(always)]
-fn load_four<L: Lanes>(rows: &[Row; 4], half: usize) -> [L; 4] {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
-}
-
-/// Overwrites the lanes of a mask.
-#[inline(always)]
-fn store_where<L: Lanes>(row: &mut Row, half: usize, mask: L::Mask, value: L) {
-    row.store(half, L::select(mask, value, row.load(half)));
-}
+use crate::rows::{bits_of, load_four, load_vector, not_a_number_to_zero, store_where};
 
 /// Events of startup.
 pub(super) struct Startup<'a> {
@@ -75,7 +63,7 @@ impl ResetLanes for ManagerBlock {
         for (row, startup) in circumstances.rows_mut().zip(startup.rows_mut()) {
             store_where::<L>(row, half, mask, startup.load(half));
         }
-        let at = Self::moment(ledger, half, shared.config.control_period());
+        let at = ledger.moment(half, shared.config.control_period());
         for (index, event) in shared.program.events.iter().enumerate() {
             let stream = &shared.event_streams[index];
             if event.happens_in(EventMode::Reset) {
@@ -143,7 +131,7 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
 impl ManagerBlock {
     #[inline(always)]
     fn advance_commands<L: Lanes>(&mut self, shared: &Shared, half: usize, live: u32) {
-        let at = Self::moment(&self.ledger, half, shared.config.control_period());
+        let at = self.ledger.moment(half, shared.config.control_period());
         for (index, (command, state)) in shared.program.commands.iter().zip(&mut self.commands).enumerate() {
             command.advance::<L>(&shared.command_streams[index], state, &at, live);
         }
@@ -333,7 +321,7 @@ impl ManagerBlock {
         let due = live & L::bits(left.less(L::splat(super::command::TIME_IS_UP_S)));
         if due != 0 {
             let stream = &shared.event_streams[index];
-            let at = Self::moment(ledger, half, period);
+            let at = ledger.moment(half, period);
             let change = &mut Change {
                 state,
                 circumstances,
@@ -368,7 +356,7 @@ impl Kernel for Observe<'_> {
         let parts = block.scene_parts(seen);
         for half in 0..HALVES {
             let scene = Scene::<L>::new(&parts, half);
-            let at = ManagerBlock::moment(&block.ledger, half, shared.config.control_period());
+            let at = block.ledger.moment(half, shared.config.control_period());
             for observed in shared.program.observations.iter().filter(|it| it.kept() == 0) {
                 let out = &mut observation[observed.start..observed.start + observed.width()];
                 observed.sample::<L>(&scene, &shared.noise, &at, out);
@@ -413,7 +401,7 @@ impl Kernel for Record<'_> {
                 continue;
             }
             let scene = Scene::<L>::new(&parts, half);
-            let at = ManagerBlock::moment(&block.ledger, half, shared.config.control_period());
+            let at = block.ledger.moment(half, shared.config.control_period());
             let mut rest = kept.as_mut_slice();
             for observed in shared.program.observations.iter().filter(|it| it.kept() > 0) {
                 let width = observed.width();

@@ -4,12 +4,12 @@ use eyas_lanes::{Lanes, Row, Stream, normals, uniforms};
 use eyas_sim::{Vector, VehicleParameters, body_from_world, sub};
 
 use super::arguments::{Arguments, Names, terms};
-use super::command::Moment;
 use super::config::{NoiseConfig, NoiseKind, ObservationConfig, Operation};
 use super::registry::{COMMAND, Manager, TermInfo};
 use super::scene::Scene;
 use super::terms::{Param, Terms};
 use crate::Frame;
+use crate::episode::Moment;
 use crate::rows::not_a_number_to_zero;
 
 /// What a term of an observation gives.

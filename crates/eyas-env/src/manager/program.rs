@@ -12,7 +12,7 @@ use super::reward::RewardTerm;
 use super::termination::TerminationTerm;
 use super::terms::Terms;
 use crate::episode::MAX_TERMS;
-use crate::{EnvSpec, EpisodeScalar, Group, Part, intern};
+use crate::{EnvSpec, EpisodeScalar, Group, Part, TaskConfig as _, intern};
 
 /// A task, resolved.
 #[derive(Clone, Debug)]

@@ -50,12 +50,12 @@ pub(super) struct Scene<'a, L> {
 impl<L: Lanes> Scene<'_, L> {
     #[inline(always)]
     pub(super) fn command_position(&self, command: usize) -> Vector<L> {
-        load_vector(&self.commands[command].reference.position, self.half)
+        load_vector(&self.commands[command].target.reference.position, self.half)
     }
 
     #[inline(always)]
     pub(super) fn command_velocity(&self, command: usize) -> Vector<L> {
-        load_vector(&self.commands[command].reference.velocity, self.half)
+        load_vector(&self.commands[command].target.reference.velocity, self.half)
     }
 
     /// Bits of this vector in a mask of the block.

@@ -4,78 +4,32 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch};
 use eyas_sim::{
-    Body, Disturbance, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, add, body_from_world,
-    matrix_from_quaternion, norm, step_held, sub,
+    Body, Langevin, SpeedLag, State, VEHICLE_NUMBERS, Vehicle, body_from_world, matrix_from_quaternion, norm,
+    step_held, sub,
 };
 
 use super::config::{PointConfig, Thresholds};
-use crate::course;
+use super::spec::REWARD_TERMS;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
-use crate::reality::{Flown, Reality, VEHICLE};
-use crate::rows::{bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
+use crate::reality::{Reality, VEHICLE, flight};
+use crate::rows::{
+    at_rest, bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_where,
+};
 use crate::rules::{self, StartLimits};
-use crate::target::{Motion, Target};
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
-
-/// The full observation; `policy` is all but the rotor speeds.
-pub(super) const PARTS: &[Part] = &[
-    Part {
-        name: "position_error",
-        width: 3,
-        frame: Frame::Body,
-        unit: "m",
-        meaning: "position minus target",
-    },
-    Part {
-        name: "rotation_matrix",
-        width: 9,
-        frame: Frame::WorldFromBody,
-        unit: "1",
-        meaning: "body-to-world rotation, row-major",
-    },
-    Part {
-        name: "velocity_error",
-        width: 3,
-        frame: Frame::Body,
-        unit: "m/s",
-        meaning: "velocity minus target's",
-    },
-    Part {
-        name: "angular_velocity",
-        width: 3,
-        frame: Frame::Body,
-        unit: "rad/s",
-        meaning: "angular velocity",
-    },
-    Part {
-        name: "previous_set_point",
-        width: 4,
-        frame: Frame::Motors,
-        unit: "1",
-        meaning: "last applied set-point in [0, 1], 0 after a reset",
-    },
-    Part {
-        name: "rotor_speed",
-        width: 4,
-        frame: Frame::Motors,
-        unit: "1",
-        meaning: "rotor speed relative to the range of set-points",
-    },
-];
-
-/// Names that Foundation logs the terms under.
-pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "action_smooth", "base", "terminal"];
+use crate::target::{Motion, Path, Target};
+use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
-    config: PointConfig,
+    pub(super) config: PointConfig,
     motion: Motion,
-    vehicle: Vehicle<f64>,
-    /// The same in every lane of a block.
-    vehicle_rows: Box<[Row; VEHICLE_NUMBERS]>,
+    /// Of the target.
+    noise: Stream,
+    /// The vehicle, the same in every lane of a block.
+    pub(super) vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// Whether it is [aligned](eyas_sim::VehicleParameters::is_aligned) as it flies.
-    aligned: bool,
-    lag: SpeedLag,
+    pub(super) aligned: bool,
+    pub(super) lag: SpeedLag,
     max_episode_length: u32,
     start: Stream,
     start_limits: StartLimits,
@@ -87,13 +41,12 @@ impl Shared {
         Self {
             aligned: config.robot.is_aligned() && config.reality.keeps_alignment(),
             motion: Motion {
-                course: course::chosen(&config.flown_course()),
-                langevin: config.langevin,
-                period: config.control_period(),
-                noise: Stream::new(seed, "env/target"),
+                path: Path::new(&config.flown_course(), config.langevin),
+                at_rest: config.prob_null_trajectory,
+                max_speed: Some(config.langevin_max_speed),
             },
-            vehicle: Vehicle::new(&config.robot),
-            vehicle_rows: Vehicle::rows([&config.robot; BLOCK]),
+            noise: Stream::new(seed, "env/target"),
+            vehicle: Vehicle::rows([&config.robot; BLOCK]),
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
@@ -113,25 +66,23 @@ impl Shared {
 
 /// Thirty-two episodes of the point task; positions are relative to each env's spawn point.
 pub struct PointBlock {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     ledger: Ledger,
-    state: State<Row>,
-    set_point: [Row; 4],
-    target: Target,
+    pub(super) state: State<Row>,
+    pub(super) set_point: [Row; 4],
+    pub(super) target: Target,
     /// The vehicle of each lane as it flies, under an interference.
     vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// What pushes each, world frame, N.
     push: [Row; 3],
     /// What happens beside it, if anything does.
-    reality: Option<Box<Reality>>,
+    pub(super) reality: Option<Box<Reality>>,
 }
 
 impl PointBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
         Self {
-            vehicle: shared.vehicle_rows.clone(),
+            vehicle: shared.vehicle.clone(),
             reality: Reality::new(
                 &shared.config.reality,
                 shared.config.control_period(),
@@ -141,7 +92,7 @@ impl PointBlock {
             ),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
-            state,
+            state: at_rest(),
             set_point: [Row::ZERO; 4],
             target: Target::default(),
             push: [Row::ZERO; 3],
@@ -178,7 +129,7 @@ impl EnvBlock for PointBlock {
             reality.begin_step(action, &self.ledger, &self.state, &self.vehicle);
         }
         let flies = reality.as_deref();
-        let Outcome { reward, causes } = if self.shared.is_aligned() {
+        let Outcome { reward, causes } = if self.shared.aligned {
             dispatch(Advance::<true> { block: self, reality: flies, action })
         } else {
             dispatch(Advance::<false> { block: self, reality: flies, action })
@@ -195,15 +146,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        Telemetry {
-            position: at(&self.state.body.position),
-            velocity: at(&self.state.body.velocity),
-            orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.target.reference.position),
-            desired_velocity: at(&self.target.reference.velocity),
-            is_moving_target: self.target.is_moving(lane),
-        }
+        self.target.telemetry(lane, &self.state.body)
     }
 
     fn ended(&self) -> u32 {
@@ -222,7 +165,7 @@ impl EnvBlock for PointBlock {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
+        interference.alter(&self.shared.vehicle, &mut self.vehicle);
         self.push = interference.force_world;
         if let Some(reality) = &mut self.reality {
             reality.refit();
@@ -246,17 +189,15 @@ impl ResetLanes for PointBlock {
     fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
         let mask = L::mask(bits);
         let shared = Arc::clone(&self.shared);
-        let config = &shared.config;
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let kind = shared.start.lanes(first_env, &episode, &[0; LANES], 0);
+        let kind = shared.start.lanes(first_env, episode, &[0; LANES], 0);
         let zero = L::splat(0.0);
-        let body = rules::draw_start::<L>(&shared.start_limits, &shared.start, first_env, &episode);
+        let body = rules::draw_start::<L>(&shared.start_limits, &shared.start, first_env, episode);
         self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
-        let (null, speeds) = (config.prob_null_trajectory, config.langevin_max_speed);
-        self.target.reset::<L>(half, mask, &kind, null, speeds);
+        self.target.reset::<L>(half, mask, &shared.motion, [&kind[0], &kind[1]]);
         for row in &mut self.set_point {
-            row.store(half, L::select(mask, zero, row.load(half)));
+            store_where(row, half, mask, zero);
         }
     }
 }
@@ -345,19 +286,13 @@ impl PointBlock {
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
         let mask = L::mask(live);
-        let target = self.target.advance::<L>(half, &shared.motion, &self.ledger);
-        let mut flown = &*self.vehicle;
-        let mut disturbance =
-            Disturbance { force_world: load_vector(&self.push, half), ..Disturbance::none() };
-        let mut late = None;
-        if let Some(reality) = reality {
-            flown = &reality.flown().vehicle;
-            let more = reality.flown().disturbance(half);
-            disturbance.force_world = add(disturbance.force_world, more.force_world);
-            disturbance.torque_body = more.torque_body;
-            late = Some(reality.action(action));
-        }
-        let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
+        let moment = self.ledger.moment(half, config.control_period());
+        self.target.advance::<L>(&moment, live, &shared.motion, &shared.noise);
+        let target = self.target.reference.load::<L>(half);
+        let flown = reality.map(Reality::flown);
+        let (vehicle, disturbance) =
+            flight::<L, ALIGNED>(flown, &self.vehicle, load_vector(&self.push, half), half);
+        let late = reality.map(|it| it.action(action));
         let mut state = self.state.load::<L>(half);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let range = vehicle.speed_max - vehicle.speed_min;
@@ -374,7 +309,7 @@ impl PointBlock {
             let goal = told.mul_add(range, vehicle.speed_min);
             state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
             let row = &mut self.set_point[motor];
-            row.store(half, L::select(mask, set_point, row.load(half)));
+            store_where(row, half, mask, set_point);
         }
         let wrench = vehicle.wrench(&state.rotor_speed);
         for _ in 0..config.decimation {
@@ -398,13 +333,7 @@ impl PointBlock {
             L::constant(config.reward_constant),
             L::select(L::mask(unstable), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
-        let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
-        outcome.reward.store(half, reward);
+        outcome.reward.store(half, self.ledger.earn(half, mask, terms));
     }
 }
 
@@ -424,45 +353,4 @@ pub(crate) fn causes<L: Lanes>(
         L::mask(not_finite(state)),
         L::constant(thresholds.position_langevin).less(norm(target.position)),
     ]
-}
-
-impl Shared {
-    pub(super) fn config(&self) -> &PointConfig {
-        &self.config
-    }
-
-    pub(super) fn vehicle(&self) -> &Vehicle<f64> {
-        &self.vehicle
-    }
-
-    pub(super) fn is_aligned(&self) -> bool {
-        self.aligned
-    }
-
-    pub(super) fn lag(&self) -> SpeedLag {
-        self.lag
-    }
-}
-
-impl PointBlock {
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// What the last step was flown with, if not with the vehicle alone.
-    pub(super) fn flown(&self) -> Option<&Flown> {
-        self.reality.as_deref().map(Reality::flown)
-    }
-
-    pub(super) fn state(&self) -> &State<Row> {
-        &self.state
-    }
-
-    pub(super) fn set_point(&self) -> &[Row; 4] {
-        &self.set_point
-    }
-
-    pub(super) fn target(&self) -> &Langevin<Row> {
-        &self.target.reference
-    }
 }

@@ -6,8 +6,11 @@ use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::env::PointEnv;
+use crate::registry::POINT_TASK;
 use crate::rules::upright_at;
-use crate::{RealityConfig, check, course};
+use crate::task::FOREVER_S;
+use crate::{RealityConfig, TaskConfig, VecEnv, check, course};
 
 /// Configuration of the point-control task.
 ///
@@ -205,12 +208,6 @@ impl Default for PointConfig {
     }
 }
 
-/// Control steps in an episode, rounded up.
-pub(crate) fn control_steps(episode_length_s: f64, control_period: f64) -> u32 {
-    // A hair below the quotient, so that 96 s / 0.01 s is 9600 and not 9601.
-    (episode_length_s / control_period - 1e-6).ceil().max(1.0) as u32
-}
-
 /// Distance from the centre to each motor axis, m.
 const ARM_LENGTH_M: f64 = 0.04384;
 /// Revolutions a minute in rad/s.
@@ -245,26 +242,22 @@ pub(crate) fn crazyflie() -> VehicleParameters {
 }
 
 impl PointConfig {
-    /// Control period, s.
-    #[must_use]
-    pub fn control_period(&self) -> f64 {
-        self.sim.dt * f64::from(self.decimation)
-    }
-
     /// The course that the target flies, if it is not to move at random.
     pub(super) fn flown_course(&self) -> CourseConfig {
         let original = (self.trajectory_type == TrajectoryType::Figure8).then_some(CourseKind::Figure8);
         CourseConfig { kind: self.course.kind.or(original), ..self.course.clone() }
     }
+}
 
-    /// Control steps in an episode, rounded up.
-    #[must_use]
-    pub fn max_episode_length(&self) -> u32 {
-        control_steps(self.episode_length_s, self.control_period())
+impl TaskConfig for PointConfig {
+    const ID: &'static str = POINT_TASK;
+    const EVALUATION_STEPS: u32 = 2000;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(PointEnv::new(self, num_envs, seed))
     }
 
-    /// Checks ranges; the message names key, value and range.
-    pub fn validate(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), String> {
         let positive = [("sim.dt", self.sim.dt), ("episode_length_s", self.episode_length_s)];
         let not_negative = [
             ("init_position_radius", self.init_position_radius),
@@ -303,5 +296,25 @@ impl PointConfig {
         self.reality.validate()?;
         course::validate(&self.flown_course())?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.sim.dt * f64::from(self.decimation)
+    }
+
+    fn episode_length_s(&self) -> f64 {
+        self.episode_length_s
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 }

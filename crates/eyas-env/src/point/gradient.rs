@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
-use eyas_sim::{
-    Body, Disturbance, HeldStep, State, Vehicle, add, dot, matrix_from_quaternion, norm, pull_back_matrix,
-    scale, sub,
-};
+use eyas_sim::{Body, HeldStep, State, add, dot, matrix_from_quaternion, norm, pull_back_matrix, scale, sub};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::{PointBlock, Shared};
 use super::config::PointConfig;
-use crate::differentiable::{check_surrogate, rounded_distance, yaw_cost};
-use crate::reality::{Flown, note};
+use crate::differentiable::{add_change_cost, check_surrogate, outside, rounded_distance, yaw_cost};
+use crate::reality::{Flown, flight, note, voltage};
 use crate::rows::{load_body, load_vector};
-use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
+use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, TaskConfig as _};
 use crate::{EnvBlock, Step, Surrogate};
 
 /// Settings of the smooth cost of the point task.
@@ -84,7 +81,6 @@ pub struct PointRecord {
     before: State<Row>,
     previous_set_point: [Row; 4],
     action: [Row; 4],
-    /// What it was flown with, if not with the vehicle alone; sensors, whose errors count as given, pass all on.
     flown: Option<Box<Flown>>,
     target_position: [Row; 3],
     target_velocity: [Row; 3],
@@ -97,18 +93,19 @@ impl DifferentiableBlock for PointBlock {
     type Surrogate = PointSurrogate;
 
     fn record_state(&self, record: &mut PointRecord) {
-        record.before = *self.state();
-        record.previous_set_point = *self.set_point();
-        (record.target_position, record.target_velocity) = (self.target().position, self.target().velocity);
+        record.before = self.state;
+        record.previous_set_point = self.set_point;
+        let target = &self.target.reference;
+        (record.target_position, record.target_velocity) = (target.position, target.velocity);
     }
 
     fn step_recorded(&mut self, action: &[Row], record: &mut PointRecord) -> Step {
         self.record_state(record);
         record.action.copy_from_slice(action);
         let step = self.step(action);
-        note(self.flown(), &mut record.flown);
-        record.after = self.state().body;
-        record.target_position_after = self.target().position;
+        note(self.reality.as_deref(), &mut record.flown);
+        record.after = self.state.body;
+        record.target_position_after = self.target.reference.position;
         step
     }
 
@@ -119,8 +116,8 @@ impl DifferentiableBlock for PointBlock {
         derivative: &mut Derivative,
         action: &mut [Row],
     ) -> Row {
-        let shared = self.shared();
-        if shared.is_aligned() {
+        let shared = &*self.shared;
+        if shared.aligned {
             dispatch(PullBackStep::<true> { shared, surrogate, record, derivative, action })
         } else {
             dispatch(PullBackStep::<false> { shared, surrogate, record, derivative, action })
@@ -128,7 +125,7 @@ impl DifferentiableBlock for PointBlock {
     }
 
     fn pull_back_observation(&self, record: &PointRecord, observation: &[Row], derivative: &mut Derivative) {
-        let limit = self.shared().config().robot.action_limit;
+        let limit = self.shared.config.robot.action_limit;
         let speed_scale = (1.0 / (limit.max - limit.min)) as f32;
         dispatch(PullBackObservation { speed_scale, record, observation, derivative });
     }
@@ -184,35 +181,29 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     /// Costs and slopes, then back through physics, rotors and set-points.
     #[inline(always)]
     fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
-        let config = self.shared.config();
-        let mut vehicle = self.shared.vehicle().to_lanes::<L, ALIGNED>();
-        let (mut disturbance, mut voltage) = (Disturbance::none(), L::splat(1.0));
-        if let Some(flown) = &self.record.flown {
-            vehicle = Vehicle::load(&flown.vehicle, half);
-            disturbance = flown.disturbance(half);
-            voltage = flown.voltage(half);
-        }
-        let lag = self.shared.lag();
+        let config = &self.shared.config;
+        let flown = self.record.flown.as_deref();
+        let no_push = [L::splat(0.0); 3];
+        let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, &self.shared.vehicle, no_push, half);
+        let voltage = voltage::<L>(flown, half);
+        let lag = self.shared.lag;
         let (zero, one, half_value) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
         let before = self.record.before.load::<L>(half);
         let mut after = self.derivative.state.load::<L>(half);
-        let mut cost = self.state_cost::<L>(half, &mut after.body);
+        let cost = self.state_cost::<L>(half, &mut after.body);
 
         let range = voltage * (vehicle.speed_max - vehicle.speed_min);
         let mut speeds = before.rotor_speed;
         let mut changes = [zero; 4];
-        let mut change_square = zero;
         for motor in 0..4 {
             let command = self.record.action[motor].load::<L>(half).clamp(-one, one);
             let set_point = (command + one) * half_value;
             changes[motor] = set_point - self.record.previous_set_point[motor].load(half);
-            change_square = changes[motor].mul_add(changes[motor], change_square);
             speeds[motor] = lag.apply(speeds[motor], set_point.mul_add(range, vehicle.speed_min));
         }
-        let rounding = self.surrogate.d_action_rounding;
-        let change = (change_square + L::constant(rounding * rounding)).sqrt();
-        let weight = L::constant(config.reward_coef_d_action_cost);
-        cost = weight.mul_add(change - L::constant(rounding), cost);
+        let (weight, rounding) =
+            (L::constant(config.reward_coef_d_action_cost), self.surrogate.d_action_rounding);
+        let (mut cost, of_change) = add_change_cost(cost, weight, rounding, &changes);
 
         let step = HeldStep {
             vehicle: &vehicle,
@@ -229,14 +220,11 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
         for motor in 0..4 {
             let (of_speed, of_goal) = lag.pull_back(after.rotor_speed[motor] + of_wrench[motor]);
             result.rotor_speed[motor] = of_speed;
-            let of_change = weight * changes[motor] / change;
             let carried = self.derivative.command[motor].load::<L>(half);
-            let of_set_point = of_goal.mul_add(range, of_change + carried);
-            self.derivative.command[motor].store(half, -of_change);
-            let action = self.record.action[motor].load::<L>(half);
-            let outside = action - action.clamp(-one, one);
+            let of_set_point = of_goal.mul_add(range, of_change[motor] + carried);
+            self.derivative.command[motor].store(half, -of_change[motor]);
+            let (outside, inside) = outside(self.record.action[motor].load::<L>(half));
             cost = saturation.mul_add(outside * outside, cost);
-            let inside = outside.abs().less(L::splat(f32::MIN_POSITIVE));
             let free = L::select(inside, half_value * of_set_point, zero);
             self.action[motor].store(half, (saturation + saturation).mul_add(outside, free));
         }
@@ -248,7 +236,7 @@ impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
     #[inline(always)]
     fn state_cost<L: Lanes>(&self, half: usize, derivative: &mut Body<L>) -> L {
         let Self { surrogate, record, .. } = self;
-        let config = self.shared.config();
+        let config = &self.shared.config;
         let body = load_body::<L>(&record.after, half);
         let (position, yaw) = (config.reward_coef_position_cost, config.reward_coef_orientation_cost);
         let error = sub(body.position, load_vector(&record.target_position_after, half));

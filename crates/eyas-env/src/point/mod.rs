@@ -4,10 +4,11 @@ mod block;
 mod config;
 mod env;
 mod gradient;
+mod spec;
 
 pub use block::PointBlock;
 pub(crate) use block::causes;
+pub(crate) use config::crazyflie;
 pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
-pub(crate) use config::{control_steps, crazyflie};
 pub use env::PointEnv;
 pub use gradient::{PointRecord, PointSurrogate};

@@ -2,92 +2,27 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, Draws, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, normals, uniforms};
-use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add, norm, scale};
+use eyas_lanes::{BLOCK, Lanes, Row, Stream, dispatch};
+use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle};
 
-use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION, RaptorConfig};
+use super::config::RaptorConfig;
 use super::craft::Craft;
-use super::rules;
-use crate::course;
-use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
-use crate::reality::{Flown, Reality, VEHICLE};
-use crate::rows::{bits_of, load_body, load_vector, not_a_number_to_zero, not_finite, put};
-use crate::target::Motion;
-use crate::{Ended, EnvBlock, Frame, Interference, Part, Step, Telemetry, visit_rows};
-
-const ROTATION_MATRIX: Part = Part {
-    name: "rotation_matrix",
-    width: 9,
-    frame: Frame::WorldFromBody,
-    unit: "1",
-    meaning: "body-to-world rotation, row-major",
-};
-
-const ANGULAR_VELOCITY: Part = Part {
-    name: "angular_velocity",
-    width: 3,
-    frame: Frame::Body,
-    unit: "rad/s",
-    meaning: "angular velocity",
-};
-
-const PREVIOUS_ACTION: Part = Part {
-    name: "previous_action",
-    width: 4,
-    frame: Frame::Motors,
-    unit: "1",
-    meaning: "last action as it was given, after a reset the rotor speed",
-};
-
-/// The full observation where the reference is known; `policy` is all but the rotor speeds.
-pub(super) const PARTS: &[Part] = ABSOLUTE_PARTS.split_at(ABSOLUTE).1;
-
-/// Parts that only the absolute observation has.
-const ABSOLUTE: usize = 5;
-
-/// The full observation where the policy sees where it is instead of how far it is from the reference: what it
-/// sees, then all that the teacher does.
-pub(super) const ABSOLUTE_PARTS: &[Part] = &[
-    Part { name: "position", width: 3, frame: Frame::World, unit: "m", meaning: "position from the origin" },
-    ROTATION_MATRIX,
-    Part { name: "velocity", width: 3, frame: Frame::World, unit: "m/s", meaning: "velocity" },
-    ANGULAR_VELOCITY,
-    PREVIOUS_ACTION,
-    Part {
-        name: "position_error",
-        width: 3,
-        frame: Frame::World,
-        unit: "m",
-        meaning: "position minus reference",
-    },
-    ROTATION_MATRIX,
-    Part {
-        name: "velocity_error",
-        width: 3,
-        frame: Frame::World,
-        unit: "m/s",
-        meaning: "velocity minus reference's",
-    },
-    ANGULAR_VELOCITY,
-    PREVIOUS_ACTION,
-    Part {
-        name: "rotor_speed",
-        width: 4,
-        frame: Frame::Motors,
-        unit: "1",
-        meaning: "rotor speed as the action that holds it",
-    },
-];
-
-/// Terms of the reward; `termination` stands in place of the others.
-pub(super) const REWARD_TERMS: &[&str] = &["position", "orientation", "d_action", "constant", "termination"];
+use super::kernels::{Advance, Observe, Outcome};
+use super::spec::REWARD_TERMS;
+use crate::episode::{Ledger, reset_lanes};
+use crate::reality::{Reality, VEHICLE};
+use crate::rows::{at_rest, put};
+use crate::target::{Motion, Path, Target};
+use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, visit_rows};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
     pub(super) config: RaptorConfig,
-    motion: Motion,
+    pub(super) motion: Motion,
+    /// Of the reference.
+    pub(super) noise: Stream,
     max_episode_length: u32,
-    start: Stream,
+    pub(super) start: Stream,
     seed: u64,
 }
 
@@ -95,11 +30,11 @@ impl Shared {
     pub(super) fn new(config: &RaptorConfig, seed: u64) -> Self {
         Self {
             motion: Motion {
-                course: course::chosen(&config.course),
-                langevin: config.langevin,
-                period: config.sim.dt,
-                noise: Stream::new(seed, "env/target"),
+                path: Path::new(&config.course, config.langevin),
+                at_rest: config.prob_null_trajectory,
+                max_speed: None,
             },
+            noise: Stream::new(seed, "env/target"),
             max_episode_length: config.max_episode_length(),
             start: Stream::new(seed, "env/start"),
             config: config.clone(),
@@ -109,16 +44,16 @@ impl Shared {
 }
 
 /// The vehicle of each lane and what its size implies.
-struct Crafts {
+pub(super) struct Crafts {
     /// [`Vehicle::numbers`] of each lane, as the vehicles are.
     own: Box<[Row; VEHICLE_NUMBERS]>,
     /// The same as they fly, under an interference.
-    vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    pub(super) vehicle: Box<[Row; VEHICLE_NUMBERS]>,
     /// Whether each of them is [aligned](eyas_sim::VehicleParameters::is_aligned).
     aligned: bool,
-    max_start_position: Row,
-    position_threshold: Row,
-    force_std: Row,
+    pub(super) max_start_position: Row,
+    pub(super) position_threshold: Row,
+    pub(super) force_std: Row,
 }
 
 impl Crafts {
@@ -144,67 +79,38 @@ impl Crafts {
 
 /// Thirty-two episodes of the RAPTOR environment.
 pub struct RaptorBlock {
-    shared: Arc<Shared>,
-    ledger: Ledger,
-    crafts: Crafts,
-    state: State<Row>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ledger: Ledger,
+    pub(super) crafts: Crafts,
+    pub(super) state: State<Row>,
     /// What a policy sees of its last action; after a reset the rotor speeds.
-    history: [Row; 4],
+    pub(super) history: [Row; 4],
     /// What the reward compares an action with; 0 after a reset.
-    last_action: [Row; 4],
+    pub(super) last_action: [Row; 4],
     /// External force on each vehicle, world frame, N.
-    force: [Row; 3],
+    pub(super) force: [Row; 3],
     /// The same of an interference.
-    push: [Row; 3],
-    reference: Langevin<Row>,
-    /// 1 where the reference moves.
-    moving: Row,
+    pub(super) push: [Row; 3],
+    pub(super) target: Target,
     /// What happens beside it, if anything does.
-    reality: Option<Box<Reality>>,
+    pub(super) reality: Option<Box<Reality>>,
 }
 
 impl RaptorBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32, lanes: &[&Craft; BLOCK]) -> Self {
-        let mut state = State::<Row>::from_fields([Row::ZERO; 17]);
-        state.body.orientation[0] = Row::splat(1.0);
         let (reality, period) = (shared.config.flown_reality(), shared.config.sim.dt);
         Self {
             crafts: Crafts::new(&shared.config, lanes),
             reality: Reality::new(&reality, period, 4, shared.seed, VEHICLE),
             shared,
             ledger: Ledger::new(first_env, REWARD_TERMS.len()),
-            state,
+            state: at_rest(),
             history: [Row::ZERO; 4],
             last_action: [Row::ZERO; 4],
             force: [Row::ZERO; 3],
-            reference: Langevin::default(),
-            moving: Row::ZERO,
+            target: Target::default(),
             push: [Row::ZERO; 3],
         }
-    }
-
-    pub(super) fn config(&self) -> &RaptorConfig {
-        &self.shared.config
-    }
-
-    pub(super) fn state(&self) -> &State<Row> {
-        &self.state
-    }
-
-    pub(super) fn last_action(&self) -> &[Row; 4] {
-        &self.last_action
-    }
-
-    pub(super) fn force(&self) -> &[Row; 3] {
-        &self.force
-    }
-
-    pub(super) fn reference(&self) -> &Langevin<Row> {
-        &self.reference
-    }
-
-    pub(super) fn position_threshold(&self) -> &Row {
-        &self.crafts.position_threshold
     }
 
     /// Whether the vehicles may be taken as aligned.
@@ -212,22 +118,10 @@ impl RaptorBlock {
         self.crafts.aligned && self.shared.config.reality.keeps_alignment()
     }
 
-    /// What the last step was flown with, if not with the vehicles alone.
-    pub(super) fn flown(&self) -> Option<&Flown> {
-        self.reality.as_deref().map(Reality::flown)
-    }
-
     /// The vehicles of one vector of lanes, as they are told of.
     #[inline(always)]
     pub(super) fn vehicle<L: Lanes, const ALIGNED: bool>(&self, half: usize) -> Vehicle<L, ALIGNED> {
         Vehicle::load(&self.crafts.vehicle, half)
-    }
-
-    /// What pushes the vehicles of one vector of lanes.
-    #[inline(always)]
-    fn disturbance<L: Lanes>(&self, half: usize) -> Disturbance<L> {
-        let force_world = add(load_vector(&self.force, half), load_vector(&self.push, half));
-        Disturbance { force_world, ..Disturbance::none() }
     }
 }
 
@@ -275,15 +169,7 @@ impl EnvBlock for RaptorBlock {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        Telemetry {
-            position: at(&self.state.body.position),
-            velocity: at(&self.state.body.velocity),
-            orientation: self.state.body.orientation.map(|row| row[lane]),
-            desired_position: at(&self.reference.position),
-            desired_velocity: at(&self.reference.velocity),
-            is_moving_target: self.moving[lane] > 0.5,
-        }
+        self.target.telemetry(lane, &self.state.body)
     }
 
     fn ended(&self) -> u32 {
@@ -318,8 +204,7 @@ impl EnvBlock for RaptorBlock {
             history,
             last_action,
             force,
-            reference,
-            moving,
+            target: Target { reference, max_speed: _, moving },
             reality,
             push: _,
         } = self;
@@ -330,263 +215,5 @@ impl EnvBlock for RaptorBlock {
         if let Some(reality) = reality {
             reality.visit_state(visit);
         }
-    }
-}
-
-/// Three numbers uniform in `[−1, 1)`.
-#[inline(always)]
-fn signed_vector<L: Lanes>(words: &Draws) -> Vector<L> {
-    // Loops, not closures: those that the compiler does not inline are compiled for no instruction set.
-    let mut vector = [L::splat(0.0); 3];
-    for (value, words) in vector.iter_mut().zip(words) {
-        *value = uniforms::<L>(words).mul_add(L::splat(2.0), L::splat(-1.0));
-    }
-    vector
-}
-
-impl ResetLanes for RaptorBlock {
-    #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
-        let mask = L::mask(bits);
-        let shared = &*self.shared;
-        let config = &shared.config;
-        let first_env = self.ledger.first_env + (half * LANES) as u32;
-        let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let zeros = [0; LANES];
-        let kind = shared.start.lanes(first_env, &episode, &zeros, 0);
-        let place = shared.start.lanes(first_env, &episode, &zeros, 1);
-        let linear = shared.start.lanes(first_env, &episode, &zeros, 2);
-        let angular = shared.start.lanes(first_env, &episode, &zeros, 3);
-        let axis = normals::<L>(&shared.start.lanes(first_env, &episode, &zeros, 4));
-        let rotor = shared.start.lanes(first_env, &episode, &zeros, 5);
-        let push = normals::<L>(&shared.start.lanes(first_env, &episode, &zeros, 6));
-
-        let is_raptor = uniforms::<L>(&kind[2]).less(L::constant(config.init.raptor_share));
-        let own = self.crafts.max_start_position.load::<L>(half);
-        let max_position = L::select(is_raptor, L::constant(RAPTOR_MAX_POSITION), own);
-        let own = L::constant(config.max_start_angle());
-        let max_angle = L::select(is_raptor, L::constant(RAPTOR_MAX_ANGLE), own);
-        let max_velocity = L::constant(config.init.max_linear_velocity);
-        let max_rate = L::constant(config.init.max_angular_velocity);
-        let angle = uniforms::<L>(&place[3]) * max_angle;
-        let mut body = Body {
-            position: scale(max_position, signed_vector(&place)),
-            orientation: about_axis([axis[0], axis[1], axis[2]], angle),
-            velocity: scale(max_velocity, signed_vector(&linear)),
-            angular_velocity: scale(max_rate, signed_vector(&angular)),
-        };
-        let is_guided = uniforms::<L>(&kind[0]).less(L::constant(config.init.guidance));
-        let guided = State { body: Body::at_rest(), rotor_speed: [L::splat(0.0); 4] };
-        let drawn = State { body, rotor_speed: [L::splat(0.0); 4] };
-        let mut state = guided;
-        for ((value, drawn), guided) in
-            state.fields_mut().into_iter().zip(drawn.fields()).zip(guided.fields())
-        {
-            *value = L::select(is_guided, *guided, *drawn);
-        }
-        body = state.body;
-
-        let vehicle = self.vehicle::<L, false>(half);
-        let range = vehicle.speed_max - vehicle.speed_min;
-        // Relative speeds lie in [−1, 1].
-        let lowest = L::constant(0.5 * (config.init.min_rpm + 1.0));
-        let spread = L::constant(0.5 * (config.init.max_rpm - config.init.min_rpm));
-        let mut rotor_speed = [L::splat(0.0); 4];
-        for (motor, speed) in rotor_speed.iter_mut().enumerate() {
-            let share = uniforms::<L>(&rotor[motor]).mul_add(spread, lowest);
-            *speed = share.mul_add(range, vehicle.speed_min);
-        }
-        self.state.store_where(half, mask, &State { body, rotor_speed });
-        self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
-        let force_std = self.crafts.force_std.load::<L>(half);
-        for (row, normal) in self.force.iter_mut().zip(push) {
-            row.store(half, L::select(mask, force_std * normal, row.load(half)));
-        }
-        for motor in 0..4 {
-            let (history, last) = (&mut self.history[motor], &mut self.last_action[motor]);
-            let relative = rules::relative_speed(&vehicle, rotor_speed[motor]);
-            history.store(half, L::select(mask, relative, history.load(half)));
-            last.store(half, L::select(mask, L::splat(0.0), last.load(half)));
-        }
-        let stays = uniforms::<L>(&kind[1]).less(L::constant(config.prob_null_trajectory));
-        let moving = L::select(stays, L::splat(0.0), L::splat(1.0));
-        self.moving.store(half, L::select(mask, moving, self.moving.load(half)));
-    }
-}
-
-/// A turn by `angle` rad about a direction that need not be of length 1.
-#[inline(always)]
-fn about_axis<L: Lanes>(direction: Vector<L>, angle: L) -> [L; 4] {
-    let length = norm(direction).max(L::splat(1e-9));
-    let (sine, cosine) = (angle * L::constant(0.25 / std::f64::consts::PI)).sin_cos_turns();
-    let [x, y, z] = scale(sine / length, direction);
-    [cosine, x, y, z]
-}
-
-struct Observe<'a> {
-    block: &'a RaptorBlock,
-    /// The motion as it is measured, where it is not as it is.
-    sensed: Option<&'a Body<Row>>,
-    observation: &'a mut [Row],
-}
-
-impl Kernel for Observe<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { block, sensed, observation } = self;
-        for half in 0..HALVES {
-            let vehicle = block.vehicle::<L, false>(half);
-            let mut state = block.state.load::<L>(half);
-            if let Some(sensed) = sensed {
-                state.body = load_body(sensed, half);
-            }
-            let reference = block.reference.load::<L>(half);
-            let history = load_motors(&block.history, half);
-            let mut rows = observation.iter_mut();
-            if block.config().observation == Observation::Absolute {
-                let values = rules::observe(&vehicle, &state, &Langevin::at_rest(), &history);
-                for (row, value) in rows.by_ref().zip(values).take(rules::POLICY_OBSERVATIONS) {
-                    row.store(half, not_a_number_to_zero(value));
-                }
-            }
-            let values = rules::observe(&vehicle, &state, &reference, &history);
-            for (row, value) in rows.zip(values) {
-                row.store(half, not_a_number_to_zero(value));
-            }
-        }
-    }
-}
-
-/// One vector of lanes of four rows.
-#[inline(always)]
-pub(super) fn load_motors<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
-}
-
-struct Advance<'a, const ALIGNED: bool> {
-    block: &'a mut RaptorBlock,
-    reality: Option<&'a Reality>,
-    action: &'a [Row],
-}
-
-struct Outcome {
-    reward: Row,
-    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
-    causes: [u32; FOUNDATION_TERMINATIONS.len()],
-}
-
-impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
-    type Output = Outcome;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) -> Outcome {
-        let Self { block, reality, action } = self;
-        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
-        for half in 0..HALVES {
-            let live = bits_of(!block.ledger.ended, half);
-            if live != 0 {
-                block.step_lanes::<L, ALIGNED>((half, live), reality, action, &mut outcome);
-            }
-        }
-        outcome
-    }
-}
-
-/// Place in [`FOUNDATION_TERMINATIONS`] of numbers that are not finite.
-const NOT_FINITE: usize = 4;
-
-impl RaptorBlock {
-    /// Physics, reference, terminations and reward of one vector of lanes, in RLtools' order: the reward is
-    /// that of the state before the step.
-    #[inline(always)]
-    fn step_lanes<L: Lanes, const ALIGNED: bool>(
-        &mut self,
-        (half, live): (usize, u32),
-        reality: Option<&Reality>,
-        action: &[Row],
-        outcome: &mut Outcome,
-    ) {
-        let config = &self.shared.config;
-        let mask = L::mask(live);
-        let mut flown = &*self.crafts.vehicle;
-        let mut disturbance = self.disturbance::<L>(half);
-        let given = action;
-        let action = load_motors::<L>(given, half);
-        let mut motors = action;
-        if let Some(reality) = reality {
-            flown = &reality.flown().vehicle;
-            let more = reality.flown().disturbance(half);
-            disturbance.force_world = add(disturbance.force_world, more.force_world);
-            disturbance.torque_body = more.torque_body;
-            motors = load_motors(reality.action(given), half);
-        }
-        let vehicle = Vehicle::<L, ALIGNED>::load(flown, half);
-        let state = self.state.load::<L>(half);
-        let reference = self.reference.load::<L>(half);
-        let last_action = load_motors(&self.last_action, half);
-        let running = rules::running_reward(&config.reward, &state.body, &reference, &action, &last_action);
-        let next = rules::step(config, &vehicle, &state, &motors, &disturbance);
-
-        self.state.store_where(half, mask, &next);
-        let moving = live & L::bits(L::splat(0.5).less(self.moving.load(half)));
-        if moving != 0 {
-            let (motion, ledger) = (&self.shared.motion, &self.ledger);
-            L::call(MoveReference { motion, ledger, reference: &mut self.reference, half, moving });
-        }
-        for motor in 0..4 {
-            for row in [&mut self.history[motor], &mut self.last_action[motor]] {
-                row.store(half, L::select(mask, action[motor], row.load(half)));
-            }
-        }
-
-        let mut ends = not_finite(&next) & live;
-        outcome.causes[NOT_FINITE] |= ends << (half * LANES);
-        let threshold = self.crafts.position_threshold.load::<L>(half);
-        for (index, cause) in
-            rules::causes(&config.termination, &next.body, threshold).into_iter().enumerate()
-        {
-            let lanes = L::bits(cause) & live;
-            outcome.causes[index] |= lanes << (half * LANES);
-            ends |= lanes;
-        }
-        let (zero, ends) = (L::splat(0.0), L::mask(ends));
-        let [position, orientation, change, constant] = running;
-        let penalty = L::constant(config.reward.termination_penalty);
-        let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip([
-            L::select(ends, zero, position),
-            L::select(ends, zero, orientation),
-            L::select(ends, zero, change),
-            L::select(ends, zero, constant),
-            L::select(ends, penalty, zero),
-        ]) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
-        outcome.reward.store(half, reward);
-    }
-}
-
-/// Moves the references of some lanes of one vector: a function of its own, whose constants leave the registers of the
-/// rest of a step alone.
-struct MoveReference<'a> {
-    motion: &'a Motion,
-    ledger: &'a Ledger,
-    reference: &'a mut Langevin<Row>,
-    half: usize,
-    moving: u32,
-}
-
-impl Kernel for MoveReference<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { motion, ledger, reference, half, moving } = self;
-        let moved = motion.next::<L>(half, ledger, &reference.load(half), None);
-        reference.store_where(half, L::mask(moving), &moved);
     }
 }

@@ -5,12 +5,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::craft::Craft;
+use super::env::RaptorEnv;
 use super::vehicles;
-use crate::check::{at_least, at_most, not_negative, positive, share};
+use crate::check::{at_least, at_most, finite, not_negative, positive, share};
 use crate::course;
-use crate::point::control_steps;
 use crate::reality::MAX_DELAY_STEPS;
-use crate::{RealityConfig, SceneConfig, SimConfig};
+use crate::registry::RAPTOR_TASK;
+use crate::task::FOREVER_S;
+use crate::{RealityConfig, SceneConfig, SimConfig, TaskConfig, VecEnv};
 
 /// Configuration of the RAPTOR environment.
 ///
@@ -201,12 +203,6 @@ pub(super) const RAPTOR_MAX_POSITION: f64 = 0.5;
 pub(super) const RAPTOR_MAX_ANGLE: f64 = 1.0;
 
 impl RaptorConfig {
-    /// Control steps in an episode, rounded up.
-    #[must_use]
-    pub fn max_episode_length(&self) -> u32 {
-        control_steps(self.episode_length_s, self.sim.dt)
-    }
-
     /// What separates flying from simulating, with the delay that has a key of its own.
     pub(super) fn flown_reality(&self) -> RealityConfig {
         let mut reality = self.reality.clone();
@@ -264,9 +260,17 @@ impl RaptorConfig {
         let of_craft = craft.position_threshold.unwrap_or(20.0 * craft.dynamics.rotor_distance());
         self.termination.position_threshold.unwrap_or(of_craft)
     }
+}
 
-    /// Checks ranges; the message names key, value and range.
-    pub fn validate(&self) -> Result<(), String> {
+impl TaskConfig for RaptorConfig {
+    const ID: &'static str = RAPTOR_TASK;
+    const EVALUATION_STEPS: u32 = 500;
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        Box::new(RaptorEnv::new(self, num_envs, seed))
+    }
+
+    fn validate(&self) -> Result<(), String> {
         let Self { init, reward, termination, langevin, .. } = self;
         let craft = self.craft();
         positive(&[
@@ -298,13 +302,10 @@ impl RaptorConfig {
             ("prob_null_trajectory", self.prob_null_trajectory),
             ("langevin.alpha", langevin.alpha),
         ])?;
-        for (name, value) in
-            [("constant", reward.constant), ("termination_penalty", reward.termination_penalty)]
-        {
-            if !value.is_finite() {
-                return Err(format!("`env.reward.{name}` = {value}, expected a finite number"));
-            }
-        }
+        finite(&[
+            ("reward.constant", reward.constant),
+            ("reward.termination_penalty", reward.termination_penalty),
+        ])?;
         let delay = f64::from(self.observation_delay.linear_velocity);
         at_most(&[("observation_delay.linear_velocity", delay, f64::from(MAX_DELAY_STEPS))])?;
         self.reality.validate()?;
@@ -320,5 +321,25 @@ impl RaptorConfig {
         self.sim.validate()?;
         course::validate(&self.course)?;
         self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+    }
+
+    fn num_envs(&self) -> usize {
+        self.scene.num_envs
+    }
+
+    fn control_period(&self) -> f64 {
+        self.sim.dt
+    }
+
+    fn episode_length_s(&self) -> f64 {
+        self.episode_length_s
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        &self.robot
+    }
+
+    fn untimed(&self) -> Self {
+        Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 }

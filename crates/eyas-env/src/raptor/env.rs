@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use eyas_lanes::BLOCK;
 
-use super::block::{ABSOLUTE_PARTS, PARTS, REWARD_TERMS, RaptorBlock, Shared};
-use super::config::{Observation, RaptorConfig};
+use super::block::{RaptorBlock, Shared};
+use super::config::RaptorConfig;
 use super::craft::Craft;
-use super::rules::{OBSERVATIONS, POLICY_OBSERVATIONS};
-use crate::episode::FOUNDATION_TERMINATIONS;
-use crate::registry::RAPTOR_TASK;
+use super::spec::spec;
 use crate::symmetry::mirrors;
-use crate::{Actuation, EnvBlock, EnvSpec, EpisodeScalar, Group, VecEnv};
+use crate::{EnvBlock, EnvSpec, VecEnv};
 
 /// Many episodes of the RAPTOR environment.
 pub struct RaptorEnv {
@@ -34,33 +32,11 @@ impl RaptorEnv {
     /// One env for each of `crafts`, which are indices into `fleet`.
     #[must_use]
     pub fn of_fleet(config: &RaptorConfig, fleet: &[Craft], crafts: &[usize], seed: u64) -> Self {
-        let (parts, teacher) = match config.observation {
-            Observation::TrackingError => (PARTS, 0),
-            Observation::Absolute => (ABSOLUTE_PARTS, POLICY_OBSERVATIONS),
-        };
-        let spec = EnvSpec {
-            task: RAPTOR_TASK,
-            parts: parts.to_vec(),
-            groups: vec![
-                Group { name: "policy", features: 0..POLICY_OBSERVATIONS },
-                Group { name: "teacher", features: teacher..teacher + OBSERVATIONS },
-            ],
-            num_actions: 4,
-            action: "motor set-points in [-1, 1]: the vehicle's least rotor speed at -1, its most at 1, clamped outside",
-            actuation: Actuation::Rotors,
-            motor_order: "front right, back right, back left, front left",
-            control_rate_hz: 1.0 / config.sim.dt,
-            max_episode_length: config.max_episode_length(),
-            reward_terms: REWARD_TERMS.to_vec(),
-            terminations: FOUNDATION_TERMINATIONS.to_vec(),
-            episode_log: EpisodeScalar::foundation(REWARD_TERMS, &FOUNDATION_TERMINATIONS),
-            symmetries: Vec::new(),
-        };
         let blocks = blocks(config, fleet, crafts, seed)
             .into_iter()
             .map(|block| -> Box<dyn EnvBlock> { Box::new(block) })
             .collect();
-        Self { spec, num_envs: crafts.len(), blocks }
+        Self { spec: spec(config), num_envs: crafts.len(), blocks }
     }
 }
 

@@ -6,9 +6,11 @@ mod craft;
 mod env;
 mod fleet;
 mod gradient;
+mod kernels;
 mod replay;
 mod rules;
 mod sampler;
+mod spec;
 mod vehicle_file;
 mod vehicles;
 

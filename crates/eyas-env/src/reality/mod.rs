@@ -28,8 +28,8 @@ mod rotors;
 mod sensors;
 mod wind;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Real, Row, Stream, dispatch, lanes_of};
-use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vehicle, cross, scale};
+use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Real, Row, Stream, dispatch, lanes_of};
+use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, add, cross, scale};
 
 pub use battery::BatteryConfig;
 pub use config::RealityConfig;
@@ -85,12 +85,31 @@ impl Flown {
             torque_body: load_vector(torque_body, half),
         }
     }
+}
 
-    /// The voltage over that of the full battery, for [`under_voltage`].
-    #[inline(always)]
-    pub(crate) fn voltage<L: Lanes>(&self, half: usize) -> L {
-        self.voltage.load(half)
+/// What a step is flown with in one vector of lanes: the vehicles `own` under a push, world frame, N, and what happens to
+/// them, if anything does.
+#[inline(always)]
+pub(crate) fn flight<L: Lanes, const ALIGNED: bool>(
+    flown: Option<&Flown>,
+    own: &[Row; VEHICLE_NUMBERS],
+    push: Vector<L>,
+    half: usize,
+) -> (Vehicle<L, ALIGNED>, Disturbance<L>) {
+    let mut disturbance = Disturbance { force_world: push, ..Disturbance::none() };
+    let mut vehicle = own;
+    if let Some(flown) = flown {
+        let more = flown.disturbance(half);
+        disturbance = Disturbance { force_world: add(push, more.force_world), ..more };
+        vehicle = &flown.vehicle;
     }
+    (Vehicle::load(vehicle, half), disturbance)
+}
+
+/// The voltage over that of the full battery, for [`under_voltage`].
+#[inline(always)]
+pub(crate) fn voltage<L: Lanes>(flown: Option<&Flown>, half: usize) -> L {
+    if let Some(flown) = flown { flown.voltage.load(half) } else { L::splat(1.0) }
 }
 
 /// What an action amounts to at a voltage: −1 stays, 1 becomes `2 voltage − 1`.
@@ -99,9 +118,10 @@ pub(crate) fn under_voltage<R: Real>(action: R, voltage: R) -> R {
     (action.clamp(-R::one(), R::one()) + R::one()).mul_add(voltage, -R::one())
 }
 
-/// Notes in a gradient's record what a step was flown with.
-pub(crate) fn note(flown: Option<&Flown>, record: &mut Option<Box<Flown>>) {
-    match (flown, record) {
+/// Notes in a gradient's record what a step was flown with, if not with the vehicles alone; sensors, whose errors count as
+/// given, pass all on.
+pub(crate) fn note(reality: Option<&Reality>, record: &mut Option<Box<Flown>>) {
+    match (reality.map(Reality::flown), record) {
         (Some(flown), Some(record)) => record.as_mut().clone_from(flown),
         (Some(flown), record) => *record = Some(Box::new(flown.clone())),
         (None, record) => *record = None,
@@ -394,10 +414,7 @@ impl Kernel for Surround<'_> {
             if let Some(drag) = drag {
                 let mut air = [L::splat(0.0); 3];
                 if let Some(wind) = wind {
-                    let first_env = ledger.first_env + (half * LANES) as u32;
-                    let episode = Ledger::lanes_of(&ledger.episode, half);
-                    let clock = Ledger::lanes_of(&ledger.clock, half);
-                    air = wind.advance(half, first_env, &episode, &clock);
+                    air = wind.advance(&ledger.moment(half, *period));
                 }
                 let most = L::constant(1.0 / *period) / vehicle.mass_inverse;
                 let [in_body, in_world] = drag.force(half, (body.orientation, body.velocity), air, most);

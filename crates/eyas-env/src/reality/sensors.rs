@@ -10,6 +10,7 @@ use super::draw::{Draw, Span, is_zero};
 use crate::check::spans;
 use crate::episode::Ledger;
 use crate::noise::errors;
+use crate::rows::load_four;
 use crate::{visit_rows, visit_words};
 
 /// From a motion to its measurement, for each signal. Before that much has been flown, the start is measured.
@@ -218,7 +219,7 @@ impl Kernel for AddErrors<'_> {
             let first_env = ledger.first_env + (half * LANES) as u32;
             let episode = Ledger::lanes_of(&ledger.episode, half);
             let clock = Ledger::lanes_of(&ledger.clock, half);
-            let mut errors = errors::<L>(&sensors.stream, first_env, &episode, &clock);
+            let mut errors = errors::<L>(&sensors.stream, first_env, episode, clock);
             for (signal, error) in errors.iter_mut().enumerate() {
                 let std = sensors.std[signal].load::<L>(half);
                 for (axis, value) in error.iter_mut().enumerate() {
@@ -226,9 +227,7 @@ impl Kernel for AddErrors<'_> {
                 }
             }
             let [position, velocity, attitude, rate] = errors;
-            let Body { orientation: [w, x, y, z], .. } = body;
-            let true_attitude = [w.load::<L>(half), x.load(half), y.load(half), z.load(half)];
-            let measured = turned_about_axes(true_attitude, attitude);
+            let measured = turned_about_axes(load_four::<L>(&body.orientation, half), attitude);
             for (row, value) in body.orientation.iter_mut().zip(measured) {
                 row.store(half, value);
             }

@@ -2,13 +2,14 @@
 
 use std::f64::consts::PI;
 
-use eyas_lanes::{LANES, Lanes, Row, Stream, normals, uniforms};
+use eyas_lanes::{Lanes, Row, Stream, normals, uniforms};
 use eyas_sim::{Vector, add, scale};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::draw::{Draw, is_zero};
 use crate::check::spans;
+use crate::episode::Moment;
 use crate::rows::load_vector;
 use crate::visit_rows;
 
@@ -186,13 +187,8 @@ impl Wind {
 
     /// Velocity of the air at the start of the step, m/s; moves on by a step.
     #[inline(always)]
-    pub(super) fn advance<L: Lanes>(
-        &mut self,
-        half: usize,
-        first_env: u32,
-        episode: &[u32; LANES],
-        clock: &[u32; LANES],
-    ) -> Vector<L> {
+    pub(super) fn advance<L: Lanes>(&mut self, at: &Moment<'_>) -> Vector<L> {
+        let Moment { half, first_env, episode, clock, period } = *at;
         let turbulence = load_vector::<L>(&self.turbulence, half);
         let mut velocity = add(load_vector(&self.mean, half), turbulence);
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
@@ -208,7 +204,7 @@ impl Wind {
             let words = self.stream.lanes(first_env, episode, clock, 0);
             let begins = uniforms::<L>(&words[0]).less(self.chance.load(half));
             let size = uniforms::<L>(&words[1]).mul_add(L::constant(large - small), L::constant(small));
-            let (short, long) = (short / self.period, long / self.period);
+            let (short, long) = (short / period, long / period);
             let length = uniforms::<L>(&words[2]).mul_add(L::constant(long - short), L::constant(short));
             let (y, x) = uniforms::<L>(&words[3]).sin_cos_turns();
             // Only a calm is followed by a gust.

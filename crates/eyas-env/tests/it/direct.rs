@@ -1,6 +1,6 @@
 //! Isaac Lab's quadcopter task does what its documentation says.
 
-use eyas_env::{Cause, DirectConfig, DirectEnv, EnvBlock, HeightConfig, VecEnv};
+use eyas_env::{Cause, DirectConfig, DirectEnv, EnvBlock, HeightConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::{Body, CourseConfig, CourseKind};
 

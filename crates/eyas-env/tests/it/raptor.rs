@@ -2,7 +2,7 @@
 
 use eyas_env::{
     Cause, DifferentiableTask as _, EnvBlock, InitConfig, Observation, Protocol, RaptorConfig, RaptorEnv,
-    VecEnv, vehicles,
+    TaskConfig as _, VecEnv, vehicles,
 };
 use eyas_lanes::{BLOCK, Row, lanes_of};
 

@@ -5,7 +5,7 @@ mod signals;
 mod vehicle;
 mod whole;
 
-use eyas_env::{EnvBlock, InitConfig, RaptorConfig, RaptorEnv, RealityConfig, VecEnv};
+use eyas_env::{EnvBlock, InitConfig, RaptorConfig, RaptorEnv, RealityConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::Row;
 
 const DT: f64 = 0.01;

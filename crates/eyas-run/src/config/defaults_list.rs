@@ -11,6 +11,8 @@
 //! - override agent/optimizer: sgd
 //! ```
 
+mod item;
+
 use indexmap::IndexMap;
 
 use super::error::ConfigError;
@@ -19,7 +21,8 @@ use super::interpolation::{is_interpolation, resolve_text};
 use super::library::Library;
 use super::origin::{Origin, Source};
 use super::value::Value;
-use super::yaml::{self, Content, Entry, Located};
+use super::yaml::{self, Entry};
+use item::{Item, Parent, ROOT, What, below, failure, final_package, items_of, key_of, names, split_package};
 
 /// Deeper nesting than any configuration has; a file that lists itself ends here.
 const MAX_DEPTH: usize = 32;
@@ -40,31 +43,6 @@ pub(super) struct Selection {
     pub(super) origin: Origin,
 }
 
-/// An item of a defaults list.
-#[derive(Clone)]
-struct Item {
-    what: What,
-    /// After `@`.
-    package: Option<String>,
-    is_optional: bool,
-    is_override: bool,
-    origin: Origin,
-}
-
-#[derive(Clone)]
-enum What {
-    Own,
-    File(String),
-    /// A group, as written, and what is chosen of it.
-    Group(String, Vec<String>),
-}
-
-impl Item {
-    fn new(what: What, package: Option<&str>, origin: Origin) -> Self {
-        Self { what, package: package.map(str::to_owned), is_optional: false, is_override: false, origin }
-    }
-}
-
 struct Choice {
     names: Vec<String>,
     origin: Origin,
@@ -77,15 +55,6 @@ struct Deletion {
     origin: Origin,
     is_used: bool,
 }
-
-/// Where a list stands: the folder and the package that its items are relative to.
-#[derive(Clone, Copy)]
-struct Parent<'p> {
-    folder: &'p str,
-    package: &'p str,
-}
-
-const ROOT: Parent<'static> = Parent { folder: "", package: "" };
 
 /// The parts of a configuration, in the order in which they are layered.
 pub(super) fn compose(
@@ -226,13 +195,9 @@ impl Composer<'_> {
         if depth > MAX_DEPTH {
             return Err(failure(format!("`{path}` lists itself"), &item.origin));
         }
-        let document = yaml::parse(&text).map_err(|error| ConfigError::Yaml {
-            message: error.message,
-            origin: source.origin(error.line, error.column),
-        })?;
         let header = header(&text);
         let package = final_package(parent.package, item, header.as_deref());
-        let mut entries = yaml::top_level(document, &source)?;
+        let mut entries = yaml::entries(&text, &source)?;
         let list =
             entries.iter().position(|entry| entry.key == "defaults").map(|place| entries.remove(place));
         let mut items = match list {
@@ -375,145 +340,9 @@ impl Composer<'_> {
     }
 }
 
-fn failure(message: impl Into<String>, origin: &Origin) -> ConfigError {
-    ConfigError::Composition { message: message.into(), advice: None, origin: origin.clone() }
-}
-
-impl ConfigError {
-    fn advise(self, text: String) -> Self {
-        match self {
-            Self::Composition { message, origin, .. } => {
-                Self::Composition { message, advice: Some(text), origin }
-            }
-            other => other,
-        }
-    }
-}
-
 /// `# @package NAME` in the comments at the start of a file.
 fn header(text: &str) -> Option<String> {
     let comments = text.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with('#'));
     let mut words = comments.map(|line| line.trim_start_matches('#').trim());
     words.find_map(|line| line.strip_prefix("@package").map(|name| name.trim().to_owned()))
-}
-
-/// Names that a value gives: one, several, or none (null).
-fn names(value: &Value) -> Option<Vec<String>> {
-    match value {
-        Value::String(name) => Some(vec![name.clone()]),
-        Value::List(items) => items
-            .iter()
-            .map(|item| match item {
-                Value::String(name) => Some(name.clone()),
-                _ => None,
-            })
-            .collect(),
-        Value::Null => Some(Vec::new()),
-        _ => None,
-    }
-}
-
-fn split_package(key: &str) -> (&str, Option<&str>) {
-    key.split_once('@').map_or((key, None), |(group, package)| (group, Some(package)))
-}
-
-/// A path as a list writes it: from the top with a slash, else from the list's folder.
-fn below(folder: &str, path: &str) -> String {
-    match path.strip_prefix('/') {
-        Some(absolute) => absolute.to_owned(),
-        None if folder.is_empty() => path.to_owned(),
-        None => format!("{folder}/{path}"),
-    }
-}
-
-/// What an item is known by: its group, and its package where that is not the group's own.
-fn key_of(item: &Item, group: &str, parent: Parent) -> String {
-    let path = below(parent.folder, group);
-    let package = final_package(parent.package, item, None);
-    if package == path.replace('/', ".") {
-        return path;
-    }
-    format!("{path}@{}", if package.is_empty() { "_global_" } else { &package })
-}
-
-/// The key below which a file's values go: as its item says, else as its header says, else by its folder.
-fn final_package(parent: &str, item: &Item, header: Option<&str>) -> String {
-    let folder = match &item.what {
-        What::Group(group, _) => group.as_str(),
-        What::File(path) => path.rsplit_once('/').map_or("", |(folder, _)| folder),
-        What::Own => "",
-    };
-    let folder = folder.trim_start_matches('/').replace('/', ".");
-    let own = match (item.package.as_deref(), header) {
-        (Some("_here_"), _) => String::new(),
-        (Some(package), _) => package.replace("_group_", &format!("_global_.{folder}")),
-        (None, Some("" | "_global_")) => "_global_".into(),
-        (None, Some("_group_") | None) => folder,
-        (None, Some(header)) => format!("_global_.{header}"),
-    };
-    let joined = match (parent, own.as_str()) {
-        ("", own) => own.to_owned(),
-        (parent, "") => parent.to_owned(),
-        (parent, own) => format!("{parent}.{own}"),
-    };
-    match joined.rfind("_global_") {
-        Some(place) => joined[place + "_global_".len()..].trim_start_matches('.').to_owned(),
-        None => joined,
-    }
-}
-
-/// The items of a `defaults` list.
-fn items_of(list: &Located, source: &Source) -> Result<Vec<Item>, ConfigError> {
-    let Content::List(items) = &list.content else {
-        return Err(failure("`defaults` is no list", &source.origin(list.line, list.column)));
-    };
-    let items = items.iter().map(|item| item_of(item, source)).collect::<Result<Vec<_>, _>>()?;
-    let own = items.iter().filter(|item| matches!(item.what, What::Own));
-    if let Some(second) = own.clone().nth(1) {
-        return Err(failure("`_self_` stands twice in the list", &second.origin));
-    }
-    let first = items.iter().position(|item| item.is_override).unwrap_or(items.len());
-    let late = items[first..].iter().find(|item| !item.is_override && !matches!(item.what, What::Own));
-    if let Some(late) = late {
-        return Err(failure("`override` items must stand at the end of the list", &late.origin));
-    }
-    Ok(items)
-}
-
-fn item_of(item: &Located, source: &Source) -> Result<Item, ConfigError> {
-    let origin = source.origin(item.line, item.column);
-    match &item.content {
-        Content::Scalar(Value::String(text)) if text == "_self_" => Ok(Item::new(What::Own, None, origin)),
-        Content::Scalar(Value::String(text)) => {
-            let (text, is_optional) =
-                text.strip_prefix("optional ").map_or((text.as_str(), false), |it| (it, true));
-            let (path, package) = split_package(text.trim());
-            let what = What::File(path.to_owned());
-            Ok(Item { is_optional, ..Item::new(what, package, origin) })
-        }
-        Content::Table(entries) if entries.len() == 1 => {
-            let Entry { key, value, .. } = &entries[0];
-            let mut words: Vec<&str> = key.split_whitespace().collect();
-            let group = words.pop().unwrap_or_default();
-            if words.iter().any(|word| !matches!(*word, "optional" | "override")) {
-                return Err(failure(format!("`{key}` is no group"), &origin));
-            }
-            let (group, package) = split_package(group);
-            if group.trim_start_matches('/').split('/').next() == Some("hydra") {
-                return Err(failure(
-                    format!("`{group}` configures Hydra itself, and there is none here"),
-                    &origin,
-                )
-                .advise("leave the line out".into()));
-            }
-            let names = names(&value.to_value())
-                .ok_or_else(|| failure(format!("`{key}`: expected the name of an option"), &origin))?;
-            Ok(Item {
-                is_optional: words.contains(&"optional"),
-                is_override: words.contains(&"override"),
-                ..Item::new(What::Group(group.to_owned(), names), package, origin)
-            })
-        }
-        _ => Err(failure("expected `- file`, `- group: option` or `- _self_`", &origin)),
-    }
 }

@@ -1,7 +1,9 @@
 //! Where a value came from.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use super::error::ConfigError;
 
 /// The layer that last set a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,15 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// A file: its text, and that it is from there.
+    pub(super) fn read(path: &Path) -> Result<(String, Self), ConfigError> {
+        let path = path.to_owned();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok((text, Self::File(path))),
+            Err(source) => Err(ConfigError::Read { path, source }),
+        }
+    }
+
     pub(super) fn origin(&self, line: u64, column: u64) -> Origin {
         match self {
             Self::File(path) => Origin::File { path: path.clone(), line, column },

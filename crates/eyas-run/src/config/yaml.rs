@@ -4,23 +4,14 @@
 //! that a string is quoted if YAML 1.1 or YAML 1.2 would read it as something else.
 
 use std::fmt::{self, Write as _};
-use std::fs;
 use std::path::Path;
 
 use serde::de::{self, Deserialize, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::error::ConfigError;
-use super::origin::{Origin, Source};
+use super::origin::Source;
 use super::value::{Table, Value, python_float};
-
-/// A YAML document that is not one, and where it breaks (1, 1 if unknown).
-#[derive(Debug)]
-pub(crate) struct YamlError {
-    pub(crate) message: String,
-    pub(crate) line: u64,
-    pub(crate) column: u64,
-}
 
 /// A YAML node and the place where it starts.
 #[derive(Debug)]
@@ -63,7 +54,7 @@ impl Located {
 }
 
 /// Parses one YAML 1.2 document; an empty one is null.
-pub(crate) fn parse(text: &str) -> Result<Located, YamlError> {
+fn parse(text: &str, source: &Source) -> Result<Located, ConfigError> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         // YAML 1.2: `no` is a string.
@@ -79,13 +70,14 @@ pub(crate) fn parse(text: &str) -> Result<Located, YamlError> {
             let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
             // The place is reported apart from the message.
             let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            Err(YamlError { message, line, column })
+            Err(ConfigError::Yaml { message, origin: source.origin(line, column) })
         }
     }
 }
 
 /// The entries of a document that must be a table, or empty.
-pub(crate) fn top_level(document: Located, source: &Source) -> Result<Vec<Entry>, ConfigError> {
+pub(crate) fn entries(text: &str, source: &Source) -> Result<Vec<Entry>, ConfigError> {
+    let document = parse(text, source)?;
     match document.content {
         Content::Table(entries) => Ok(entries),
         Content::Scalar(Value::Null) => Ok(Vec::new()),
@@ -166,14 +158,8 @@ impl Value {
     ///
     /// [`ConfigError::Read`] or [`ConfigError::Yaml`] with file, line and column.
     pub fn read_yaml(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let path = path.as_ref();
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let document = parse(&text).map_err(|YamlError { message, line, column }| ConfigError::Yaml {
-            message,
-            origin: Origin::File { path: path.to_owned(), line, column },
-        })?;
-        Ok(document.to_value())
+        let (text, source) = Source::read(path.as_ref())?;
+        Ok(parse(&text, &source)?.to_value())
     }
 
     /// Block-style YAML, keys in order, that YAML 1.1 and 1.2 readers read back as this value.

@@ -1,6 +1,8 @@
 //! The point task made of terms is the point task, to the bit.
 
-use eyas_env::{EnvBlock, ManagerConfig, ManagerEnv, PointConfig, PointEnv, RealityConfig, VecEnv};
+use eyas_env::{
+    EnvBlock, ManagerConfig, ManagerEnv, PointConfig, PointEnv, RealityConfig, TaskConfig as _, VecEnv,
+};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::Body;
 

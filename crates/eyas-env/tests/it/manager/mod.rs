@@ -9,7 +9,7 @@ mod refuses;
 mod resumes;
 mod terms;
 
-use eyas_env::{EnvBlock, ManagerConfig, ManagerEnv, VecEnv};
+use eyas_env::{EnvBlock, ManagerConfig, ManagerEnv, TaskConfig as _, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::Body;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, RaptorConfig, RaptorEnv};
+use eyas_env::{Craft, RaptorConfig, RaptorEnv, TaskConfig as _};
 use eyas_learn::{Evaluation, Outcome, Pilot, vertical_speeds};
 use eyas_run::config::Value;
 use eyas_view::Heatmap;

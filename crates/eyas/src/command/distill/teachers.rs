@@ -5,7 +5,7 @@ use eyas_formats::{LoadOptions, Side};
 use eyas_learn::Pilot;
 use eyas_learn::distill::{OnWeakTeacher, Teacher};
 
-use super::Config;
+use super::config::Config;
 use crate::arguments::Distill;
 use crate::crew::{self, Admission, Candidate, Choice, Crew, VEHICLE, read_checkpoints};
 use crate::failure::Failure;
