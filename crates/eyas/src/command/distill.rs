@@ -32,7 +32,7 @@ use crate::journal::{Course, Journal};
 use crate::live::{self, Spectacle};
 use crate::outcome::{Comparison, Outcome};
 use crate::place::{Place, go_on_with};
-use crate::report::{self, say};
+use crate::report::{self, say, shell_word};
 use crate::setup::{self, AgentConfig, check, layer, load_policy, write_file, write_manifest};
 use crate::snapshot::Snapshots;
 use crate::tables::Tables;
@@ -40,6 +40,8 @@ use crate::video::{Defaults, Plan, Videos};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
+/// What of the configuration is written into a run's `params`.
+const SECTIONS: [&str; 3] = ["env", "agent", "distill"];
 /// Seeds of the starts that no training uses: the evaluations, the final comparison.
 const EVALUATION_SEED: u64 = 0xe7a1;
 const FINAL_SEED: u64 = 0xf1a1;
@@ -99,7 +101,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
 
     let view = live::open_for_run(arguments.web.web)?;
     let run = match &resumed {
-        Some(it) => RunDir::open(&it.run)?,
+        Some(it) => it.open(&SECTIONS)?,
         None => place.make()?,
     };
     let directory = std::path::absolute(run.path())?;
@@ -107,9 +109,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     say(format!("[INFO] Creating environment: {}", arguments.flight.task))?;
     let observation = crew.teachers[0].pilot.features.len();
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
-    if let Some(table) = admissions {
-        write_file(&run.file("teachers.csv"), table.as_bytes())?;
-    } else {
+    if admissions.is_none() {
         teachers::introduce(arguments, &candidates[0], &crew.env)?;
     }
 
@@ -126,11 +126,14 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     say(format!("[INFO] Logging to: {}", directory.display()))?;
     say(format!("[INFO] Dataset size: {} samples", dataset_capacity(&config, crew.teachers.len(), width)))?;
     say(format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
-    for section in ["env", "agent", "distill"] {
+    for section in SECTIONS {
         run.params(section, &layers.table(section)?)?;
     }
     let inputs: Vec<&Path> = candidates.iter().map(|it| it.path.as_path()).collect();
     write_manifest(&run, seed, &inputs, layers.provenance()?)?;
+    if let Some(table) = admissions {
+        write_file(&run.file("teachers.csv"), table.as_bytes())?;
+    }
 
     let mut arena = make_arena(&config, &crew, group.features.clone());
     let shown = shown_env(&config, &crew);
@@ -138,7 +141,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     let epoch = progress.epoch;
     let course = course(arguments, epoch, config.distill.n_epochs);
     let mut journal = Journal::start(&run, live, &course, &interrupt)?;
-    journal.configured(&layers, &["env", "agent", "distill"], &METRICS)?;
+    journal.configured(&layers, &SECTIONS, &METRICS)?;
     let videos = film.map(|plan| {
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
@@ -585,7 +588,8 @@ impl<T: Flyable> Session<T> {
         Outcome::from(on_others.unwrap_or(of_student).summary()).write(&self.run)?;
         self.journal.completed()?;
         let what_flies = setup::what_flies(&arguments.flight);
-        self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {}", best_path.display()))?;
+        let checkpoint = shell_word(best_path.display());
+        self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {checkpoint}"))?;
         Ok(ExitCode::SUCCESS)
     }
 }
