@@ -69,9 +69,9 @@ pub struct TensorSummary {
     pub shape: Vec<usize>,
     /// Element type.
     pub dtype: DType,
-    /// Smallest element; `None` if there is none.
+    /// Smallest element; `None` if there is none, NaN if all are.
     pub min: Option<f64>,
-    /// Largest element.
+    /// Largest element, the same.
     pub max: Option<f64>,
     /// Mean of the elements; NaN if one is.
     pub mean: Option<f64>,
@@ -153,14 +153,13 @@ impl NetworkSummary {
 impl TensorSummary {
     fn new(key: &str, tensor: &Tensor) -> Self {
         let values = tensor.to_f64();
-        let some = |value: f64| (!values.is_empty()).then_some(value);
         Self {
             key: key.to_owned(),
             shape: tensor.shape().to_vec(),
             dtype: tensor.dtype(),
-            min: some(values.iter().copied().fold(f64::INFINITY, f64::min)),
-            max: some(values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-            mean: some(values.iter().sum::<f64>() / values.len() as f64),
+            min: values.iter().copied().reduce(f64::min),
+            max: values.iter().copied().reduce(f64::max),
+            mean: (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64),
         }
     }
 }
@@ -297,4 +296,22 @@ fn write_chain(formatter: &mut fmt::Formatter<'_>, architecture: &Architecture) 
         write!(formatter, " → {width}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_those_of_the_numbers_among_the_elements() {
+        let range = |values: &[f32]| {
+            let TensorSummary { min, max, mean, .. } =
+                TensorSummary::new("key", &Tensor::from_f32(&[values.len()], values));
+            format!("{min:?} {max:?} {mean:?}")
+        };
+        assert_eq!(range(&[1.0, -2.0, 4.0]), "Some(-2.0) Some(4.0) Some(1.0)");
+        assert_eq!(range(&[f32::NAN, -2.0, 4.0]), "Some(-2.0) Some(4.0) Some(NaN)");
+        assert_eq!(range(&[f32::NAN; 2]), "Some(NaN) Some(NaN) Some(NaN)");
+        assert_eq!(range(&[]), "None None None");
+    }
 }

@@ -8,7 +8,9 @@ pub(crate) fn wilson95(share: f64, count: f64) -> [f64; 2] {
     const Z2: f64 = Z95 * Z95;
     let middle = share + Z2 / (2.0 * count);
     let half = Z95 * (share * (1.0 - share) / count + Z2 / (4.0 * count * count)).sqrt();
-    [middle - half, middle + half].map(|bound| (bound / (1.0 + Z2 / count)).clamp(0.0, 1.0))
+    let [low, high] = [middle - half, middle + half].map(|bound| bound / (1.0 + Z2 / count));
+    // Rounding may leave the bound that is the share itself, 0 or 1, beside it.
+    [low.max(0.0).min(share), high.min(1.0).max(share)]
 }
 
 #[cfg(test)]
@@ -29,6 +31,8 @@ mod tests {
         // 1 in 10 is 0.018 to 0.404 in every textbook's table.
         let [low, high] = wilson95(0.1, 10.0);
         assert!((low - 0.018).abs() < 5e-4 && (high - 0.404).abs() < 5e-4, "{low} {high}");
-        assert!(wilson95(0.0, 50.0)[0] < 1e-12);
+        for count in [1.0, 3.0, 50.0, 10_000.0] {
+            assert_eq!((wilson95(0.0, count)[0], wilson95(1.0, count)[1]), (0.0, 1.0), "{count}");
+        }
     }
 }

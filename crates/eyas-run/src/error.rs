@@ -18,14 +18,14 @@ pub enum RunError {
     NoMatch { what: &'static str, directory: PathBuf, pattern: String, present: Vec<String> },
     #[error("`{}` is there already, and not empty", path.display())]
     Occupied { path: PathBuf },
+    #[error("`{}` holds {}", path.display(), what_it_holds(params))]
+    OtherRun { path: PathBuf, params: Vec<String>, kind: Vec<String> },
     #[error("event file `{}` is damaged at byte {offset}: {reason}", path.display())]
     DamagedEvents { path: PathBuf, offset: u64, reason: &'static str },
     #[error("integer {_0} of a configuration has more than 63 bits")]
     TooLarge(i128),
     #[error("cannot listen for Ctrl-C")]
     Interrupt { source: ctrlc::Error },
-    #[error("cannot write a manifest as JSON")]
-    Manifest { source: serde_json::Error },
 }
 
 impl RunError {
@@ -48,11 +48,20 @@ impl RunError {
             Self::Occupied { .. } => {
                 Some("name a new folder, or go on with the run that it holds: `--resume`".into())
             }
+            Self::OtherRun { kind, .. } => Some(format!(
+                "`--resume` goes on with a run of the same command, whose folder has params {}",
+                abridged(kind)
+            )),
             Self::TooLarge(_) => Some("other programs cannot read it; give a smaller one".into()),
             Self::DamagedEvents { .. } => Some("the records before it are intact".into()),
             _ => None,
         }
     }
+}
+
+/// What is in a folder that is not the run looked for.
+fn what_it_holds(params: &[String]) -> String {
+    if params.is_empty() { "no run".into() } else { format!("another run, with params {}", abridged(params)) }
 }
 
 /// The first names of a long list, and how many there are.

@@ -6,7 +6,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::ZonedDateTime;
-use serde::Serialize;
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
@@ -31,7 +30,7 @@ pub struct Manifest {
 }
 
 /// A file that influenced a run, and a fingerprint of its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
     /// The file as it was named.
     pub path: PathBuf,
@@ -58,12 +57,17 @@ impl Manifest {
         }
     }
 
-    /// The file's text. JSON has no infinities and NaN: they are strings, as overrides spell them.
-    ///
-    /// # Errors
-    ///
-    /// [`RunError::Manifest`] if a path is not Unicode.
-    pub fn to_json(&self) -> Result<String, RunError> {
+    /// The file's text. JSON has no infinities and NaN: they are strings, as overrides spell them. Nor has it bytes that
+    /// are no Unicode: they are replaced, in paths as in the command line.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let input = |input: &InputFile| {
+            json!({
+                "path": input.path.to_string_lossy(),
+                "num_bytes": input.num_bytes,
+                "sha256": input.sha256,
+            })
+        };
         let setting = |setting: &Setting| {
             let entry = json!({ "value": to_json(&setting.value), "origin": setting.origin.to_string() });
             (setting.key.clone(), entry)
@@ -75,11 +79,10 @@ impl Manifest {
             "command_line": self.command_line,
             "seed": self.seed,
             "start": self.start.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-            "inputs": serde_json::to_value(&self.inputs).map_err(|source| RunError::Manifest { source })?,
+            "inputs": self.inputs.iter().map(input).collect::<Vec<_>>(),
             "config": self.config.iter().map(setting).collect::<Map<_, _>>(),
         });
-        let text = serde_json::to_string_pretty(&document).map_err(|source| RunError::Manifest { source })?;
-        Ok(text + "\n")
+        format!("{document:#}\n")
     }
 }
 

@@ -83,8 +83,7 @@ impl RunDir {
     pub fn create_as(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(RunError::io("create directory", &path))?;
-        let mut entries = fs::read_dir(&path).map_err(RunError::io("list", &path))?;
-        if entries.next().is_some() {
+        if !is_empty(&path)? {
             return Err(RunError::Occupied { path });
         }
         Ok(Self { path })
@@ -144,7 +143,7 @@ impl RunDir {
     /// [`RunError::Io`] with the path.
     pub fn manifest(&self, manifest: &Manifest) -> Result<PathBuf, RunError> {
         let path = self.file("manifest.json");
-        atomic::write(&path, manifest.to_json()?.as_bytes()).map_err(RunError::io("write", &path))?;
+        atomic::write(&path, manifest.to_json().as_bytes()).map_err(RunError::io("write", &path))?;
         Ok(path)
     }
 }
@@ -205,6 +204,50 @@ pub struct Resumable {
     pub run: PathBuf,
     /// The checkpoint to go on from; none if the run was killed before it wrote the first.
     pub checkpoint: Option<PathBuf>,
+}
+
+impl Resumable {
+    /// The directory, to go on in with a run that writes the params `kind` and the manifest after them.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::OtherRun`] if what it holds is a run of another kind, or no run at all: going on would write over
+    /// it. [`RunError::Io`] if it cannot be read.
+    pub fn open(&self, kind: &[&str]) -> Result<RunDir, RunError> {
+        let run = RunDir::open(&self.run)?;
+        let folder = run.file("params");
+        let params = stems(&folder, "yaml")?;
+        let is_part = params.iter().all(|name| kind.contains(&name.as_str()));
+        // A run may have been killed between two of its params, or before them.
+        let is_whole = params.len() == kind.len() || !run.file("manifest.json").exists();
+        let has_begun = folder.is_dir() || self.checkpoint.is_some() || is_empty(&self.run)?;
+        if is_part && is_whole && has_begun {
+            return Ok(run);
+        }
+        let kind = kind.iter().map(|&name| name.to_owned()).collect();
+        Err(RunError::OtherRun { path: self.run.clone(), params, kind })
+    }
+}
+
+/// The names of a folder's files with an extension, without it; none if there is no such folder.
+fn stems(folder: &Path, extension: &str) -> Result<Vec<String>, RunError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(RunError::io("list", folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(RunError::io("list", folder))?.path();
+        if path.extension().is_some_and(|it| it == extension) {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn is_empty(folder: &Path) -> Result<bool, RunError> {
+    Ok(fs::read_dir(folder).map_err(RunError::io("list", folder))?.next().is_none())
 }
 
 /// As [`find_run`], but a run that holds no file whose name begins with `prefix` is found too: it was killed

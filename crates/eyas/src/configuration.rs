@@ -9,6 +9,7 @@ use eyas_run::{Layers, Origin};
 use crate::arguments::Configuration;
 use crate::failure::Failure;
 use crate::hydra;
+use crate::report::tell;
 
 /// Groups that come with the program; `docs/configuration.md` says what they are for.
 const GROUPS: [BuiltIn; 3] = [
@@ -97,7 +98,7 @@ fn layer_params(layers: &mut Layers, folder: &Path) -> Result<(), Failure> {
             unused.extend(keep_on_cpu(layers, key, &path)?);
         }
         for Unused { key, value, reason, origin } in unused {
-            eprintln!("[INFO] not used: {key} = {} ({reason}) at {origin}", shortened(&value));
+            tell(format!("[INFO] not used: {key} = {} ({reason}) at {origin}", shortened(&value)));
         }
     }
     Ok(())

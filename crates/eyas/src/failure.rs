@@ -2,7 +2,10 @@
 
 use std::error::Error;
 use std::fmt::{self, Display, Write as _};
+use std::io;
 use std::process::ExitCode;
+
+use crate::report::tell;
 
 /// A failed command.
 #[derive(Debug)]
@@ -41,8 +44,14 @@ impl Failure {
         self
     }
 
-    /// Prints it to stderr; exit code 2.
+    /// Prints it to stderr; exit code 2. Where the reader of stdout has gone there is nothing to say, and the code is
+    /// that of a program which SIGPIPE ends.
     pub(crate) fn report(self) -> ExitCode {
+        const NO_READER: u8 = 141;
+        let is_broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        if self.place.is_none() && self.error.downcast_ref().is_some_and(is_broken) {
+            return ExitCode::from(NO_READER);
+        }
         let mut text = format!("error: {}\n", self.error);
         if let Some(place) = &self.place {
             let _ = writeln!(text, "  --> {place}");
@@ -55,7 +64,7 @@ impl Failure {
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "  hint: {hint}");
         }
-        eprint!("{text}");
+        tell(text.trim_end());
         ExitCode::from(2)
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use eyas_run::run_dir::{Resumable, find_resumable, find_run_dir, resumable_in};
 use eyas_run::{RunDir, RunError};
 
+use crate::report::shell_word;
+
 /// What paths are called: by as many of their last parts as tell them apart; none where two are the same.
 pub(crate) fn names_of(paths: &[PathBuf]) -> Option<Vec<String>> {
     let last = |path: &PathBuf, count: usize| {
@@ -20,7 +22,7 @@ pub(crate) fn names_of(paths: &[PathBuf]) -> Option<Vec<String>> {
 /// How an interrupted run says that it goes on.
 pub(crate) fn go_on_with(run: &RunDir, run_dir: Option<&Path>) -> String {
     let name = run.path().file_name().unwrap_or_default().to_string_lossy();
-    let which = if run_dir.is_some() { String::new() } else { format!(" --load_run {name}") };
+    let which = if run_dir.is_some() { String::new() } else { format!(" --load_run {}", shell_word(name)) };
     format!("Go on with: the same command and --resume{which}")
 }
 

@@ -12,6 +12,22 @@ pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
+/// Writes a line to stderr, if anybody reads it.
+pub(crate) fn tell(line: impl Display) {
+    // Who does not listen cannot be told so, and it is no reason to stop.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A word of a command line, quoted where a shell would not read it as it is.
+pub(crate) fn shell_word(word: impl Display) -> String {
+    let word = word.to_string();
+    let is_plain = |it: char| it.is_alphanumeric() || "-_./:=,+@%".contains(it);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// One line for each policy and kind of target.
 pub(crate) fn comparison(rows: &[(&str, &Evaluation)]) -> String {
     let mut text = format!(
@@ -80,6 +96,22 @@ pub(crate) const LEGEND: &str = "return: mean ± 95 % confidence; position: RMSE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_reads_words_as_they_were() {
+        for (word, shown) in [
+            ("logs/a-1/best_model.pt", "logs/a-1/best_model.pt"),
+            ("seed=1", "seed=1"),
+            ("飞/x.pt", "飞/x.pt"),
+            ("my run/x.pt", "'my run/x.pt'"),
+            ("it's", r"'it'\''s'"),
+            ("a=[1,2]", "'a=[1,2]'"),
+            ("~env.rewards", "'~env.rewards'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(word), shown);
+        }
+    }
 
     #[test]
     fn a_share_is_given_only_of_a_positive_return() {

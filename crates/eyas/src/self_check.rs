@@ -8,7 +8,7 @@ use eyas_learn::{Pilot, Summary, evaluate};
 use eyas_policy::{Activation, Output};
 
 use crate::failure::Failure;
-use crate::report::say;
+use crate::report::{say, tell};
 
 /// Episodes and steps.
 const FLIGHT: (usize, u32) = (256, 500);
@@ -142,7 +142,7 @@ fn other_readings(loaded: &LoadedPolicy, options: &LoadOptions) -> Vec<Reading> 
 fn warn(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comparison) {
     let crashes = format!("the teacher crashes in {:.0} % of its episodes", 100.0 * as_read.crash_rate);
     if let Some((reading, summary)) = &comparison.better {
-        eprintln!(
+        tell(format!(
             "warning: {crashes}; with `{}` it crashes in {:.0} % and its return is {:.1} instead of {:.1}\n  \
              hint: give these flags if the teacher was trained so; `eyas inspect {}` shows what the file says",
             reading.flags.join(" "),
@@ -150,7 +150,7 @@ fn warn(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comp
             summary.mean_return,
             as_read.mean_return,
             path.display()
-        );
+        ));
         return;
     }
     let hint = if loaded.policy.normalizer.is_some() {
@@ -159,10 +159,10 @@ fn warn(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comp
         "it may be trained too little, or its observation normaliser lies in another file: \
          `--teacher_normalizer FILE`"
     };
-    eprintln!(
+    tell(format!(
         "warning: {crashes}, and no other reading of its file flies clearly better (tried {})\n  \
          hint: {hint}; `eyas inspect {}` shows what the file says",
         comparison.tried.join(", "),
         path.display()
-    );
+    ));
 }

@@ -14,6 +14,7 @@ use crate::configuration;
 use crate::crew::takes_vehicles;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
+use crate::report::{shell_word, tell};
 
 /// Sizes the thread pool.
 pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
@@ -94,8 +95,8 @@ pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<
 
 /// The flags that say again what is flown.
 pub(crate) fn what_flies(flight: &Flight) -> String {
-    let vehicle = flight.vehicle.as_ref().map(|it| format!(" --vehicle {it}")).unwrap_or_default();
-    format!("--task {}{vehicle}", flight.task)
+    let vehicle = flight.vehicle.as_ref().map(|it| format!(" --vehicle {}", shell_word(it)));
+    format!("--task {}{}", shell_word(&flight.task), vehicle.unwrap_or_default())
 }
 
 /// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
@@ -208,7 +209,7 @@ pub(crate) fn load_policy(path: &Path, options: &LoadOptions) -> Result<LoadedPo
 pub(crate) fn load_explained(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, Failure> {
     let loaded = load_policy(path, options)?;
     for decision in &loaded.decisions {
-        eprintln!("{decision}");
+        tell(decision);
     }
     Ok(loaded)
 }

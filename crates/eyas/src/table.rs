@@ -26,7 +26,8 @@ impl Table {
     }
 
     fn of_csv(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path).map_err(|error| Failure::from(error).at(&path.display()))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::new(format!("cannot read it: {error}")).at(&path.display()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let names = lines.next().map(|(_, line)| cells(line)).unwrap_or_default();

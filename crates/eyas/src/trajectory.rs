@@ -51,9 +51,10 @@ fn samples(path: &Path) -> Result<SamplesConfig, Failure> {
     let column = |name: &str| -> Result<Vec<f64>, Failure> {
         let numbers = table.numbers(name)?.into_iter().enumerate();
         let number = |(row, it): (usize, Option<f64>)| match it {
-            Some(number) if number.is_finite() => Ok(number),
+            // Vehicles fly in single precision.
+            Some(number) if (number as f32).is_finite() => Ok(number),
             Some(number) => {
-                let message = format!("`{number}` in column `{name}` is not a finite number");
+                let message = format!("`{number:e}` in column `{name}` is not a finite number of 32 bits");
                 Err(Failure::new(message).at(&table.place(row)))
             }
             None => Err(Failure::new(format!("no number in column `{name}`")).at(&table.place(row))),

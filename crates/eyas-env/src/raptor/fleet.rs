@@ -52,6 +52,8 @@ pub enum FleetProblem {
     File(VehicleFileError),
     #[error("vehicle `{id}`: {source}")]
     Vehicle { id: String, source: VehicleFileError },
+    #[error("not JSON of a vehicle or of a list of vehicles: {0}")]
+    Json(serde_json::Error),
     #[error("not a list of vehicles: {0}")]
     List(serde_json::Error),
     #[error("line {line}: {message}")]
@@ -93,7 +95,18 @@ pub fn survey_fleet(path: &Path) -> FleetSurvey {
     for id in twice {
         survey.problem(path, FleetProblem::Duplicate { id });
     }
+    // Whoever flies a fleet writes tables of it.
+    let unwritable: Vec<_> =
+        survey.crafts.iter().filter(|it| !is_cell(&it.id)).map(|it| it.id.clone()).collect();
+    for id in unwritable {
+        survey.problem(path, FleetProblem::Name { id });
+    }
     survey
+}
+
+/// Whether a name can stand in a table as it is.
+fn is_cell(name: &str) -> bool {
+    !name.trim().is_empty() && !name.contains([',', '"', '\n', '\r'])
 }
 
 impl FleetSurvey {
@@ -147,11 +160,12 @@ impl FleetSurvey {
 
     fn json(&mut self, path: &Path, stem: &str, text: &str) -> Result<(), FleetProblem> {
         #[derive(Deserialize)]
+        #[serde(expecting = "an object")]
         struct Kind {
             dynamics: Option<IgnoredAny>,
             sampled: Option<IgnoredAny>,
         }
-        let kind: Kind = serde_json::from_str(text).map_err(FleetProblem::List)?;
+        let kind: Kind = serde_json::from_str(text).map_err(FleetProblem::Json)?;
         match (kind.dynamics.is_some(), kind.sampled.is_some()) {
             (true, _) => self.vehicle_file(path, stem, text),
             (false, true) => self.list(path, text),

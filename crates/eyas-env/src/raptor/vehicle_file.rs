@@ -181,8 +181,8 @@ impl DomainRandomization {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message names its fields")]
 pub enum VehicleFileError {
-    #[error("not a parameter file of RLtools: {source}")]
-    Json { source: serde_json::Error },
+    #[error("not a parameter file of RLtools: {0}")]
+    Json(serde_json::Error),
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     #[error("`{field}` is {value}, which this version does not simulate, expected 0")]
@@ -200,7 +200,7 @@ impl VehicleFile {
 
     /// Reads what may have [`VehicleFile::problems`].
     pub(super) fn parse_unchecked(json: &str) -> Result<Self, VehicleFileError> {
-        serde_json::from_str(json).map_err(|source| VehicleFileError::Json { source })
+        serde_json::from_str(json).map_err(VehicleFileError::Json)
     }
 
     /// Everything that makes no sense or cannot be simulated.

@@ -245,8 +245,10 @@ fn a_fleet_that_is_none_is_refused_by_file_and_field() {
     };
     refused("fleet.yaml", "", &["not a fleet, expected a directory"]);
     refused("fleet.json", "{}", &["not a fleet"]);
-    refused("fleet.json", "{", &["not a list of vehicles", "line 1"]);
+    refused("fleet.json", "[]", &["not JSON of a vehicle or of a list", "expected an object"]);
+    refused("fleet.json", "{", &["not JSON of a vehicle or of a list", "line 1"]);
     refused("fleet.json", r#"{"sampled": []}"#, &["no vehicles"]);
+    refused("a,b.json", &text, &["vehicle `a,b` cannot stand in a table"]);
     refused("heavy.json", &text.replace("\"mass\": ", "\"mass\": -"), &["`mass` = -"]);
     let heavy = data("vehicles_f64.json").replacen("\"mass\":", "\"mass\":-", 1);
     refused("fleet.json", &heavy, &["vehicle `0`: `mass` = -0.7519918630676107"]);

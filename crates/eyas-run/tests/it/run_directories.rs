@@ -135,3 +135,33 @@ fn a_failed_search_lists_what_is_there() {
     assert!(matches!(find_run(root.path(), "(", ".*").unwrap_err(), RunError::Pattern { .. }));
     assert!(matches!(find_run(root.path().join("none"), "", "").unwrap_err(), RunError::Io { .. }));
 }
+
+#[test]
+fn a_run_goes_on_in_a_folder_of_its_own_kind() {
+    let kind = ["env", "agent", "distill"];
+    let resumable = |files: &[&str], checkpoint: Option<&str>| {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), files);
+        let run = root.path().to_owned();
+        let checkpoint = checkpoint.map(|name| run.join(name));
+        let outcome = Resumable { run, checkpoint }.open(&kind);
+        outcome.map(|_| ()).map_err(|error| {
+            let shown = error.to_string().replace(root.path().to_str().unwrap(), "ROOT");
+            (shown, error.hint().unwrap())
+        })
+    };
+    let whole = ["params/env.yaml", "params/agent.yaml", "params/distill.yaml", "manifest.json"];
+    for killed_at in 0..=whole.len() {
+        assert_eq!(resumable(&whole[..killed_at], None), Ok(()), "{killed_at} files");
+    }
+    assert_eq!(resumable(&["params/.env.yaml.1-0.tmp"], None), Ok(()), "killed while it wrote the first");
+    assert_eq!(resumable(&["model_1.pt"], Some("model_1.pt")), Ok(()), "of a program that keeps no params");
+
+    let hint = "`--resume` goes on with a run of the same command, whose folder has params `env`, `agent`, `distill`";
+    let refused = |holds: &str| Err((format!("`ROOT` holds {holds}"), hint.to_owned()));
+    let training = ["params/env.yaml", "params/agent.yaml", "manifest.json"];
+    assert_eq!(resumable(&training, None), refused("another run, with params `agent`, `env`"));
+    let fleet = ["params/env.yaml", "params/agent.yaml", "params/fleet.yaml"];
+    assert_eq!(resumable(&fleet, None), refused("another run, with params `agent`, `env`, `fleet`"));
+    assert_eq!(resumable(&["thesis.tex"], None), refused("no run"));
+}

@@ -65,3 +65,14 @@ fn the_manifest_says_how_to_repeat_the_run() {
     }
     "#);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_no_unicode_is_written_with_a_replacement() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let path = std::ffi::OsStr::from_bytes(b"b\xff.pt").into();
+    let inputs = vec![InputFile { path, num_bytes: 3, sha256: "ba78".into() }];
+    let json = Manifest { inputs, ..Manifest::new("eyas 0.1.0", 7) }.to_json();
+    assert!(json.contains("\"path\": \"b\u{fffd}.pt\""), "{json}");
+}

@@ -65,11 +65,16 @@ impl Area {
     }
 }
 
-/// A line through places, broken where there is none and cut at the edges of the area.
+/// A line through places, broken where there is none and cut at the edges of the area; a marker where there is only one
+/// between two breaks, since a line through it would have no length.
 pub(crate) fn line(frame: &mut Frame, area: &Area, places: &[Option<Place>], style: Style) {
     let mut stencil = Stencil::default();
     stencil.resize(frame.width, frame.height);
     for run in places.split(Option::is_none) {
+        if run.len() == 1 {
+            markers(frame, area, run, style);
+            continue;
+        }
         let run: Vec<Place> = run.iter().copied().flatten().collect();
         for piece in cut(&run) {
             let points: Vec<[f32; 2]> = piece.into_iter().map(|place| area.pixel(place)).collect();
@@ -78,11 +83,10 @@ pub(crate) fn line(frame: &mut Frame, area: &Area, places: &[Option<Place>], sty
     }
 }
 
-/// The pieces of a line that lie in the unit square; a single place is a piece of no length.
+/// The pieces of a line that lie in the unit square.
 fn cut(run: &[Place]) -> Vec<Vec<Place>> {
     let mut pieces: Vec<Vec<Place>> = Vec::new();
-    let alone = [run.first().copied().unwrap_or_default(); 2];
-    for pair in if run.len() == 1 { &alone } else { run }.windows(2) {
+    for pair in run.windows(2) {
         let Some([from, to]) = clip([pair[0], pair[1]]) else { continue };
         match pieces.last_mut() {
             Some(piece) if piece.last() == Some(&from) => piece.push(to),
@@ -202,8 +206,15 @@ mod tests {
     }
 
     #[test]
-    fn a_single_place_is_a_dot() {
-        assert_eq!(cut(&[[0.5, 0.25]]), [vec![[0.5, 0.25]; 2]]);
-        assert!(cut(&[]).is_empty());
+    fn a_place_alone_is_a_marker() {
+        let area = Area { left: 0.0, top: 0.0, width: 60.0, height: 60.0 };
+        let drawn = |draw: fn(&mut Frame, &Area, &[Option<Place>], Style), places: &[Option<Place>]| {
+            let mut frame = Frame::new(60, 60);
+            draw(&mut frame, &area, places, Style::new(0));
+            frame
+        };
+        let alone = [None, Some([0.5, 0.5]), None];
+        assert!(drawn(line, &alone) == drawn(markers, &alone));
+        assert!(drawn(line, &alone) != drawn(line, &[]));
     }
 }

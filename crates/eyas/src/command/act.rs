@@ -27,7 +27,13 @@ pub(crate) fn run(arguments: &Act) -> Result<ExitCode, Failure> {
         [times, batch, _] => (times, batch),
         _ => (1, shape[0]),
     };
-    let actions = inference.act_on_record(&observations.to_f32(), times, batch);
+    let observations = observations.to_f32();
+    if let Some(place) = observations.iter().position(|it| !it.is_finite()) {
+        let (row, feature) = (place / width, place % width);
+        let message = format!("observation {row}, feature {feature} is {}, not finite", observations[place]);
+        return Err(Failure::new(message).at(&arguments.observations.display()));
+    }
+    let actions = inference.act_on_record(&observations, times, batch);
     let mut shape = shape;
     *shape.last_mut().expect("two or three axes") = inference.num_actions();
     npy::write(&arguments.output, &Array::new(&shape, Data::F32(actions)))?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use eyas_env::Manager;
 use eyas_learn::distill::DistillConfig;
-use eyas_learn::ppo;
+use eyas_learn::{TortureConfig, ppo};
 use eyas_run::Layers;
 use eyas_run::config::{ManualEntry, Setting, Value, closest};
 use schemars::JsonSchema;
@@ -26,6 +26,7 @@ struct Keys<T, A> {
     agent: A,
     distill: DistillConfig,
     fleet: FleetConfig,
+    torture: TortureConfig,
 }
 
 pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
         let names = tables.chain(all.iter().map(|it| it.key.as_str()));
         let hint = match closest(prefix, names).into_iter().next() {
             Some(name) => format!("did you mean `{name}`?"),
-            None => "the keys begin with env, agent, distill and fleet".into(),
+            None => "the keys begin with env, agent, distill, fleet and torture".into(),
         };
         return Err(Failure::new(format!("no key begins with `{prefix}`")).hint(hint));
     }
@@ -72,6 +73,7 @@ fn keys<T: Flyable, A: Recipe<T>>(env: T) -> Result<Layers, Failure> {
         agent: A::default(),
         distill: DistillConfig::default(),
         fleet: FleetConfig::default(),
+        torture: TortureConfig::default(),
     })?)
 }
 
@@ -205,7 +207,8 @@ mod tests {
                 "env" => layers.section::<T>("env").map(|it| it.validate()),
                 "agent" => layers.section::<A>("agent").map(|it| it.validate()),
                 "distill" => layers.section::<DistillConfig>("distill").map(|it| it.validate()),
-                _ => layers.section::<FleetConfig>("fleet").map(|it| it.validate()),
+                "fleet" => layers.section::<FleetConfig>("fleet").map(|it| it.validate()),
+                _ => layers.section::<TortureConfig>("torture").map(|it| it.validate()),
             };
             !set || !matches!(checked, Ok(Ok(())))
         }

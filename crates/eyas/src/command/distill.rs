@@ -12,8 +12,8 @@ use eyas_env::{EnvSpec, Group};
 use eyas_formats::{Value, student};
 use eyas_lanes::BLOCK;
 use eyas_learn::distill::{Arena, Dataset, Progress, Stored, Student, distill, new_student};
+use eyas_run::Interrupt;
 use eyas_run::run_dir::Resumable;
-use eyas_run::{Interrupt, RunDir};
 
 use self::config::{Config, layers_of, validated};
 use self::session::{Session, flown_after};
@@ -37,6 +37,8 @@ use crate::video::{Defaults, Plan, Videos};
 
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
+/// What of the configuration is written into a run's `params`.
+const SECTIONS: [&str; 3] = ["env", "agent", "distill"];
 /// Starts of the evaluations, which no training uses.
 const EVALUATION_SEED: u64 = 0xe7a1;
 /// How the names of the checkpoints to go on from begin.
@@ -86,7 +88,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
 
     let view = live::open_for_run(arguments.web.web)?;
     let run = match &resumed {
-        Some(it) => RunDir::open(&it.run)?,
+        Some(it) => it.open(&SECTIONS)?,
         None => place.make()?,
     };
     let directory = std::path::absolute(run.path())?;
@@ -94,9 +96,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     say(format!("[INFO] Creating environment: {}", arguments.flight.task))?;
     let observation = crew.teachers[0].pilot.features.len();
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
-    if let Some(table) = admissions {
-        write_file(&run.file("teachers.csv"), table.as_bytes())?;
-    } else {
+    if admissions.is_none() {
         teachers::introduce(arguments, &candidates[0], &crew.env)?;
     }
 
@@ -113,11 +113,14 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     say(format!("[INFO] Logging to: {}", directory.display()))?;
     say(format!("[INFO] Dataset size: {} samples", dataset_capacity(&config, crew.teachers.len(), width)))?;
     say(format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
-    for section in ["env", "agent", "distill"] {
+    for section in SECTIONS {
         run.params(section, &layers.table(section)?)?;
     }
     let inputs: Vec<&Path> = candidates.iter().map(|it| it.path.as_path()).collect();
     write_manifest(&run, seed, &inputs, layers.provenance()?)?;
+    if let Some(table) = admissions {
+        write_file(&run.file("teachers.csv"), table.as_bytes())?;
+    }
 
     let mut arena = make_arena(&config, &crew, group.features.clone());
     let shown = shown_env(&config, &crew);
@@ -125,7 +128,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     let epoch = progress.epoch;
     let course = course(arguments, epoch, config.distill.n_epochs);
     let mut journal = Journal::start(&run, live, &course, &interrupt)?;
-    journal.configured(&layers, &["env", "agent", "distill"], &METRICS)?;
+    journal.configured(&layers, &SECTIONS, &METRICS)?;
     let videos = film.map(|plan| {
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };

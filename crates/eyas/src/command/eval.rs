@@ -84,8 +84,9 @@ fn run_task<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Failure> 
         writeln!(out, "{}", report::LEGEND)?;
     }
     Ok(match arguments.require_return {
-        Some(minimum) if summary.mean_return < minimum => ExitCode::from(1),
-        _ => ExitCode::SUCCESS,
+        Some(minimum) if summary.mean_return >= minimum => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(1),
+        None => ExitCode::SUCCESS,
     })
 }
 
@@ -98,6 +99,16 @@ pub(super) fn refuse(arguments: &Eval) -> Result<(), Failure> {
     if arguments.flight.num_envs.is_some() {
         return Err(Failure::new("`--num_envs`: an evaluation flies one env for each episode")
             .hint("give `--episodes N` instead"));
+    }
+    let flight = &arguments.flight;
+    for (flag, name) in [("--experiment_name", &flight.experiment_name), ("--run_name", &flight.run_name)] {
+        if name.is_some() {
+            return Err(Failure::new(format!("`{flag}`: an evaluation makes no folder of a run"))
+                .hint("leave the flag out"));
+        }
+    }
+    if let Some(minimum) = arguments.require_return.filter(|it| !it.is_finite()) {
+        return Err(Failure::new(format!("`--require_return` is {minimum}, expected a finite number")));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use eyas_env::{
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
+use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -29,8 +30,11 @@ use crate::learner::{ApgConfig, Recipe};
 use crate::live::{self, Spectacle};
 use crate::outcome::{Outcome, RESULT};
 use crate::place::{Place, go_on_with};
-use crate::report::say;
+use crate::report::{say, shell_word};
 use crate::setup::{check, write_manifest};
+
+/// What of the configuration is written into a fleet's `params`.
+const SECTIONS: [&str; 3] = ["env", "agent", "fleet"];
 
 /// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
 /// for vehicles of every size.
@@ -180,9 +184,13 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         run_dir: arguments.resume.run_dir.as_deref(),
     };
     let view = live::open_for_run(arguments.web.web)?;
-    let run = if plan.resume { RunDir::open(place.find(&plan.load_run)?)? } else { place.make()? };
+    let run = if plan.resume {
+        Resumable { run: place.find(&plan.load_run)?, checkpoint: None }.open(&SECTIONS)?
+    } else {
+        place.make()?
+    };
     say(format!("[INFO] Logging experiment in directory: {}", std::path::absolute(run.path())?.display()))?;
-    for section in ["env", "agent", "fleet"] {
+    for section in SECTIONS {
         run.params(section, &layers.table(section)?)?;
     }
     let inputs: Vec<&Path> = if vehicles.is_file() { vec![vehicles] } else { Vec::new() };
@@ -208,7 +216,7 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         has_dashboard: arguments.terminal.tui,
     };
     let mut journal = Journal::start(&run, spectacle, &course, interrupt)?;
-    journal.configured(&layers, &["env", "agent", "fleet"], &["fleet/return", "fleet/terminated"])?;
+    journal.configured(&layers, &SECTIONS, &["fleet/return", "fleet/terminated"])?;
     let board = Board::new(journal, fleet.iter().zip(results));
     let job = Job { config: &config, plan: &plan, run: &run, interrupt, board };
     // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.
@@ -417,7 +425,7 @@ fn finish(
         action_rmse: None,
     }
     .write(run)?;
-    let directory = run.path().display();
+    let directory = shell_word(run.path().display());
     say(format!("Distil them: eyas distill --task Eyas-Raptor-v0 --teacher_dir {directory}"))?;
     let weak = done.iter().filter(|it| !it.accepted).count();
     if weak > 0 {

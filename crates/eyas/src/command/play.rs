@@ -20,6 +20,7 @@ use crate::crew::{FOLDER, VEHICLE, takes_vehicles};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::live::{self, Stage};
+use crate::report::tell;
 use crate::seat::{is_geometric, seat};
 use crate::setup::{self, AgentConfig, check, layer};
 use crate::tracking::Recorder;
@@ -97,14 +98,14 @@ fn run_task<T: Flyable>(base: &T, arguments: &Play) -> Result<ExitCode, Failure>
             .collect();
         let folder = run.videos("play");
         let recorded = record_flights(film, &folder, &flown)?;
-        eprintln!("[INFO] Recorded {}: {}", videos_of(recorded), folder.display());
+        tell(format!("[INFO] Recorded {}: {}", videos_of(recorded), folder.display()));
     }
     let mut out = std::io::stdout().lock();
     let names: Vec<&str> = fleet.iter().map(|it| it.id.as_str()).collect();
     write!(out, "{}", flight.table(&names))?;
     write!(out, "\n{statistics}")?;
     writeln!(out, "\nTracking data saved to: {}", run.path().display())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if interrupt.interrupted() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
 /// Flies in real time for whoever looks, along every trajectory that the task has.

@@ -20,7 +20,7 @@ use crate::crew::{envs_of, vehicles_of};
 use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::place::names_of;
-use crate::report::say;
+use crate::report::{say, tell};
 use crate::seat::seat;
 use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
 
@@ -50,7 +50,7 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
     let spec = suite.envs(&suite.config.env).spec().clone();
     if spec.actuation == Actuation::Wrench {
         let (left_out, id) = (Disturbance::MotorLoss.name(), T::ID);
-        eprintln!("[INFO] {left_out} is left out: the vehicle of `{id}` has no rotors to weaken");
+        tell(format!("[INFO] {left_out} is left out: the vehicle of `{id}` has no rotors to weaken"));
     }
     let options = arguments.reading.load_options();
     let names = names(&arguments.checkpoint)?;
@@ -85,7 +85,7 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
     ] {
         let path = arguments.out.join(name);
         write_file(&path, &bytes)?;
-        eprintln!("{}", path.display());
+        tell(path.display());
     }
     say(overview(&cells, &names).trim_end())?;
     Ok(ExitCode::SUCCESS)

@@ -25,13 +25,15 @@ use crate::learner::{Iteration, Learner, Recipe, envs_of, restore_envs};
 use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
-use crate::report::{self, say};
+use crate::report::{self, say, shell_word};
 use crate::setup::{check, layer, load_policy, what_flies, write_manifest};
 use crate::snapshot::Snapshots;
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
 pub(crate) const ROOT: &str = "logs/rsl_rl";
+/// What of the configuration is written into a run's `params`.
+const SECTIONS: [&str; 2] = ["env", "agent"];
 /// Starts of the evaluations that pick the best model.
 pub(crate) const EVALUATION_SEED: u64 = 0xe7a1;
 /// How the names of the checkpoints to go on from begin.
@@ -144,7 +146,7 @@ fn train<T: Flyable>(
     let (run, best_return) = match &resumed {
         // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
         Some(it) if place.holds(&it.run) => {
-            let run = RunDir::open(&it.run)?;
+            let run = it.open(&SECTIONS)?;
             let best = extra.as_ref().and_then(|it| it.get(BEST_RETURN)).and_then(Value::as_f64);
             let best = best.filter(|_| run.file(BEST).exists());
             (run, best.unwrap_or(f64::NEG_INFINITY))
@@ -160,7 +162,7 @@ fn train<T: Flyable>(
     } else if resumed.is_some() {
         say("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
-    for section in ["env", "agent"] {
+    for section in SECTIONS {
         run.params(section, &layers.table(section)?)?;
     }
     let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
@@ -192,7 +194,7 @@ fn train<T: Flyable>(
         env_steps: 0,
         seconds: 0.0,
     };
-    session.journal.configured(layers, &["env", "agent"], &METRICS)?;
+    session.journal.configured(layers, &SECTIONS, &METRICS)?;
     session.show(learner.as_ref())?;
     session.film(learner.as_ref(), 0)?;
     while learner.iteration() < plan.max_iterations && !session.interrupt.interrupted() {
@@ -229,6 +231,10 @@ pub(crate) fn configure<T: Flyable, A: Recipe<T>>(
 
 /// What to go on from: `--checkpoint` as a path, or the newest checkpoint that matches when resuming.
 fn find_resumed(arguments: &Train, plan: &Plan, place: &Place) -> Result<Option<Resumable>, Failure> {
+    if !plan.resume && arguments.resume.load_run.is_some() {
+        return Err(Failure::new("`--load_run` chooses what to resume, but nothing is resumed")
+            .hint("add `--resume`"));
+    }
     match arguments.checkpoint.as_deref().map(Path::new) {
         Some(path) if path.is_file() => {
             let run = path.parent().unwrap_or(Path::new(".")).to_owned();
@@ -385,7 +391,8 @@ impl<T: Flyable> Session<'_, T> {
         }
         let best = run.file(BEST);
         say(format!("Best model saved to: {}", best.display()))?;
-        say(format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {}", best.display()))?;
+        let checkpoint = shell_word(best.display());
+        say(format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {checkpoint}"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

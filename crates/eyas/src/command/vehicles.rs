@@ -16,7 +16,11 @@ use flate2::{Compression, write::GzEncoder};
 use crate::arguments::{Sample, Vehicles, VehiclesCommand};
 use crate::configuration;
 use crate::failure::Failure;
+use crate::report::tell;
 use crate::setup::{read_vehicle, write_file};
+
+/// Most vehicles of a fleet that is drawn: they are held in memory, and each is a file.
+const MOST_VEHICLES: usize = 1_000_000;
 
 pub(crate) fn run(arguments: &Vehicles) -> Result<ExitCode, Failure> {
     match &arguments.command {
@@ -43,14 +47,15 @@ fn sample(arguments: &Sample) -> Result<ExitCode, Failure> {
     }
     let config: SamplerConfig = layers.finish()?;
     config.validate().map_err(Failure::new)?;
-    if arguments.num == 0 {
-        return Err(Failure::new("`--num` is 0, expected at least 1"));
+    if !(1..=MOST_VEHICLES).contains(&arguments.num) {
+        let message = format!("`--num` is {}, expected 1 to {MOST_VEHICLES}", arguments.num);
+        return Err(Failure::new(message));
     }
     let fleet = sample_fleet(&config, arguments.num, arguments.seed);
     let table = fleet_to_csv(&fleet).map_err(Failure::new)?;
     write_directory(&arguments.out, &fleet, arguments.force)?;
     write_file(&arguments.out.join("vehicles.csv"), table.as_bytes())?;
-    eprintln!("{} vehicles in {}", arguments.num, arguments.out.display());
+    tell(format!("{} vehicles in {}", arguments.num, arguments.out.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,7 +91,7 @@ fn show(vehicle: &str, json: bool) -> Result<ExitCode, Failure> {
         None => read_vehicle(Path::new(vehicle))?,
     };
     for warning in file.warnings() {
-        eprintln!("warning: {warning}");
+        tell(format!("warning: {warning}"));
     }
     if json {
         out.write_all(file.to_json().as_bytes())?;
@@ -147,11 +152,11 @@ fn convert(from: &Path, to: &Path, force: bool) -> Result<ExitCode, Failure> {
         Form::Table => {
             let poorer = fleet.iter().filter(|it| !fits_a_table(it)).count();
             if poorer > 0 {
-                eprintln!(
+                tell(format!(
                     "warning: a table does not say all of {poorer} of {}: it has no rotor layout, thrust curve, force \
                      and limits",
                     count(fleet.len())
-                );
+                ));
             }
             write_file(to, fleet_to_csv(&fleet).map_err(Failure::new)?.as_bytes())?;
         }
@@ -162,7 +167,7 @@ fn convert(from: &Path, to: &Path, force: bool) -> Result<ExitCode, Failure> {
             write_file(to, &encoder.finish()?)?;
         }
     }
-    eprintln!("{} in {}", count(fleet.len()), to.display());
+    tell(format!("{} in {}", count(fleet.len()), to.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -179,7 +184,7 @@ enum Form {
 fn read_all(path: &Path) -> Result<Vec<Craft>, Failure> {
     let survey = survey_fleet(path);
     for warning in &survey.warnings {
-        eprintln!("warning: {warning}");
+        tell(format!("warning: {warning}"));
     }
     let problems: Vec<_> = survey.problems.iter().map(ToString::to_string).collect();
     match problems.len() {

@@ -123,3 +123,17 @@ fn observations_of_another_width_are_refused_with_both_shapes() {
     let run = workspace.eyas("act teacher/model_best.pt observations.npy --output actions.npy");
     run.fail_with(&["error: ", "no NumPy array"]);
 }
+
+#[test]
+fn observations_that_are_no_numbers_are_refused_with_their_place() {
+    let workspace = Workspace::with_teacher();
+    for (value, shown) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+        let mut observations = vec![0.0; 3 * 26];
+        observations[26 + 5] = value;
+        let observations = Array::new(&[3, 26], Data::F32(observations));
+        let message = format!("error: observation 1, feature 5 is {shown}, not finite");
+        let teacher = workspace.path("teacher/model_best.pt");
+        act(&workspace, &teacher, &observations, "").fail_with(&[&message, "--> observations.npy"]);
+    }
+    assert!(!workspace.path("actions.npy").exists());
+}

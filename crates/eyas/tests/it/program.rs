@@ -138,8 +138,13 @@ impl Invocation {
     }
 
     /// Starts it with stdout piped.
-    pub(crate) fn spawn(mut self) -> Child {
-        self.0.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+    pub(crate) fn spawn(self) -> Child {
+        self.spawn_with(Stdio::inherit())
+    }
+
+    /// Starts it with stdout piped and stderr as given.
+    pub(crate) fn spawn_with(mut self, stderr: Stdio) -> Child {
+        self.0.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap()
     }
 }
 

@@ -188,12 +188,24 @@ fn a_teacher_of_another_width_is_compared_with_the_task() {
 #[test]
 fn resuming_what_does_not_exist_says_what_does() {
     let it = Workspace::with_teacher();
-    refused(&it, it.distill("--load_run x"), &["`--load_run`", "hint: add `--resume`"]);
+    for command in [it.distill("--load_run x"), it.eyas(&format!("train {TASK} --load_run x"))] {
+        refused(&it, command, &["`--load_run`", "hint: add `--resume`"]);
+    }
     it.distill("--resume --experiment_name none").fail_with(&["logs/distillation/none"]);
     it.distill(&format!("{TINY} --experiment_name one")).succeed();
     let run = it.distillation("one");
     let name = run.file_name().unwrap().to_string_lossy().into_owned();
     it.distill("--resume --experiment_name one --load_run other").fail_with(&["no run in", "other", &name]);
+}
+
+#[test]
+fn an_evaluation_refuses_what_it_cannot_heed() {
+    let it = Workspace::with_teacher();
+    let eval = |more: &str| it.eyas(&format!("eval {TASK} --checkpoint teacher/model_best.pt {more}"));
+    for name in ["--run_name", "--experiment_name"] {
+        refused(&it, eval(&format!("{name} x")), &[&format!("error: `{name}`"), "hint: "]);
+    }
+    refused(&it, eval("--require_return nan"), &["error: `--require_return` is NaN"]);
 }
 
 #[test]

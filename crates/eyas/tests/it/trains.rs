@@ -161,6 +161,35 @@ fn a_run_killed_before_its_first_checkpoint_starts_from_its_beginning() {
 }
 
 #[test]
+fn the_folder_of_another_run_is_left_as_it_is() {
+    let it = Workspace::with_teacher();
+    it.eyas(&format!("train {TASK} {} --run_dir trained", SHORT[1])).succeed();
+    it.distill(&format!("{TINY} --run_dir distilled")).succeed();
+    fs::create_dir(it.path("other")).unwrap();
+    fs::write(it.path("other/thesis.tex"), "").unwrap();
+    let fleet = "train --task Eyas-Raptor-v0 --vehicles vehicles --resume --run_dir";
+    it.eyas("vehicles sample --num 1 --out vehicles").succeed();
+    let train = format!("train {TASK} {} --resume --run_dir", SHORT[1]);
+    for (command, folder, holds) in [
+        (it.distill(&format!("{TINY} --resume --run_dir")), "trained", "`agent`, `env`"),
+        (it.eyas(fleet), "trained", "`agent`, `env`"),
+        (it.eyas(&train), "distilled", "`agent`, `distill`, `env`"),
+        (it.eyas(&train), "other", "no run"),
+    ] {
+        let content = || {
+            let folder = it.path(folder);
+            files(&folder)
+                .into_iter()
+                .map(move |name| fs::read(folder.join(name)).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let before = content();
+        command.and(folder).fail_with(&[&format!("error: `{folder}` holds "), holds, "hint: `--resume`"]);
+        assert!(content() == before, "{folder} was written to");
+    }
+}
+
+#[test]
 fn the_best_model_does_not_get_worse_when_a_run_goes_on() {
     let workspace = Workspace::empty();
     let settings = "--num_envs 64 --algorithm apg agent.eval_interval=1 agent.algorithm.window_steps=24";

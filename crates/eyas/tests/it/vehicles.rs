@@ -81,7 +81,10 @@ fn drawn_vehicles_are_the_same_every_time_and_not_written_over() {
     it.eyas("vehicles sample --num 2 --out new mass_max=0")
         .fail_with(&["`mass_max` = 0", "`mass_min` = 0.02"]);
     it.eyas("vehicles sample --num 2 --out new --protocol paper").fail_with(&["paper", "raptor"]);
-    it.eyas("vehicles sample --num 0 --out new").fail_with(&["`--num` is 0, expected at least 1"]);
+    for num in ["0", "99999999999"] {
+        let message = format!("`--num` is {num}, expected 1 to 1000000");
+        it.eyas(&format!("vehicles sample --num {num} --out new")).fail_with(&[&message]);
+    }
     assert!(!it.path("new").exists(), "something was written");
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use eyas_sim::VehicleParameters;
 
-use super::FleetProblem;
+use super::{FleetProblem, is_cell};
 use crate::raptor::craft::Craft;
 use crate::raptor::vehicles;
 
@@ -30,7 +30,7 @@ const COLUMNS: [&str; 11] = [
 pub fn fleet_to_csv(crafts: &[Craft]) -> Result<String, FleetProblem> {
     let mut text = COLUMNS.join(",") + "\n";
     for craft in crafts {
-        if craft.id.trim().is_empty() || craft.id.contains([',', '"', '\n', '\r']) {
+        if !is_cell(&craft.id) {
             return Err(FleetProblem::Name { id: craft.id.clone() });
         }
         let row = Row::from(craft);

@@ -9,7 +9,7 @@ use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 
-use super::{Setting, check_names, prepare, write};
+use super::{Setting, prepare, write};
 use crate::arguments::Matrix;
 use crate::crew::{Candidate, Choice};
 use crate::failure::Failure;
@@ -23,7 +23,6 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     } else {
         read_fleet(&arguments.vehicles)?
     };
-    check_names(&fleet)?;
     let choice = Choice {
         folder: &arguments.teacher_dir,
         ids: arguments.teacher_ids.as_deref(),

@@ -7,7 +7,7 @@ mod probe;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, RaptorConfig, TaskConfig};
+use eyas_env::{RaptorConfig, TaskConfig};
 use eyas_learn::Pilot;
 use eyas_run::config::Value;
 use eyas_run::{Layers, Origin};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::{Analysis, Analyze, AnalyzeCommand, PolicyFile};
 use crate::configuration;
 use crate::failure::Failure;
+use crate::report::tell;
 use crate::setup::{AgentConfig, allow_steps, check, seed_of, write_file};
 
 pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
@@ -85,16 +86,7 @@ fn write(out: &Path, name: &str, table: &str, png: &[u8]) -> Result<(), Failure>
     for (extension, bytes) in [("csv", table.as_bytes()), ("png", png)] {
         let path = out.join(format!("{name}.{extension}"));
         write_file(&path, bytes)?;
-        eprintln!("{}", path.display());
+        tell(path.display());
     }
     Ok(())
-}
-
-/// Refuses vehicles whose names a table cannot hold.
-fn check_names(fleet: &[Craft]) -> Result<(), Failure> {
-    match fleet.iter().find(|it| it.id.contains([',', '"', '\n', '\r'])) {
-        Some(it) => Err(Failure::new(format!("vehicle `{}` cannot be the name of a column", it.id))
-            .hint("give it a name without commas, quotes and line breaks")),
-        None => Ok(()),
-    }
 }

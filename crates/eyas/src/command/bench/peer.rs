@@ -51,8 +51,8 @@ enum Answer {
     Failed { error: String },
 }
 
-/// What tells PyTorch, oneDNN, MKL and OpenBLAS which instructions they may use. A program compiled for wider ones uses
-/// them all the same.
+/// What tells `PyTorch`, `oneDNN`, MKL and `OpenBLAS` which instructions they may use. A program compiled for wider
+/// ones uses them all the same.
 fn limits(isa: Isa) -> Vec<(&'static str, &'static str)> {
     let names = ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE"];
     let values = match isa {

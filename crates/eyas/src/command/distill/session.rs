@@ -19,7 +19,7 @@ use crate::flyable::Flyable;
 use crate::journal::Journal;
 use crate::outcome::{Comparison, Outcome};
 use crate::place::go_on_with;
-use crate::report;
+use crate::report::{self, shell_word};
 use crate::setup::{self, load_policy};
 use crate::snapshot::Snapshots;
 use crate::tables::Tables;
@@ -225,7 +225,8 @@ impl<T: Flyable> Session<T> {
         Outcome::from(on_others.unwrap_or(of_student).summary()).write(&self.run)?;
         self.journal.completed()?;
         let what_flies = setup::what_flies(&arguments.flight);
-        self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {}", best_path.display()))?;
+        let checkpoint = shell_word(best_path.display());
+        self.say(&format!("Fly it: eyas play {what_flies} --checkpoint {checkpoint}"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -144,9 +144,6 @@ pub(super) fn pictures(groups: &[Group], kind: Kind) -> Result<Vec<Picture>, Fai
                 (_, 1) => chart.line(name, &points),
                 _ => chart.line_with_band(name, &rows),
             };
-            if let ([point], true) = (points.as_slice(), kind != Kind::Fleet) {
-                chart = chart.points(name, &[*point]);
-            }
         }
         if is_drawn {
             let rows = if is_alone { 0 } else { groups.len() };

@@ -7,6 +7,7 @@ use super::page::Table;
 use super::runs::{Input, Run};
 use crate::failure::Failure;
 use crate::outcome::{COMPARISON, Outcome};
+use crate::report::shell_word;
 use crate::table;
 
 /// What is shown where there is no number.
@@ -188,7 +189,7 @@ pub(super) fn provenance(runs: &[Run]) -> Table {
                 it.program.clone(),
                 it.start.clone(),
                 it.seed.to_string(),
-                it.command_line.join(" "),
+                it.command_line.iter().map(shell_word).collect::<Vec<_>>().join(" "),
             ]),
             None => row.extend([NONE; 4].map(String::from)),
         }
