@@ -127,11 +127,11 @@ impl FacultyConfig {
             return Err("`distill.teachers.solved_return` is not a number".into());
         }
         if (self.active == Active::All) != self.num_active_teachers.is_none() {
-            return Err(format!(
-                "`distill.teachers.active` = {:?} and `distill.teachers.num_active_teachers` = {:?}: give both, or \
-                neither for all",
-                self.active, self.num_active_teachers
-            ));
+            return Err(
+                "of `distill.teachers.active` and `distill.teachers.num_active_teachers` one is given: \
+                        give both, or neither for all"
+                    .into(),
+            );
         }
         Ok(())
     }

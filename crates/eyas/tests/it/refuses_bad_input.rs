@@ -199,6 +199,15 @@ fn resuming_what_does_not_exist_says_what_does() {
 }
 
 #[test]
+fn a_choice_among_teachers_is_refused_where_there_is_one() {
+    let it = Workspace::with_teacher();
+    for flag in ["--num_teachers 2", "--on_weak_teacher skip", "--teacher_selection best"] {
+        let (name, _) = flag.split_once(' ').unwrap();
+        refused(&it, it.distill(flag), &[&format!("error: `{name}`: one teacher is distilled"), "hint: "]);
+    }
+}
+
+#[test]
 fn an_evaluation_refuses_what_it_cannot_heed() {
     let it = Workspace::with_teacher();
     let eval = |more: &str| it.eyas(&format!("eval {TASK} --checkpoint teacher/model_best.pt {more}"));

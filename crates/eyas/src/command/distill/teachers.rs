@@ -32,7 +32,9 @@ impl<T: Flyable> Teachers<T> {
             teachers.map(|(pilot, label_std)| Teacher { label_std, ..Teacher::new(pilot) }).collect();
         let mut crew = Crew { env: config.env.untimed(), fleet: Vec::new(), teachers };
         let mut admissions = None;
-        if !matches!(candidates.as_slice(), [Candidate { craft: None, .. }]) {
+        if matches!(candidates.as_slice(), [Candidate { craft: None, .. }]) {
+            refuse_choices(arguments)?;
+        } else {
             crew.fleet = candidates.iter().filter_map(|it| it.craft.clone()).collect();
             admissions = Some(admit(&mut crew, &candidates, config)?);
         }
@@ -53,6 +55,23 @@ pub(super) fn introduce<T: Flyable>(
     say(format!("[INFO] Loading teacher policy from: {}", candidate.path.display()))?;
     describe_teacher(&candidate.loaded)?;
     self_check(env, &candidate.loaded, &options(arguments), &candidate.path)
+}
+
+/// Refuses flags that choose among teachers where there is one.
+fn refuse_choices(arguments: &Distill) -> Result<(), Failure> {
+    for (flag, is_given) in [
+        ("--teacher_selection", arguments.teacher_selection.is_some()),
+        ("--num_teachers", arguments.num_teachers.is_some()),
+        ("--on_weak_teacher", arguments.on_weak_teacher.is_some()),
+        ("--num_active_teachers", arguments.num_active_teachers.is_some()),
+        ("--active", arguments.active.is_some()),
+    ] {
+        if is_given {
+            return Err(Failure::new(format!("`{flag}`: one teacher is distilled, there is none to choose"))
+                .hint("leave the flag out, or name several teachers"));
+        }
+    }
+    Ok(())
 }
 
 /// The teachers that the flags name. Many of them need a vehicle each where the task has vehicles.
