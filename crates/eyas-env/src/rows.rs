@@ -21,12 +21,6 @@ pub(crate) fn load_four<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
     [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
 }
 
-/// Overwrites the lanes of one vector that a mask holds for.
-#[inline(always)]
-pub(crate) fn store_where<L: Lanes>(row: &mut Row, half: usize, mask: L::Mask, value: L) {
-    row.store(half, L::select(mask, value, row.load(half)));
-}
-
 /// Vehicles that rest level at the origin, rotors too.
 pub(crate) fn at_rest() -> State<Row> {
     let mut state = State::from_fields([Row::ZERO; 17]);
@@ -69,7 +63,7 @@ pub(crate) fn put(rows: &mut Body<Row>, lane: usize, body: &Body<f32>) {
 #[inline(always)]
 pub(crate) fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, mask: L::Mask, values: Vector<L>) {
     for (row, value) in rows.iter_mut().zip(values) {
-        store_where(row, half, mask, value);
+        row.store_where(half, mask, value);
     }
 }
 
@@ -78,7 +72,7 @@ pub(crate) fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, mask: L::
 pub(crate) fn store_body<L: Lanes>(rows: &mut Body<Row>, half: usize, mask: L::Mask, body: &Body<L>) {
     store_vector(&mut rows.position, half, mask, body.position);
     for (row, value) in rows.orientation.iter_mut().zip(body.orientation) {
-        store_where(row, half, mask, value);
+        row.store_where(half, mask, value);
     }
     store_vector(&mut rows.velocity, half, mask, body.velocity);
     store_vector(&mut rows.angular_velocity, half, mask, body.angular_velocity);

@@ -5,7 +5,6 @@ use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
 use crate::episode::Moment;
-use crate::rows::store_where;
 use crate::{Telemetry, visit_rows};
 
 /// How the references of an env move.
@@ -75,12 +74,12 @@ impl Target {
     ) {
         let rests = uniforms::<L>(rest).less(L::constant(motion.at_rest));
         let moving = L::select(rests, L::splat(0.0), L::splat(1.0));
-        store_where(&mut self.moving, half, mask, moving);
+        self.moving.store_where(half, mask, moving);
         self.rest::<L>(half, L::mask(L::bits(mask) & L::bits(rests)));
         if let Some([slow, fast]) = motion.max_speed {
             let [slow, fast] = [L::constant(slow), L::constant(fast)];
             let max_speed = uniforms::<L>(speed).mul_add(fast - slow, slow);
-            store_where(&mut self.max_speed, half, mask, max_speed);
+            self.max_speed.store_where(half, mask, max_speed);
         }
     }
 

@@ -48,6 +48,16 @@ impl Row {
     pub fn store<L: Lanes>(&mut self, half: usize, value: L) {
         *self.0[half * LANES..].first_chunk_mut().expect("a row holds two vectors") = value.to_array();
     }
+
+    /// Overwrites those of lanes `half * LANES ..` that a mask holds for.
+    ///
+    /// # Panics
+    ///
+    /// If `half` is not below [`HALVES`].
+    #[inline(always)]
+    pub fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, value: L) {
+        self.store(half, L::select(mask, value, self.load(half)));
+    }
 }
 
 impl Default for Row {

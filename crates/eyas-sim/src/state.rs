@@ -120,7 +120,7 @@ impl State<Row> {
     #[inline(always)]
     pub fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, state: &State<L>) {
         for (row, lanes) in self.fields_mut().into_iter().zip(state.fields()) {
-            row.store(half, L::select(mask, *lanes, row.load(half)));
+            row.store_where(half, mask, *lanes);
         }
     }
 }

@@ -104,7 +104,7 @@ impl Langevin<Row> {
             (&mut self.velocity, values.velocity),
         ] {
             for (row, value) in rows.iter_mut().zip(values) {
-                row.store(half, L::select(mask, value, row.load(half)));
+                row.store_where(half, mask, value);
             }
         }
     }

@@ -7,7 +7,6 @@ use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 
 use super::block::FormationBlock;
 use crate::episode::{Ledger, ResetLanes};
-use crate::rows::store_where;
 use crate::rules::in_ball;
 
 /// Draws of one vehicle, beside the first that is for all.
@@ -48,7 +47,7 @@ impl ResetLanes for FormationBlock {
             let quad = &mut self.quads[index];
             quad.state.store_where(half, mask, &state);
             for row in &mut quad.set_point {
-                store_where(row, half, mask, zero);
+                row.store_where(half, mask, zero);
             }
         }
     }

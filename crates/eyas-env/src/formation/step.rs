@@ -10,7 +10,7 @@ use super::spec::CAUSES;
 use crate::TaskConfig as _;
 use crate::multi_agent::MAX_AGENTS;
 use crate::point::causes;
-use crate::rows::{bits_of, load_vector, not_finite, store_where};
+use crate::rows::{bits_of, load_vector, not_finite};
 use crate::rules;
 
 /// Bits of [`causes`] and of collisions.
@@ -122,7 +122,7 @@ impl FormationBlock {
                 change = step.mul_add(step, change);
                 let goal = set_point.mul_add(range, vehicle.speed_min);
                 state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
-                store_where(row, half, L::mask(flying), set_point);
+                row.store_where(half, L::mask(flying), set_point);
             }
             wrenches[index] = vehicle.wrench(&state.rotor_speed);
             flock.states[index] = state;

@@ -10,7 +10,6 @@ use super::arguments::{Arguments, Names};
 use super::config::CommandConfig;
 use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
 use crate::episode::Moment;
-use crate::rows::store_where;
 use crate::target::{Motion, Path, Target};
 
 /// Time left that counts as none, s: that of Isaac Lab, whose sums of steps end as close to 0.
@@ -350,13 +349,13 @@ impl Command {
         match &self.term {
             CommandTerm::Hold(point) => {
                 for (row, value) in position.iter_mut().zip(point) {
-                    store_where(row, half, mask, L::constant(*value));
+                    row.store_where(half, mask, L::constant(*value));
                 }
             }
             CommandTerm::UniformPosition(limits) => {
                 for ((row, [low, high]), words) in position.iter_mut().zip(limits).zip(&kind) {
                     let value = uniforms::<L>(words).mul_add(L::constant(high - low), L::constant(*low));
-                    store_where(row, half, mask, value);
+                    row.store_where(half, mask, value);
                 }
             }
             CommandTerm::Moving(motion) => {
@@ -365,7 +364,7 @@ impl Command {
         }
         if let Some([low, high]) = self.resampling_time_range {
             let time = uniforms::<L>(&kind[3]).mul_add(L::constant(high - low), L::constant(low));
-            store_where(&mut state.time_left, half, mask, time);
+            state.time_left.store_where(half, mask, time);
         }
     }
 
@@ -381,7 +380,7 @@ impl Command {
         let half = at.half;
         if self.resampling_time_range.is_some() {
             let left = state.time_left.load::<L>(half) - L::constant(at.period);
-            store_where(&mut state.time_left, half, L::mask(live), left);
+            state.time_left.store_where(half, L::mask(live), left);
             let due = live & L::bits(left.less(L::splat(TIME_IS_UP_S)));
             if due != 0 {
                 self.draw::<L>(streams, state, at, L::mask(due));

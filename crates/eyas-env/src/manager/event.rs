@@ -12,7 +12,6 @@ use super::event_terms::{
 use super::registry::{Manager, TermInfo};
 use super::terms::{Param, Terms};
 use crate::episode::Moment;
-use crate::rows::store_where;
 
 terms! {
     /// The terms of events.
@@ -127,7 +126,7 @@ impl<L: Lanes> Change<'_, L> {
 #[inline(always)]
 pub(super) fn set<L: Lanes>(rows: &mut [Row], half: usize, mask: L::Mask, values: &[L]) {
     for (row, value) in rows.iter_mut().zip(values) {
-        store_where(row, half, mask, *value);
+        row.store_where(half, mask, *value);
     }
 }
 

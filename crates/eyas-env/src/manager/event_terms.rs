@@ -6,7 +6,7 @@ use eyas_sim::{Body, State, VehicleParameters, add, quaternion_from_euler_turns,
 use super::arguments::Arguments;
 use super::event::{Change, set};
 use super::registry::{Kind, Parameter, Range, TermInfo};
-use crate::rows::{load_vector, store_where};
+use crate::rows::load_vector;
 use crate::rules::{StartLimits, draw_start};
 
 /// Random starts of the point task.
@@ -175,7 +175,7 @@ ranges! {
             let half = change.at.half;
             for (row, share) in change.state.rotor_speed.iter_mut().zip(speeds) {
                 let speed = share.mul_add(L::constant(limit.max - limit.min), L::constant(limit.min));
-                store_where(row, half, change.mask, speed);
+                row.store_where(half, change.mask, speed);
             }
         }
     RandomizeInertia "randomize_rigid_body_inertia" "principal moments of inertia times a factor, each axis on its own"

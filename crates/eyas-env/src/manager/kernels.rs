@@ -13,7 +13,7 @@ use super::scene::Scene;
 use crate::TaskConfig as _;
 use crate::episode::{MAX_TERMS, Moment, ResetLanes};
 use crate::reality::Reality;
-use crate::rows::{bits_of, load_four, load_vector, not_a_number_to_zero, store_where};
+use crate::rows::{bits_of, load_four, load_vector, not_a_number_to_zero};
 
 /// Events of startup.
 pub(super) struct Startup<'a> {
@@ -58,10 +58,10 @@ impl ResetLanes for ManagerBlock {
         let zero = L::splat(0.0);
         state.store_where(half, mask, &State { body: eyas_sim::Body::at_rest(), rotor_speed: [zero; 4] });
         for row in actions.rows_mut() {
-            store_where::<L>(row, half, mask, zero);
+            row.store_where::<L>(half, mask, zero);
         }
         for (row, startup) in circumstances.rows_mut().zip(startup.rows_mut()) {
-            store_where::<L>(row, half, mask, startup.load(half));
+            row.store_where::<L>(half, mask, startup.load(half));
         }
         let at = ledger.moment(half, shared.config.control_period());
         for (index, event) in shared.program.events.iter().enumerate() {
@@ -79,7 +79,7 @@ impl ResetLanes for ManagerBlock {
                 event.term.apply::<L>(change);
             } else if event.is_interval() {
                 let time = interval::<L>(event, stream, &at);
-                store_where::<L>(&mut time_left[index], half, mask, time);
+                time_left[index].store_where::<L>(half, mask, time);
             }
         }
         let moves = shared.config.command_update == CommandUpdate::AfterReset;
@@ -153,10 +153,10 @@ impl ManagerBlock {
             let raw = action[index].load::<L>(half);
             *value = program.action.processed(raw);
             let rows = &mut self.actions;
-            store_where::<L>(&mut rows.last_raw[index], half, mask, rows.raw[index].load(half));
-            store_where::<L>(&mut rows.last_processed[index], half, mask, rows.processed[index].load(half));
-            store_where::<L>(&mut rows.raw[index], half, mask, raw);
-            store_where::<L>(&mut rows.processed[index], half, mask, *value);
+            rows.last_raw[index].store_where::<L>(half, mask, rows.raw[index].load(half));
+            rows.last_processed[index].store_where::<L>(half, mask, rows.processed[index].load(half));
+            rows.raw[index].store_where::<L>(half, mask, raw);
+            rows.processed[index].store_where::<L>(half, mask, *value);
         }
         let mut flown = &*self.flown;
         if let Some(reality) = reality {
@@ -317,7 +317,7 @@ impl ManagerBlock {
         let period = shared.config.control_period();
         let row = &mut time_left[index];
         let left = row.load::<L>(half) - L::constant(period);
-        store_where::<L>(row, half, L::mask(live), left);
+        row.store_where::<L>(half, L::mask(live), left);
         let due = live & L::bits(left.less(L::splat(super::command::TIME_IS_UP_S)));
         if due != 0 {
             let stream = &shared.event_streams[index];
@@ -332,7 +332,7 @@ impl ManagerBlock {
                 strength: effects.strengths[index] as f32,
             };
             event.term.apply::<L>(change);
-            store_where::<L>(row, half, L::mask(due), interval::<L>(event, stream, &at));
+            row.store_where::<L>(half, L::mask(due), interval::<L>(event, stream, &at));
         }
         due
     }

@@ -12,9 +12,7 @@ use super::config::{PointConfig, Thresholds};
 use super::spec::REWARD_TERMS;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
-use crate::rows::{
-    at_rest, bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put, store_where,
-};
+use crate::rows::{at_rest, bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
 use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, visit_rows};
@@ -197,7 +195,7 @@ impl ResetLanes for PointBlock {
         self.state.store_where(half, mask, &State { body, rotor_speed: [zero; 4] });
         self.target.reset::<L>(half, mask, &shared.motion, [&kind[0], &kind[1]]);
         for row in &mut self.set_point {
-            store_where(row, half, mask, zero);
+            row.store_where(half, mask, zero);
         }
     }
 }
@@ -309,7 +307,7 @@ impl PointBlock {
             let goal = told.mul_add(range, vehicle.speed_min);
             state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
             let row = &mut self.set_point[motor];
-            store_where(row, half, mask, set_point);
+            row.store_where(half, mask, set_point);
         }
         let wrench = vehicle.wrench(&state.rotor_speed);
         for _ in 0..config.decimation {

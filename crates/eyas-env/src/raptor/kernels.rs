@@ -8,9 +8,7 @@ use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION};
 use super::rules;
 use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes};
 use crate::reality::{Reality, flight};
-use crate::rows::{
-    bits_of, load_body, load_four, load_vector, not_a_number_to_zero, not_finite, store_where,
-};
+use crate::rows::{bits_of, load_body, load_four, load_vector, not_a_number_to_zero, not_finite};
 
 /// Three numbers uniform in `[−1, 1)`.
 #[inline(always)]
@@ -78,13 +76,13 @@ impl ResetLanes for RaptorBlock {
         self.state.store_where(half, mask, &State { body, rotor_speed });
         let force_std = self.crafts.force_std.load::<L>(half);
         for (row, normal) in self.force.iter_mut().zip(push) {
-            store_where(row, half, mask, force_std * normal);
+            row.store_where(half, mask, force_std * normal);
         }
         for motor in 0..4 {
             let (history, last) = (&mut self.history[motor], &mut self.last_action[motor]);
             let relative = rules::relative_speed(&vehicle, rotor_speed[motor]);
-            store_where(history, half, mask, relative);
-            store_where(last, half, mask, L::splat(0.0));
+            history.store_where(half, mask, relative);
+            last.store_where(half, mask, L::splat(0.0));
         }
         // The second word is for a limit of the speed, of which there is none.
         self.target.reset::<L>(half, mask, &shared.motion, [&kind[1]; 2]);
@@ -197,7 +195,7 @@ impl RaptorBlock {
         self.target.advance::<L>(&moment, live, &self.shared.motion, &self.shared.noise);
         for motor in 0..4 {
             for row in [&mut self.history[motor], &mut self.last_action[motor]] {
-                store_where(row, half, mask, action[motor]);
+                row.store_where(half, mask, action[motor]);
             }
         }
 
