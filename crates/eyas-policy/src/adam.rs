@@ -22,7 +22,7 @@ const BETA2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
 /// Parameters that a thread takes at once: below that, telling another thread costs more than it saves.
-const SHARE: usize = 16_384;
+pub const PARAMETERS_AT_ONCE: usize = 16_384;
 
 impl Adam {
     /// No step taken.
@@ -43,8 +43,12 @@ impl Adam {
         let root_correction = (1.0 / (1.0 - f64::from(BETA2).powi(power)).sqrt()) as f32;
         let lengths = [gradient.len(), self.exp_avg.len(), self.exp_avg_sq.len()];
         assert_eq!(lengths, [parameters.len(); 3], "one gradient and two moments for each parameter");
-        let shares = parameters.par_chunks_mut(SHARE).zip(gradient.par_chunks(SHARE));
-        let moments = self.exp_avg.par_chunks_mut(SHARE).zip(self.exp_avg_sq.par_chunks_mut(SHARE));
+        let shares =
+            parameters.par_chunks_mut(PARAMETERS_AT_ONCE).zip(gradient.par_chunks(PARAMETERS_AT_ONCE));
+        let moments = self
+            .exp_avg
+            .par_chunks_mut(PARAMETERS_AT_ONCE)
+            .zip(self.exp_avg_sq.par_chunks_mut(PARAMETERS_AT_ONCE));
         shares.zip(moments).for_each(|((parameters, gradient), (first, second))| {
             dispatch(Update { parameters, gradient, first, second, step_size, root_correction });
         });

@@ -15,7 +15,7 @@ mod train;
 mod unroll;
 
 pub use activation::{Activation, UnknownActivation};
-pub use adam::{Adam, clip_gradient_norm};
+pub use adam::{Adam, PARAMETERS_AT_ONCE, clip_gradient_norm};
 pub use architecture::{Architecture, Cell, Core, Linear, Recurrent, Tensor};
 pub use inference::{Inference, Scratch};
 pub use init::Init;
