@@ -29,6 +29,14 @@ impl Cause {
 pub(crate) const FOUNDATION_TERMINATIONS: [&str; 6] =
     ["died_pos_limit", "died_lin_vel", "died_ang_vel", "died_tilt", "died_nan", "position_exceeded_langevin"];
 
+/// What a step of a block came to, in tasks that end by them.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) reward: Row,
+    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
+    pub(crate) causes: [u32; FOUNDATION_TERMINATIONS.len()],
+}
+
 /// Most terms that a reward has.
 pub const MAX_TERMS: usize = 32;
 

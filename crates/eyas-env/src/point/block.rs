@@ -10,7 +10,7 @@ use eyas_sim::{
 
 use super::config::{PointConfig, Thresholds};
 use super::spec::REWARD_TERMS;
-use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes, reset_lanes};
+use crate::episode::{Ledger, Outcome, ResetLanes, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{at_rest, bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::rules::{self, StartLimits};
@@ -248,19 +248,13 @@ struct Advance<'a, const ALIGNED: bool> {
     action: &'a [Row],
 }
 
-struct Outcome {
-    reward: Row,
-    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
-    causes: [u32; FOUNDATION_TERMINATIONS.len()],
-}
-
 impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
     type Output = Outcome;
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Outcome {
         let Self { block, reality, action } = self;
-        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
+        let mut outcome = Outcome::default();
         for half in 0..HALVES {
             let live = bits_of(!block.ledger.ended, half);
             if live != 0 {
@@ -335,7 +329,7 @@ impl PointBlock {
     }
 }
 
-/// The conditions of [`FOUNDATION_TERMINATIONS`].
+/// The conditions of [`FOUNDATION_TERMINATIONS`](crate::episode::FOUNDATION_TERMINATIONS).
 #[inline(always)]
 pub(crate) fn causes<L: Lanes>(
     thresholds: &Thresholds,

@@ -7,9 +7,9 @@ use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle};
 
 use super::config::RaptorConfig;
 use super::craft::Craft;
-use super::kernels::{Advance, Observe, Outcome};
+use super::kernels::{Advance, Observe};
 use super::spec::REWARD_TERMS;
-use crate::episode::{Ledger, reset_lanes};
+use crate::episode::{Ledger, Outcome, reset_lanes};
 use crate::reality::{Reality, VEHICLE};
 use crate::rows::{at_rest, put};
 use crate::target::{Motion, Path, Target};

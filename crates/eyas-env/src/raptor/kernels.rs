@@ -6,7 +6,7 @@ use eyas_sim::{Body, Langevin, State, Vector, add, norm, scale};
 use super::block::RaptorBlock;
 use super::config::{Observation, RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION};
 use super::rules;
-use crate::episode::{FOUNDATION_TERMINATIONS, Ledger, ResetLanes};
+use crate::episode::{Ledger, Outcome, ResetLanes};
 use crate::reality::{Reality, flight};
 use crate::rows::{bits_of, load_body, load_four, load_vector, not_a_number_to_zero, not_finite};
 
@@ -140,19 +140,13 @@ pub(super) struct Advance<'a, const ALIGNED: bool> {
     pub(super) action: &'a [Row],
 }
 
-pub(super) struct Outcome {
-    pub(super) reward: Row,
-    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
-    pub(super) causes: [u32; FOUNDATION_TERMINATIONS.len()],
-}
-
 impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
     type Output = Outcome;
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Outcome {
         let Self { block, reality, action } = self;
-        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; 6] };
+        let mut outcome = Outcome::default();
         for half in 0..HALVES {
             let live = bits_of(!block.ledger.ended, half);
             if live != 0 {
@@ -163,7 +157,7 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
     }
 }
 
-/// Place in [`FOUNDATION_TERMINATIONS`] of numbers that are not finite.
+/// Place in [`FOUNDATION_TERMINATIONS`](crate::episode::FOUNDATION_TERMINATIONS) of numbers that are not finite.
 const NOT_FINITE: usize = 4;
 
 impl RaptorBlock {
