@@ -29,14 +29,6 @@ impl Cause {
 pub(crate) const FOUNDATION_TERMINATIONS: [&str; 6] =
     ["died_pos_limit", "died_lin_vel", "died_ang_vel", "died_tilt", "died_nan", "position_exceeded_langevin"];
 
-/// What a step of a block came to, in tasks that end by them.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    pub(crate) reward: Row,
-    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
-    pub(crate) causes: [u32; FOUNDATION_TERMINATIONS.len()],
-}
-
 /// Most terms that a reward has.
 pub const MAX_TERMS: usize = 32;
 
@@ -174,11 +166,11 @@ impl Ledger {
     /// Adds what a step is worth, term by term, to the sums of the lanes of a mask; gives the sum of the terms there.
     /// What is no number counts 0.
     #[inline(always)]
-    pub(crate) fn earn<L: Lanes, const N: usize>(&mut self, half: usize, mask: L::Mask, terms: [L; N]) -> L {
+    pub(crate) fn earn<L: Lanes>(&mut self, half: usize, mask: L::Mask, terms: &[L]) -> L {
         let zero = L::splat(0.0);
         let mut reward = zero;
         for (sum, term) in self.sums.iter_mut().zip(terms) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
+            let term = L::select(mask, not_a_number_to_zero(*term), zero);
             sum.store(half, sum.load::<L>(half) + term);
             reward = reward + term;
         }

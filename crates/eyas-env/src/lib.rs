@@ -1,5 +1,6 @@
 //! Quadrotor tasks: observation, action, reward, termination and reset of vectorised environments.
 
+mod block;
 mod check;
 mod course;
 mod differentiable;
@@ -23,10 +24,13 @@ mod target;
 mod task;
 mod vec_env;
 
-pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
+pub use block::{Block, Env};
+pub use differentiable::{
+    Barrier, Derivative, Differentiable, DifferentiableBlock, DifferentiableTask, FlownStep, Record, Slopes,
+    Surrogate,
+};
 pub use direct::{
-    DirectBlock, DirectConfig, DirectEnv, DirectRecord, DirectSurrogate, GoalConfig, HeightConfig, InitState,
-    RigidBodyConfig,
+    Direct, DirectBlock, DirectConfig, DirectSurrogate, GoalConfig, HeightConfig, InitState, RigidBodyConfig,
 };
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
@@ -44,15 +48,14 @@ pub use multi_agent::{
 };
 pub use noise::SensorNoise;
 pub use point::{
-    PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
-    TrajectoryType,
+    Point, PointBlock, PointConfig, PointSurrogate, SceneConfig, SimConfig, Thresholds, TrajectoryType,
 };
 pub use raptor::{
     Craft, DisturbancesConfig, DomainRandomization, FlatParameters, FleetError, FleetProblem, FleetSurvey,
-    InitConfig, NamedVehicle, Observation, ObservationDelayConfig, Protocol, Quantity, RandomForce,
-    RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
-    RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
-    fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
+    InitConfig, NamedVehicle, Observation, ObservationDelayConfig, Protocol, Quantity, RandomForce, Raptor,
+    RaptorBlock, RaptorConfig, RaptorSurrogate, RecordedState, Replay, ReplayError, RewardConfig,
+    SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle, fits_a_table,
+    fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
 };
 pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
@@ -63,5 +66,9 @@ pub use registry::{
     tasks,
 };
 pub use spec::{Actuation, EnvSpec, Frame, Group, Part, Symmetry, intern};
-pub use task::TaskConfig;
+pub use target::Target;
+pub use task::{
+    Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
+    TaskConfig,
+};
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -1,6 +1,6 @@
 //! A reference that rests in some episodes and moves in others.
 
-use eyas_lanes::{Kernel, LANES, Lanes, Row, Stream, uniforms};
+use eyas_lanes::{Kernel, LANES, Lanes, Real, Row, Stream, uniforms};
 use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
@@ -20,6 +20,8 @@ pub(crate) struct Motion {
 /// Where a reference goes.
 #[derive(Clone, Debug)]
 pub(crate) enum Path {
+    /// Nowhere: it stays where it is put.
+    Rest,
     /// Anywhere: (M9) of the model.
     Random(LangevinConfig),
     Course(Box<Course>),
@@ -32,17 +34,42 @@ impl Path {
     }
 }
 
-/// The references of a block.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Target {
-    pub(crate) reference: Langevin<Row>,
+/// A reference; of a block, if not said otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Target<R = Row> {
+    /// Where it is.
+    pub(crate) reference: Langevin<R>,
     /// Most speed of an episode, m/s.
-    pub(crate) max_speed: Row,
+    pub(crate) max_speed: R,
     /// 1 where it moves.
-    pub(crate) moving: Row,
+    pub(crate) moving: R,
+}
+
+impl<R: Real> Target<R> {
+    /// At the origin at the start of an episode. Whether it rests there says the first word; how fast it may be
+    /// otherwise, the second.
+    #[inline(always)]
+    pub(crate) fn start(motion: &Motion, [rest, speed]: [R::Word; 2]) -> Self {
+        let rests = R::uniform(rest).less(R::constant(motion.at_rest));
+        let mut max_speed = R::zero();
+        if let Some([slow, fast]) = motion.max_speed {
+            let [slow, fast] = [R::constant(slow), R::constant(fast)];
+            max_speed = R::uniform(speed).mul_add(fast - slow, slow);
+        }
+        let moving = R::select(rests, R::zero(), R::one());
+        Self { reference: Langevin::at_rest(), max_speed, moving }
+    }
 }
 
 impl Target {
+    /// Overwrites the lanes of one vector that a mask holds for.
+    #[inline(always)]
+    pub(crate) fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, values: &Target<L>) {
+        self.reference.store_where(half, mask, &values.reference);
+        self.max_speed.store_where(half, mask, values.max_speed);
+        self.moving.store_where(half, mask, values.moving);
+    }
+
     /// At the origin in the lanes of a mask.
     #[inline(always)]
     pub(crate) fn rest<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
@@ -124,6 +151,7 @@ impl Kernel for Advance<'_> {
     fn run<L: Lanes>(self) {
         let Self { target: Target { reference, max_speed, .. }, at, moving, motion, noise } = self;
         let next = match &motion.path {
+            Path::Rest => return,
             Path::Course(course) => course::next(course, at.clock, at.period),
             Path::Random(config) => {
                 let [x, y, z, _] = noise.normal_lanes::<L>(at.first_env, at.episode, at.clock, 0);

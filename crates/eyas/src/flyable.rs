@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use eyas_env::{
     Craft, DirectConfig, FormationConfig, GoalConfig, ManagerConfig, Observation, PointConfig, Protocol,
-    RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
+    RaptorConfig, TaskConfig, VecEnv, find_vehicle,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
@@ -214,7 +214,7 @@ impl Flyable for RaptorConfig {
     const RAPTOR_PRESET: &'static str = include_str!("../presets/raptor_distill_original.yaml");
 
     fn make_fleet(&self, fleet: &[Craft], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
-        Box::new(RaptorEnv::of_fleet(self, fleet, crafts, seed))
+        Box::new(self.env_of_fleet(fleet, crafts, seed))
     }
 
     fn with_craft(&self, craft: &Craft) -> Self {

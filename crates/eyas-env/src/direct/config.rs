@@ -4,7 +4,6 @@ use eyas_sim::{CourseConfig, Vector, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::env::DirectEnv;
 use crate::point::crazyflie;
 use crate::registry::DIRECT_TASK;
 use crate::task::FOREVER_S;
@@ -204,7 +203,7 @@ impl TaskConfig for DirectConfig {
     const EVALUATION_STEPS: u32 = 500;
 
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        Box::new(DirectEnv::new(self, num_envs, seed))
+        self.env(num_envs, seed)
     }
 
     fn validate(&self) -> Result<(), String> {

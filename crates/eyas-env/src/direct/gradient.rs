@@ -1,19 +1,19 @@
 //! Going back through the steps of Isaac Lab's quadcopter task.
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
-use eyas_sim::{Body, HeldStep, State, add, dot, matrix_from_quaternion, pull_back_matrix, scale, sub};
+use eyas_lanes::Real;
+use eyas_sim::{
+    Body, HeldStep, State, Vehicle, add, dot, matrix_from_quaternion, pull_back_matrix, scale, sub,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block::{DirectBlock, Shared};
 use super::config::DirectConfig;
-use super::env::blocks;
 use super::spec::OBSERVATIONS;
+use super::{Direct, DirectBlock};
 use crate::differentiable::{check_surrogate, outside, rounded_distance};
-use crate::reality::{Flown, flight, note};
-use crate::rows::{load_body, load_four, load_vector};
+use crate::task::{Flown, Moment};
 use crate::{
-    Barrier, Derivative, DifferentiableBlock, DifferentiableTask, EnvBlock, Step, Surrogate, TaskConfig as _,
+    Barrier, Derivative, Differentiable, DifferentiableTask, FlownStep, Slopes, Surrogate, TaskConfig as _,
 };
 
 /// Settings of the smooth cost of Isaac Lab's quadcopter task.
@@ -51,48 +51,123 @@ impl Surrogate for DirectSurrogate {
     }
 }
 
-/// One control step of a block.
-#[derive(Clone, Debug, Default)]
-pub struct DirectRecord {
-    before: Body<Row>,
-    goal: [Row; 3],
-    action: [Row; 4],
-    flown: Option<Box<Flown>>,
-    after: Body<Row>,
-    goal_after: [Row; 3],
-}
-
-impl DifferentiableBlock for DirectBlock {
-    type Record = DirectRecord;
+impl Differentiable for Direct {
     type Surrogate = DirectSurrogate;
 
-    fn record_state(&self, record: &mut DirectRecord) {
-        record.before = self.body;
-        record.goal = self.goal;
-    }
-
-    fn step_recorded(&mut self, action: &[Row], record: &mut DirectRecord) -> Step {
-        self.record_state(record);
-        record.action.copy_from_slice(action);
-        let step = self.step(action);
-        note(self.reality.as_deref(), &mut record.flown);
-        record.after = self.body;
-        record.goal_after = self.goal;
-        step
-    }
-
-    fn pull_back_step(
+    /// Costs and slopes, then back through physics and wrench.
+    #[inline(always)]
+    fn pull_back_step<R: Real, const ALIGNED: bool>(
         &self,
         surrogate: &DirectSurrogate,
-        record: &DirectRecord,
-        derivative: &mut Derivative,
-        action: &mut [Row],
-    ) -> Row {
-        dispatch(PullBackStep { shared: &self.shared, surrogate, record, derivative, action })
+        step: &FlownStep<R, Self, ALIGNED>,
+        (): &(),
+        derivative: &mut Derivative<R>,
+    ) -> (R, [R; 4]) {
+        let config = &self.config;
+        let FlownStep { flown: Flown { vehicle, disturbance }, before, action, .. } = step;
+        let mut after = derivative.state.body;
+        let mut cost = self.state_cost(surrogate, step, &mut after);
+
+        let held = HeldStep {
+            vehicle,
+            body: &before.state.body,
+            wrench: self.wrench(action),
+            disturbance,
+            dt: config.control_period(),
+            substeps: config.sim.substeps * config.decimation,
+        };
+        let held = held.pull_back(&after);
+        let lift = R::constant(0.5 * self.full_thrust);
+        let moment = R::constant(config.moment_scale);
+        let [x, y, z] = held.torque;
+        let mut of_action = [lift * held.force[2], moment * x, moment * y, moment * z];
+        let saturation = R::constant(surrogate.saturation_weight);
+        for (slope, action) in of_action.iter_mut().zip(action) {
+            let (outside, inside) = outside(*action);
+            cost = saturation.mul_add(outside * outside, cost);
+            let free = R::select(inside, *slope, R::zero());
+            *slope = (saturation + saturation).mul_add(outside, free);
+        }
+        derivative.state = State { body: held.body, rotor_speed: [R::zero(); 4] };
+        (cost, of_action)
     }
 
-    fn pull_back_observation(&self, record: &DirectRecord, observation: &[Row], derivative: &mut Derivative) {
-        dispatch(PullBackObservation { record, observation, derivative });
+    /// Of `Rᵀ v`, ω, `−Rᵀ e₃` and `Rᵀ (p* − p)`.
+    #[inline(always)]
+    fn pull_back_observation<R: Real>(
+        &self,
+        _: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        slopes: &impl Slopes<R>,
+        derivative: &mut Derivative<R>,
+    ) {
+        let Moment { state: State { body, .. }, reference, .. } = moment;
+        let matrix = matrix_from_quaternion(body.orientation);
+        let to_goal = sub(reference.position, body.position);
+        let of_velocity = slopes.along_all(0);
+        let of_gravity = slopes.along_all(6);
+        let of_goal = slopes.along_all(9);
+        let mut of_matrix = [[R::zero(); 3]; 3];
+        for row in 0..3 {
+            for column in 0..3 {
+                let sum = to_goal[row] * of_goal[column];
+                of_matrix[row][column] = body.velocity[row].mul_add(of_velocity[column], sum);
+            }
+        }
+        of_matrix[2] = sub(of_matrix[2], of_gravity);
+        let of_quaternion = pull_back_matrix(body.orientation, &of_matrix);
+        let of_body = &mut derivative.state.body;
+        for row in 0..3 {
+            of_body.position[row] = of_body.position[row] - dot(matrix[row], of_goal);
+            of_body.velocity[row] = of_body.velocity[row] + dot(matrix[row], of_velocity);
+            of_body.angular_velocity[row] = of_body.angular_velocity[row] + slopes.along(3 + row);
+        }
+        for (sum, value) in of_body.orientation.iter_mut().zip(of_quaternion) {
+            *sum = *sum + value;
+        }
+    }
+}
+
+impl Direct {
+    /// Costs of the state after the step; their slopes are added to `derivative`.
+    #[inline(always)]
+    fn state_cost<R: Real, const ALIGNED: bool>(
+        &self,
+        surrogate: &DirectSurrogate,
+        step: &FlownStep<R, Self, ALIGNED>,
+        derivative: &mut Body<R>,
+    ) -> R {
+        let config = &self.config;
+        let body = &step.after;
+        let cost_of = |scale: f64| R::constant(-scale * config.control_period());
+        let (one, two) = (R::constant(1.0), R::constant(2.0));
+
+        let weight = cost_of(config.lin_vel_reward_scale);
+        let mut cost = weight * dot(body.velocity, body.velocity);
+        derivative.velocity = add(derivative.velocity, scale(two * weight, body.velocity));
+        let weight = cost_of(config.ang_vel_reward_scale);
+        let rate = body.angular_velocity;
+        cost = weight.mul_add(dot(rate, rate), cost);
+        derivative.angular_velocity = add(derivative.angular_velocity, scale(two * weight, rate));
+
+        let error = sub(body.position, step.reference_after);
+        let (distance, direction) = rounded_distance(1.0, surrogate.position_rounding_m, error);
+        let inverse = R::constant(1.0 / config.distance_to_goal_std);
+        let farness = (distance * inverse).tanh();
+        let (near, far) =
+            (-cost_of(config.distance_to_goal_reward_scale), R::constant(surrogate.distance_weight));
+        cost = near.mul_add(farness, far.mul_add(distance, cost));
+        let slope = (near * inverse).mul_add((-farness).mul_add(farness, one), far);
+        derivative.position = add(derivative.position, scale(slope, direction));
+
+        let spawn = config.robot.init_state.pos[2];
+        let (low, high) = (spawn - config.height.minimum, config.height.maximum - spawn);
+        let barrier = surrogate.height_barrier;
+        let height = body.position[2];
+        let (below, fall) = barrier.at(R::constant(low), -height);
+        let (above, rise) = barrier.at(R::constant(high), height);
+        derivative.position[2] = derivative.position[2] + (rise - fall);
+        cost + (below + above)
     }
 }
 
@@ -100,7 +175,7 @@ impl DifferentiableTask for DirectConfig {
     type Block = DirectBlock;
 
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<DirectBlock> {
-        blocks(self, num_blocks, seed)
+        self.blocks(num_blocks, seed)
     }
 
     /// Rounded from flights of trained policies.
@@ -119,147 +194,6 @@ impl DifferentiableTask for DirectConfig {
 
     fn validate_gradient(&self) -> Result<(), String> {
         self.reality.validate_gradient()
-    }
-}
-
-struct PullBackStep<'a> {
-    shared: &'a Shared,
-    surrogate: &'a DirectSurrogate,
-    record: &'a DirectRecord,
-    derivative: &'a mut Derivative,
-    action: &'a mut [Row],
-}
-
-impl Kernel for PullBackStep<'_> {
-    type Output = Row;
-
-    #[inline(always)]
-    fn run<L: Lanes>(mut self) -> Row {
-        let mut cost = Row::ZERO;
-        for half in 0..HALVES {
-            cost.store(half, self.pull_back::<L>(half));
-        }
-        cost
-    }
-}
-
-impl PullBackStep<'_> {
-    /// Costs and slopes, then back through physics and wrench.
-    #[inline(always)]
-    fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
-        let config = &self.shared.config;
-        let flown = self.record.flown.as_deref();
-        let no_push = [L::splat(0.0); 3];
-        let (vehicle, disturbance) = flight::<L, true>(flown, &self.shared.vehicle, no_push, half);
-        let zero = L::splat(0.0);
-        let before = load_body::<L>(&self.record.before, half);
-        let mut after = self.derivative.state.load::<L>(half).body;
-        let mut cost = self.state_cost::<L>(half, &mut after);
-
-        let commands = load_four::<L>(&self.record.action, half);
-        let step = HeldStep {
-            vehicle: &vehicle,
-            body: &before,
-            wrench: self.shared.wrench(commands),
-            disturbance: &disturbance,
-            dt: config.control_period(),
-            substeps: config.sim.substeps * config.decimation,
-        };
-        let held = step.pull_back(&after);
-        let lift = L::constant(0.5 * config.full_thrust());
-        let moment = L::constant(config.moment_scale);
-        let [x, y, z] = held.torque;
-        let of_commands = [lift * held.force[2], moment * x, moment * y, moment * z];
-        let saturation = L::constant(self.surrogate.saturation_weight);
-        for index in 0..4 {
-            let (outside, inside) = outside(commands[index]);
-            cost = saturation.mul_add(outside * outside, cost);
-            let free = L::select(inside, of_commands[index], zero);
-            self.action[index].store(half, (saturation + saturation).mul_add(outside, free));
-        }
-        self.derivative.state.store(half, &State { body: held.body, rotor_speed: [zero; 4] });
-        cost
-    }
-
-    /// Costs of the state after the step; their slopes are added to `derivative`.
-    #[inline(always)]
-    fn state_cost<L: Lanes>(&self, half: usize, derivative: &mut Body<L>) -> L {
-        let Self { surrogate, record, .. } = self;
-        let config = &self.shared.config;
-        let body = load_body::<L>(&record.after, half);
-        let cost_of = |scale: f64| L::constant(-scale * config.control_period());
-        let (one, two) = (L::splat(1.0), L::splat(2.0));
-
-        let weight = cost_of(config.lin_vel_reward_scale);
-        let mut cost = weight * dot(body.velocity, body.velocity);
-        derivative.velocity = add(derivative.velocity, scale(two * weight, body.velocity));
-        let weight = cost_of(config.ang_vel_reward_scale);
-        let rate = body.angular_velocity;
-        cost = weight.mul_add(dot(rate, rate), cost);
-        derivative.angular_velocity = add(derivative.angular_velocity, scale(two * weight, rate));
-
-        let error = sub(body.position, load_vector(&record.goal_after, half));
-        let (distance, direction) = rounded_distance(1.0, surrogate.position_rounding_m, error);
-        let inverse = L::constant(1.0 / config.distance_to_goal_std);
-        let farness = (distance * inverse).tanh();
-        let (near, far) =
-            (-cost_of(config.distance_to_goal_reward_scale), L::constant(surrogate.distance_weight));
-        cost = near.mul_add(farness, far.mul_add(distance, cost));
-        let slope = (near * inverse).mul_add((-farness).mul_add(farness, one), far);
-        derivative.position = add(derivative.position, scale(slope, direction));
-
-        let spawn = config.robot.init_state.pos[2];
-        let (low, high) = (spawn - config.height.minimum, config.height.maximum - spawn);
-        let barrier = surrogate.height_barrier;
-        let height = body.position[2];
-        let (below, fall) = barrier.at(L::constant(low), -height);
-        let (above, rise) = barrier.at(L::constant(high), height);
-        derivative.position[2] = derivative.position[2] + (rise - fall);
-        cost + (below + above)
-    }
-}
-
-struct PullBackObservation<'a> {
-    record: &'a DirectRecord,
-    observation: &'a [Row],
-    derivative: &'a mut Derivative,
-}
-
-impl Kernel for PullBackObservation<'_> {
-    type Output = ();
-
-    /// Of `Rᵀ v`, ω, `−Rᵀ e₃` and `Rᵀ (p* − p)`.
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { record, observation, derivative } = self;
-        for half in 0..HALVES {
-            let body = load_body::<L>(&record.before, half);
-            let matrix = matrix_from_quaternion(body.orientation);
-            let to_goal = sub(load_vector(&record.goal, half), body.position);
-            let of_velocity = load_vector::<L>(&observation[0..3], half);
-            let of_gravity = load_vector::<L>(&observation[6..9], half);
-            let of_goal = load_vector::<L>(&observation[9..12], half);
-            let mut of_matrix = [[L::splat(0.0); 3]; 3];
-            for row in 0..3 {
-                for column in 0..3 {
-                    let sum = to_goal[row] * of_goal[column];
-                    of_matrix[row][column] = body.velocity[row].mul_add(of_velocity[column], sum);
-                }
-            }
-            of_matrix[2] = sub(of_matrix[2], of_gravity);
-            let of_quaternion = pull_back_matrix(body.orientation, &of_matrix);
-            let mut state = derivative.state.load::<L>(half);
-            for row in 0..3 {
-                state.body.position[row] = state.body.position[row] - dot(matrix[row], of_goal);
-                state.body.velocity[row] = state.body.velocity[row] + dot(matrix[row], of_velocity);
-                let rate = &mut state.body.angular_velocity[row];
-                *rate = *rate + observation[3 + row].load(half);
-            }
-            for (sum, value) in state.body.orientation.iter_mut().zip(of_quaternion) {
-                *sum = *sum + value;
-            }
-            derivative.state.store(half, &state);
-        }
     }
 }
 

@@ -30,9 +30,9 @@ impl ResetLanes for FormationBlock {
             let first = 1 + DRAWS * index as u32;
             let draw = |it: u32| shared.start.lanes(first_env, episode, &[0; LANES], first + it);
             let (attitude, radius) = (draw(3), draw(4));
-            let offset = in_ball::<L>(&draw(0), &radius[0], config.init_position_radius);
-            let velocity = in_ball::<L>(&draw(1), &radius[1], config.init_linear_velocity);
-            let angular_velocity = in_ball::<L>(&draw(2), &radius[2], config.init_angular_velocity);
+            let offset = in_ball::<L>(draw(0), radius[0], config.init_position_radius);
+            let velocity = in_ball::<L>(draw(1), radius[1], config.init_linear_velocity);
+            let angular_velocity = in_ball::<L>(draw(2), radius[2], config.init_angular_velocity);
             let place = [L::constant(place[0]), L::constant(place[1]), L::constant(place[2])];
             let angle = |axis: usize| (uniforms::<L>(&attitude[axis]) - L::splat(0.5)) * turns;
             let orientation = quaternion_from_euler_turns(angle(0), angle(1), angle(2));

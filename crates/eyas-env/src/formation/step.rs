@@ -151,7 +151,7 @@ impl FormationBlock {
                 state.body = step_held(&vehicle, &state.body, wrenches[index], &disturbance, dt, substeps);
             }
             let flying = flock.flying[index];
-            let lost = not_finite(&state) & flying;
+            let lost = L::bits(not_finite(&state)) & flying;
             let quad = &mut self.quads[index];
             quad.state.store_where(half, L::mask(flying & !lost), &state);
             flock.states[index] = quad.state.load(half);
@@ -239,7 +239,7 @@ impl FormationBlock {
             -L::constant(config.reward_coef_proximity_cost) * encounters.nearness[index],
             L::select(L::mask(crashed), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
-        let reward = self.ledger.earn(half, L::mask(flying), terms);
+        let reward = self.ledger.earn(half, L::mask(flying), &terms);
         outcome.rewards[index].store(half, reward);
         outcome.sum.store(half, outcome.sum.load::<L>(half) + reward);
     }

@@ -1,6 +1,6 @@
 //! What each event does.
 
-use eyas_lanes::{Lanes, uniforms};
+use eyas_lanes::{LANES, Lanes, uniforms};
 use eyas_sim::{Body, State, VehicleParameters, add, quaternion_from_euler_turns, scale};
 
 use super::arguments::Arguments;
@@ -75,7 +75,8 @@ impl ResetRootStateBall {
             limits.turns = limits.turns.map(|turns| turns * strength);
         }
         let at = change.at;
-        let body = draw_start::<L>(&limits, change.stream, at.first_env, at.episode);
+        let draws = change.stream.at_lanes(at.first_env, at.episode, &[0; LANES]);
+        let body: Body<L> = draw_start(&limits, &draws);
         let rotor_speed = change.state.load::<L>(at.half).rotor_speed;
         change.state.store_where(at.half, change.mask, &State { body, rotor_speed });
     }

@@ -164,7 +164,7 @@ impl NotFinite {
     #[inline(always)]
     #[expect(clippy::unused_self, reason = "other terms have parameters")]
     fn lanes<L: Lanes>(&self, scene: &Scene<'_, L>) -> u32 {
-        not_finite(&scene.state)
+        L::bits(not_finite(&scene.state))
     }
 }
 

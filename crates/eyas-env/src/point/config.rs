@@ -6,7 +6,6 @@ use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::env::PointEnv;
 use crate::registry::POINT_TASK;
 use crate::rules::upright_at;
 use crate::task::FOREVER_S;
@@ -254,7 +253,7 @@ impl TaskConfig for PointConfig {
     const EVALUATION_STEPS: u32 = 2000;
 
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        Box::new(PointEnv::new(self, num_envs, seed))
+        self.env(num_envs, seed)
     }
 
     fn validate(&self) -> Result<(), String> {

@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::craft::Craft;
-use super::env::RaptorEnv;
 use super::vehicles;
 use crate::check::{at_least, at_most, finite, not_negative, positive, share};
 use crate::course;
@@ -267,7 +266,7 @@ impl TaskConfig for RaptorConfig {
     const EVALUATION_STEPS: u32 = 500;
 
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        Box::new(RaptorEnv::new(self, num_envs, seed))
+        self.env(num_envs, seed)
     }
 
     fn validate(&self) -> Result<(), String> {

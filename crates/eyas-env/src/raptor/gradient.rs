@@ -1,19 +1,17 @@
 //! Going back through the steps of the RAPTOR environment.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Real, Row, dispatch};
-use eyas_sim::{Body, Disturbance, LaggedStep, State, Vector, Vehicle, add, pull_back_matrix, scale, sub};
+use eyas_lanes::{BLOCK, Real};
+use eyas_sim::{Body, LaggedStep, State, Vehicle, add, pull_back_matrix, scale, sub};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block::RaptorBlock;
 use super::config::RaptorConfig;
-use super::env::blocks;
-use super::rules::{OBSERVATIONS, half_range, set_points};
+use super::rules::{half_range, set_points};
+use super::{Limits, Raptor, RaptorBlock, pushed};
 use crate::differentiable::{add_change_cost, check_surrogate, outside, rounded_distance, yaw_cost};
-use crate::reality::{Flown, flight, note, under_voltage, voltage};
-use crate::rows::{load_body, load_four, load_vector};
-use crate::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask};
-use crate::{EnvBlock, Step, Surrogate};
+use crate::reality::under_voltage;
+use crate::task::{Flown, Moment};
+use crate::{Barrier, Derivative, Differentiable, DifferentiableTask, FlownStep, Slopes, Surrogate};
 
 /// Settings of the smooth cost of the RAPTOR environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,54 +67,121 @@ impl Surrogate for RaptorSurrogate {
     }
 }
 
-/// One control step of a block.
-#[derive(Clone, Debug, Default)]
-pub struct RaptorRecord {
-    before: State<Row>,
-    last_action: [Row; 4],
-    force: [Row; 3],
-    flown: Option<Box<Flown>>,
-    action: [Row; 4],
-    after: Body<Row>,
-    reference_after: [Row; 3],
-}
-
-impl DifferentiableBlock for RaptorBlock {
-    type Record = RaptorRecord;
+impl Differentiable for Raptor {
     type Surrogate = RaptorSurrogate;
 
-    fn record_state(&self, record: &mut RaptorRecord) {
-        record.before = self.state;
-        record.last_action = self.last_action;
-        record.force = self.force;
-    }
-
-    fn step_recorded(&mut self, action: &[Row], record: &mut RaptorRecord) -> Step {
-        self.record_state(record);
-        record.action.copy_from_slice(action);
-        let step = self.step(action);
-        note(self.reality.as_deref(), &mut record.flown);
-        record.after = self.state.body;
-        record.reference_after = self.target.reference.position;
-        step
-    }
-
-    fn pull_back_step(
+    /// Costs and slopes, then back through physics, rotors and set-points.
+    #[inline(always)]
+    fn pull_back_step<R: Real, const ALIGNED: bool>(
         &self,
         surrogate: &RaptorSurrogate,
-        record: &RaptorRecord,
-        derivative: &mut Derivative,
-        action: &mut [Row],
-    ) -> Row {
-        if self.is_aligned() {
-            dispatch(PullBackStep::<true> { block: self, surrogate, record, derivative, action })
-        } else {
-            dispatch(PullBackStep::<false> { block: self, surrogate, record, derivative, action })
+        step: &FlownStep<R, Self, ALIGNED>,
+        limits: &Limits<R>,
+        derivative: &mut Derivative<R>,
+    ) -> (R, [R; 4]) {
+        let config = &self.config;
+        let FlownStep { flown: Flown { vehicle, disturbance }, before, action, .. } = step;
+        let mut after = derivative.state;
+        let cost = self.state_cost(surrogate, step, limits.position[0], &mut after.body);
+        let mut changes = [R::zero(); 4];
+        for motor in 0..4 {
+            changes[motor] = action[motor] - before.memory.last_action[motor];
         }
+        let weight = R::constant(config.reward.d_action);
+        let (mut cost, of_change) = add_change_cost(cost, weight, surrogate.d_action_rounding, &changes);
+
+        let mut half_range = half_range(vehicle);
+        let mut applied = *action;
+        if let Some(voltage) = step.voltage {
+            half_range = voltage * half_range;
+            for value in &mut applied {
+                *value = under_voltage(*value, voltage);
+            }
+        }
+        let lagged = LaggedStep {
+            vehicle,
+            state: &before.state,
+            set_point: &set_points(vehicle, &applied),
+            disturbance: &pushed(disturbance, before.memory.force),
+            dt: config.sim.dt,
+            substeps: config.sim.substeps,
+        };
+        let (state, of_set_point) = lagged.pull_back(&after);
+        derivative.state = state;
+        let saturation = R::constant(surrogate.saturation_weight);
+        let mut of_action = [R::zero(); 4];
+        for motor in 0..4 {
+            let (outside, inside) = outside(action[motor]);
+            cost = saturation.mul_add(outside * outside, cost);
+            let moved = R::select(inside, half_range * of_set_point[motor], R::zero());
+            let of_saturation = (saturation + saturation) * outside;
+            let carried = derivative.command[motor];
+            of_action[motor] = moved + of_saturation + of_change[motor] + carried;
+            derivative.command[motor] = -of_change[motor];
+        }
+        (cost, of_action)
     }
 
-    fn pull_back_observation(&self, record: &RaptorRecord, observation: &[Row], derivative: &mut Derivative) {
-        dispatch(PullBackObservation { block: self, record, observation, derivative });
+    /// Of [`observe`](super::rules::observe): `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
+    #[inline(always)]
+    fn pull_back_observation<R: Real>(
+        &self,
+        vehicle: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        slopes: &impl Slopes<R>,
+        derivative: &mut Derivative<R>,
+    ) {
+        let Derivative { state: State { body, rotor_speed }, command } = derivative;
+        body.position = add(body.position, slopes.along_all(0));
+        body.velocity = add(body.velocity, slopes.along_all(12));
+        body.angular_velocity = add(body.angular_velocity, slopes.along_all(15));
+        let of_matrix = [slopes.along_all(3), slopes.along_all(6), slopes.along_all(9)];
+        let of_quaternion = pull_back_matrix(moment.state.body.orientation, &of_matrix);
+        for (sum, value) in body.orientation.iter_mut().zip(of_quaternion) {
+            *sum = *sum + value;
+        }
+        let speed_scale = R::constant(2.0) / (vehicle.speed_max - vehicle.speed_min);
+        for motor in 0..4 {
+            command[motor] = command[motor] + slopes.along(18 + motor);
+            rotor_speed[motor] = slopes.along(22 + motor).mul_add(speed_scale, rotor_speed[motor]);
+        }
+    }
+}
+
+impl Raptor {
+    /// Costs of the state after the step; their slopes are added to `derivative`.
+    #[inline(always)]
+    fn state_cost<R: Real, const ALIGNED: bool>(
+        &self,
+        surrogate: &RaptorSurrogate,
+        step: &FlownStep<R, Self, ALIGNED>,
+        position_threshold: R,
+        derivative: &mut Body<R>,
+    ) -> R {
+        let config = &self.config;
+        let body = &step.after;
+        let error = sub(body.position, step.reference_after);
+        let (mut cost, slope) =
+            rounded_distance(config.reward.position, surrogate.position_rounding_m, error);
+        derivative.position = add(derivative.position, slope);
+        let yaw = 2.0 * config.reward.orientation;
+        let (value, slope) = yaw_cost(yaw, surrogate.orientation_cusp, body.orientation[3]);
+        cost = cost + value;
+        derivative.orientation[3] = derivative.orientation[3] + slope;
+
+        let limits = &config.termination;
+        let limit = R::constant(limits.linear_velocity_threshold);
+        let barrier = surrogate.linear_velocity_barrier;
+        cost = cost + barrier.add_axes(limit, body.velocity, &mut derivative.velocity);
+        let limit = R::constant(limits.angular_velocity_threshold);
+        let barrier = surrogate.angular_velocity_barrier;
+        cost = cost + barrier.add_axes(limit, body.angular_velocity, &mut derivative.angular_velocity);
+        let share = R::one() / position_threshold;
+        let mut of_share = [R::zero(); 3];
+        let shares = scale(share, body.position);
+        cost = cost + surrogate.position_barrier.add_axes(R::one(), shares, &mut of_share);
+        derivative.position = add(derivative.position, scale(share, of_share));
+        cost
     }
 }
 
@@ -124,7 +189,7 @@ impl DifferentiableTask for RaptorConfig {
     type Block = RaptorBlock;
 
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<RaptorBlock> {
-        blocks(self, &[self.craft()], &vec![0; num_blocks * BLOCK], seed)
+        self.blocks(&[self.craft()], &vec![0; num_blocks * BLOCK], seed)
     }
 
     /// Rounded from flights of trained policies.
@@ -165,217 +230,6 @@ impl DifferentiableTask for RaptorConfig {
                  through a late observation; `--algorithm ppo` trains with one"
             )),
         }
-    }
-}
-
-struct PullBackStep<'a, const ALIGNED: bool> {
-    block: &'a RaptorBlock,
-    surrogate: &'a RaptorSurrogate,
-    record: &'a RaptorRecord,
-    derivative: &'a mut Derivative,
-    action: &'a mut [Row],
-}
-
-impl<const ALIGNED: bool> Kernel for PullBackStep<'_, ALIGNED> {
-    type Output = Row;
-
-    #[inline(always)]
-    fn run<L: Lanes>(mut self) -> Row {
-        let mut cost = Row::ZERO;
-        for half in 0..HALVES {
-            cost.store(half, self.pull_back::<L>(half));
-        }
-        cost
-    }
-}
-
-impl<const ALIGNED: bool> PullBackStep<'_, ALIGNED> {
-    #[inline(always)]
-    fn pull_back<L: Lanes>(&mut self, half: usize) -> L {
-        let Self { block, surrogate, record, derivative, action: of_action } = self;
-        let action = load_four(&record.action, half);
-        let flown = record.flown.as_deref();
-        let push = load_vector(&record.force, half);
-        let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, &block.crafts.vehicle, push, half);
-        let voltage = voltage(flown, half);
-        let mut told = action;
-        if flown.is_some() {
-            for value in &mut told {
-                *value = under_voltage(*value, voltage);
-            }
-        }
-        let moment = Moment {
-            config: &block.shared.config,
-            surrogate,
-            vehicle: &vehicle,
-            before: record.before.load(half),
-            last_action: load_four(&record.last_action, half),
-            action,
-            told,
-            voltage,
-            disturbance,
-            after: load_body(&record.after, half),
-            reference_after: load_vector(&record.reference_after, half),
-            position_threshold: block.crafts.position_threshold.load(half),
-        };
-        let carried = load_four(&derivative.command, half);
-        let pulled = moment.pull_back(&derivative.state.load(half), &carried);
-        derivative.state.store(half, &pulled.state);
-        for motor in 0..4 {
-            derivative.command[motor].store(half, pulled.last_action[motor]);
-            of_action[motor].store(half, pulled.action[motor]);
-        }
-        pulled.cost
-    }
-}
-
-/// One control step as going back through it knows it.
-struct Moment<'a, R, const ALIGNED: bool> {
-    config: &'a RaptorConfig,
-    surrogate: &'a RaptorSurrogate,
-    vehicle: &'a Vehicle<R, ALIGNED>,
-    before: State<R>,
-    last_action: [R; 4],
-    action: [R; 4],
-    /// The action as the motors are told it, at a voltage.
-    told: [R; 4],
-    voltage: R,
-    disturbance: Disturbance<R>,
-    after: Body<R>,
-    reference_after: Vector<R>,
-    position_threshold: R,
-}
-
-/// Cost of a step, and derivatives with respect to what went into it.
-struct Pulled<R> {
-    cost: R,
-    state: State<R>,
-    last_action: [R; 4],
-    action: [R; 4],
-}
-
-impl<R: Real, const ALIGNED: bool> Moment<'_, R, ALIGNED> {
-    /// Costs and slopes, then back through physics, rotors and set-points; `carried` is the derivative with
-    /// respect to the action as later costs and observations know it.
-    #[inline(always)]
-    fn pull_back(&self, after: &State<R>, carried: &[R; 4]) -> Pulled<R> {
-        let Self { config, surrogate, vehicle, before, action, .. } = self;
-        let mut after = *after;
-        let cost = self.state_cost(&mut after.body);
-        let mut changes = [R::zero(); 4];
-        for motor in 0..4 {
-            changes[motor] = action[motor] - self.last_action[motor];
-        }
-        let weight = R::constant(config.reward.d_action);
-        let (mut cost, of_change) = add_change_cost(cost, weight, surrogate.d_action_rounding, &changes);
-
-        let step = LaggedStep {
-            vehicle,
-            state: before,
-            set_point: &set_points(vehicle, &self.told),
-            disturbance: &self.disturbance,
-            dt: config.sim.dt,
-            substeps: config.sim.substeps,
-        };
-        let (state, of_set_point) = step.pull_back(&after);
-        let half_range = self.voltage * half_range(vehicle);
-        let saturation = R::constant(surrogate.saturation_weight);
-        let (mut of_last_action, mut of_action) = ([R::zero(); 4], [R::zero(); 4]);
-        for motor in 0..4 {
-            let (outside, inside) = outside(action[motor]);
-            cost = saturation.mul_add(outside * outside, cost);
-            let moved = R::select(inside, half_range * of_set_point[motor], R::zero());
-            let of_saturation = (saturation + saturation) * outside;
-            of_last_action[motor] = -of_change[motor];
-            of_action[motor] = moved + of_saturation + of_change[motor] + carried[motor];
-        }
-        Pulled { cost, state, last_action: of_last_action, action: of_action }
-    }
-
-    /// Costs of the state after the step; their slopes are added to `derivative`.
-    #[inline(always)]
-    fn state_cost(&self, derivative: &mut Body<R>) -> R {
-        let Self { config, surrogate, after: body, .. } = self;
-        let error = sub(body.position, self.reference_after);
-        let (mut cost, slope) =
-            rounded_distance(config.reward.position, surrogate.position_rounding_m, error);
-        derivative.position = add(derivative.position, slope);
-        let yaw = 2.0 * config.reward.orientation;
-        let (value, slope) = yaw_cost(yaw, surrogate.orientation_cusp, body.orientation[3]);
-        cost = cost + value;
-        derivative.orientation[3] = derivative.orientation[3] + slope;
-
-        let limits = &config.termination;
-        let limit = R::constant(limits.linear_velocity_threshold);
-        let barrier = surrogate.linear_velocity_barrier;
-        cost = cost + barrier.add_axes(limit, body.velocity, &mut derivative.velocity);
-        let limit = R::constant(limits.angular_velocity_threshold);
-        let barrier = surrogate.angular_velocity_barrier;
-        cost = cost + barrier.add_axes(limit, body.angular_velocity, &mut derivative.angular_velocity);
-        let share = R::one() / self.position_threshold;
-        let mut of_share = [R::zero(); 3];
-        let shares = scale(share, body.position);
-        cost = cost + surrogate.position_barrier.add_axes(R::one(), shares, &mut of_share);
-        derivative.position = add(derivative.position, scale(share, of_share));
-        cost
-    }
-}
-
-struct PullBackObservation<'a> {
-    block: &'a RaptorBlock,
-    record: &'a RaptorRecord,
-    observation: &'a [Row],
-    derivative: &'a mut Derivative,
-}
-
-impl Kernel for PullBackObservation<'_> {
-    type Output = ();
-
-    /// Of `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { block, record, observation, derivative } = self;
-        for half in 0..HALVES {
-            let before = record.before.load::<L>(half);
-            let mut of_observation = [L::splat(0.0); OBSERVATIONS];
-            for (value, row) in of_observation.iter_mut().zip(observation) {
-                *value = row.load(half);
-            }
-            let mut state = derivative.state.load(half);
-            let mut command = load_four(&derivative.command, half);
-            let vehicle = block.vehicle::<L, false>(half);
-            pull_back_observation(&vehicle, &before, &of_observation, &mut state, &mut command);
-            derivative.state.store(half, &state);
-            for (row, value) in derivative.command.iter_mut().zip(command) {
-                row.store(half, value);
-            }
-        }
-    }
-}
-
-/// Of [`observe`](super::rules::observe): `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
-#[inline(always)]
-fn pull_back_observation<R: Real>(
-    vehicle: &Vehicle<R>,
-    before: &State<R>,
-    observation: &[R; OBSERVATIONS],
-    state: &mut State<R>,
-    command: &mut [R; 4],
-) {
-    let o = observation;
-    let body = &mut state.body;
-    body.position = add(body.position, [o[0], o[1], o[2]]);
-    body.velocity = add(body.velocity, [o[12], o[13], o[14]]);
-    body.angular_velocity = add(body.angular_velocity, [o[15], o[16], o[17]]);
-    let of_matrix = [[o[3], o[4], o[5]], [o[6], o[7], o[8]], [o[9], o[10], o[11]]];
-    let of_quaternion = pull_back_matrix(before.body.orientation, &of_matrix);
-    for (sum, value) in body.orientation.iter_mut().zip(of_quaternion) {
-        *sum = *sum + value;
-    }
-    let speed_scale = R::constant(2.0) / (vehicle.speed_max - vehicle.speed_min);
-    for motor in 0..4 {
-        command[motor] = command[motor] + o[18 + motor];
-        state.rotor_speed[motor] = o[22 + motor].mul_add(speed_scale, state.rotor_speed[motor]);
     }
 }
 

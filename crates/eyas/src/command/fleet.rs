@@ -6,9 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas_env::{
-    Craft, Protocol, RaptorConfig, RaptorEnv, TaskConfig as _, VehicleFile, fleet_to_csv, read_fleet,
-};
+use eyas_env::{Craft, Protocol, RaptorConfig, TaskConfig as _, VehicleFile, fleet_to_csv, read_fleet};
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
@@ -357,7 +355,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
     fn measure(&self, protocol: Protocol, craft: &Craft, actor: &Policy) -> Result<Score, Failure> {
         let config = RaptorConfig { protocol, ..self.config.env.clone() };
         let crafts = vec![0; self.config.fleet.eval_episodes];
-        let mut env = RaptorEnv::of_fleet(&config, std::slice::from_ref(craft), &crafts, EVALUATION_SEED);
+        let mut env = config.env_of_fleet(std::slice::from_ref(craft), &crafts, EVALUATION_SEED);
         let pilot = Pilot::new(actor, eyas_env::VecEnv::spec(&env))?;
         Ok(evaluate(&mut env, &pilot, None, config.max_episode_length()).summary().into())
     }

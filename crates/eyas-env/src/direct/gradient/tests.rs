@@ -1,9 +1,10 @@
 //! Derivatives against central differences.
 
-use eyas_lanes::{BLOCK, Stream};
+use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::{Disturbance, Vector, Vehicle, body_from_world, step_held};
 
 use super::*;
+use crate::{DifferentiableBlock as _, EnvBlock as _, Record};
 
 /// Position, orientation, velocity and angular velocity, then the action.
 const INPUTS: usize = 17;
@@ -115,7 +116,7 @@ fn a_step_pulls_back_what_central_differences_show() {
     let config = DirectConfig::default();
     let mut block = block(&config);
     let later: [f64; 13] = std::array::from_fn(|index| f64::from(normal("later", 0, index) as f32));
-    let (mut record, mut of_action) = (DirectRecord::default(), [Row::ZERO; 4]);
+    let (mut record, mut of_action) = (Record::<Direct>::default(), [Row::ZERO; 4]);
     let mut action = [Row::ZERO; 4];
     for (index, row) in action.iter_mut().enumerate() {
         (0..BLOCK).for_each(|lane| row[lane] = inputs(lane)[13 + index] as f32);
@@ -145,7 +146,7 @@ fn a_step_pulls_back_what_central_differences_show() {
 fn an_observation_pulls_back_what_central_differences_show() {
     let config = DirectConfig::default();
     let block = block(&config);
-    let mut record = DirectRecord::default();
+    let mut record = Record::<Direct>::default();
     block.record_state(&mut record);
     let weights: [f64; OBSERVATIONS] =
         std::array::from_fn(|index| f64::from(normal("covector", 0, index) as f32));

@@ -1,10 +1,11 @@
 //! Derivatives against central differences.
 
 use eyas_lanes::Stream;
-use eyas_sim::Langevin;
+use eyas_sim::{Disturbance, Langevin, Vector};
 
 use super::*;
-use crate::raptor::rules;
+use crate::raptor::rules::OBSERVATIONS;
+use crate::raptor::{Memory, rules};
 
 /// State 17, last action 4, action 4.
 const INPUTS: usize = 25;
@@ -41,30 +42,56 @@ fn motors(values: &[f64]) -> [f64; 4] {
     *values.first_chunk().expect("four motors")
 }
 
+/// Cost of a step, and derivatives with respect to what went into it.
+struct Pulled {
+    cost: f64,
+    derivative: Derivative<f64>,
+    action: [f64; 4],
+}
+
+/// An env in a state, which remembers a last action and a force.
+fn moment(state: State<f64>, last_action: [f64; 4], force: Vector<f64>) -> Moment<f64, Raptor> {
+    Moment { state, memory: Memory { history: last_action, last_action, force }, reference: reference() }
+}
+
+/// Goes back from a body through a step that began in a moment.
+fn pull_back(
+    config: &RaptorConfig,
+    surrogate: &RaptorSurrogate,
+    before: Moment<f64, Raptor>,
+    action: [f64; 4],
+    after: Body<f64>,
+    later: &Derivative<f64>,
+) -> Pulled {
+    let step = FlownStep {
+        flown: Flown { vehicle: Vehicle::new(&config.robot), disturbance: Disturbance::none() },
+        voltage: None,
+        before,
+        action,
+        after,
+        reference_after: reference().position,
+    };
+    let limits = Limits { start_position: [0.2], position: [position_threshold(config)], force_std: [0.0] };
+    let mut derivative = *later;
+    let (cost, action) = Raptor::new(config).pull_back_step(surrogate, &step, &limits, &mut derivative);
+    Pulled { cost, derivative, action }
+}
+
+fn position_threshold(config: &RaptorConfig) -> f64 {
+    config.position_threshold(&config.craft())
+}
+
 /// Cost of the step, and the state after it.
-fn fly(config: &RaptorConfig, inputs: &[f64; INPUTS]) -> (f64, State<f64>, Pulled<f64>) {
-    let surrogate = RaptorSurrogate::default();
+fn fly(config: &RaptorConfig, inputs: &[f64; INPUTS]) -> (f64, State<f64>, Pulled) {
     let vehicle = Vehicle::new(&config.robot);
     let before = State::from_fields(*inputs.first_chunk().expect("a state"));
-    let action = motors(&inputs[21..]);
-    let disturbance = Disturbance { force_world: [0.01, -0.02, 0.03], ..Disturbance::none() };
+    let (last_action, action) = (motors(&inputs[17..]), motors(&inputs[21..]));
+    let force = [0.01, -0.02, 0.03];
+    let disturbance = Disturbance { force_world: force, ..Disturbance::none() };
     let next = rules::step(config, &vehicle, &before, &action, &disturbance);
-    let moment = Moment {
-        config,
-        surrogate: &surrogate,
-        vehicle: &vehicle,
-        before,
-        last_action: motors(&inputs[17..]),
-        action,
-        told: action,
-        voltage: 1.0,
-        disturbance,
-        after: next.body,
-        reference_after: reference().position,
-        position_threshold: config.position_threshold(&config.craft()),
-    };
-    let weights = weights();
-    let pulled = moment.pull_back(&State::from_fields(weights), &[0.3, -0.2, 0.1, 0.4]);
+    let later = Derivative { state: State::from_fields(weights()), command: [0.3, -0.2, 0.1, 0.4] };
+    let before = moment(before, last_action, force);
+    let pulled = pull_back(config, &RaptorSurrogate::default(), before, action, next.body, &later);
     (pulled.cost, next, pulled)
 }
 
@@ -90,11 +117,12 @@ fn a_step_pulls_back_what_central_differences_show() {
         outside += inputs[21..].iter().filter(|action| action.abs() > 1.0).count();
         let (_, _, pulled) = fly(&config, &inputs);
         let analytic: Vec<f64> = pulled
+            .derivative
             .state
             .fields()
             .into_iter()
             .copied()
-            .chain(pulled.last_action)
+            .chain(pulled.derivative.command)
             .chain(pulled.action)
             .collect();
         let scale = analytic.iter().fold(0.0_f64, |largest, it| largest.max(it.abs()));
@@ -120,7 +148,6 @@ fn a_step_pulls_back_what_central_differences_show() {
 #[test]
 fn without_barriers_the_cost_is_the_reward_of_the_state_after() {
     let config = RaptorConfig::default();
-    let vehicle = Vehicle::new(&config.robot);
     let none = Barrier { reach: 0.0, weight: 0.0 };
     let surrogate = RaptorSurrogate {
         position_rounding_m: 1e-9,
@@ -135,22 +162,9 @@ fn without_barriers_the_cost_is_the_reward_of_the_state_after() {
         let inputs = inputs(case);
         let state: State<f64> = State::from_fields(*inputs.first_chunk().expect("a state"));
         let (last_action, action) = (motors(&inputs[17..]), motors(&inputs[21..]));
-        let moment = Moment {
-            config: &config,
-            surrogate: &surrogate,
-            vehicle: &vehicle,
-            before: state,
-            last_action,
-            action,
-            told: action,
-            voltage: 1.0,
-            disturbance: Disturbance::none(),
-            after: state.body,
-            reference_after: reference().position,
-            position_threshold: 1.0,
-        };
-        let rest = State { body: Body::default(), rotor_speed: [0.0; 4] };
-        let cost = moment.pull_back(&rest, &[0.0; 4]).cost;
+        let before = moment(state, last_action, [0.0; 3]);
+        let later = Derivative::default();
+        let cost = pull_back(&config, &surrogate, before, action, state.body, &later).cost;
         let reward: f64 =
             rules::running_reward(&config.reward, &state.body, &reference(), &action, &last_action)
                 .iter()
@@ -173,11 +187,11 @@ fn an_observation_pulls_back_what_central_differences_show() {
             seen.iter().zip(weights).map(|(a, b)| a * b).sum()
         };
         let before = State::from_fields(*inputs.first_chunk().expect("a state"));
-        let mut state =
-            State { body: Body { orientation: [0.0; 4], ..Body::default() }, rotor_speed: [0.0; 4] };
-        let mut command = [0.0; 4];
-        pull_back_observation(&vehicle, &before, &weights, &mut state, &mut command);
-        let analytic: Vec<f64> = state.fields().into_iter().copied().chain(command).collect();
+        let before = moment(before, motors(&inputs[17..]), [0.0; 3]);
+        let mut derivative = Derivative::default();
+        Raptor::new(&config).pull_back_observation(&vehicle, &before, &weights.as_slice(), &mut derivative);
+        let state = derivative.state.fields().into_iter().copied();
+        let analytic: Vec<f64> = state.chain(derivative.command).collect();
         for (index, analytic) in analytic.into_iter().enumerate() {
             let shifted = |by: f64| {
                 let mut moved = inputs;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, RaptorConfig, RaptorEnv, TaskConfig as _};
+use eyas_env::{Craft, RaptorConfig, TaskConfig as _};
 use eyas_learn::{Evaluation, Outcome, Pilot, vertical_speeds};
 use eyas_run::config::Value;
 use eyas_view::Heatmap;
@@ -78,7 +78,7 @@ struct Cell {
 fn fly(env: &RaptorConfig, fleet: &[Craft], pilot: &Pilot, episodes: usize, setting: &Setting) -> Vec<Cell> {
     let crafts: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, episodes)).collect();
-    let mut env = RaptorEnv::of_fleet(env, fleet, &crafts, setting.seed);
+    let mut env = env.env_of_fleet(fleet, &crafts, setting.seed);
     let (evaluation, speeds) = vertical_speeds(&mut env, pilot, setting.steps);
     let cell = |(outcomes, speeds): (&[Outcome], &[(f64, u32)])| {
         let own = Evaluation::unlabelled(outcomes.to_vec()).summary();

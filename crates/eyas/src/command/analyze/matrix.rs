@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, RaptorEnv, TaskConfig as _, read_fleet, vehicles};
+use eyas_env::{Craft, TaskConfig as _, read_fleet, vehicles};
 use eyas_formats::Side;
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_view::Heatmap;
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let returns: Vec<Vec<f64>> = pilots
         .par_iter()
         .map(|pilot| {
-            let mut env = RaptorEnv::of_fleet(&setting.env, &fleet, &crafts, setting.seed);
+            let mut env = setting.env.env_of_fleet(&fleet, &crafts, setting.seed);
             let outcomes = evaluate(&mut env, pilot, None, setting.steps).outcomes;
             let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
             outcomes.chunks(*episodes).map(mean).collect()

@@ -4,8 +4,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use eyas_env::{
-    Craft, EnvBlock, PointConfig, PointEnv, RaptorConfig, RaptorEnv, SamplerConfig, TaskConfig, VecEnv,
-    sample_fleet,
+    Craft, Env, EnvBlock, PointConfig, RaptorConfig, SamplerConfig, TaskConfig, VecEnv, sample_fleet,
 };
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::apg::Apg;
@@ -158,9 +157,9 @@ fn fleet(vehicles: usize) -> Vec<Craft> {
     sample_fleet(&SamplerConfig::default(), vehicles, 1)
 }
 
-fn raptor_env() -> RaptorEnv {
+fn raptor_env() -> Env {
     let crafts: Vec<usize> = (0..NUM_ENVS).collect();
-    RaptorEnv::of_fleet(&whole_episodes(), &fleet(NUM_ENVS), &crafts, 1)
+    whole_episodes().env_of_fleet(&fleet(NUM_ENVS), &crafts, 1)
 }
 
 /// The task with episodes of 500 steps, as a policy that can fly makes them, whatever the motors do.
@@ -314,7 +313,7 @@ fn gradient() -> Repeat {
 }
 
 fn ppo() -> Repeat {
-    let mut env = PointEnv::new(&PointConfig::default(), 2048, 1);
+    let mut env = PointConfig::default().make(2048, 1);
     let mut config = RunnerConfig { num_steps_per_env: 32, ..RunnerConfig::default() };
     config.algorithm.num_learning_epochs = 3;
     config.algorithm.num_mini_batches = 8;
@@ -332,7 +331,7 @@ fn distillation() -> Repeat {
         ..without_end()
     };
     // Nothing ends an episode early, so that the samples of an epoch are known.
-    let env = PointEnv::new(&PointConfig::default().untimed(), EPISODES as usize, 1);
+    let env = PointConfig::default().untimed().make(EPISODES as usize, 1);
     let group = env.spec().group("teacher").expect("the task has it").features.clone();
     let teacher = Teacher::new(Pilot { inference: Inference::of_network(&mlp(64)), features: group.clone() });
     repeat(config, Box::new(env), vec![teacher], group, |report| report.collected.samples as f64)
@@ -352,7 +351,7 @@ fn raptor_epoch() -> Repeat {
     config.student.kind = StudentKind::Gru;
     config.teachers.vehicles_per_epoch = Some(312);
     let crafts: Vec<usize> = (0..TEACHERS).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
-    let env = RaptorEnv::of_fleet(&whole_episodes(), &fleet(TEACHERS), &crafts, 1);
+    let env = whole_episodes().env_of_fleet(&fleet(TEACHERS), &crafts, 1);
     let features = |name: &str| env.spec().group(name).expect("the task has it").features.clone();
     let (student, teacher) = (features("policy"), features("teacher"));
     let network = |index: usize| {
