@@ -1,6 +1,7 @@
 //! Quadrotor tasks: observation, action, reward, termination and reset of vectorised environments.
 
 mod check;
+mod config;
 mod course;
 mod differentiable;
 mod direct;
@@ -23,6 +24,7 @@ mod target;
 mod task;
 mod vec_env;
 
+pub use config::{SceneConfig, SimConfig, Thresholds};
 pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
 pub use direct::{
     DirectBlock, DirectConfig, DirectEnv, DirectRecord, DirectSurrogate, GoalConfig, HeightConfig, InitState,
@@ -43,16 +45,11 @@ pub use multi_agent::{
     SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
-pub use point::{
-    PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
-    TrajectoryType,
-};
+pub use point::{PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, TrajectoryType};
 pub use raptor::{
-    Craft, DisturbancesConfig, DomainRandomization, FlatParameters, FleetError, FleetProblem, FleetSurvey,
-    InitConfig, NamedVehicle, Observation, ObservationDelayConfig, Protocol, Quantity, RandomForce,
-    RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
-    RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
-    fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
+    DisturbancesConfig, FlatParameters, InitConfig, Observation, ObservationDelayConfig, Protocol, Quantity,
+    RandomForce, RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay,
+    ReplayError, RewardConfig, TerminationConfig, Transition,
 };
 pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,

@@ -8,14 +8,14 @@ use eyas_sim::{
     step_held, sub,
 };
 
-use super::config::{PointConfig, Thresholds};
+use super::config::PointConfig;
 use super::spec::REWARD_TERMS;
 use crate::episode::{Ledger, Outcome, ResetLanes, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{at_rest, bits_of, largest, load_body, load_vector, not_a_number_to_zero, not_finite, put};
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
-use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, visit_rows};
+use crate::{Ended, EnvBlock, Interference, Step, TaskConfig as _, Telemetry, Thresholds, visit_rows};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {

@@ -8,7 +8,6 @@ mod spec;
 
 pub use block::PointBlock;
 pub(crate) use block::causes;
-pub(crate) use config::crazyflie;
-pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
+pub use config::{PointConfig, TrajectoryType};
 pub use env::PointEnv;
 pub use gradient::{PointRecord, PointSurrogate};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Lanes, Row, Stream, dispatch};
 use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle};
+use eyas_vehicles::FleetVehicle;
 
 use super::config::RaptorConfig;
-use super::craft::Craft;
 use super::kernels::{Advance, Observe};
 use super::spec::REWARD_TERMS;
 use crate::episode::{Ledger, Outcome, reset_lanes};
@@ -58,7 +58,7 @@ pub(super) struct Crafts {
 
 impl Crafts {
     /// The vehicles of the lanes of a block.
-    fn new(config: &RaptorConfig, lanes: &[&Craft; BLOCK]) -> Self {
+    fn new(config: &RaptorConfig, lanes: &[&FleetVehicle; BLOCK]) -> Self {
         let own = Vehicle::rows(lanes.iter().map(|craft| &craft.dynamics));
         let mut crafts = Self {
             vehicle: own.clone(),
@@ -97,7 +97,7 @@ pub struct RaptorBlock {
 }
 
 impl RaptorBlock {
-    pub(super) fn new(shared: Arc<Shared>, first_env: u32, lanes: &[&Craft; BLOCK]) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, first_env: u32, lanes: &[&FleetVehicle; BLOCK]) -> Self {
         let (reality, period) = (shared.config.flown_reality(), shared.config.sim.dt);
         Self {
             crafts: Crafts::new(&shared.config, lanes),

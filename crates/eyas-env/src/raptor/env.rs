@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use eyas_lanes::BLOCK;
+use eyas_vehicles::FleetVehicle;
 
 use super::block::{RaptorBlock, Shared};
 use super::config::RaptorConfig;
-use super::craft::Craft;
 use super::spec::spec;
 use crate::symmetry::mirrors;
 use crate::{EnvBlock, EnvSpec, VecEnv};
@@ -22,37 +22,37 @@ impl RaptorEnv {
     /// `num_envs` envs of the configured vehicle whose every draw is keyed by `seed`; all wait for a reset.
     #[must_use]
     pub fn new(config: &RaptorConfig, num_envs: usize, seed: u64) -> Self {
-        let mut env = Self::of_fleet(config, &[config.craft()], &vec![0; num_envs], seed);
+        let mut env = Self::of_fleet(config, &[config.fleet_vehicle()], &vec![0; num_envs], seed);
         if config.reality.is_symmetric() {
             env.spec.symmetries = mirrors(&config.robot);
         }
         env
     }
 
-    /// One env for each of `crafts`, which are indices into `fleet`.
+    /// One env for each of `vehicles`, which are indices into `fleet`.
     #[must_use]
-    pub fn of_fleet(config: &RaptorConfig, fleet: &[Craft], crafts: &[usize], seed: u64) -> Self {
-        let blocks = blocks(config, fleet, crafts, seed)
+    pub fn of_fleet(config: &RaptorConfig, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Self {
+        let blocks = blocks(config, fleet, vehicles, seed)
             .into_iter()
             .map(|block| -> Box<dyn EnvBlock> { Box::new(block) })
             .collect();
-        Self { spec: spec(config), num_envs: crafts.len(), blocks }
+        Self { spec: spec(config), num_envs: vehicles.len(), blocks }
     }
 }
 
-/// The blocks of as many envs as there are `crafts`, in their order. Lanes past the last fly as it does.
+/// The blocks of as many envs as there are `vehicles`, in their order. Lanes past the last fly as it does.
 pub(super) fn blocks(
     config: &RaptorConfig,
-    fleet: &[Craft],
-    crafts: &[usize],
+    fleet: &[FleetVehicle],
+    vehicles: &[usize],
     seed: u64,
 ) -> Vec<RaptorBlock> {
     let shared = Arc::new(Shared::new(config, seed));
-    crafts
+    vehicles
         .chunks(BLOCK)
         .enumerate()
-        .map(|(block, crafts)| {
-            let lanes = std::array::from_fn(|lane| &fleet[crafts[lane.min(crafts.len() - 1)]]);
+        .map(|(block, vehicles)| {
+            let lanes = std::array::from_fn(|lane| &fleet[vehicles[lane.min(vehicles.len() - 1)]]);
             RaptorBlock::new(Arc::clone(&shared), (block * BLOCK) as u32, &lanes)
         })
         .collect()

@@ -61,7 +61,7 @@ fn fly(config: &RaptorConfig, inputs: &[f64; INPUTS]) -> (f64, State<f64>, Pulle
         disturbance,
         after: next.body,
         reference_after: reference().position,
-        position_threshold: config.position_threshold(&config.craft()),
+        position_threshold: config.position_threshold(&config.fleet_vehicle()),
     };
     let weights = weights();
     let pulled = moment.pull_back(&State::from_fields(weights), &[0.3, -0.2, 0.1, 0.4]);

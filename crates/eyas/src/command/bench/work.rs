@@ -3,10 +3,7 @@
 use std::hint::black_box;
 use std::ops::Range;
 
-use eyas_env::{
-    Craft, EnvBlock, PointConfig, PointEnv, RaptorConfig, RaptorEnv, SamplerConfig, TaskConfig, VecEnv,
-    sample_fleet,
-};
+use eyas_env::{EnvBlock, PointConfig, PointEnv, RaptorConfig, RaptorEnv, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::apg::Apg;
 use eyas_learn::distill::{
@@ -16,6 +13,7 @@ use eyas_learn::distill::{
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{Pilot, each_block};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
+use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
 use super::dynamics::Swarm;
 use crate::learner::ApgConfig;
@@ -154,13 +152,13 @@ fn dynamics() -> Repeat {
     Box::new(move || swarm.fly(100) as f64)
 }
 
-fn fleet(vehicles: usize) -> Vec<Craft> {
+fn fleet(vehicles: usize) -> Vec<FleetVehicle> {
     sample_fleet(&SamplerConfig::default(), vehicles, 1)
 }
 
 fn raptor_env() -> RaptorEnv {
-    let crafts: Vec<usize> = (0..NUM_ENVS).collect();
-    RaptorEnv::of_fleet(&whole_episodes(), &fleet(NUM_ENVS), &crafts, 1)
+    let vehicles: Vec<usize> = (0..NUM_ENVS).collect();
+    RaptorEnv::of_fleet(&whole_episodes(), &fleet(NUM_ENVS), &vehicles, 1)
 }
 
 /// The task with episodes of 500 steps, as a policy that can fly makes them, whatever the motors do.
@@ -351,8 +349,8 @@ fn raptor_epoch() -> Repeat {
     };
     config.student.kind = StudentKind::Gru;
     config.teachers.vehicles_per_epoch = Some(312);
-    let crafts: Vec<usize> = (0..TEACHERS).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
-    let env = RaptorEnv::of_fleet(&whole_episodes(), &fleet(TEACHERS), &crafts, 1);
+    let vehicles: Vec<usize> = (0..TEACHERS).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
+    let env = RaptorEnv::of_fleet(&whole_episodes(), &fleet(TEACHERS), &vehicles, 1);
     let features = |name: &str| env.spec().group(name).expect("the task has it").features.clone();
     let (student, teacher) = (features("policy"), features("teacher"));
     let network = |index: usize| {
