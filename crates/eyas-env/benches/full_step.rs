@@ -28,7 +28,7 @@ fn manager(bencher: Bencher, num_envs: usize) {
 #[divan::bench(args = [32, 512, 4096])]
 fn raptor(bencher: Bencher, num_envs: usize) {
     let config = RaptorConfig::default();
-    let hover = 2.0 * config.craft().dynamics.hovering_throttle_relative - 1.0;
+    let hover = 2.0 * config.fleet_vehicle().dynamics.hovering_throttle_relative - 1.0;
     fly(bencher, config.make(num_envs, 1), &[Row::splat(hover as f32); 4]);
 }
 

@@ -2,6 +2,7 @@
 
 mod block;
 mod check;
+mod config;
 mod course;
 mod differentiable;
 mod direct;
@@ -25,6 +26,7 @@ mod task;
 mod vec_env;
 
 pub use block::{Block, Env};
+pub use config::{SceneConfig, SimConfig, Thresholds};
 pub use differentiable::{
     Barrier, Derivative, Differentiable, DifferentiableBlock, DifferentiableTask, FlownStep, Record, Slopes,
     Surrogate,
@@ -47,15 +49,11 @@ pub use multi_agent::{
     SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
-pub use point::{
-    Point, PointBlock, PointConfig, PointSurrogate, SceneConfig, SimConfig, Thresholds, TrajectoryType,
-};
+pub use point::{Point, PointBlock, PointConfig, PointSurrogate, TrajectoryType};
 pub use raptor::{
-    Craft, DisturbancesConfig, DomainRandomization, FlatParameters, FleetError, FleetProblem, FleetSurvey,
-    InitConfig, NamedVehicle, Observation, ObservationDelayConfig, Protocol, Quantity, RandomForce, Raptor,
-    RaptorBlock, RaptorConfig, RaptorSurrogate, RecordedState, Replay, ReplayError, RewardConfig,
-    SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle, fits_a_table,
-    fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
+    DisturbancesConfig, FlatParameters, InitConfig, Observation, ObservationDelayConfig, Protocol, Quantity,
+    RandomForce, Raptor, RaptorBlock, RaptorConfig, RaptorSurrogate, RecordedState, Replay, ReplayError,
+    RewardConfig, TerminationConfig, Transition,
 };
 pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eyas_env::{Craft, EnvSpec, VecEnv, read_fleet};
+use eyas_env::{EnvSpec, VecEnv};
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
 use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
 use eyas_sim::VehicleParameters;
+use eyas_vehicles::{FleetVehicle, read_fleet};
 use rayon::prelude::*;
 
 use crate::command::train::BEST;
@@ -35,7 +36,7 @@ pub(crate) struct Crew<T> {
     /// The task, without a time limit that one could reach.
     pub(crate) env: T,
     /// The vehicle of each teacher; empty: all fly the task's.
-    pub(crate) fleet: Vec<Craft>,
+    pub(crate) fleet: Vec<FleetVehicle>,
     pub(crate) teachers: Arc<[Teacher]>,
 }
 
@@ -85,7 +86,7 @@ impl<T: Flyable> Crew<T> {
 }
 
 /// Reads the fleet that a flag names, for a task whose envs take vehicles.
-pub(crate) fn read_fleet_for<T: Flyable>(flag: &str, path: &Path) -> Result<Vec<Craft>, Failure> {
+pub(crate) fn read_fleet_for<T: Flyable>(flag: &str, path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
     takes_vehicles::<T>(flag)?;
     Ok(read_fleet(path)?)
 }
@@ -100,20 +101,25 @@ pub(crate) fn takes_vehicles<T: Flyable>(flag: &str) -> Result<(), Failure> {
 }
 
 /// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.
-pub(crate) fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+pub(crate) fn envs_of<T: Flyable>(
+    env: &T,
+    fleet: &[FleetVehicle],
+    episodes: usize,
+    seed: u64,
+) -> Box<dyn VecEnv> {
     if fleet.is_empty() {
         return env.make(episodes, seed);
     }
-    let crafts: Vec<usize> = (0..episodes).map(|episode| episode % fleet.len()).collect();
-    env.make_fleet(fleet, &crafts, seed)
+    let vehicles: Vec<usize> = (0..episodes).map(|episode| episode % fleet.len()).collect();
+    env.make_fleet(fleet, &vehicles, seed)
 }
 
 /// The vehicles that the envs of [`envs_of`] fly in turns.
-pub(crate) fn vehicles_of<T: Flyable>(env: &T, fleet: &[Craft]) -> Vec<VehicleParameters> {
+pub(crate) fn vehicles_of<T: Flyable>(env: &T, fleet: &[FleetVehicle]) -> Vec<VehicleParameters> {
     if fleet.is_empty() {
         return vec![env.vehicle().clone()];
     }
-    fleet.iter().map(|craft| craft.dynamics.clone()).collect()
+    fleet.iter().map(|vehicle| vehicle.dynamics.clone()).collect()
 }
 
 /// A teacher's file and what flies with it.
@@ -122,7 +128,7 @@ pub(crate) struct Candidate {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) loaded: LoadedPolicy,
-    pub(crate) craft: Option<Craft>,
+    pub(crate) vehicle: Option<FleetVehicle>,
 }
 
 impl Candidate {
@@ -179,11 +185,11 @@ impl Choice<'_> {
             .map(|id| {
                 let folder = folder_of(id);
                 let path = model_in(folder)?;
-                let vehicle = folder.join(VEHICLE);
-                let craft = if vehicle.is_file() {
-                    read_vehicle(&vehicle)?.craft(id.to_string())
+                let file = folder.join(VEHICLE);
+                let vehicle = if file.is_file() {
+                    read_vehicle(&file)?.fleet_vehicle(id.to_string())
                 } else {
-                    let row = table.iter().find(|craft| craft.id.parse() == Ok(id)).cloned();
+                    let row = table.iter().find(|vehicle| vehicle.id.parse() == Ok(id)).cloned();
                     row.ok_or_else(|| {
                         Failure::new(format!("teacher {id} has no vehicle")).at(&folder.display()).hint(format!(
                             "put its parameter file there as `{VEHICLE}`, or a row with id {id} into `{DYNAMICS}`"
@@ -191,7 +197,7 @@ impl Choice<'_> {
                     })?
                 };
                 let loaded = load_policy(&path, options)?;
-                Ok(Candidate { name: id.to_string(), path, loaded, craft: Some(craft) })
+                Ok(Candidate { name: id.to_string(), path, loaded, vehicle: Some(vehicle) })
             })
             .collect()
     }
@@ -205,11 +211,11 @@ pub(crate) fn read_checkpoints(paths: &[PathBuf], options: &LoadOptions) -> Resu
         }
     }
     let read = |(place, path): (usize, &PathBuf)| {
-        let vehicle = path.with_file_name(VEHICLE);
+        let file = path.with_file_name(VEHICLE);
         let name = place.to_string();
-        let file = vehicle.is_file().then(|| read_vehicle(&vehicle)).transpose()?;
-        let craft = file.map(|it| it.craft(&name));
-        Ok(Candidate { name, path: path.clone(), loaded: load_policy(path, options)?, craft })
+        let file = file.is_file().then(|| read_vehicle(&file)).transpose()?;
+        let vehicle = file.map(|it| it.fleet_vehicle(&name));
+        Ok(Candidate { name, path: path.clone(), loaded: load_policy(path, options)?, vehicle })
     };
     paths.iter().enumerate().map(read).collect()
 }

@@ -3,11 +3,12 @@
 use std::f64::consts::PI;
 
 use eyas_env::{
-    Craft, DirectConfig, FormationConfig, GoalConfig, ManagerConfig, Observation, PointConfig, Protocol,
-    RaptorConfig, TaskConfig, VecEnv, find_vehicle,
+    DirectConfig, FormationConfig, GoalConfig, ManagerConfig, Observation, PointConfig, Protocol,
+    RaptorConfig, TaskConfig, VecEnv,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
+use eyas_vehicles::{FleetVehicle, find_vehicle};
 
 use crate::learner::{ApgConfig, NoGradient, Recipe};
 use crate::trajectory::{COURSES, Settings};
@@ -63,13 +64,13 @@ pub(crate) trait Flyable: TaskConfig {
     /// The settings of the system that distilled fleets first.
     const RAPTOR_PRESET: &'static str = "";
 
-    /// One env for each of `crafts`, which are indices into `fleet`; a task without vehicles of its own flies its own.
-    fn make_fleet(&self, _fleet: &[Craft], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
-        self.make(crafts.len(), seed)
+    /// One env for each of `vehicles`, which are indices into `fleet`; a task without vehicles of its own flies its own.
+    fn make_fleet(&self, _fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv> {
+        self.make(vehicles.len(), seed)
     }
 
     /// The task with another vehicle, if it takes any.
-    fn with_craft(&self, _craft: &Craft) -> Self {
+    fn with_vehicle(&self, _vehicle: &FleetVehicle) -> Self {
         self.clone()
     }
 
@@ -213,12 +214,12 @@ impl Flyable for RaptorConfig {
     const FLEET_PRESET: &'static str = include_str!("../presets/raptor_distill.yaml");
     const RAPTOR_PRESET: &'static str = include_str!("../presets/raptor_distill_original.yaml");
 
-    fn make_fleet(&self, fleet: &[Craft], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
+    fn make_fleet(&self, fleet: &[FleetVehicle], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
         Box::new(self.env_of_fleet(fleet, crafts, seed))
     }
 
-    fn with_craft(&self, craft: &Craft) -> Self {
-        self.of(craft)
+    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Self {
+        self.of(vehicle)
     }
 
     /// The registry test of the C++ system: seven vehicles in the order of their names, its own starts, limits and

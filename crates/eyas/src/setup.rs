@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use eyas_env::{TaskConfig, VehicleFile, find_vehicle, vehicles};
+use eyas_env::TaskConfig;
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, atomic};
 use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
+use eyas_vehicles::{VehicleFile, find_vehicle, vehicles};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +108,7 @@ fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), F
         named.parameters()
     } else {
         let file = read_vehicle(Path::new(vehicle))?;
-        let force = file.disturbances().random_force.std;
+        let force = file.random_force_std();
         layers.set("env.disturbances.random_force.std", force, origin.clone())?;
         file.dynamics
     };

@@ -8,8 +8,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use eyas_env::{EnvSpec, PointConfig, TaskConfig, vehicles};
+use eyas_env::{EnvSpec, PointConfig, TaskConfig};
 use eyas_learn::Pilot;
+use eyas_vehicles::vehicles;
 use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
 use crate::arguments::Video;

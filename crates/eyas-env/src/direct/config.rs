@@ -1,10 +1,10 @@
 //! Configuration of Isaac Lab's quadcopter task; names as in its `QuadcopterEnvCfg`.
 
 use eyas_sim::{CourseConfig, Vector, VehicleParameters};
+use eyas_vehicles::foundation_crazyflie;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::point::crazyflie;
 use crate::registry::DIRECT_TASK;
 use crate::task::FOREVER_S;
 use crate::{RealityConfig, SceneConfig, SimConfig, TaskConfig, VecEnv, check, course};
@@ -108,7 +108,7 @@ impl RigidBodyConfig {
             mass,
             inertia: diagonal(diagonal_inertia),
             inertia_inverse: diagonal(diagonal_inertia.map(|it| 1.0 / it)),
-            ..crazyflie()
+            ..foundation_crazyflie()
         };
         Self { init_state, vehicle }
     }
@@ -145,7 +145,7 @@ impl Default for RigidBodyKeys {
 impl Default for RigidBodyConfig {
     /// The body of `cf2x.usd` with what Foundation writes onto it.
     fn default() -> Self {
-        let vehicle = crazyflie();
+        let vehicle = foundation_crazyflie();
         Self { init_state: InitState::default(), vehicle }
     }
 }

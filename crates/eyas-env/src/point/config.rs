@@ -1,15 +1,13 @@
 //! Configuration of the point task; names as in Isaac Lab and Foundation.
 
-use std::f64::consts::FRAC_PI_2;
-
 use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
+use eyas_vehicles::{FOUNDATION_ARM_LENGTH_M, foundation_crazyflie};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::POINT_TASK;
-use crate::rules::upright_at;
 use crate::task::FOREVER_S;
-use crate::{RealityConfig, TaskConfig, VecEnv, check, course};
+use crate::{RealityConfig, SceneConfig, SimConfig, TaskConfig, Thresholds, VecEnv, check, course};
 
 /// Configuration of the point-control task.
 ///
@@ -65,26 +63,6 @@ pub struct PointConfig {
     pub robot: VehicleParameters,
 }
 
-/// Number of envs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SceneConfig {
-    /// Environments flown side by side. At least 1.
-    pub num_envs: usize,
-}
-
-/// Time step and integrator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SimConfig {
-    /// Simulation step, s. Positive.
-    pub dt: f64,
-    /// Runge–Kutta steps in a simulation step. At least 1.
-    pub substeps: u32,
-    /// Where to compute: `cpu`.
-    pub device: String,
-}
-
 /// What the target does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -95,90 +73,9 @@ pub enum TrajectoryType {
     Figure8,
 }
 
-/// Limits beyond which an episode ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Thresholds {
-    /// Distance from the spawn point, m. Positive.
-    pub position: f64,
-    /// Distance of the target from the spawn point, m. Positive.
-    pub position_langevin: f64,
-    /// Velocity along each world axis, m/s. Positive.
-    pub linear_velocity: f64,
-    /// Angular velocity about each body axis, rad/s. Positive.
-    pub angular_velocity: f64,
-    /// Tilt, rad; from π on there is no limit. Positive.
-    pub tilt: f64,
-}
-
-impl Thresholds {
-    /// Checks ranges; the message names key, value and range.
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        check::positive(&[
-            ("thresholds.position", self.position),
-            ("thresholds.position_langevin", self.position_langevin),
-            ("thresholds.linear_velocity", self.linear_velocity),
-            ("thresholds.angular_velocity", self.angular_velocity),
-            ("thresholds.tilt", self.tilt),
-        ])
-    }
-
-    /// The cosine of the tilt below which an episode ends.
-    pub(super) fn least_upright(&self) -> f64 {
-        if self.tilt < std::f64::consts::PI { upright_at(self.tilt) } else { f64::NEG_INFINITY }
-    }
-}
-
-impl Default for SceneConfig {
-    fn default() -> Self {
-        Self { num_envs: 512 }
-    }
-}
-
-impl SceneConfig {
-    /// Checks ranges; the message names key, value and range.
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        let num_envs = self.num_envs as f64;
-        check::at_least(&[("scene.num_envs", num_envs, 1.0)])?;
-        // Env indices are 32-bit counters of the random streams.
-        check::at_most(&[("scene.num_envs", num_envs, f64::from(1 << 24))])
-    }
-}
-
-impl SimConfig {
-    /// Checks what this build can do.
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        if self.device == "cpu" {
-            return Ok(());
-        }
-        Err(format!(
-            "`env.sim.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
-            self.device
-        ))
-    }
-}
-
-impl Default for SimConfig {
-    fn default() -> Self {
-        Self { dt: 0.01, substeps: 1, device: "cpu".into() }
-    }
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self {
-            position: 15.0,
-            position_langevin: 14.0,
-            linear_velocity: 4.0,
-            angular_velocity: 35.0,
-            tilt: FRAC_PI_2,
-        }
-    }
-}
-
 impl Default for PointConfig {
     fn default() -> Self {
-        let robot = crazyflie();
+        let robot = foundation_crazyflie();
         Self {
             scene: SceneConfig::default(),
             sim: SimConfig::default(),
@@ -188,7 +85,7 @@ impl Default for PointConfig {
             prob_null_trajectory: 0.5,
             train_or_play: true,
             prob_perfect_start: 0.1,
-            init_position_radius: 10.0 * ARM_LENGTH_M,
+            init_position_radius: 10.0 * FOUNDATION_ARM_LENGTH_M,
             init_linear_velocity: 1.0,
             init_angular_velocity: 1.0,
             langevin_max_speed: [1.0, 3.0],
@@ -204,39 +101,6 @@ impl Default for PointConfig {
             reality: RealityConfig::default(),
             robot,
         }
-    }
-}
-
-/// Distance from the centre to each motor axis, m.
-const ARM_LENGTH_M: f64 = 0.04384;
-/// Revolutions a minute in rad/s.
-const RPM: f64 = std::f64::consts::TAU / 60.0;
-
-/// The Crazyflie of Foundation's `simple_controller.py` and `quad_point_ctrl_env_single_dense.py`: motors
-/// front left, front right, back right, back left.
-pub(crate) fn crazyflie() -> VehicleParameters {
-    let lever = ARM_LENGTH_M * std::f64::consts::FRAC_1_SQRT_2;
-    let diagonal = |x: f64, y: f64, z: f64| [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]];
-    let (jx, jy, jz) = (2.448_64e-5, 2.448_64e-5, 3.615_04e-5);
-    VehicleParameters {
-        rotor_positions: [
-            [lever, lever, 0.0],
-            [lever, -lever, 0.0],
-            [-lever, -lever, 0.0],
-            [-lever, lever, 0.0],
-        ],
-        rotor_thrust_directions: [[0.0, 0.0, 1.0]; 4],
-        rotor_torque_directions: [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]],
-        rotor_thrust_coefficients: [[5.844_226_91e-3, -2.550_030_87e-5, 9.960_631_25e-8]; 4],
-        rotor_torque_constants: [0.005_964_552; 4],
-        rotor_time_constants_rising: [0.05; 4],
-        rotor_time_constants_falling: [0.05; 4],
-        mass: 0.0282,
-        gravity: [0.0, 0.0, -9.81],
-        inertia: diagonal(jx, jy, jz),
-        inertia_inverse: diagonal(1.0 / jx, 1.0 / jy, 1.0 / jz),
-        hovering_throttle_relative: 0.339_2,
-        action_limit: eyas_sim::ActionLimit { min: 1200.0 * RPM, max: 24_000.0 * RPM },
     }
 }
 

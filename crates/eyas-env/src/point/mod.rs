@@ -11,8 +11,7 @@ use eyas_sim::{
     Langevin, SpeedLag, State, Vehicle, body_from_world, matrix_from_quaternion, norm, step_held, sub,
 };
 
-pub(crate) use config::crazyflie;
-pub use config::{PointConfig, SceneConfig, SimConfig, Thresholds, TrajectoryType};
+pub use config::{PointConfig, TrajectoryType};
 pub use gradient::PointSurrogate;
 
 use crate::block::{Block, Env, Shared, Vehicles, blocks};
@@ -21,7 +20,7 @@ use crate::rows::{largest, not_finite};
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
 use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, SavedRows, Start, Task};
-use crate::{TaskConfig as _, VecEnv, visit_rows};
+use crate::{TaskConfig as _, Thresholds, VecEnv, visit_rows};
 
 /// The formulas of the point task; positions are relative to each env's spawn point.
 pub struct Point {

@@ -1,11 +1,10 @@
 //! Configuration of the RAPTOR environment; names as in RLtools' parameter files.
 
 use eyas_sim::{CourseConfig, LangevinConfig, VehicleParameters};
+use eyas_vehicles::{FleetVehicle, crazyflie};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::craft::Craft;
-use super::vehicles;
 use crate::check::{at_least, at_most, finite, not_negative, positive, share};
 use crate::course;
 use crate::reality::MAX_DELAY_STEPS;
@@ -192,7 +191,7 @@ impl Default for RaptorConfig {
             disturbances: DisturbancesConfig::default(),
             observation_delay: ObservationDelayConfig::default(),
             reality: RealityConfig::default(),
-            robot: vehicles::crazyflie(),
+            robot: crazyflie(),
         }
     }
 }
@@ -214,8 +213,8 @@ impl RaptorConfig {
 
     /// The configured vehicle.
     #[must_use]
-    pub fn craft(&self) -> Craft {
-        Craft {
+    pub fn fleet_vehicle(&self) -> FleetVehicle {
+        FleetVehicle {
             id: String::new(),
             dynamics: self.robot.clone(),
             random_force_std: self.disturbances.random_force.std,
@@ -226,20 +225,20 @@ impl RaptorConfig {
 
     /// The same for another vehicle, with what its file says of how it is flown where nothing else is set.
     #[must_use]
-    pub fn of(&self, craft: &Craft) -> Self {
+    pub fn of(&self, vehicle: &FleetVehicle) -> Self {
         let mut config = self.clone();
-        config.robot = craft.dynamics.clone();
-        config.disturbances.random_force.std = craft.random_force_std;
-        config.init.max_position = Some(self.max_start_position(craft));
-        config.termination.position_threshold = Some(self.position_threshold(craft));
+        config.robot = vehicle.dynamics.clone();
+        config.disturbances.random_force.std = vehicle.random_force_std;
+        config.init.max_position = Some(self.max_start_position(vehicle));
+        config.termination.position_threshold = Some(self.position_threshold(vehicle));
         config
     }
 
     /// Limit of each axis of the start position of a vehicle, m.
     #[must_use]
-    pub fn max_start_position(&self, craft: &Craft) -> f64 {
+    pub fn max_start_position(&self, vehicle: &FleetVehicle) -> f64 {
         self.init.max_position.unwrap_or_else(|| match self.protocol {
-            Protocol::Eyas => craft.max_position.unwrap_or(10.0 * craft.dynamics.rotor_distance()),
+            Protocol::Eyas => vehicle.max_position.unwrap_or(10.0 * vehicle.dynamics.rotor_distance()),
             Protocol::Raptor => RAPTOR_MAX_POSITION,
         })
     }
@@ -255,9 +254,9 @@ impl RaptorConfig {
 
     /// Limit of each axis of the position of a vehicle, m.
     #[must_use]
-    pub fn position_threshold(&self, craft: &Craft) -> f64 {
-        let of_craft = craft.position_threshold.unwrap_or(20.0 * craft.dynamics.rotor_distance());
-        self.termination.position_threshold.unwrap_or(of_craft)
+    pub fn position_threshold(&self, vehicle: &FleetVehicle) -> f64 {
+        let of_vehicle = vehicle.position_threshold.unwrap_or(20.0 * vehicle.dynamics.rotor_distance());
+        self.termination.position_threshold.unwrap_or(of_vehicle)
     }
 }
 
@@ -271,16 +270,16 @@ impl TaskConfig for RaptorConfig {
 
     fn validate(&self) -> Result<(), String> {
         let Self { init, reward, termination, langevin, .. } = self;
-        let craft = self.craft();
+        let vehicle = self.fleet_vehicle();
         positive(&[
             ("sim.dt", self.sim.dt),
             ("episode_length_s", self.episode_length_s),
-            ("termination.position_threshold", self.position_threshold(&craft)),
+            ("termination.position_threshold", self.position_threshold(&vehicle)),
             ("termination.linear_velocity_threshold", termination.linear_velocity_threshold),
             ("termination.angular_velocity_threshold", termination.angular_velocity_threshold),
         ])?;
         not_negative(&[
-            ("init.max_position", self.max_start_position(&craft)),
+            ("init.max_position", self.max_start_position(&vehicle)),
             ("init.max_angle", self.max_start_angle()),
             ("init.max_linear_velocity", init.max_linear_velocity),
             ("init.max_angular_velocity", init.max_angular_velocity),

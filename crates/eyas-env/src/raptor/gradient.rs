@@ -189,13 +189,13 @@ impl DifferentiableTask for RaptorConfig {
     type Block = RaptorBlock;
 
     fn differentiable_blocks(&self, num_blocks: usize, seed: u64) -> Vec<RaptorBlock> {
-        self.blocks(&[self.craft()], &vec![0; num_blocks * BLOCK], seed)
+        self.blocks(&[self.fleet_vehicle()], &vec![0; num_blocks * BLOCK], seed)
     }
 
     /// Rounded from flights of trained policies.
     fn typical_observation(&self) -> Vec<(f32, f32)> {
         let hover = self.hover_action()[0];
-        let position = 0.5 * self.max_start_position(&self.craft()).max(0.2) as f32;
+        let position = 0.5 * self.max_start_position(&self.fleet_vehicle()).max(0.2) as f32;
         let parts = [
             (3, 0.0, position),
             (9, 0.0, 0.5),

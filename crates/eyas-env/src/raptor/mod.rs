@@ -1,15 +1,10 @@
 //! `Eyas-Raptor-v0`: any quadrotor holds a point or follows a slow reference, by motor set-points.
 
 mod config;
-mod craft;
-mod fleet;
 mod gradient;
 mod replay;
 mod rules;
-mod sampler;
 mod spec;
-mod vehicle_file;
-mod vehicles;
 
 use std::sync::Arc;
 
@@ -20,16 +15,9 @@ pub use config::{
     DisturbancesConfig, InitConfig, Observation, ObservationDelayConfig, Protocol, RandomForce, RaptorConfig,
     RewardConfig, TerminationConfig,
 };
-pub use craft::Craft;
-pub use fleet::{
-    FleetError, FleetProblem, FleetSurvey, fits_a_table, fleet_to_csv, fleet_to_json, read_fleet,
-    survey_fleet,
-};
+use eyas_vehicles::FleetVehicle;
 pub use gradient::RaptorSurrogate;
 pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
-pub use sampler::{SamplerConfig, sample_fleet};
-pub use vehicle_file::{DomainRandomization, VehicleFile, VehicleFileError};
-pub use vehicles::{NamedVehicle, find_vehicle, vehicles};
 
 use crate::block::{Block, Env, Shared, Vehicles};
 use crate::rows::not_finite;
@@ -76,11 +64,11 @@ fields! {
 
 impl Limits<f32> {
     /// Those of a vehicle.
-    fn of(config: &RaptorConfig, craft: &Craft) -> Self {
+    fn of(config: &RaptorConfig, vehicle: &FleetVehicle) -> Self {
         Self {
-            start_position: [config.max_start_position(craft) as f32],
-            position: [config.position_threshold(craft) as f32],
-            force_std: [craft.random_force_std as f32],
+            start_position: [config.max_start_position(vehicle) as f32],
+            position: [config.position_threshold(vehicle) as f32],
+            force_std: [vehicle.random_force_std as f32],
         }
     }
 }
@@ -257,13 +245,13 @@ fn about_axis<R: Real>(direction: Vector<R>, angle: R) -> [R; 4] {
 }
 
 impl RaptorConfig {
-    /// Blocks of as many envs as there are `crafts`, in their order; lanes past the last fly as it does. Every draw is
+    /// Blocks of as many envs as there are `members`, in their order; lanes past the last fly as it does. Every draw is
     /// keyed by `seed`, and all wait for a reset.
-    fn blocks(&self, fleet: &[Craft], crafts: &[usize], seed: u64) -> Vec<RaptorBlock> {
+    fn blocks(&self, fleet: &[FleetVehicle], members: &[usize], seed: u64) -> Vec<RaptorBlock> {
         let shared: Arc<Shared<Raptor>> = Shared::new(Raptor::new(self), seed);
-        let blocks = crafts.chunks(BLOCK).enumerate().map(|(block, crafts)| {
-            let lanes: [&Craft; BLOCK] =
-                std::array::from_fn(|lane| &fleet[crafts[lane.min(crafts.len() - 1)]]);
+        let blocks = members.chunks(BLOCK).enumerate().map(|(block, members)| {
+            let lanes: [&FleetVehicle; BLOCK] =
+                std::array::from_fn(|lane| &fleet[members[lane.min(members.len() - 1)]]);
             let vehicles = Vehicles::new(&shared.rules, &lanes.map(|it| &it.dynamics), |lane| {
                 Limits::of(self, lanes[lane])
             });
@@ -274,16 +262,16 @@ impl RaptorConfig {
 
     /// `num_envs` envs of the configured vehicle whose every draw is keyed by `seed`; all wait for a reset.
     fn env(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        let mut env = self.env_of_fleet(&[self.craft()], &vec![0; num_envs], seed);
+        let mut env = self.env_of_fleet(&[self.fleet_vehicle()], &vec![0; num_envs], seed);
         if self.reality.is_symmetric() {
             env.spec.symmetries = mirrors(&self.robot);
         }
         Box::new(env)
     }
 
-    /// One env for each of `crafts`, which are indices into `fleet`.
+    /// One env for each of `members`, which are indices into `fleet`.
     #[must_use]
-    pub fn env_of_fleet(&self, fleet: &[Craft], crafts: &[usize], seed: u64) -> Env {
-        Env::new(spec::spec(self), crafts.len(), self.blocks(fleet, crafts, seed))
+    pub fn env_of_fleet(&self, fleet: &[FleetVehicle], members: &[usize], seed: u64) -> Env {
+        Env::new(spec::spec(self), members.len(), self.blocks(fleet, members, seed))
     }
 }

@@ -2,9 +2,10 @@
 
 use eyas_env::{
     Cause, DifferentiableTask as _, EnvBlock, InitConfig, Observation, Protocol, RaptorConfig,
-    TaskConfig as _, VecEnv, vehicles,
+    TaskConfig as _, VecEnv,
 };
 use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_vehicles::vehicles;
 
 /// Starts at the origin, level and not moving, under a reference that rests.
 fn at_rest() -> RaptorConfig {

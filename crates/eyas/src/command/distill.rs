@@ -190,7 +190,7 @@ fn course(arguments: &Distill, done: u32, epochs: u32) -> Course<'static> {
 
 /// What videos and the live view show: of a fleet the first vehicle.
 fn shown_env<T: Flyable>(config: &Config<T>, crew: &Crew<T>) -> T {
-    crew.fleet.first().map_or_else(|| config.env.clone(), |craft| config.env.with_craft(craft))
+    crew.fleet.first().map_or_else(|| config.env.clone(), |vehicle| config.env.with_vehicle(vehicle))
 }
 
 fn dataset_capacity<T>(config: &Config<T>, num_teachers: usize, width: usize) -> u64 {
@@ -207,8 +207,8 @@ fn make_arena<T: Flyable>(config: &Config<T>, crew: &Crew<T>, features: std::ops
         config.env.make(config.env.num_envs(), seed)
     } else {
         // A block of envs flies one vehicle, so that one teacher labels all of it.
-        let crafts: Vec<usize> = (0..teachers).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
-        config.env.make_fleet(&crew.fleet, &crafts, seed)
+        let vehicles: Vec<usize> = (0..teachers).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
+        config.env.make_fleet(&crew.fleet, &vehicles, seed)
     };
     let (evaluation, fleet, episodes) = (crew.env.clone(), crew.fleet.clone(), config.distill.eval_episodes);
     let make = Box::new(move || crew::envs_of(&evaluation, &fleet, episodes, EVALUATION_SEED));

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::Craft;
 use eyas_learn::{Evaluation, evaluate};
 use eyas_run::{Layers, Origin};
+use eyas_vehicles::FleetVehicle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +114,7 @@ pub(super) fn refuse(arguments: &Eval) -> Result<(), Failure> {
 }
 
 /// The vehicles of `--vehicles`, or none.
-pub(super) fn fleet_of<T: Flyable>(arguments: &Eval, episodes: usize) -> Result<Vec<Craft>, Failure> {
+pub(super) fn fleet_of<T: Flyable>(arguments: &Eval, episodes: usize) -> Result<Vec<FleetVehicle>, Failure> {
     let Some(path) = &arguments.vehicles else { return Ok(Vec::new()) };
     let fleet = read_fleet_for::<T>("--vehicles", path)?;
     if episodes < fleet.len() {
@@ -127,18 +127,18 @@ pub(super) fn fleet_of<T: Flyable>(arguments: &Eval, episodes: usize) -> Result<
 }
 
 /// One line for each vehicle of a fleet, whose episodes follow each other in turns.
-fn table(fleet: &[Craft], evaluation: &Evaluation) -> String {
+fn table(fleet: &[FleetVehicle], evaluation: &Evaluation) -> String {
     let mut text = String::from(
         "vehicle,episodes,return_mean,return_std,episode_length_mean,share_terminated,position_rmse_m,mass,thrust_to_weight,rotor_distance\n",
     );
-    for (index, craft) in fleet.iter().enumerate() {
+    for (index, vehicle) in fleet.iter().enumerate() {
         let outcomes = evaluation.outcomes.iter().skip(index).step_by(fleet.len()).copied().collect();
         let own = Evaluation::unlabelled(outcomes).summary();
-        let it = &craft.dynamics;
+        let it = &vehicle.dynamics;
         let _ = writeln!(
             text,
             "{},{},{},{},{},{},{},{},{},{}",
-            craft.id,
+            vehicle.id,
             own.episodes,
             own.mean_return,
             own.std_return,

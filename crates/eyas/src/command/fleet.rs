@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas_env::{Craft, Protocol, RaptorConfig, TaskConfig as _, VehicleFile, fleet_to_csv, read_fleet};
+use eyas_env::{Protocol, RaptorConfig, TaskConfig as _};
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
+use eyas_vehicles::{FleetVehicle, VehicleFile, fleet_to_csv, read_fleet};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -196,13 +197,13 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
 
     let results: Vec<Option<TeacherResult>> =
         fleet.iter().map(|(teacher, _)| read_result(&run, *teacher)).collect();
-    let left: Vec<&(usize, Craft)> =
+    let left: Vec<&(usize, FleetVehicle)> =
         fleet.iter().zip(&results).filter(|(_, result)| result.is_none()).map(|(it, _)| it).collect();
     let done = fleet.len() - left.len();
     if done > 0 {
         say(format!("[INFO] {done} of {} teachers are there already", fleet.len()))?;
     }
-    let shown = left.first().map_or_else(|| config.env.clone(), |(_, craft)| config.env.of(craft));
+    let shown = left.first().map_or_else(|| config.env.clone(), |(_, vehicle)| config.env.of(vehicle));
     let spectacle =
         view.map(|view| Spectacle::start(view, "train a fleet", "teacher", &shown)).transpose()?;
     let course = Course {
@@ -218,13 +219,13 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
     let board = Board::new(journal, fleet.iter().zip(results));
     let job = Job { config: &config, plan: &plan, run: &run, interrupt, board };
     // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.
-    left.par_iter().with_max_len(1).try_for_each(|(teacher, craft)| job.train(*teacher, craft))?;
+    left.par_iter().with_max_len(1).try_for_each(|(teacher, vehicle)| job.train(*teacher, vehicle))?;
     job.board.close()?;
     finish(arguments, &run, &fleet, interrupt)
 }
 
 /// The numbered vehicles that this machine trains teachers for.
-fn crews(arguments: &Train, fleet: Vec<Craft>) -> Result<Vec<(usize, Craft)>, Failure> {
+fn crews(arguments: &Train, fleet: Vec<FleetVehicle>) -> Result<Vec<(usize, FleetVehicle)>, Failure> {
     let known = fleet.len();
     let wanted = arguments.fleet.num_teachers.unwrap_or(known);
     if wanted == 0 || wanted > known {
@@ -278,13 +279,13 @@ impl Best {
 impl<A: Recipe<RaptorConfig>> Job<'_, A> {
     /// Trains the teacher of one vehicle: other seeds until one meets the bar, then its files. An interrupted
     /// teacher leaves none.
-    fn train(&self, teacher: usize, craft: &Craft) -> Result<(), Failure> {
+    fn train(&self, teacher: usize, vehicle: &FleetVehicle) -> Result<(), Failure> {
         let clock = std::time::Instant::now();
         let fleet = &self.config.fleet;
         let mut best: Option<Best> = None;
         let mut attempts = 0;
         while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| fleet.accepts(it)) {
-            self.attempt(teacher, craft, attempts, &mut best)?;
+            self.attempt(teacher, vehicle, attempts, &mut best)?;
             if self.interrupt.interrupted() {
                 return Ok(());
             }
@@ -293,7 +294,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         let Some(best) = best else { return Ok(()) };
         let result = TeacherResult {
             teacher,
-            vehicle: craft.id.clone(),
+            vehicle: vehicle.id.clone(),
             accepted: fleet.accepts(&best),
             attempts,
             seed: best.seed,
@@ -302,7 +303,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
             raptor: best.raptor,
             own: best.own,
         };
-        self.write(&result, &best, craft)?;
+        self.write(&result, &best, vehicle)?;
         self.board.finished(&result)
     }
 
@@ -310,11 +311,11 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
     fn attempt(
         &self,
         teacher: usize,
-        craft: &Craft,
+        vehicle: &FleetVehicle,
         attempt: u32,
         best: &mut Option<Best>,
     ) -> Result<(), Failure> {
-        let env = self.config.env.of(craft);
+        let env = self.config.env.of(vehicle);
         let seed = self.plan.seed + u64::from(attempt);
         let mut learner = self.config.agent.more_carefully(attempt).start(&env, seed)?;
         while learner.iteration() < self.plan.max_iterations && !self.interrupt.interrupted() {
@@ -329,8 +330,8 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
                 std: learner.std().to_vec(),
                 iteration,
                 seed,
-                raptor: self.measure(Protocol::Raptor, craft, learner.actor())?,
-                own: self.measure(self.config.env.protocol, craft, learner.actor())?,
+                raptor: self.measure(Protocol::Raptor, vehicle, learner.actor())?,
+                own: self.measure(self.config.env.protocol, vehicle, learner.actor())?,
             };
             self.board.measured(
                 teacher,
@@ -352,22 +353,22 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         Ok(())
     }
 
-    fn measure(&self, protocol: Protocol, craft: &Craft, actor: &Policy) -> Result<Score, Failure> {
+    fn measure(&self, protocol: Protocol, vehicle: &FleetVehicle, actor: &Policy) -> Result<Score, Failure> {
         let config = RaptorConfig { protocol, ..self.config.env.clone() };
-        let crafts = vec![0; self.config.fleet.eval_episodes];
-        let mut env = config.env_of_fleet(std::slice::from_ref(craft), &crafts, EVALUATION_SEED);
+        let members = vec![0; self.config.fleet.eval_episodes];
+        let mut env = config.env_of_fleet(std::slice::from_ref(vehicle), &members, EVALUATION_SEED);
         let pilot = Pilot::new(actor, eyas_env::VecEnv::spec(&env))?;
         Ok(evaluate(&mut env, &pilot, None, config.max_episode_length()).summary().into())
     }
 
     /// The model, the vehicle, and last what says that both are there.
-    fn write(&self, result: &TeacherResult, best: &Best, craft: &Craft) -> Result<(), Failure> {
+    fn write(&self, result: &TeacherResult, best: &Best, vehicle: &FleetVehicle) -> Result<(), Failure> {
         let folder = self.run.path().join(folder(result.teacher));
         std::fs::create_dir_all(&folder)?;
         let extra = Value::dict([("best_return", result.own.mean_return)]);
         let iteration = u64::from(best.iteration);
         rsl_rl::write_actor(&folder.join(BEST), &best.actor, &best.std, iteration, Some(&extra))?;
-        atomic::write(&folder.join(VEHICLE), VehicleFile::from(craft).to_json().as_bytes())?;
+        atomic::write(&folder.join(VEHICLE), VehicleFile::from(vehicle).to_json().as_bytes())?;
         let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
         Ok(atomic::write(&folder.join(RESULT), text.as_bytes())?)
     }
@@ -377,18 +378,18 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
 fn finish(
     arguments: &Train,
     run: &RunDir,
-    fleet: &[(usize, Craft)],
+    fleet: &[(usize, FleetVehicle)],
     interrupt: &Interrupt,
 ) -> Result<ExitCode, Failure> {
     let mut done: Vec<TeacherResult> = Vec::new();
-    let mut crafts: Vec<Craft> = Vec::new();
-    for (teacher, craft) in fleet {
+    let mut vehicles: Vec<FleetVehicle> = Vec::new();
+    for (teacher, vehicle) in fleet {
         if let Some(result) = read_result(run, *teacher) {
-            crafts.push(Craft { id: format!("{teacher}"), ..craft.clone() });
+            vehicles.push(FleetVehicle { id: format!("{teacher}"), ..vehicle.clone() });
             done.push(result);
         }
     }
-    let table = fleet_to_csv(&crafts).map_err(Failure::new)?;
+    let table = fleet_to_csv(&vehicles).map_err(Failure::new)?;
     atomic::write(&run.file(DYNAMICS), table.as_bytes())?;
     done.sort_by(|a, b| {
         b.raptor.mean_return.total_cmp(&a.raptor.mean_return).then(a.teacher.cmp(&b.teacher))

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
-use eyas_env::{Craft, VecEnv, find_vehicle, read_fleet};
+use eyas_env::VecEnv;
 use eyas_formats::atomic;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
+use eyas_vehicles::{FleetVehicle, find_vehicle, read_fleet};
 use eyas_view::{Airframe, Caption, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,13 +86,13 @@ fn run_task<T: Flyable>(base: &T, arguments: &Play) -> Result<ExitCode, Failure>
             .iter()
             .enumerate()
             .map(|(env, flight)| {
-                let [title, subtitle] = if let Some(craft) = fleet.get(env) {
-                    [craft.id.clone(), mass(craft.dynamics.mass)]
+                let [title, subtitle] = if let Some(vehicle) = fleet.get(env) {
+                    [vehicle.id.clone(), mass(vehicle.dynamics.mass)]
                 } else {
                     let vehicle = vehicle_name(&config.env);
                     [checkpoint.to_string(), format!("{vehicle} · {trajectory} · env {env}")]
                 };
-                let vehicle = fleet.get(env).map_or(config.env.vehicle(), |craft| &craft.dynamics);
+                let vehicle = fleet.get(env).map_or(config.env.vehicle(), |vehicle| &vehicle.dynamics);
                 let caption = Caption { title, subtitle, motors: motors.clone() };
                 Flown { flight: flight.clone(), airframe: Airframe::new(vehicle), caption }
             })
@@ -184,14 +185,14 @@ fn layers_of<T: Flyable>(
 }
 
 /// The vehicles of a list of names, parameter files and fleets.
-fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
+fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<FleetVehicle>, Failure> {
     if !list.is_empty() {
         takes_vehicles::<T>("--vehicles")?;
     }
     let mut fleet = Vec::new();
     for path in list {
         if let Some(named) = path.to_str().and_then(find_vehicle) {
-            fleet.push(named.craft());
+            fleet.push(named.fleet_vehicle());
             continue;
         }
         if !path.exists() {
@@ -201,23 +202,23 @@ fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
             ))
             .hint(format!("give a parameter file, a fleet, or one of {}", setup::vehicle_names())));
         }
-        let mut crafts = read_fleet(path)?;
+        let mut vehicles = read_fleet(path)?;
         // The vehicle beside a teacher has the teacher's number.
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         if let (Some(number), true) = (folder.strip_prefix(FOLDER), path.ends_with(VEHICLE)) {
-            for craft in &mut crafts {
-                craft.id = format!("vehicle {number}");
+            for vehicle in &mut vehicles {
+                vehicle.id = format!("vehicle {number}");
             }
         }
-        fleet.extend(crafts);
+        fleet.extend(vehicles);
     }
     Ok(fleet)
 }
 
 /// The configured envs; of a fleet one for each vehicle, all of which are the first, so that their draws are the same.
-fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], seed: u64) -> Vec<Box<dyn VecEnv>> {
+fn envs_of<T: Flyable>(env: &T, fleet: &[FleetVehicle], seed: u64) -> Vec<Box<dyn VecEnv>> {
     if fleet.is_empty() {
         return vec![env.make(env.num_envs(), seed)];
     }
-    (0..fleet.len()).map(|craft| env.make_fleet(fleet, &[craft], seed)).collect()
+    (0..fleet.len()).map(|vehicle| env.make_fleet(fleet, &[vehicle], seed)).collect()
 }

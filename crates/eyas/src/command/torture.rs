@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use eyas_env::{Actuation, Craft, VecEnv};
+use eyas_env::{Actuation, VecEnv};
 use eyas_learn::{Controller, Disturbance, Torture, TortureConfig, TortureSummary};
 use eyas_run::{Layers, Origin};
 use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
+use eyas_vehicles::FleetVehicle;
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -38,7 +39,7 @@ struct Config<T> {
 /// What flies where.
 struct Suite<T> {
     config: Config<T>,
-    fleet: Vec<Craft>,
+    fleet: Vec<FleetVehicle>,
     vehicles: Vec<VehicleParameters>,
     flights: usize,
 }

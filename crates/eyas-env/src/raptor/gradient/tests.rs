@@ -78,7 +78,7 @@ fn pull_back(
 }
 
 fn position_threshold(config: &RaptorConfig) -> f64 {
-    config.position_threshold(&config.craft())
+    config.position_threshold(&config.fleet_vehicle())
 }
 
 /// Cost of the step, and the state after it.

@@ -3,9 +3,7 @@
 use std::hint::black_box;
 use std::ops::Range;
 
-use eyas_env::{
-    Craft, Env, EnvBlock, PointConfig, RaptorConfig, SamplerConfig, TaskConfig, VecEnv, sample_fleet,
-};
+use eyas_env::{Env, EnvBlock, PointConfig, RaptorConfig, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::apg::Apg;
 use eyas_learn::distill::{
@@ -15,6 +13,7 @@ use eyas_learn::distill::{
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{Pilot, each_block};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
+use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
 use super::dynamics::Swarm;
 use crate::learner::ApgConfig;
@@ -153,13 +152,13 @@ fn dynamics() -> Repeat {
     Box::new(move || swarm.fly(100) as f64)
 }
 
-fn fleet(vehicles: usize) -> Vec<Craft> {
+fn fleet(vehicles: usize) -> Vec<FleetVehicle> {
     sample_fleet(&SamplerConfig::default(), vehicles, 1)
 }
 
 fn raptor_env() -> Env {
-    let crafts: Vec<usize> = (0..NUM_ENVS).collect();
-    whole_episodes().env_of_fleet(&fleet(NUM_ENVS), &crafts, 1)
+    let vehicles: Vec<usize> = (0..NUM_ENVS).collect();
+    whole_episodes().env_of_fleet(&fleet(NUM_ENVS), &vehicles, 1)
 }
 
 /// The task with episodes of 500 steps, as a policy that can fly makes them, whatever the motors do.
@@ -317,8 +316,8 @@ fn ppo() -> Repeat {
     let mut config = RunnerConfig { num_steps_per_env: 32, ..RunnerConfig::default() };
     config.algorithm.num_learning_epochs = 3;
     config.algorithm.num_mini_batches = 8;
-    let mut ppo = Ppo::new(&config, &mut env, 1).expect("the networks can be trained");
-    Box::new(move || ppo.iterate(&mut env).env_steps as f64)
+    let mut ppo = Ppo::new(&config, &mut *env, 1).expect("the networks can be trained");
+    Box::new(move || ppo.iterate(&mut *env).env_steps as f64)
 }
 
 fn distillation() -> Repeat {
@@ -334,7 +333,7 @@ fn distillation() -> Repeat {
     let env = PointConfig::default().untimed().make(EPISODES as usize, 1);
     let group = env.spec().group("teacher").expect("the task has it").features.clone();
     let teacher = Teacher::new(Pilot { inference: Inference::of_network(&mlp(64)), features: group.clone() });
-    repeat(config, Box::new(env), vec![teacher], group, |report| report.collected.samples as f64)
+    repeat(config, env, vec![teacher], group, |report| report.collected.samples as f64)
 }
 
 fn raptor_epoch() -> Repeat {
@@ -350,8 +349,8 @@ fn raptor_epoch() -> Repeat {
     };
     config.student.kind = StudentKind::Gru;
     config.teachers.vehicles_per_epoch = Some(312);
-    let crafts: Vec<usize> = (0..TEACHERS).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
-    let env = whole_episodes().env_of_fleet(&fleet(TEACHERS), &crafts, 1);
+    let vehicles: Vec<usize> = (0..TEACHERS).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
+    let env = whole_episodes().env_of_fleet(&fleet(TEACHERS), &vehicles, 1);
     let features = |name: &str| env.spec().group(name).expect("the task has it").features.clone();
     let (student, teacher) = (features("policy"), features("teacher"));
     let network = |index: usize| {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use eyas_env::Craft;
 use eyas_formats::{AdamState, Value, student};
 use eyas_learn::distill::{Collected, Continue, Dataset, EpochReport, Observer, Progress, Stored, Student};
 use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_run::{Interrupt, RunDir};
+use eyas_vehicles::FleetVehicle;
 
 use super::config::Config;
 use super::{CHECKPOINT, EXPONENTS};
@@ -41,7 +41,7 @@ pub(super) struct Session<T> {
     pub(super) snapshots: Snapshots<T>,
     pub(super) crew: Crew<T>,
     /// Vehicles that the student is measured on at the end, if not on those of its teachers.
-    pub(super) test_fleet: Vec<Craft>,
+    pub(super) test_fleet: Vec<FleetVehicle>,
     pub(super) tables: Tables,
     /// Batches that the student has learned from.
     pub(super) batches: u64,

@@ -32,10 +32,10 @@ impl<T: Flyable> Teachers<T> {
             teachers.map(|(pilot, label_std)| Teacher { label_std, ..Teacher::new(pilot) }).collect();
         let mut crew = Crew { env: config.env.untimed(), fleet: Vec::new(), teachers };
         let mut admissions = None;
-        if matches!(candidates.as_slice(), [Candidate { craft: None, .. }]) {
+        if matches!(candidates.as_slice(), [Candidate { vehicle: None, .. }]) {
             refuse_choices(arguments)?;
         } else {
-            crew.fleet = candidates.iter().filter_map(|it| it.craft.clone()).collect();
+            crew.fleet = candidates.iter().filter_map(|it| it.vehicle.clone()).collect();
             admissions = Some(admit(&mut crew, &candidates, config)?);
         }
         Ok(Self { candidates, crew, admissions })
@@ -89,10 +89,10 @@ fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<
     };
     if let ([candidate], true) = (candidates.as_mut_slice(), arguments.flight.vehicle.is_some()) {
         // The vehicle that is asked for by name.
-        candidate.craft = None;
+        candidate.vehicle = None;
     }
     if T::TAKES_VEHICLES && candidates.len() > 1 {
-        if let Some(it) = candidates.iter().find(|it| it.craft.is_none()) {
+        if let Some(it) = candidates.iter().find(|it| it.vehicle.is_none()) {
             return Err(Failure::new("a teacher of many has no vehicle")
                 .at(&it.path.display())
                 .hint(format!("put its parameter file beside it as `{VEHICLE}`")));

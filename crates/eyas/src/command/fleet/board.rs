@@ -3,8 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use eyas_env::{Craft, RaptorConfig};
+use eyas_env::RaptorConfig;
 use eyas_learn::Pilot;
+use eyas_vehicles::FleetVehicle;
 use eyas_web::Table;
 
 use super::{Score, TeacherResult};
@@ -79,13 +80,13 @@ impl Board {
     /// All teachers, and the results of those that are there already.
     pub(super) fn new<'a>(
         journal: Journal,
-        fleet: impl Iterator<Item = (&'a (usize, Craft), Option<TeacherResult>)>,
+        fleet: impl Iterator<Item = (&'a (usize, FleetVehicle), Option<TeacherResult>)>,
     ) -> Self {
         let mut inner = Inner { journal, standings: Vec::new(), done: 0, shown: None };
-        for ((teacher, craft), result) in fleet {
+        for ((teacher, vehicle), result) in fleet {
             inner.standings.push(Standing {
                 teacher: *teacher,
-                vehicle: craft.id.clone(),
+                vehicle: vehicle.id.clone(),
                 state: State::Waits,
                 attempt: 0,
                 iteration: 0,

@@ -114,7 +114,7 @@ fn fly_in<T: Flyable>(base: &T, run: &Run, policy: Seat, interrupt: &Interrupt) 
     let flags = run.manifest.as_ref().and_then(flags);
     let is_named = flags.is_some_and(|flags| flags.flight.vehicle.is_some());
     if T::TAKES_VEHICLES && !is_named && vehicle.is_file() {
-        env = env.with_craft(&read_vehicle(&vehicle)?.craft("0"));
+        env = env.with_vehicle(&read_vehicle(&vehicle)?.fleet_vehicle("0"));
         remarks.push(format!("The vehicle is that of {}.", vehicle.display()));
     }
     let mut flights = Flights {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use eyas_env::{
-    Craft, VehicleFile, fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, survey_fleet, vehicles,
+use eyas_vehicles::{
+    FleetVehicle, VehicleFile, fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, survey_fleet, vehicles,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -24,8 +24,8 @@ fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
     directory
 }
 
-fn ids(crafts: &[Craft]) -> Vec<&str> {
-    crafts.iter().map(|it| it.id.as_str()).collect()
+fn ids(fleet: &[FleetVehicle]) -> Vec<&str> {
+    fleet.iter().map(|it| it.id.as_str()).collect()
 }
 
 #[test]
@@ -41,21 +41,21 @@ fn a_file_of_rltools_is_written_again_with_its_fields_in_their_order() {
         text.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(keys(&text), keys(&file.to_json()));
-    let craft = file.craft("7");
+    let vehicle = file.fleet_vehicle("7");
     let number = |pointer| given.pointer(pointer).and_then(Value::as_f64);
-    assert_eq!(craft.max_position, number("/mdp/init/max_position"));
-    assert_eq!(craft.position_threshold, number("/mdp/termination/position_threshold"));
-    assert_eq!(Some(craft.random_force_std), number("/disturbances/random_force/std"));
-    assert_eq!(VehicleFile::from(&craft).craft("7"), craft);
+    assert_eq!(vehicle.max_position, number("/mdp/init/max_position"));
+    assert_eq!(vehicle.position_threshold, number("/mdp/termination/position_threshold"));
+    assert_eq!(Some(vehicle.random_force_std), number("/disturbances/random_force/std"));
+    assert_eq!(VehicleFile::from(&vehicle).fleet_vehicle("7"), vehicle);
 }
 
 #[test]
 fn what_a_file_leaves_open_is_written_out() {
-    let file = VehicleFile::from(&vehicles()[0].craft());
-    let craft = file.craft("crazyflie");
-    assert_eq!((craft.max_position, craft.position_threshold), (None, None));
-    let again = VehicleFile::parse(&file.to_json()).unwrap().craft("crazyflie");
-    let distance = craft.dynamics.rotor_distance();
+    let file = VehicleFile::from(&vehicles()[0].fleet_vehicle());
+    let vehicle = file.fleet_vehicle("crazyflie");
+    assert_eq!((vehicle.max_position, vehicle.position_threshold), (None, None));
+    let again = VehicleFile::parse(&file.to_json()).unwrap().fleet_vehicle("crazyflie");
+    let distance = vehicle.dynamics.rotor_distance();
     assert_eq!(
         (again.max_position, again.position_threshold),
         (Some(10.0 * distance), Some(20.0 * distance))
@@ -229,7 +229,7 @@ fn a_table_holds_the_vehicles_whose_shape_it_can_say() {
     assert!(fleet.iter().all(fits_a_table) && ids(&again) == ids(&fleet));
     assert_eq!(again[0].dynamics.inertia, fleet[0].dynamics.inertia);
     // Other rotors, and a force.
-    assert!(vehicles().iter().all(|it| fits_a_table(&it.craft()) == (it.name == "crazyflie")));
+    assert!(vehicles().iter().all(|it| fits_a_table(&it.fleet_vehicle()) == (it.name == "crazyflie")));
 }
 
 #[test]
@@ -282,5 +282,5 @@ fn a_survey_lists_every_problem() {
     let survey = survey_fleet(files.path());
     let names: Vec<_> = survey.problems.iter().map(|it| it.path.file_name().unwrap().to_owned()).collect();
     assert_eq!(names, ["0.json", "0.json", "2.json", "3.json"]);
-    assert_eq!(ids(&survey.crafts), ["0", "1"]);
+    assert_eq!(ids(&survey.vehicles), ["0", "1"]);
 }

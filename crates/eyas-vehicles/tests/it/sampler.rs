@@ -1,19 +1,21 @@
 //! Vehicles are drawn from the documented distributions.
 
-use eyas_env::{Craft, DomainRandomization, Protocol, SamplerConfig, sample_fleet};
+use eyas_vehicles::{
+    DomainRandomization, FleetVehicle, SamplerConfig, SamplerProtocol, sample_fleet, vehicles,
+};
 
 const COUNT: usize = 20_000;
 /// Vehicles that RLtools' table was taken from.
 const TABLE_COUNT: f64 = 1000.0;
 
-type Measure = fn(&Craft) -> f64;
+type Measure = fn(&FleetVehicle) -> f64;
 
-fn surplus(it: &Craft) -> f64 {
+fn surplus(it: &FleetVehicle) -> f64 {
     it.dynamics.weight() * (it.dynamics.thrust_to_weight() - 1.0)
 }
 
 fn raptor() -> SamplerConfig {
-    SamplerConfig { protocol: Protocol::Raptor, ..SamplerConfig::default() }
+    SamplerConfig { protocol: SamplerProtocol::Raptor, ..SamplerConfig::default() }
 }
 
 /// Mean, deviation, 5 %, median, 95 % of the 1,000 vehicles that RLtools 460bae06^ draws, regenerated in double
@@ -106,7 +108,7 @@ fn the_protocol_raptor_draws_what_the_original_draws() {
 fn the_protocol_eyas_draws_sizes_evenly_and_forces_up_to_a_tenth_of_the_surplus() {
     let fleet = sample_fleet(&SamplerConfig::default(), COUNT, 0);
 
-    let crazyflie = eyas_env::vehicles()[0].parameters();
+    let crazyflie = vehicles()[0].parameters();
     let nominal = crazyflie.rotor_distance() / crazyflie.mass.cbrt();
     let (mut larger, mut shares, mut widest) = (0, 0.0, 0.0_f64);
     for it in &fleet {
@@ -128,7 +130,7 @@ fn the_protocol_eyas_draws_sizes_evenly_and_forces_up_to_a_tenth_of_the_surplus(
 
 #[test]
 fn every_vehicle_holds_together() {
-    for protocol in [Protocol::Eyas, Protocol::Raptor] {
+    for protocol in [SamplerProtocol::Eyas, SamplerProtocol::Raptor] {
         let config = SamplerConfig { protocol, ..SamplerConfig::default() };
         let ranges = DomainRandomization::rltools();
         for it in sample_fleet(&config, 2000, 7) {

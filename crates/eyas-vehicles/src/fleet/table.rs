@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use eyas_sim::VehicleParameters;
 
 use super::{FleetProblem, is_cell};
-use crate::raptor::craft::Craft;
-use crate::raptor::vehicles;
+use crate::FleetVehicle;
+use crate::named::crazyflie;
 
 /// Columns of a table. Units: kg, m, kg m², s; `kappa` is reaction torque over thrust in m.
 const COLUMNS: [&str; 11] = [
@@ -27,18 +27,18 @@ const COLUMNS: [&str; 11] = [
 /// it takes to read the same one again; `motor_tau` is the mean of the two that follow it.
 ///
 /// A table holds no more than its columns: [`fits_a_table`] says of which vehicle that is all there is.
-pub fn fleet_to_csv(crafts: &[Craft]) -> Result<String, FleetProblem> {
+pub fn fleet_to_csv(fleet: &[FleetVehicle]) -> Result<String, FleetProblem> {
     let mut text = COLUMNS.join(",") + "\n";
-    for craft in crafts {
-        if !is_cell(&craft.id) {
-            return Err(FleetProblem::Name { id: craft.id.clone() });
+    for vehicle in fleet {
+        if !is_cell(&vehicle.id) {
+            return Err(FleetProblem::Name { id: vehicle.id.clone() });
         }
-        let row = Row::from(craft);
+        let row = Row::from(vehicle);
         let [x, y, z] = row.inertia;
         let mean = 0.5 * (row.rising + row.falling);
         let numbers =
             [row.mass, row.arm_length, x, y, z, row.thrust_to_weight, mean, row.rising, row.falling];
-        text.push_str(&craft.id);
+        text.push_str(&vehicle.id);
         for number in numbers.into_iter().chain([row.torque_constant]) {
             // Writing to a string does not fail.
             let _ = write!(text, ",{number:?}");
@@ -50,14 +50,14 @@ pub fn fleet_to_csv(crafts: &[Craft]) -> Result<String, FleetProblem> {
 
 /// Whether reading a vehicle's row of [`fleet_to_csv`] gives the same vehicle again, to 1e-9 of each number.
 #[must_use]
-pub fn fits_a_table(craft: &Craft) -> bool {
-    let numbers = |it: &Craft| {
+pub fn fits_a_table(vehicle: &FleetVehicle) -> bool {
+    let numbers = |it: &FleetVehicle| {
         let mut numbers = eyas_sim::Vehicle::new(&it.dynamics).numbers().to_vec();
         let limits = [it.max_position, it.position_threshold].map(|limit| limit.unwrap_or(-1.0));
         numbers.extend(limits.into_iter().chain([it.random_force_std]));
         numbers
     };
-    let (kept, given) = (numbers(&Row::from(craft).craft()), numbers(craft));
+    let (kept, given) = (numbers(&Row::from(vehicle).vehicle()), numbers(vehicle));
     kept.iter().zip(&given).all(|(kept, given)| (kept - given).abs() <= 1e-9 * given.abs())
 }
 
@@ -73,11 +73,11 @@ pub(super) struct Row {
     torque_constant: f64,
 }
 
-impl From<&Craft> for Row {
-    fn from(craft: &Craft) -> Self {
-        let it = &craft.dynamics;
+impl From<&FleetVehicle> for Row {
+    fn from(vehicle: &FleetVehicle) -> Self {
+        let it = &vehicle.dynamics;
         Self {
-            id: craft.id.clone(),
+            id: vehicle.id.clone(),
             mass: it.mass,
             arm_length: it.rotor_distance(),
             inertia: [0, 1, 2].map(|axis| it.inertia[axis][axis]),
@@ -92,8 +92,8 @@ impl From<&Craft> for Row {
 impl Row {
     /// The vehicle: rotors at the corners of a square whose half diagonal is the arm, thrust along z with the
     /// shape of the Crazyflie's curve, nothing that pushes it.
-    pub(super) fn craft(&self) -> Craft {
-        let base = vehicles::crazyflie();
+    pub(super) fn vehicle(&self) -> FleetVehicle {
+        let base = crazyflie();
         let offset = self.arm_length * std::f64::consts::FRAC_1_SQRT_2;
         let thrust = self.thrust_to_weight * self.mass / (base.thrust_to_weight() * base.mass);
         let diagonal = |values: [f64; 3]| {
@@ -117,7 +117,7 @@ impl Row {
         if let Some(throttle) = dynamics.hovering_throttle() {
             dynamics.hovering_throttle_relative = throttle;
         }
-        Craft {
+        FleetVehicle {
             id: self.id.clone(),
             dynamics,
             random_force_std: 0.0,
@@ -194,7 +194,7 @@ impl Columns {
             thrust_to_weight: given(&["thrust_to_weight", "twr"])?,
             rising: given(&["motor_tau_up", "motor_tau"])?,
             falling: given(&["motor_tau_down", "motor_tau"])?,
-            torque_constant: number(&["kappa"])?.unwrap_or(vehicles::crazyflie().rotor_torque_constants[0]),
+            torque_constant: number(&["kappa"])?.unwrap_or(crazyflie().rotor_torque_constants[0]),
         })
     }
 }

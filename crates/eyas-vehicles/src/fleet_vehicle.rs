@@ -4,7 +4,7 @@ use eyas_sim::VehicleParameters;
 
 /// A vehicle, and what its parameter file says of how it is flown.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Craft {
+pub struct FleetVehicle {
     /// What it is called: the stem of its file, or its number in the fleet.
     pub id: String,
     /// The vehicle.

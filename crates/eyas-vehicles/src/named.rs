@@ -1,9 +1,8 @@
 //! Vehicles that come with the program.
 
-use eyas_sim::VehicleParameters;
+use eyas_sim::{ActionLimit, VehicleParameters};
 
-use super::craft::Craft;
-use super::vehicle_file::VehicleFile;
+use crate::{FleetVehicle, VehicleFile};
 
 /// A vehicle that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +19,7 @@ macro_rules! named {
         NamedVehicle {
             name: $name,
             source: $source,
-            json: include_str!(concat!("../../vehicles/", $name, ".json")),
+            json: include_str!(concat!("../vehicles/", $name, ".json")),
         }
     };
 }
@@ -66,7 +65,7 @@ impl NamedVehicle {
     /// Never: a test reads every file.
     #[must_use]
     pub fn parameters(&self) -> VehicleParameters {
-        self.craft().dynamics
+        self.fleet_vehicle().dynamics
     }
 
     /// It as a vehicle of a fleet.
@@ -75,13 +74,52 @@ impl NamedVehicle {
     ///
     /// Never: a test reads every file.
     #[must_use]
-    pub fn craft(&self) -> Craft {
-        VehicleFile::parse(self.json).expect("the files that are compiled in are tested").craft(self.name)
+    pub fn fleet_vehicle(&self) -> FleetVehicle {
+        VehicleFile::parse(self.json)
+            .expect("the files that are compiled in are tested")
+            .fleet_vehicle(self.name)
     }
 }
 
-pub(super) fn crazyflie() -> VehicleParameters {
+/// The Crazyflie 2.1 of RLtools' registry: what `Eyas-Raptor-v0` flies by default, and what vehicles are grown from.
+#[must_use]
+pub fn crazyflie() -> VehicleParameters {
     VEHICLES[0].parameters()
+}
+
+/// Distance from the centre to each motor axis of [`foundation_crazyflie`], m.
+pub const FOUNDATION_ARM_LENGTH_M: f64 = 0.04384;
+/// Revolutions a minute in rad/s.
+const RPM: f64 = std::f64::consts::TAU / 60.0;
+
+/// The Crazyflie of Foundation's `simple_controller.py` and `quad_point_ctrl_env_single_dense.py`, 28.2 g: what its
+/// tasks fly by default. It is in no registry: its motors are in another order, front left, front right, back right,
+/// back left.
+#[must_use]
+pub fn foundation_crazyflie() -> VehicleParameters {
+    let lever = FOUNDATION_ARM_LENGTH_M * std::f64::consts::FRAC_1_SQRT_2;
+    let diagonal = |x: f64, y: f64, z: f64| [[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]];
+    let (jx, jy, jz) = (2.448_64e-5, 2.448_64e-5, 3.615_04e-5);
+    VehicleParameters {
+        rotor_positions: [
+            [lever, lever, 0.0],
+            [lever, -lever, 0.0],
+            [-lever, -lever, 0.0],
+            [-lever, lever, 0.0],
+        ],
+        rotor_thrust_directions: [[0.0, 0.0, 1.0]; 4],
+        rotor_torque_directions: [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]],
+        rotor_thrust_coefficients: [[5.844_226_91e-3, -2.550_030_87e-5, 9.960_631_25e-8]; 4],
+        rotor_torque_constants: [0.005_964_552; 4],
+        rotor_time_constants_rising: [0.05; 4],
+        rotor_time_constants_falling: [0.05; 4],
+        mass: 0.0282,
+        gravity: [0.0, 0.0, -9.81],
+        inertia: diagonal(jx, jy, jz),
+        inertia_inverse: diagonal(1.0 / jx, 1.0 / jy, 1.0 / jz),
+        hovering_throttle_relative: 0.339_2,
+        action_limit: ActionLimit { min: 1200.0 * RPM, max: 24_000.0 * RPM },
+    }
 }
 
 #[cfg(test)]

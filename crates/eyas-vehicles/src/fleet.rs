@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use self::table::Columns;
 pub use self::table::{fits_a_table, fleet_to_csv};
-use super::craft::Craft;
-use super::vehicle_file::{VehicleFile, VehicleFileError, craft_warnings, to_lines};
+use crate::FleetVehicle;
+use crate::file::{VehicleFile, VehicleFileError, to_lines, vehicle_warnings};
 
 /// Names of the tables that stand for a directory without parameter files.
 const TABLES: [&str; 2] = ["teacher_dynamics.csv", "vehicles.csv"];
@@ -64,7 +64,7 @@ pub enum FleetProblem {
 #[derive(Debug, Default)]
 pub struct FleetSurvey {
     /// The vehicles, those of a directory sorted by number where they are numbered, else by name.
-    pub crafts: Vec<Craft>,
+    pub vehicles: Vec<FleetVehicle>,
     /// Everything that keeps the fleet from being used.
     pub problems: Vec<FleetError>,
     /// What is not heeded, or looks wrong but can be flown; each names file and vehicle.
@@ -74,9 +74,9 @@ pub struct FleetSurvey {
 /// Reads a fleet: a directory of parameter files, one parameter file of RLtools, a list of vehicles
 /// (`{"sampled": [...]}`, gzip-compressed or not), or a table as [`fleet_to_csv`] and Foundation's
 /// `teacher_dynamics.csv` have it.
-pub fn read_fleet(path: &Path) -> Result<Vec<Craft>, FleetError> {
+pub fn read_fleet(path: &Path) -> Result<Vec<FleetVehicle>, FleetError> {
     let survey = survey_fleet(path);
-    survey.problems.into_iter().next().map_or(Ok(survey.crafts), Err)
+    survey.problems.into_iter().next().map_or(Ok(survey.vehicles), Err)
 }
 
 /// Reads a fleet as [`read_fleet`] does, to the last problem.
@@ -86,18 +86,18 @@ pub fn survey_fleet(path: &Path) -> FleetSurvey {
     if let Err(problem) = survey.visit(path) {
         survey.problems.push(FleetError { path: path.to_owned(), problem });
     }
-    if survey.crafts.is_empty() && survey.problems.is_empty() {
+    if survey.vehicles.is_empty() && survey.problems.is_empty() {
         survey.problem(path, FleetProblem::Empty);
     }
     let mut names = HashSet::new();
     let twice: Vec<_> =
-        survey.crafts.iter().filter(|it| !names.insert(&it.id)).map(|it| it.id.clone()).collect();
+        survey.vehicles.iter().filter(|it| !names.insert(&it.id)).map(|it| it.id.clone()).collect();
     for id in twice {
         survey.problem(path, FleetProblem::Duplicate { id });
     }
     // Whoever flies a fleet writes tables of it.
     let unwritable: Vec<_> =
-        survey.crafts.iter().filter(|it| !is_cell(&it.id)).map(|it| it.id.clone()).collect();
+        survey.vehicles.iter().filter(|it| !is_cell(&it.id)).map(|it| it.id.clone()).collect();
     for id in unwritable {
         survey.problem(path, FleetProblem::Name { id });
     }
@@ -183,14 +183,14 @@ impl FleetSurvey {
         for problem in problems {
             self.problem(path, FleetProblem::File(problem));
         }
-        self.crafts.push(file.craft(stem));
+        self.vehicles.push(file.fleet_vehicle(stem));
         Ok(())
     }
 
     fn list(&mut self, path: &Path, text: &str) -> Result<(), FleetProblem> {
         let list: List = serde_json::from_str(text).map_err(FleetProblem::List)?;
         for entry in list.sampled {
-            self.craft(path, entry.into());
+            self.push(path, entry.into());
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl FleetSurvey {
             .map_err(|message| FleetProblem::Line { line: 1, message })?;
         for (index, line) in lines {
             match columns.row(line) {
-                Ok(row) => self.craft(path, row.craft()),
+                Ok(row) => self.push(path, row.vehicle()),
                 Err(message) => self.problem(path, FleetProblem::Line { line: index + 1, message }),
             }
         }
@@ -210,17 +210,17 @@ impl FleetSurvey {
     }
 
     /// Adds a vehicle of a list or table.
-    fn craft(&mut self, path: &Path, craft: Craft) {
-        let problems = VehicleFile::from(&craft).problems();
+    fn push(&mut self, path: &Path, vehicle: FleetVehicle) {
+        let problems = VehicleFile::from(&vehicle).problems();
         if problems.is_empty() {
-            let warnings = craft_warnings(&craft.dynamics).into_iter();
+            let warnings = vehicle_warnings(&vehicle.dynamics).into_iter();
             self.warnings
-                .extend(warnings.map(|it| format!("{}: vehicle `{}`: {it}", path.display(), craft.id)));
+                .extend(warnings.map(|it| format!("{}: vehicle `{}`: {it}", path.display(), vehicle.id)));
         }
         for source in problems {
-            self.problem(path, FleetProblem::Vehicle { id: craft.id.clone(), source });
+            self.problem(path, FleetProblem::Vehicle { id: vehicle.id.clone(), source });
         }
-        self.crafts.push(craft);
+        self.vehicles.push(vehicle);
     }
 }
 
@@ -259,7 +259,7 @@ enum Id {
     Name(String),
 }
 
-impl From<Entry> for Craft {
+impl From<Entry> for FleetVehicle {
     fn from(entry: Entry) -> Self {
         Self {
             id: match entry.id {
@@ -274,21 +274,21 @@ impl From<Entry> for Craft {
     }
 }
 
-impl From<&Craft> for Entry {
-    fn from(craft: &Craft) -> Self {
-        let number = craft.id.parse::<u64>().ok().filter(|it| it.to_string() == craft.id);
+impl From<&FleetVehicle> for Entry {
+    fn from(vehicle: &FleetVehicle) -> Self {
+        let number = vehicle.id.parse::<u64>().ok().filter(|it| it.to_string() == vehicle.id);
         Self {
-            id: number.map_or_else(|| Id::Name(craft.id.clone()), Id::Number),
-            dynamics: craft.dynamics.clone(),
-            termination_position_threshold: craft.position_threshold,
-            init_max_position: craft.max_position,
-            random_force_std: craft.random_force_std,
+            id: number.map_or_else(|| Id::Name(vehicle.id.clone()), Id::Number),
+            dynamics: vehicle.dynamics.clone(),
+            termination_position_threshold: vehicle.position_threshold,
+            init_max_position: vehicle.max_position,
+            random_force_std: vehicle.random_force_std,
         }
     }
 }
 
 /// A fleet as a list of vehicles, which loses nothing.
 #[must_use]
-pub fn fleet_to_json(crafts: &[Craft]) -> String {
-    to_lines(&List { sampled: crafts.iter().map(Entry::from).collect() })
+pub fn fleet_to_json(fleet: &[FleetVehicle]) -> String {
+    to_lines(&List { sampled: fleet.iter().map(Entry::from).collect() })
 }

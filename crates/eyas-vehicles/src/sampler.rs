@@ -5,24 +5,32 @@ use eyas_sim::VehicleParameters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::Protocol;
-use super::craft::Craft;
-use super::vehicle_file::DomainRandomization;
-use super::vehicles;
+use crate::named::crazyflie;
+use crate::{DomainRandomization, FleetVehicle};
 
 /// What vehicles are drawn from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplerConfig {
-    /// `raptor`: as the C++ system draws; `eyas`: as its paper says, see `docs/vehicles.md`.
-    pub protocol: Protocol,
+    /// Which description of the pre-training the draws follow, see `docs/vehicles.md`.
+    pub protocol: SamplerProtocol,
     /// Ranges, those of RLtools by default.
     pub domain_randomization: DomainRandomization,
 }
 
+/// Where RAPTOR's C++ system and its paper differ in what they draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SamplerProtocol {
+    /// As the paper says: sizes spread evenly around what the mass says, forces up to a tenth of the surplus thrust.
+    Eyas,
+    /// As the C++ system draws: sizes normally distributed around nine tenths of it, weaker forces.
+    Raptor,
+}
+
 impl Default for SamplerConfig {
     fn default() -> Self {
-        Self { protocol: Protocol::Eyas, domain_randomization: DomainRandomization::rltools() }
+        Self { protocol: SamplerProtocol::Eyas, domain_randomization: DomainRandomization::rltools() }
     }
 }
 
@@ -87,9 +95,9 @@ impl SamplerConfig {
 
 /// Draws vehicles called `0000`, `0001`, …; vehicle `i` is a function of `config`, `seed` and `i` only.
 #[must_use]
-pub fn sample_fleet(config: &SamplerConfig, num: usize, seed: u64) -> Vec<Craft> {
+pub fn sample_fleet(config: &SamplerConfig, num: usize, seed: u64) -> Vec<FleetVehicle> {
     (0..num)
-        .map(|index| Traits::draw(config, seed, index).craft(config.protocol, format!("{index:04}")))
+        .map(|index| Traits::draw(config, seed, index).vehicle(config.protocol, format!("{index:04}")))
         .collect()
 }
 
@@ -124,9 +132,9 @@ impl Traits {
         let size = uniform("size", libm::cbrt(it.mass_min), libm::cbrt(it.mass_max));
         let range = it.mass_size_deviation;
         let deviation = match config.protocol {
-            Protocol::Eyas => uniform("size_deviation", -range, range),
+            SamplerProtocol::Eyas => uniform("size_deviation", -range, range),
             // The C++ hands the two ends of the range to a normal distribution, as mean and deviation.
-            Protocol::Raptor => range * (normal(units("size_deviation")) - 1.0),
+            SamplerProtocol::Raptor => range * (normal(units("size_deviation")) - 1.0),
         };
         Self {
             thrust_to_weight,
@@ -153,8 +161,8 @@ impl Traits {
     }
 
     /// The Crazyflie grown to these traits.
-    fn craft(&self, protocol: Protocol, id: String) -> Craft {
-        let base = vehicles::crazyflie();
+    fn vehicle(&self, protocol: SamplerProtocol, id: String) -> FleetVehicle {
+        let base = crazyflie();
         let thrust = self.thrust_to_weight / base.thrust_to_weight() * (self.mass / base.mass);
         let length = libm::cbrt(self.mass / base.mass) * self.size_factor;
         // Inertia over the base's, so that the grown lever and thrust give the torque over inertia that was drawn.
@@ -171,17 +179,17 @@ impl Traits {
             ..base
         };
         let random_force_std = match protocol {
-            Protocol::Eyas => {
+            SamplerProtocol::Eyas => {
                 if let Some(throttle) = dynamics.hovering_throttle() {
                     dynamics.hovering_throttle_relative = throttle;
                 }
                 self.force * dynamics.weight() / 3.0
             }
             // The C++ has thrust over weight where the acceleration of gravity was meant.
-            Protocol::Raptor => self.force * self.thrust_to_weight * self.mass / 3.0,
+            SamplerProtocol::Raptor => self.force * self.thrust_to_weight * self.mass / 3.0,
         };
         let distance = dynamics.rotor_distance();
-        Craft {
+        FleetVehicle {
             id,
             dynamics,
             random_force_std,
@@ -209,9 +217,9 @@ mod tests {
     #[test]
     fn the_traits_of_vehicles_of_rltools_give_their_parameters_again() {
         // Vehicles 0 to 2 that `sample_dynamics_parameters` (460bae06^) draws, in double precision.
-        let text = include_str!("../../tests/data/vehicles_f64.json");
+        let text = include_str!("../tests/data/vehicles_f64.json");
         let list: serde_json::Value = serde_json::from_str(text).expect("JSON");
-        let base = vehicles::crazyflie();
+        let base = crazyflie();
         for entry in list["sampled"].as_array().expect("a list") {
             let it: VehicleParameters = serde_json::from_value(entry["dynamics"].clone()).expect("a vehicle");
             let force = entry["random_force_std"].as_f64().expect("a number");
@@ -226,16 +234,16 @@ mod tests {
                 rising: it.rotor_time_constants_rising[0],
                 falling: it.rotor_time_constants_falling[0],
             };
-            let craft = traits.craft(Protocol::Raptor, String::new());
+            let vehicle = traits.vehicle(SamplerProtocol::Raptor, String::new());
             let numbers = |it: &VehicleParameters| eyas_sim::Vehicle::new(it).numbers();
-            for (found, expected) in numbers(&craft.dynamics).into_iter().zip(numbers(&it)) {
+            for (found, expected) in numbers(&vehicle.dynamics).into_iter().zip(numbers(&it)) {
                 // Two dozen roundings of double precision.
                 assert!((found - expected).abs() <= 5e-15 * expected.abs(), "{found} {expected}");
             }
-            assert!((craft.random_force_std / force - 1.0).abs() < 5e-15);
+            assert!((vehicle.random_force_std / force - 1.0).abs() < 5e-15);
             for (limit, key) in [
-                (craft.max_position, "init_max_position"),
-                (craft.position_threshold, "termination_position_threshold"),
+                (vehicle.max_position, "init_max_position"),
+                (vehicle.position_threshold, "termination_position_threshold"),
             ] {
                 let (limit, expected) = (limit.expect("a limit"), entry[key].as_f64().expect("a number"));
                 assert!((limit / expected - 1.0).abs() < 5e-15, "{key}: {limit} {expected}");

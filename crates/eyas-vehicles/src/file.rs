@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
-use super::config::{DisturbancesConfig, RandomForce};
-use super::craft::Craft;
+use crate::FleetVehicle;
 
 /// A parameter file of RLtools at 460bae06^ (`rl/environments/l2f`), every field, in the order the C++ writes them.
 ///
@@ -199,12 +198,12 @@ impl VehicleFile {
     }
 
     /// Reads what may have [`VehicleFile::problems`].
-    pub(super) fn parse_unchecked(json: &str) -> Result<Self, VehicleFileError> {
+    pub(crate) fn parse_unchecked(json: &str) -> Result<Self, VehicleFileError> {
         serde_json::from_str(json).map_err(VehicleFileError::Json)
     }
 
     /// Everything that makes no sense or cannot be simulated.
-    pub(super) fn problems(&self) -> Vec<VehicleFileError> {
+    pub(crate) fn problems(&self) -> Vec<VehicleFileError> {
         let Self { mdp, disturbances, .. } = self;
         let mut problems: Vec<_> = self.dynamics.problems().into_iter().map(Into::into).collect();
         let mut range = |field, value: f64, holds: bool, expected| {
@@ -251,7 +250,7 @@ impl VehicleFile {
     /// What the file says that a flight does not heed, and what looks wrong but can be flown.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = craft_warnings(&self.dynamics);
+        let mut warnings = vehicle_warnings(&self.dynamics);
         if self.domain_randomization == DomainRandomization::rltools() {
             warnings.push("`domain_randomization` is not heeded: the vehicle flies as it is".into());
         }
@@ -286,10 +285,10 @@ impl VehicleFile {
         warnings
     }
 
-    /// What pushes the vehicle, as the environment's configuration says it.
+    /// Standard deviation of each axis of the force that pushes the vehicle for an episode, N.
     #[must_use]
-    pub fn disturbances(&self) -> DisturbancesConfig {
-        DisturbancesConfig { random_force: RandomForce { std: self.disturbances.random_force.std } }
+    pub fn random_force_std(&self) -> f64 {
+        self.disturbances.random_force.std
     }
 
     /// A vehicle that nothing pushes, in RLtools' environment.
@@ -308,11 +307,11 @@ impl VehicleFile {
 
     /// The vehicle of the file under a name.
     #[must_use]
-    pub fn craft(&self, id: impl Into<String>) -> Craft {
-        Craft {
+    pub fn fleet_vehicle(&self, id: impl Into<String>) -> FleetVehicle {
+        FleetVehicle {
             id: id.into(),
             dynamics: self.dynamics.clone(),
-            random_force_std: self.disturbances.random_force.std,
+            random_force_std: self.random_force_std(),
             max_position: self.mdp.init.max_position,
             position_threshold: self.mdp.termination.position_threshold,
         }
@@ -330,18 +329,18 @@ impl VehicleFile {
     }
 }
 
-impl From<&Craft> for VehicleFile {
-    fn from(craft: &Craft) -> Self {
-        let mut file = Self::of(&craft.dynamics);
-        file.disturbances.random_force.std = craft.random_force_std;
-        file.mdp.init.max_position = craft.max_position;
-        file.mdp.termination.position_threshold = craft.position_threshold;
+impl From<&FleetVehicle> for VehicleFile {
+    fn from(vehicle: &FleetVehicle) -> Self {
+        let mut file = Self::of(&vehicle.dynamics);
+        file.disturbances.random_force.std = vehicle.random_force_std;
+        file.mdp.init.max_position = vehicle.max_position;
+        file.mdp.termination.position_threshold = vehicle.position_threshold;
         file
     }
 }
 
 /// What looks wrong with a vehicle that can be flown.
-pub(super) fn craft_warnings(dynamics: &VehicleParameters) -> Vec<String> {
+pub(crate) fn vehicle_warnings(dynamics: &VehicleParameters) -> Vec<String> {
     let mut warnings = Vec::new();
     let mismatch = dynamics.inertia_mismatch();
     // Six decimals of a Crazyflie's inertia are 5 % off.
@@ -389,7 +388,7 @@ fn leaves(block: &impl Serialize) -> Vec<(String, Value)> {
 }
 
 /// JSON with one field a line and arrays within a line.
-pub(super) fn to_lines(value: &impl Serialize) -> String {
+pub(crate) fn to_lines(value: &impl Serialize) -> String {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, Lines { depth: 0 });
     value.serialize(&mut serializer).expect("writing plain data to memory does not fail");
