@@ -5,16 +5,11 @@ mod check;
 mod config;
 mod course;
 mod differentiable;
-mod direct;
 mod episode;
 mod episode_log;
-mod formation;
 mod interference;
-mod manager;
 mod multi_agent;
 mod noise;
-mod point;
-mod raptor;
 mod reality;
 mod registry;
 mod rows;
@@ -23,6 +18,7 @@ mod spec;
 mod symmetry;
 mod target;
 mod task;
+mod tasks;
 mod vec_env;
 
 pub use block::{Block, Env};
@@ -31,30 +27,14 @@ pub use differentiable::{
     Barrier, Derivative, Differentiable, DifferentiableBlock, DifferentiableTask, FlownStep, Record, Slopes,
     Surrogate,
 };
-pub use direct::{
-    Direct, DirectBlock, DirectConfig, DirectSurrogate, GoalConfig, HeightConfig, InitState, RigidBodyConfig,
-};
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
-pub use formation::{DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape};
 pub use interference::Interference;
-pub use manager::{
-    ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
-    ManagerBlock, ManagerConfig, ManagerEnv, NoiseConfig, NoiseKind, ObservationConfig,
-    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo,
-    TerminationTermConfig, Terms, observation_output,
-};
 pub use multi_agent::{
     AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent, SingleAgent,
     SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
-pub use point::{Point, PointBlock, PointConfig, PointSurrogate, TrajectoryType};
-pub use raptor::{
-    DisturbancesConfig, FlatParameters, InitConfig, Observation, ObservationDelayConfig, Protocol, Quantity,
-    RandomForce, Raptor, RaptorBlock, RaptorConfig, RaptorSurrogate, RecordedState, Replay, ReplayError,
-    RewardConfig, TerminationConfig, Transition,
-};
 pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
@@ -68,5 +48,23 @@ pub use target::Target;
 pub use task::{
     Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
     TaskConfig,
+};
+pub use tasks::direct::{
+    Direct, DirectBlock, DirectConfig, DirectSurrogate, GoalConfig, HeightConfig, InitState, RigidBodyConfig,
+};
+pub use tasks::formation::{
+    DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape,
+};
+pub use tasks::manager::{
+    ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
+    ManagerBlock, ManagerConfig, ManagerEnv, NoiseConfig, NoiseKind, ObservationConfig,
+    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo,
+    TerminationTermConfig, Terms, observation_output,
+};
+pub use tasks::point::{Point, PointBlock, PointConfig, PointSurrogate, TrajectoryType};
+pub use tasks::raptor::{
+    DisturbancesConfig, FlatParameters, InitConfig, Observation, ObservationDelayConfig, Protocol, Quantity,
+    RandomForce, Raptor, RaptorBlock, RaptorConfig, RaptorSurrogate, RecordedState, Replay, ReplayError,
+    RewardConfig, TerminationConfig, Transition,
 };
 pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -9,9 +9,9 @@ use super::block::{FormationBlock, Shared};
 use super::spec::CAUSES;
 use crate::TaskConfig as _;
 use crate::multi_agent::MAX_AGENTS;
-use crate::point::causes;
 use crate::rows::{bits_of, load_vector, not_finite};
 use crate::rules;
+use crate::tasks::point::causes;
 
 /// Bits of [`causes`] and of collisions.
 const NOT_FINITE: usize = 4;

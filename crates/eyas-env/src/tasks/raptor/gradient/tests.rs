@@ -4,8 +4,8 @@ use eyas_lanes::Stream;
 use eyas_sim::{Disturbance, Langevin, Vector};
 
 use super::*;
-use crate::raptor::rules::OBSERVATIONS;
-use crate::raptor::{Memory, rules};
+use crate::tasks::raptor::rules::OBSERVATIONS;
+use crate::tasks::raptor::{Memory, rules};
 
 /// State 17, last action 4, action 4.
 const INPUTS: usize = 25;
