@@ -12,7 +12,7 @@ use crate::target::Target;
 use crate::task::{
     Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
 };
-use crate::{Ended, EnvBlock, EnvSpec, Interference, Step, Telemetry, VecEnv};
+use crate::{Ended, EnvBlock, Interference, Step, Telemetry};
 
 /// What all blocks of an env share.
 pub(crate) struct Shared<T> {
@@ -125,15 +125,21 @@ impl<T: Task> Block<T> {
     }
 }
 
-/// Blocks of `vehicles` alike, each with the envs after those of the one before; all wait for a reset.
-pub(crate) fn blocks<T: Task>(
-    shared: &Arc<Shared<T>>,
-    vehicles: impl Fn(&BlockRules) -> Vehicles<T>,
-    num_blocks: usize,
-) -> Vec<Block<T>> {
-    let vehicles = vehicles(&shared.rules);
-    let first_envs = (0..num_blocks).map(|block| (block * BLOCK) as u32);
-    first_envs.map(|first| Block::new(Arc::clone(shared), first, vehicles.clone())).collect()
+impl<T: Task> Block<T> {
+    /// Blocks of 32 envs that all fly the same vehicle, each with the envs after those of the one before. Every draw is
+    /// keyed by `seed`, and all wait for a reset.
+    pub fn alike(
+        task: T,
+        vehicle: &VehicleParameters,
+        limits: LimitsOf<T, f32>,
+        num_blocks: usize,
+        seed: u64,
+    ) -> Vec<Self> {
+        let shared = Shared::new(task, seed);
+        let vehicles = Vehicles::new(&shared.rules, &[vehicle; BLOCK], |_| limits);
+        let first_envs = (0..num_blocks).map(|block| (block * BLOCK) as u32);
+        first_envs.map(|first| Self::new(Arc::clone(&shared), first, vehicles.clone())).collect()
+    }
 }
 
 impl<T: Task> EnvBlock for Block<T> {
@@ -239,17 +245,34 @@ struct Observe<'a, T: Task> {
 }
 
 /// The features of one vector of lanes on their way to memory. What is no number becomes 0.
-struct FeatureRows<'a> {
-    rows: std::slice::IterMut<'a, Row>,
+pub(crate) struct FeatureRows<'a> {
+    rows: &'a mut [Row],
     half: usize,
+}
+
+impl<'a> FeatureRows<'a> {
+    /// To rows in their order.
+    #[inline(always)]
+    pub(crate) fn new(rows: &'a mut [Row], half: usize) -> Self {
+        Self { rows, half }
+    }
 }
 
 impl<L: Lanes> Features<L> for FeatureRows<'_> {
     #[inline(always)]
     fn put(&mut self, value: L) {
-        if let Some(row) = self.rows.next() {
+        self.put_all([value]);
+    }
+
+    /// Whether there is room is asked once for all of them.
+    #[inline(always)]
+    fn put_all<const N: usize>(&mut self, values: [L; N]) {
+        let rows = std::mem::take(&mut self.rows);
+        let (rows, rest) = rows.split_first_chunk_mut::<N>().expect("an observation is as wide as its parts");
+        for (row, value) in rows.iter_mut().zip(values) {
             row.store(self.half, not_a_number_to_zero(value));
         }
+        self.rows = rest;
     }
 }
 
@@ -265,7 +288,7 @@ impl<T: Task> Kernel for Observe<'_, T> {
                 moment.state.body = load_body(measured, half);
             }
             let vehicle = Vehicle::load(&block.vehicles.flown, half);
-            let mut features = FeatureRows { rows: observation.iter_mut(), half };
+            let mut features = FeatureRows::new(observation, half);
             block.shared.task.observe(&vehicle, &moment, &mut features);
         }
     }
@@ -343,34 +366,5 @@ impl<T: Task> Block<T> {
             *lanes |= (L::bits(*cause) & live) << (half * LANES);
         }
         outcome.reward.store(half, self.ledger.earn(half, mask, terms.as_ref()));
-    }
-}
-
-/// Many envs of a task, cut into blocks.
-pub struct Env {
-    pub(crate) spec: EnvSpec,
-    num_envs: usize,
-    blocks: Vec<Box<dyn EnvBlock>>,
-}
-
-impl Env {
-    /// The envs of blocks, of which the last may have lanes to spare.
-    pub(crate) fn new<B: EnvBlock + 'static>(spec: EnvSpec, num_envs: usize, blocks: Vec<B>) -> Self {
-        let blocks = blocks.into_iter().map(|block| Box::new(block) as Box<dyn EnvBlock>).collect();
-        Self { spec, num_envs, blocks }
-    }
-}
-
-impl VecEnv for Env {
-    fn spec(&self) -> &EnvSpec {
-        &self.spec
-    }
-
-    fn num_envs(&self) -> usize {
-        self.num_envs
-    }
-
-    fn blocks(&mut self) -> &mut [Box<dyn EnvBlock>] {
-        &mut self.blocks
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, LaneDraws, Lanes, Row, Stream, dispatch, lanes_of};
 use eyas_sim::{norm, sub};
 
 use crate::rows::{bits_of, not_a_number_to_zero};
@@ -206,6 +206,14 @@ impl Ledger {
     /// Counters of the lanes of one vector.
     pub(crate) fn lanes_of(values: &[u32; BLOCK], half: usize) -> &[u32; LANES] {
         values[half * LANES..].first_chunk().expect("a block holds two vectors")
+    }
+
+    /// What the lanes of one vector draw of a stream at their steps.
+    #[inline(always)]
+    pub(crate) fn draws<'a>(&'a self, stream: &'a Stream, half: usize) -> LaneDraws<'a> {
+        let first_env = self.first_env + (half * LANES) as u32;
+        let [episode, clock] = [&self.episode, &self.clock].map(|it| Self::lanes_of(it, half));
+        stream.at_lanes(first_env, episode, clock)
     }
 
     /// Where and when the lanes of one vector draw, a control period in s.

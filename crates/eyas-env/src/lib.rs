@@ -21,7 +21,7 @@ mod task;
 mod tasks;
 mod vec_env;
 
-pub use block::{Block, Env};
+pub use block::Block;
 pub use config::{SceneConfig, SimConfig, Thresholds};
 pub use differentiable::{
     Barrier, Derivative, Differentiable, DifferentiableBlock, DifferentiableTask, FlownStep, Record, Slopes,
@@ -31,7 +31,7 @@ pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
 pub use interference::Interference;
 pub use multi_agent::{
-    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent, SingleAgent,
+    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent,
     SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
@@ -44,7 +44,7 @@ pub use registry::{
     tasks,
 };
 pub use spec::{Actuation, EnvSpec, Frame, Group, Part, Symmetry, intern};
-pub use target::Target;
+pub use target::{Motion, Path, Target};
 pub use task::{
     Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
     TaskConfig,
@@ -57,9 +57,9 @@ pub use tasks::formation::{
 };
 pub use tasks::manager::{
     ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
-    ManagerBlock, ManagerConfig, ManagerEnv, NoiseConfig, NoiseKind, ObservationConfig,
-    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo,
-    TerminationTermConfig, Terms, observation_output,
+    ManagerBlock, ManagerConfig, NoiseConfig, NoiseKind, ObservationConfig, ObservationGroupConfig,
+    Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo, TerminationTermConfig, Terms,
+    observation_output,
 };
 pub use tasks::point::{Point, PointBlock, PointConfig, PointSurrogate, TrajectoryType};
 pub use tasks::raptor::{
@@ -67,4 +67,4 @@ pub use tasks::raptor::{
     RandomForce, Raptor, RaptorBlock, RaptorConfig, RaptorSurrogate, RecordedState, Replay, ReplayError,
     RewardConfig, TerminationConfig, Transition,
 };
-pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};
+pub use vec_env::{Env, EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

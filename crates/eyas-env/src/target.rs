@@ -9,47 +9,54 @@ use crate::{Telemetry, visit_rows};
 
 /// How the references of an env move.
 #[derive(Clone, Debug)]
-pub(crate) struct Motion {
-    pub(crate) path: Path,
+pub struct Motion {
+    /// Where they go.
+    pub path: Path,
     /// Share of episodes in which they rest instead.
-    pub(crate) at_rest: f64,
+    pub at_rest: f64,
     /// Least and largest limit of the speed of a random motion, m/s, of which each episode draws its own; or no limit.
-    pub(crate) max_speed: Option<[f64; 2]>,
+    pub max_speed: Option<[f64; 2]>,
 }
 
 /// Where a reference goes.
 #[derive(Clone, Debug)]
-pub(crate) enum Path {
+pub enum Path {
     /// Nowhere: it stays where it is put.
     Rest,
     /// Anywhere: (M9) of the model.
     Random(LangevinConfig),
+    /// Along a course.
     Course(Box<Course>),
 }
 
 impl Path {
     /// The course that a validated configuration chooses, or else at random.
-    pub(crate) fn new(course: &CourseConfig, random: LangevinConfig) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If the configuration is not valid.
+    #[must_use]
+    pub fn new(course: &CourseConfig, random: LangevinConfig) -> Self {
         course::chosen(course).map_or(Self::Random(random), |course| Self::Course(Box::new(course)))
     }
 }
 
-/// A reference; of a block, if not said otherwise.
+/// A reference that rests in some episodes and moves in others; of a block, if not said otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Target<R = Row> {
     /// Where it is.
-    pub(crate) reference: Langevin<R>,
+    pub reference: Langevin<R>,
     /// Most speed of an episode, m/s.
-    pub(crate) max_speed: R,
+    pub max_speed: R,
     /// 1 where it moves.
-    pub(crate) moving: R,
+    pub moving: R,
 }
 
 impl<R: Real> Target<R> {
     /// At the origin at the start of an episode. Whether it rests there says the first word; how fast it may be
     /// otherwise, the second.
     #[inline(always)]
-    pub(crate) fn start(motion: &Motion, [rest, speed]: [R::Word; 2]) -> Self {
+    pub fn start(motion: &Motion, [rest, speed]: [R::Word; 2]) -> Self {
         let rests = R::uniform(rest).less(R::constant(motion.at_rest));
         let mut max_speed = R::zero();
         if let Some([slow, fast]) = motion.max_speed {

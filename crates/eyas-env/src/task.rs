@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use eyas_lanes::{Draws, Fields, Number, Real, Row};
+use eyas_lanes::{Draws, Fields, Map, Number, Real, Row};
 use eyas_sim::{Disturbance, Langevin, State, Vehicle, VehicleParameters};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::reality::RealityConfig;
 use crate::target::{Motion, Target};
-use crate::{EnvSpec, VecEnv};
+use crate::{EnvSpec, VecEnv, visit_rows};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
@@ -102,8 +102,26 @@ pub trait Task: Send + Sync + Sized + 'static {
         action: &Action<R>,
     ) -> Judged<R, Self>;
 
-    /// The rows of a block that later steps depend on, in the order that checkpoints keep them in.
-    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32));
+    /// Shows the rows of a block that later steps depend on, in the order that checkpoints keep them in:
+    /// [`visit_rows`](crate::visit_rows) does it for some.
+    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
+        let SavedRows { state, memory, target } = rows;
+        visit_rows(state.fields_mut(), visit);
+        target.visit_state(visit);
+        let visited = Self::Memory::map(memory, &mut Visit(visit));
+        *memory = visited;
+    }
+}
+
+/// Shows the bits of rows, and goes on with what is left there.
+struct Visit<'a>(&'a mut dyn FnMut(&mut u32));
+
+impl Map<Row, Row> for Visit<'_> {
+    fn one(&mut self, row: &Row) -> Row {
+        let mut row = *row;
+        visit_rows([&mut row], self.0);
+        row
+    }
 }
 
 /// [`Task::Memory`] made of `R`.
@@ -115,17 +133,17 @@ pub type LimitsOf<T, R> = <<T as Task>::Limits as Fields>::Of<R>;
 #[derive(Clone, Debug)]
 pub struct BlockRules {
     /// Control period, s.
-    pub(crate) period: f64,
+    pub period: f64,
     /// Control steps after which the time of an episode is over.
-    pub(crate) time_limit: u32,
+    pub time_limit: u32,
     /// Terms of the reward.
-    pub(crate) num_terms: usize,
+    pub num_terms: usize,
     /// How references move.
-    pub(crate) motion: Motion,
+    pub motion: Motion,
     /// What separates flying from simulating.
-    pub(crate) reality: RealityConfig,
-    /// The stream of [`Task::reset`].
-    pub(crate) start_stream: &'static str,
+    pub reality: RealityConfig,
+    /// Name of the stream that [`Task::reset`] draws from.
+    pub start_stream: &'static str,
 }
 
 /// The start of an episode.
@@ -207,9 +225,12 @@ impl<R> Features<R> for Vec<R> {
 
 /// The numbers of a block that later steps depend on, but for what all tasks save alike.
 pub struct SavedRows<'a, T: Task> {
-    pub(crate) state: &'a mut State<Row>,
-    pub(crate) memory: &'a mut MemoryOf<T, Row>,
-    pub(crate) target: &'a mut Target,
+    /// The vehicles.
+    pub state: &'a mut State<Row>,
+    /// What the envs remember.
+    pub memory: &'a mut MemoryOf<T, Row>,
+    /// Their references.
+    pub target: &'a mut Target,
 }
 
 /// A time limit that no episode reaches, s.

@@ -4,8 +4,6 @@ mod config;
 mod gradient;
 mod spec;
 
-use std::sync::Arc;
-
 use eyas_lanes::{BLOCK, Draws, Real};
 use eyas_sim::{
     Body, Langevin, State, Vector, Vehicle, body_from_world, dot, matrix_from_quaternion, norm, step_held,
@@ -15,13 +13,13 @@ use eyas_sim::{
 pub use config::{DirectConfig, GoalConfig, HeightConfig, InitState, RigidBodyConfig};
 pub use gradient::DirectSurrogate;
 
-use crate::block::{Block, Env, Shared, Vehicles, blocks};
+use crate::block::Block;
 use crate::course;
 use crate::rows::{body_rows, not_finite};
 use crate::rules;
 use crate::target::{Motion, Path, Target};
 use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, SavedRows, Start, Task};
-use crate::{TaskConfig as _, VecEnv, visit_rows};
+use crate::{Env, TaskConfig as _, VecEnv, visit_rows};
 
 /// The formulas of Isaac Lab's quadcopter task; positions are relative to each env's spawn point.
 pub struct Direct {
@@ -156,8 +154,7 @@ impl Task for Direct {
 impl DirectConfig {
     /// Blocks of 32 envs whose every draw is keyed by `seed`; all wait for a reset.
     fn blocks(&self, num_blocks: usize, seed: u64) -> Vec<DirectBlock> {
-        let shared: Arc<Shared<Direct>> = Shared::new(Direct::new(self), seed);
-        blocks(&shared, |rules| Vehicles::new(rules, &[self.robot.vehicle(); BLOCK], |_| ()), num_blocks)
+        Block::alike(Direct::new(self), self.robot.vehicle(), (), num_blocks, seed)
     }
 
     /// `num_envs` envs whose every draw is keyed by `seed`; all wait for a reset.

@@ -17,7 +17,7 @@ use crate::reality::{Reality, VEHICLE};
 use crate::rows::{at_rest, put};
 use crate::target::Target;
 use crate::{
-    Ended, EnvBlock, EnvSpec, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words,
+    Ended, Env, EnvBlock, EnvSpec, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words,
 };
 
 /// What all blocks of an env share.
@@ -105,7 +105,19 @@ pub struct ManagerBlock {
 }
 
 impl ManagerBlock {
-    pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
+    /// `num_envs` envs whose every draw is keyed by `seed`; all wait for a reset.
+    ///
+    /// # Panics
+    ///
+    /// If the configuration is not valid.
+    pub(super) fn env(config: &ManagerConfig, num_envs: usize, seed: u64) -> Env {
+        let shared = Arc::new(Shared::new(config, seed));
+        let first_envs = (0..num_envs.div_ceil(BLOCK)).map(|block| (block * BLOCK) as u32);
+        let blocks = first_envs.map(|first| Self::new(Arc::clone(&shared), first)).collect();
+        Env::new(shared.spec().clone(), num_envs, blocks)
+    }
+
+    fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let program = &shared.program;
         let kept = program.observations.iter().map(|it| it.kept() * it.width()).sum();
         let mut block = Self {

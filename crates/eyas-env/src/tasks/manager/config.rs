@@ -4,7 +4,7 @@ use eyas_sim::{CourseConfig, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::env::ManagerEnv;
+use super::block::ManagerBlock;
 use super::program::Program;
 use super::terms::{Param, Terms};
 use crate::registry::MANAGER_TASK;
@@ -288,7 +288,7 @@ impl TaskConfig for ManagerConfig {
     const EVALUATION_STEPS: u32 = 2000;
 
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        Box::new(ManagerEnv::new(self, num_envs, seed))
+        Box::new(ManagerBlock::env(self, num_envs, seed))
     }
 
     fn validate(&self) -> Result<(), String> {

@@ -9,8 +9,10 @@ use super::action::{ActionTerm, turn_rotors};
 use super::block::{ManagerBlock, Shared};
 use super::config::{CommandUpdate, EventMode};
 use super::event::{Change, Event};
-use super::scene::Scene;
+use super::observation::MAX_WIDTH;
+use super::scene::{BlockScene, SceneParts};
 use crate::TaskConfig as _;
+use crate::block::FeatureRows;
 use crate::episode::{MAX_TERMS, Moment, ResetLanes};
 use crate::reality::Reality;
 use crate::rows::{bits_of, load_four, load_vector, not_a_number_to_zero};
@@ -241,7 +243,7 @@ impl Kernel for Judge<'_> {
                 continue;
             }
             let ManagerBlock { state, commands, actions, circumstances, weights, ledger, .. } = &mut *block;
-            let parts = super::scene::SceneParts {
+            let parts = SceneParts {
                 state,
                 commands,
                 actions,
@@ -250,14 +252,14 @@ impl Kernel for Judge<'_> {
                 age: &ledger.age,
                 causes: &[],
             };
-            let scene = Scene::<L>::new(&parts, half);
+            let scene = BlockScene::<L>::new(parts, half);
             for (term, lanes) in program.terminations.iter().zip(&mut outcome.causes) {
-                *lanes |= (term.lanes(&scene) & live) << (half * LANES);
+                *lanes |= (L::bits(term.holds(&scene)) & live) << (half * LANES);
             }
             for term in &program.cuts {
-                outcome.cut |= (term.lanes(&scene) & live) << (half * LANES);
+                outcome.cut |= (L::bits(term.holds(&scene)) & live) << (half * LANES);
             }
-            let scene = Scene { causes: &outcome.causes[..program.terminations.len()], ..scene };
+            let scene = scene.with_causes(&outcome.causes[..program.terminations.len()]);
             let (mask, zero) = (L::mask(live), L::splat(0.0));
             let mut reward = zero;
             for ((term, weight), sum) in program.rewards.iter().zip(weights.iter()).zip(&mut ledger.sums) {
@@ -355,11 +357,11 @@ impl Kernel for Observe<'_> {
         let shared = &block.shared;
         let parts = block.scene_parts(seen);
         for half in 0..HALVES {
-            let scene = Scene::<L>::new(&parts, half);
-            let at = block.ledger.moment(half, shared.config.control_period());
+            let scene = BlockScene::<L>::new(parts, half);
+            let draws = block.ledger.draws(&shared.noise, half);
             for observed in shared.program.observations.iter().filter(|it| it.kept() == 0) {
                 let out = &mut observation[observed.start..observed.start + observed.width()];
-                observed.sample::<L>(&scene, &shared.noise, &at, out);
+                observed.sample(&scene, &draws, &mut FeatureRows::new(out, half));
             }
         }
         let mut kept = block.kept.as_slice();
@@ -382,9 +384,6 @@ pub(super) struct Record<'a> {
     pub(super) fill: u32,
 }
 
-/// Most features of a term.
-const MAX_WIDTH: usize = 9;
-
 impl Kernel for Record<'_> {
     type Output = ();
 
@@ -400,14 +399,14 @@ impl Kernel for Record<'_> {
             if push | fill == 0 {
                 continue;
             }
-            let scene = Scene::<L>::new(&parts, half);
-            let at = block.ledger.moment(half, shared.config.control_period());
+            let scene = BlockScene::<L>::new(parts, half);
+            let draws = block.ledger.draws(&shared.noise, half);
             let mut rest = kept.as_mut_slice();
             for observed in shared.program.observations.iter().filter(|it| it.kept() > 0) {
                 let width = observed.width();
                 let (values, others) = rest.split_at_mut(observed.kept() * width);
                 let mut present = [Row::ZERO; MAX_WIDTH];
-                observed.sample::<L>(&scene, &shared.noise, &at, &mut present[..width]);
+                observed.sample(&scene, &draws, &mut FeatureRows::new(&mut present[..width], half));
                 for place in 0..values.len() {
                     let newest = present[place % width].load::<L>(half);
                     let next = match values.get(place + width) {

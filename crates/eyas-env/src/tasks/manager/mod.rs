@@ -6,7 +6,6 @@ mod block;
 mod command;
 mod config;
 mod curriculum;
-mod env;
 mod event;
 mod event_terms;
 mod kernels;
@@ -24,7 +23,6 @@ pub use config::{
     NoiseConfig, NoiseKind, ObservationConfig, ObservationGroupConfig, Operation, RewardTermConfig,
     TerminationTermConfig,
 };
-pub use env::ManagerEnv;
 pub use observation::Output;
 pub use registry::{Kind, Manager, Parameter, Range, TermInfo};
 pub use terms::{Param, Terms};

@@ -1,16 +1,16 @@
 //! Observations: what a policy sees.
 
-use eyas_lanes::{Lanes, Row, Stream, normals, uniforms};
+use eyas_lanes::{Draws, Real};
 use eyas_sim::{Vector, VehicleParameters, body_from_world, sub};
 
 use super::arguments::{Arguments, Names, terms};
 use super::config::{NoiseConfig, NoiseKind, ObservationConfig, Operation};
 use super::registry::{COMMAND, Manager, TermInfo};
-use super::scene::Scene;
+use super::scene::{Scene, Which};
 use super::terms::{Param, Terms};
 use crate::Frame;
-use crate::episode::Moment;
 use crate::rows::not_a_number_to_zero;
+use crate::task::Features;
 
 /// What a term of an observation gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ macro_rules! features {
         terms! {
             /// The terms of observations.
             ObservationTerm of Observations { $($term),+ }
-            [fn write<L: Lanes>(&self, scene: &Scene<'_, L>, out: &mut [Row])] self => write(scene, out)
+            [fn write<R: Real>(&self, scene: &impl Scene<R>, out: &mut impl Features<R>)] self => write(scene, out)
         }
 
         impl ObservationTerm {
@@ -89,12 +89,10 @@ macro_rules! features {
             const OUTPUT: Output = Output { width: $width, frame: Frame::$frame, unit: $unit };
 
             #[inline(always)]
-            fn write<L: Lanes>(&self, $scene: &Scene<'_, L>, out: &mut [Row]) {
+            fn write<R: Real>(&self, $scene: &impl Scene<R>, out: &mut impl Features<R>) {
                 let $it = self;
-                let values: [L; $width] = $value;
-                for (row, value) in out.iter_mut().zip(values) {
-                    row.store($scene.half, not_a_number_to_zero(value));
-                }
+                let values: [R; $width] = $value;
+                out.put_all(values);
             }
         }
     };
@@ -102,11 +100,11 @@ macro_rules! features {
 
 features! {
     PositionErrorB "position_error_b" "position minus command" [3 Body "m"] (command) |scene, it|
-        body_from_world(&scene.matrix, position_error(scene, it.command));
+        body_from_world(scene.matrix(), position_error(scene, it.command));
     PositionErrorW "position_error_w" "position minus command" [3 World "m"] (command) |scene, it|
         position_error(scene, it.command);
     VelocityErrorB "velocity_error_b" "velocity minus the command's" [3 Body "m/s"] (command) |scene, it|
-        body_from_world(&scene.matrix, velocity_error(scene, it.command));
+        body_from_world(scene.matrix(), velocity_error(scene, it.command));
     VelocityErrorW "velocity_error_w" "velocity minus the command's" [3 World "m/s"] (command) |scene, it|
         velocity_error(scene, it.command);
     GeneratedCommands "generated_commands" "position and velocity of the command" [6 World "m, m/s"] (command)
@@ -117,75 +115,64 @@ features! {
         };
     CommandB "command_b" "command minus position, as Isaac-Quadcopter-Direct-v0 shows its goal" [3 Body "m"] (command)
         |scene, it| body_from_world(
-            &scene.matrix,
-            sub(scene.command_position(it.command), scene.state.body.position),
+            scene.matrix(),
+            sub(scene.command_position(it.command), scene.body().position),
         );
     RotationMatrix "rotation_matrix" "body-to-world rotation, row-major" [9 WorldFromBody "1"] () |scene, _it| {
-        let [[a, b, c], [d, e, f], [g, h, i]] = scene.matrix;
+        let [[a, b, c], [d, e, f], [g, h, i]] = *scene.matrix();
         [a, b, c, d, e, f, g, h, i]
     };
     RootQuatW "root_quat_w" "orientation as a quaternion w, x, y, z" [4 WorldFromBody "1"] () |scene, _it|
-        scene.state.body.orientation;
+        scene.body().orientation;
     ProjectedGravity "projected_gravity" "direction of gravity" [3 Body "1"] () |scene, _it| {
-        let [x, y, z] = scene.matrix[2];
+        let [x, y, z] = scene.matrix()[2];
         [-x, -y, -z]
     };
-    RootPosW "root_pos_w" "position from the spawn point" [3 World "m"] () |scene, _it| scene.state.body.position;
+    RootPosW "root_pos_w" "position from the spawn point" [3 World "m"] () |scene, _it| scene.body().position;
     BasePosZ "base_pos_z" "height above the spawn point" [1 World "m"] () |scene, _it|
-        [scene.state.body.position[2]];
+        [scene.body().position[2]];
     BaseLinVel "base_lin_vel" "velocity" [3 Body "m/s"] () |scene, _it|
-        body_from_world(&scene.matrix, scene.state.body.velocity);
-    RootLinVelW "root_lin_vel_w" "velocity" [3 World "m/s"] () |scene, _it| scene.state.body.velocity;
+        body_from_world(scene.matrix(), scene.body().velocity);
+    RootLinVelW "root_lin_vel_w" "velocity" [3 World "m/s"] () |scene, _it| scene.body().velocity;
     BaseAngVel "base_ang_vel" "angular velocity" [3 Body "rad/s"] () |scene, _it|
-        scene.state.body.angular_velocity;
+        scene.body().angular_velocity;
     RootAngVelW "root_ang_vel_w" "angular velocity" [3 World "rad/s"] () |scene, _it|
-        world_from_body(scene, scene.state.body.angular_velocity);
+        world_from_body(scene, scene.body().angular_velocity);
     LastAction "last_action" "last raw action, 0 after a reset" [4 Motors "1"] () |scene, _it|
-        load(&scene.actions.raw, scene.half);
+        scene.action(Which::Raw);
     LastProcessedAction "last_processed_action" "last action as it was applied, 0 after a reset" [4 Motors "1"] ()
-        |scene, _it| load(&scene.actions.processed, scene.half);
+        |scene, _it| scene.action(Which::Processed);
     RotorSpeed "rotor_speed" "rotor speed relative to the range of set-points" [4 Motors "1"] () |scene, _it| {
-        let [low, range_inverse] = scene.rotor_range.map(L::constant);
-        let mut speeds = scene.state.rotor_speed;
+        let [low, range_inverse] = scene.rotor_range().map(R::constant);
+        let mut speeds = scene.state().rotor_speed;
         for speed in &mut speeds {
             *speed = (*speed - low) * range_inverse;
         }
         speeds
     };
     MassFactor "mass_factor" "mass over that of the configured vehicle" [1 Body "1"] () |scene, _it|
-        [scene.mass_factor.load(scene.half)];
+        [scene.mass_factor()];
     EpisodeTime "episode_time" "control steps since the start of the episode" [1 World "control steps"] ()
-        |scene, _it| {
-            let mut steps = [0.0; eyas_lanes::LANES];
-            for (value, age) in steps.iter_mut().zip(scene.age) {
-                *value = *age as f32;
-            }
-            [L::from_array(&steps)]
-        };
+        |scene, _it| [scene.episode_steps()];
 }
 
 #[inline(always)]
-fn position_error<L: Lanes>(scene: &Scene<'_, L>, command: usize) -> Vector<L> {
-    sub(scene.state.body.position, scene.command_position(command))
+fn position_error<R: Real>(scene: &impl Scene<R>, command: usize) -> Vector<R> {
+    sub(scene.body().position, scene.command_position(command))
 }
 
 #[inline(always)]
-fn velocity_error<L: Lanes>(scene: &Scene<'_, L>, command: usize) -> Vector<L> {
-    sub(scene.state.body.velocity, scene.command_velocity(command))
+fn velocity_error<R: Real>(scene: &impl Scene<R>, command: usize) -> Vector<R> {
+    sub(scene.body().velocity, scene.command_velocity(command))
 }
 
 #[inline(always)]
-fn world_from_body<L: Lanes>(scene: &Scene<'_, L>, v: Vector<L>) -> Vector<L> {
+fn world_from_body<R: Real>(scene: &impl Scene<R>, v: Vector<R>) -> Vector<R> {
     let mut rotated = v;
-    for (value, row) in rotated.iter_mut().zip(&scene.matrix) {
+    for (value, row) in rotated.iter_mut().zip(scene.matrix()) {
         *value = eyas_sim::dot(*row, v);
     }
     rotated
-}
-
-#[inline(always)]
-fn load<L: Lanes>(rows: &[Row; 4], half: usize) -> [L; 4] {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
 }
 
 /// The least rotor speed, and 1 over the range.
@@ -276,53 +263,75 @@ impl Observed {
 
     /// The present value, as it is shown or kept: with noise, within its limits, scaled.
     #[inline(always)]
-    pub(super) fn sample<L: Lanes>(
+    pub(super) fn sample<R: Real>(
         &self,
-        scene: &Scene<'_, L>,
-        stream: &Stream,
-        at: &Moment<'_>,
-        out: &mut [Row],
+        scene: &impl Scene<R>,
+        draws: &impl Draws<R>,
+        out: &mut impl Features<R>,
     ) {
-        self.term.write(scene, out);
+        if self.noise.is_none() && self.clip.is_none() && self.scale.is_none() {
+            self.term.write(scene, out);
+            return;
+        }
+        let mut value = Value { features: [R::zero(); MAX_WIDTH], width: 0 };
+        self.term.write(scene, &mut value);
+        let features = &mut value.features[..value.width];
         if let Some(noise) = &self.noise {
-            self.corrupt::<L>(noise, stream, at, out);
+            self.corrupt(noise, draws, features);
         }
         if let Some([low, high]) = self.clip {
-            let (low, high) = (L::constant(low), L::constant(high));
-            for row in out.iter_mut() {
-                row.store(at.half, row.load::<L>(at.half).clamp(low, high));
+            for feature in features.iter_mut() {
+                *feature = feature.clamp(R::constant(low), R::constant(high));
             }
         }
         if let Some(scale) = self.scale {
-            for row in out.iter_mut() {
-                row.store(at.half, row.load::<L>(at.half) * L::constant(scale));
+            for feature in features.iter_mut() {
+                *feature = *feature * R::constant(scale);
             }
+        }
+        for feature in features {
+            out.put(*feature);
         }
     }
 
     #[inline(always)]
-    fn corrupt<L: Lanes>(&self, noise: &NoiseConfig, stream: &Stream, at: &Moment<'_>, out: &mut [Row]) {
-        for (chunk, rows) in out.chunks_mut(4).enumerate() {
+    fn corrupt<R: Real>(&self, noise: &NoiseConfig, draws: &impl Draws<R>, features: &mut [R]) {
+        for (chunk, features) in features.chunks_mut(4).enumerate() {
             // A term has at most nine features: three draws of four numbers.
-            let words = stream.lanes(at.first_env, at.episode, at.clock, 4 * self.index + chunk as u32);
-            let normal = normals::<L>(&words);
-            for ((row, normal), words) in rows.iter_mut().zip(normal).zip(&words) {
+            let words = draws.words(4 * self.index + chunk as u32);
+            let normal = R::normals(words);
+            for ((feature, normal), word) in features.iter_mut().zip(normal).zip(words) {
                 let drawn = match noise.func {
-                    NoiseKind::Gaussian => normal.mul_add(L::constant(noise.std), L::constant(noise.mean)),
+                    NoiseKind::Gaussian => normal.mul_add(R::constant(noise.std), R::constant(noise.mean)),
                     NoiseKind::Uniform => {
-                        let range = L::constant(noise.n_max - noise.n_min);
-                        uniforms::<L>(words).mul_add(range, L::constant(noise.n_min))
+                        let range = R::constant(noise.n_max - noise.n_min);
+                        R::uniform(word).mul_add(range, R::constant(noise.n_min))
                     }
-                    NoiseKind::Constant => L::constant(noise.mean),
+                    NoiseKind::Constant => R::constant(noise.mean),
                 };
-                let value = row.load::<L>(at.half);
-                let value = match noise.operation {
-                    Operation::Add => value + drawn,
-                    Operation::Scale => value * drawn,
+                *feature = match noise.operation {
+                    Operation::Add => *feature + drawn,
+                    Operation::Scale => *feature * drawn,
                     Operation::Abs => drawn,
                 };
-                row.store(at.half, value);
             }
         }
+    }
+}
+
+/// Most features of a term.
+pub(super) const MAX_WIDTH: usize = 9;
+
+/// The features of a term before they are shown.
+struct Value<R> {
+    features: [R; MAX_WIDTH],
+    width: usize,
+}
+
+impl<R: Real> Features<R> for Value<R> {
+    #[inline(always)]
+    fn put(&mut self, value: R) {
+        self.features[self.width] = not_a_number_to_zero(value);
+        self.width += 1;
     }
 }

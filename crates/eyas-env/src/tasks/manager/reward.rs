@@ -1,11 +1,11 @@
 //! Rewards: what a step is worth.
 
-use eyas_lanes::Lanes;
+use eyas_lanes::Real;
 use eyas_sim::{Vector, dot, norm, sub};
 
 use super::arguments::{Arguments, Names, terms};
 use super::registry::{COMMAND, Kind, Manager, Parameter, Range, TermInfo};
-use super::scene::Scene;
+use super::scene::{Scene, Which};
 use super::terms::{Param, Terms};
 use crate::rules;
 
@@ -16,7 +16,7 @@ terms! {
         PositionErrorExp, VelocityErrorL2, VelocityErrorExp, YawError, TiltL2, FlatOrientationL2, BaseHeightL2,
         LinVelL2, LinVelZL2, AngVelL2, AngVelXyL2, ActionL2, ActionRateL2, SetPointChange, SetPointL2, GoalReached,
     }
-    [fn value<L: Lanes>(&self, scene: &Scene<'_, L>) -> L] self => value(scene)
+    [fn value<R: Real>(&self, scene: &impl Scene<R>) -> R] self => value(scene)
 }
 
 const STD: Parameter = Parameter::new(
@@ -40,7 +40,7 @@ macro_rules! plain {
             }
 
             #[inline(always)]
-            fn value<L: Lanes>(&self, $scene: &Scene<'_, L>) -> L {
+            fn value<R: Real>(&self, $scene: &impl Scene<R>) -> R {
                 $value
             }
         }
@@ -48,84 +48,67 @@ macro_rules! plain {
 }
 
 plain! {
-    Constant "constant" "1 in each step" |_scene| L::splat(1.0);
+    Constant "constant" "1 in each step" |_scene| R::constant(1.0);
     YawError "yaw_error" "`arccos(1 - |q_z|)` in rad: the orientation error of the point task, which knows of yaw only"
-        |scene| rules::yaw_error(&scene.state.body.orientation);
+        |scene| rules::yaw_error(&scene.body().orientation);
     TiltL2 "tilt_l2" "square of the angle between the body's z axis and that of the world, in rad²" |scene| {
         // The angle by its half, which loses no digits near 0: 1 − R₃₃ = 2 sin²(θ/2).
-        let upright = rules::upright(&scene.state.body.orientation);
+        let upright = rules::upright(&scene.body().orientation);
         let tilt = tilt(upright);
         tilt * tilt
     };
     FlatOrientationL2 "flat_orientation_l2" "square of the horizontal part of the gravity's direction in the body frame"
         |scene| {
-            let [x, y, _] = scene.matrix[2];
+            let [x, y, _] = scene.matrix()[2];
             x.mul_add(x, y * y)
         };
     LinVelL2 "lin_vel_l2" "square of the speed, in (m/s)²" |scene| {
-        let velocity = scene.state.body.velocity;
+        let velocity = scene.body().velocity;
         dot(velocity, velocity)
     };
     LinVelZL2 "lin_vel_z_l2" "square of the vertical velocity, in (m/s)²" |scene| {
-        let [_, _, z] = scene.state.body.velocity;
+        let [_, _, z] = scene.body().velocity;
         z * z
     };
     AngVelL2 "ang_vel_l2" "square of the angular velocity, in (rad/s)²" |scene| {
-        let rate = scene.state.body.angular_velocity;
+        let rate = scene.body().angular_velocity;
         dot(rate, rate)
     };
     AngVelXyL2 "ang_vel_xy_l2" "square of the angular velocity about the body's x and y axes, in (rad/s)²" |scene| {
-        let [x, y, _] = scene.state.body.angular_velocity;
+        let [x, y, _] = scene.body().angular_velocity;
         x.mul_add(x, y * y)
     };
-    ActionL2 "action_l2" "square of the raw action" |scene| squared(&load(&scene.actions.raw, scene));
+    ActionL2 "action_l2" "square of the raw action" |scene| squared(&scene.action(Which::Raw));
     ActionRateL2 "action_rate_l2" "square of the change of the raw action" |scene| {
-        let change = rules::change(&load(&scene.actions.raw, scene), &load(&scene.actions.last_raw, scene));
+        let change = rules::change(&scene.action(Which::Raw), &scene.action(Which::LastRaw));
         change * change
     };
     SetPointChange "set_point_change" "norm of the change of the processed action: the smoothness of the point task"
         |scene| rules::change(
-            &load(&scene.actions.processed, scene),
-            &load(&scene.actions.last_processed, scene),
+            &scene.action(Which::Processed),
+            &scene.action(Which::LastProcessed),
         );
     IsAlive "is_alive" "1 unless the task ends" |scene| {
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        L::select(any_of(scene, u32::MAX), zero, one)
+        let (zero, one) = (R::constant(0.0), R::constant(1.0));
+        R::select(scene.is_terminated(u32::MAX), zero, one)
     };
     IsTerminated "is_terminated" "1 if the task ends, but not if the time does" |scene| {
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        L::select(any_of(scene, u32::MAX), one, zero)
+        let (zero, one) = (R::constant(0.0), R::constant(1.0));
+        R::select(scene.is_terminated(u32::MAX), one, zero)
     };
 }
 
 /// The angle whose cosine is given, in `[0, π]`.
 #[inline(always)]
-fn tilt<L: Lanes>(cosine: L) -> L {
-    let (zero, one, pi) = (L::splat(0.0), L::splat(1.0), L::constant(std::f64::consts::PI));
-    let distance = |cosine: L| (one - cosine).max(zero).min(one).acos_one_minus();
-    L::select(cosine.less(zero), pi - distance(-cosine), distance(cosine))
+fn tilt<R: Real>(cosine: R) -> R {
+    let (zero, one, pi) = (R::constant(0.0), R::constant(1.0), R::constant(std::f64::consts::PI));
+    let distance = |cosine: R| (one - cosine).max(zero).min(one).acos_one_minus();
+    R::select(cosine.less(zero), pi - distance(-cosine), distance(cosine))
 }
 
 #[inline(always)]
-fn load<L: Lanes>(rows: &[eyas_lanes::Row; 4], scene: &Scene<'_, L>) -> [L; 4] {
-    [rows[0].load(scene.half), rows[1].load(scene.half), rows[2].load(scene.half), rows[3].load(scene.half)]
-}
-
-#[inline(always)]
-fn squared<L: Lanes>([a, b, c, d]: &[L; 4]) -> L {
+fn squared<R: Real>([a, b, c, d]: &[R; 4]) -> R {
     d.mul_add(*d, c.mul_add(*c, b.mul_add(*b, *a * *a)))
-}
-
-/// Lanes in which one of the terminations of a set holds.
-#[inline(always)]
-fn any_of<L: Lanes>(scene: &Scene<'_, L>, set: u32) -> L::Mask {
-    let mut lanes = 0;
-    for (index, cause) in scene.causes.iter().enumerate() {
-        if set >> index & 1 == 1 {
-            lanes |= *cause;
-        }
-    }
-    L::mask(scene.bits_of(lanes))
 }
 
 /// 1 if one of some terminations holds.
@@ -151,8 +134,8 @@ impl IsTerminatedTerm {
     }
 
     #[inline(always)]
-    fn value<L: Lanes>(&self, scene: &Scene<'_, L>) -> L {
-        L::select(any_of(scene, self.set), L::splat(1.0), L::splat(0.0))
+    fn value<R: Real>(&self, scene: &impl Scene<R>) -> R {
+        R::select(scene.is_terminated(self.set), R::constant(1.0), R::constant(0.0))
     }
 }
 
@@ -175,7 +158,7 @@ macro_rules! tracking {
             }
 
             #[inline(always)]
-            fn value<L: Lanes>(&self, scene: &Scene<'_, L>) -> L {
+            fn value<R: Real>(&self, scene: &impl Scene<R>) -> R {
                 let $it = self;
                 let $error = $what(scene, self.command);
                 $value
@@ -185,13 +168,13 @@ macro_rules! tracking {
 }
 
 #[inline(always)]
-fn position<L: Lanes>(scene: &Scene<'_, L>, command: usize) -> Vector<L> {
-    sub(scene.state.body.position, scene.command_position(command))
+fn position<R: Real>(scene: &impl Scene<R>, command: usize) -> Vector<R> {
+    sub(scene.body().position, scene.command_position(command))
 }
 
 #[inline(always)]
-fn velocity<L: Lanes>(scene: &Scene<'_, L>, command: usize) -> Vector<L> {
-    sub(scene.state.body.velocity, scene.command_velocity(command))
+fn velocity<R: Real>(scene: &impl Scene<R>, command: usize) -> Vector<R> {
+    sub(scene.body().velocity, scene.command_velocity(command))
 }
 
 const RADIUS: Parameter =
@@ -202,15 +185,15 @@ tracking! {
     PositionErrorL2 "position_error_l2" "square of the distance to the command, in m²" position ()
         |error, _it| dot(error, error);
     PositionErrorTanh "position_error_tanh" "`1 - tanh(distance / std)`" position (std: STD)
-        |error, it| L::splat(1.0) - (norm(error) * L::constant(1.0 / it.std)).tanh();
+        |error, it| R::constant(1.0) - (norm(error) * R::constant(1.0 / it.std)).tanh();
     PositionErrorExp "position_error_exp" "`exp(-distance² / std²)`" position (std: STD)
-        |error, it| (dot(error, error) * L::constant(-1.0 / (it.std * it.std))).exp();
+        |error, it| (dot(error, error) * R::constant(-1.0 / (it.std * it.std))).exp();
     VelocityErrorL2 "velocity_error_l2" "square of the velocity's error, in (m/s)²" velocity ()
         |error, _it| dot(error, error);
     VelocityErrorExp "velocity_error_exp" "`exp(-|velocity error|² / std²)`" velocity (std: STD)
-        |error, it| (dot(error, error) * L::constant(-1.0 / (it.std * it.std))).exp();
+        |error, it| (dot(error, error) * R::constant(-1.0 / (it.std * it.std))).exp();
     GoalReached "goal_reached" "1 within a distance of the command" position (radius: RADIUS)
-        |error, it| L::select(norm(error).less(L::constant(it.radius)), L::splat(1.0), L::splat(0.0));
+        |error, it| R::select(norm(error).less(R::constant(it.radius)), R::constant(1.0), R::constant(0.0));
 }
 
 /// Square of the height's error.
@@ -237,8 +220,8 @@ impl BaseHeightL2 {
     }
 
     #[inline(always)]
-    fn value<L: Lanes>(&self, scene: &Scene<'_, L>) -> L {
-        let error = scene.state.body.position[2] - L::constant(self.target);
+    fn value<R: Real>(&self, scene: &impl Scene<R>) -> R {
+        let error = scene.body().position[2] - R::constant(self.target);
         error * error
     }
 }
@@ -262,10 +245,10 @@ impl SetPointL2 {
     }
 
     #[inline(always)]
-    fn value<L: Lanes>(&self, scene: &Scene<'_, L>) -> L {
-        let mut error = load(&scene.actions.processed, scene);
+    fn value<R: Real>(&self, scene: &impl Scene<R>) -> R {
+        let mut error = scene.action(Which::Processed);
         for value in &mut error {
-            *value = *value - L::constant(self.target);
+            *value = *value - R::constant(self.target);
         }
         squared(&error)
     }

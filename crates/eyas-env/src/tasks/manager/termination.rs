@@ -1,6 +1,6 @@
 //! Terminations: what ends an episode.
 
-use eyas_lanes::Lanes;
+use eyas_lanes::Real;
 use eyas_sim::{norm, sub};
 
 use super::arguments::{Arguments, Names, terms};
@@ -16,7 +16,7 @@ terms! {
         TimeOut, PositionLimit, LinearVelocityLimit, AngularVelocityLimit, BadOrientation, NotFinite, CommandLimit,
         PositionErrorLimit, RootHeightBelowMinimum, RootHeightAboveMaximum, OutOfBounds, GoalReached,
     }
-    [fn lanes<L: Lanes>(&self, scene: &Scene<'_, L>) -> u32] self => lanes(scene)
+    [fn holds<R: Real>(&self, scene: &impl Scene<R>) -> R::Mask] self => holds(scene)
 }
 
 /// Declares a term with one number, `limit`, and a condition that gives a mask.
@@ -37,9 +37,9 @@ macro_rules! limits {
             }
 
             #[inline(always)]
-            fn lanes<L: Lanes>(&self, $scene: &Scene<'_, L>) -> u32 {
+            fn holds<R: Real>(&self, $scene: &impl Scene<R>) -> R::Mask {
                 let $limit = self.limit;
-                L::bits($mask)
+                $mask
             }
         }
     )+};
@@ -48,13 +48,13 @@ macro_rules! limits {
 limits! {
     PositionLimit "position_limit" "farther from the spawn point than a limit"
         Parameter::new("limit", "m", Kind::Number(Range::Positive, 15.0), "the limit");
-        |scene, limit| L::constant(limit).less(norm(scene.state.body.position));
+        |scene, limit| R::constant(limit).less(norm(scene.body().position));
     LinearVelocityLimit "linear_velocity_limit" "faster along a world axis than a limit"
         Parameter::new("limit", "m/s", Kind::Number(Range::Positive, 4.0), "the limit");
-        |scene, limit| L::constant(limit).less(largest(scene.state.body.velocity));
+        |scene, limit| R::constant(limit).less(largest(scene.body().velocity));
     AngularVelocityLimit "angular_velocity_limit" "faster about a body axis than a limit"
         Parameter::new("limit", "rad/s", Kind::Number(Range::Positive, 35.0), "the limit");
-        |scene, limit| L::constant(limit).less(largest(scene.state.body.angular_velocity));
+        |scene, limit| R::constant(limit).less(largest(scene.body().angular_velocity));
     BadOrientation "bad_orientation" "tilted more than a limit"
         Parameter::new(
             "limit_angle",
@@ -62,14 +62,14 @@ limits! {
             Kind::Number(Range::Within(0.0, std::f64::consts::PI), std::f64::consts::FRAC_PI_2),
             "the limit",
         );
-        |scene, limit| rules::upright(&scene.state.body.orientation)
-            .less(L::constant(rules::upright_at(limit)));
+        |scene, limit| rules::upright(&scene.body().orientation)
+            .less(R::constant(rules::upright_at(limit)));
     RootHeightBelowMinimum "root_height_below_minimum" "lower than a limit, which is relative to the spawn point"
         Parameter::new("minimum_height", "m", Kind::Number(Range::Any, -1.0), "the limit");
-        |scene, limit| scene.state.body.position[2].less(L::constant(limit));
+        |scene, limit| scene.body().position[2].less(R::constant(limit));
     RootHeightAboveMaximum "root_height_above_maximum" "higher than a limit, which is relative to the spawn point"
         Parameter::new("maximum_height", "m", Kind::Number(Range::Any, 1.0), "the limit");
-        |scene, limit| L::constant(limit).less(scene.state.body.position[2]);
+        |scene, limit| R::constant(limit).less(scene.body().position[2]);
 }
 
 /// Declares a term about a command and a number.
@@ -92,9 +92,9 @@ macro_rules! about_a_command {
             }
 
             #[inline(always)]
-            fn lanes<L: Lanes>(&self, $scene: &Scene<'_, L>) -> u32 {
-                let ($command, $limit) = (self.command, L::constant(self.limit));
-                L::bits($mask)
+            fn holds<R: Real>(&self, $scene: &impl Scene<R>) -> R::Mask {
+                let ($command, $limit) = (self.command, R::constant(self.limit));
+                $mask
             }
         }
     )+};
@@ -107,11 +107,11 @@ about_a_command! {
     PositionErrorLimit "position_error_limit" "farther from the command than a limit"
         Parameter::new("limit", "m", Kind::Number(Range::Positive, 2.0), "the limit");
         |scene, command, limit|
-            limit.less(norm(sub(scene.state.body.position, scene.command_position(command))));
+            limit.less(norm(sub(scene.body().position, scene.command_position(command))));
     GoalReached "goal_reached" "within a distance of the command"
         Parameter::new("radius", "m", Kind::Number(Range::Positive, 0.1), "the distance");
         |scene, command, limit|
-            norm(sub(scene.state.body.position, scene.command_position(command))).less(limit);
+            norm(sub(scene.body().position, scene.command_position(command))).less(limit);
 }
 
 /// The time limit.
@@ -140,8 +140,8 @@ impl TimeOut {
     /// The clocks of the episodes see to it.
     #[inline(always)]
     #[expect(clippy::unused_self, reason = "other terms have parameters")]
-    fn lanes<L: Lanes>(&self, _scene: &Scene<'_, L>) -> u32 {
-        0
+    fn holds<R: Real>(&self, _scene: &impl Scene<R>) -> R::Mask {
+        R::zero().less(R::zero())
     }
 }
 
@@ -163,8 +163,8 @@ impl NotFinite {
 
     #[inline(always)]
     #[expect(clippy::unused_self, reason = "other terms have parameters")]
-    fn lanes<L: Lanes>(&self, scene: &Scene<'_, L>) -> u32 {
-        L::bits(not_finite(&scene.state))
+    fn holds<R: Real>(&self, scene: &impl Scene<R>) -> R::Mask {
+        not_finite(scene.state())
     }
 }
 
@@ -191,12 +191,12 @@ impl OutOfBounds {
     }
 
     #[inline(always)]
-    fn lanes<L: Lanes>(&self, scene: &Scene<'_, L>) -> u32 {
-        let mut outside = 0;
+    fn holds<R: Real>(&self, scene: &impl Scene<R>) -> R::Mask {
+        let mut outside = R::zero().less(R::zero());
         for axis in 0..3 {
-            let [low, high] = self.limits[axis].map(L::constant);
-            let position = scene.state.body.position[axis];
-            outside |= L::bits(position.less(low)) | L::bits(high.less(position));
+            let [low, high] = self.limits[axis].map(R::constant);
+            let position = scene.body().position[axis];
+            outside = R::or(outside, R::or(position.less(low), high.less(position)));
         }
         outside
     }

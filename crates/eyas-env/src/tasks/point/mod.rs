@@ -4,8 +4,6 @@ mod config;
 mod gradient;
 mod spec;
 
-use std::sync::Arc;
-
 use eyas_lanes::{BLOCK, Draws, Real, fields};
 use eyas_sim::{
     Langevin, SpeedLag, State, Vehicle, body_from_world, matrix_from_quaternion, norm, step_held, sub,
@@ -14,13 +12,13 @@ use eyas_sim::{
 pub use config::{PointConfig, TrajectoryType};
 pub use gradient::PointSurrogate;
 
-use crate::block::{Block, Env, Shared, Vehicles, blocks};
+use crate::block::Block;
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::rows::{largest, not_finite};
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
-use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, SavedRows, Start, Task};
-use crate::{TaskConfig as _, Thresholds, VecEnv, visit_rows};
+use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, Start, Task};
+use crate::{Env, TaskConfig as _, Thresholds, VecEnv};
 
 /// The formulas of the point task; positions are relative to each env's spawn point.
 pub struct Point {
@@ -121,9 +119,11 @@ impl Task for Point {
         out.put_all(body_from_world(&matrix, sub(body.velocity, reference.velocity)));
         out.put_all(body.angular_velocity);
         out.put_all(memory.set_point);
-        for speed in rotor_speed {
-            out.put((*speed - least) * range_inverse);
+        let mut speeds = *rotor_speed;
+        for speed in &mut speeds {
+            *speed = (*speed - least) * range_inverse;
         }
+        out.put_all(speeds);
     }
 
     /// Motors, physics, terminations and reward in Isaac Lab's order.
@@ -166,12 +166,6 @@ impl Task for Point {
         ];
         Judged { state, memory: Memory { set_point }, terms, causes }
     }
-
-    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
-        visit_rows(rows.state.fields_mut(), visit);
-        rows.target.visit_state(visit);
-        visit_rows(&mut rows.memory.set_point, visit);
-    }
 }
 
 /// The conditions of [`FOUNDATION_TERMINATIONS`].
@@ -195,8 +189,7 @@ pub(crate) fn causes<R: Real>(
 impl PointConfig {
     /// Blocks of 32 envs whose every draw is keyed by `seed`; all wait for a reset.
     fn blocks(&self, num_blocks: usize, seed: u64) -> Vec<PointBlock> {
-        let shared: Arc<Shared<Point>> = Shared::new(Point::new(self), seed);
-        blocks(&shared, |rules| Vehicles::new(rules, &[&self.robot; BLOCK], |_| ()), num_blocks)
+        Block::alike(Point::new(self), &self.robot, (), num_blocks, seed)
     }
 
     /// `num_envs` envs whose every draw is keyed by `seed`; all wait for a reset.

@@ -19,13 +19,13 @@ use eyas_vehicles::FleetVehicle;
 pub use gradient::RaptorSurrogate;
 pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
 
-use crate::block::{Block, Env, Shared, Vehicles};
+use crate::block::{Block, Shared, Vehicles};
 use crate::rows::not_finite;
 use crate::rules::choose;
 use crate::symmetry::mirrors;
 use crate::target::{Motion, Path, Target};
 use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, SavedRows, Start, Task};
-use crate::{TaskConfig as _, VecEnv, visit_rows};
+use crate::{Env, TaskConfig as _, VecEnv, visit_rows};
 
 use config::{RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION};
 
@@ -166,9 +166,9 @@ impl Task for Raptor {
         let Moment { state, memory, reference } = moment;
         if self.config.observation == Observation::Absolute {
             let values = rules::observe(vehicle, state, &Langevin::at_rest(), &memory.history);
-            for value in &values[..rules::POLICY_OBSERVATIONS] {
-                out.put(*value);
-            }
+            let (shown, _) =
+                values.split_first_chunk::<{ rules::POLICY_OBSERVATIONS }>().expect("it is shorter");
+            out.put_all(*shown);
         }
         out.put_all(rules::observe(vehicle, state, reference, &memory.history));
     }
