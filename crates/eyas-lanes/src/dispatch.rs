@@ -1,4 +1,4 @@
-//! Choosing the instruction set at run time.
+//! Choosing the instruction set: on x86-64 at run time, on aarch64 it is known.
 
 #![allow(unsafe_code, reason = "entering code compiled for a detected instruction set")]
 
@@ -16,13 +16,16 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, VL, BW and DQ.
     Avx512,
+    /// NEON, which every aarch64 processor has.
+    Neon,
 }
 
 impl Isa {
     /// Those this machine can run, slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| isa.is_available()).collect()
+        let all = [Self::Portable, Self::Avx2, Self::Avx512, Self::Neon];
+        all.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
     fn is_available(self) -> bool {
@@ -39,7 +42,8 @@ impl Isa {
                     && is_x86_feature_detected!("avx512dq")
             }
             #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
+            Self::Avx2 | Self::Avx512 => false,
+            Self::Neon => cfg!(target_arch = "aarch64"),
         }
     }
 }
@@ -50,6 +54,7 @@ impl fmt::Display for Isa {
             Self::Portable => "portable",
             Self::Avx2 => "AVX2",
             Self::Avx512 => "AVX-512",
+            Self::Neon => "NEON",
         })
     }
 }
@@ -74,6 +79,7 @@ fn chosen() -> Isa {
         0 => Isa::Portable,
         1 => Isa::Avx2,
         2 => Isa::Avx512,
+        3 => Isa::Neon,
         _ => {
             let best = *Isa::available().last().expect("the portable lanes are always available");
             CHOSEN.store(best as u8, Ordering::Relaxed);
@@ -125,8 +131,12 @@ unsafe fn enter<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the caller's promise.
         Isa::Avx512 => unsafe { avx512(kernel) },
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => neon(kernel),
         #[cfg(not(target_arch = "x86_64"))]
         Isa::Avx2 | Isa::Avx512 => unreachable!("an x86 instruction set is never chosen here"),
+        #[cfg(not(target_arch = "aarch64"))]
+        Isa::Neon => unreachable!("NEON is never chosen here"),
     }
 }
 
@@ -150,6 +160,12 @@ pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Output {
 pub(crate) fn avx512<K: Kernel>(kernel: K) -> K::Output {
     aligned_stack();
     kernel.run::<crate::lanes::Avx512>()
+}
+
+#[cfg(target_arch = "aarch64")]
+#[inline(never)]
+pub(crate) fn neon<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<crate::lanes::Neon>()
 }
 
 /// Makes the compiler align the frame of the function that this is inlined into to cache lines.

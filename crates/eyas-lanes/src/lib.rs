@@ -2,8 +2,8 @@
 //! numbers.
 //!
 //! A formula is written once, generic in [`Real`], and runs on `f64` (the test oracle), on `f32`, and on
-//! sixteen `f32` [`Lanes`] at a time: one AVX-512 register, two AVX2 registers or an array that the
-//! compiler maps to what the target has. Every operation is one IEEE-754 operation for each lane in a
+//! sixteen `f32` [`Lanes`] at a time: one AVX-512 register, two AVX2 registers, four NEON registers or an
+//! array that the compiler maps to what the target has. Every operation is one IEEE-754 operation for each lane in a
 //! fixed order, so that all of them give the same bytes.
 
 mod dispatch;

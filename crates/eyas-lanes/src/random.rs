@@ -15,7 +15,10 @@ pub struct Stream {
 }
 
 /// The two words that each of ten rounds adds: wide, so that a vector unit fetches them as it needs them.
-type Keys = [[u64; 2]; 10];
+pub(crate) type Keys = [[u64; 2]; 10];
+
+/// What a round multiplies the first and the third word by.
+pub(crate) const FACTORS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 
 /// Four words for each lane.
 pub type Words = [[u32; LANES]; 4];
@@ -110,6 +113,9 @@ impl Stream {
         for (lane, env) in counter[0].iter_mut().enumerate() {
             *env = first_env + lane as u32;
         }
+        #[cfg(target_arch = "aarch64")]
+        crate::lanes::philox(&mut counter, &self.keys);
+        #[cfg(not(target_arch = "aarch64"))]
         philox::<LANES, GROUP>(&mut counter, &self.keys);
         counter
     }
@@ -209,6 +215,7 @@ pub fn normals<L: Lanes>(words: &Words) -> [L; 4] {
 #[inline(always)]
 fn philox<const N: usize, const GROUP: usize>(counter: &mut [[u32; N]; 4], keys: &Keys) {
     const WORD: u64 = u32::MAX as u64;
+    let factors = FACTORS.map(u64::from);
     for first in (0..N).step_by(GROUP) {
         let mut wide = [[0_u64; GROUP]; 4];
         for (wide, words) in wide.iter_mut().zip(counter.iter()) {
@@ -218,8 +225,8 @@ fn philox<const N: usize, const GROUP: usize>(counter: &mut [[u32; N]; 4], keys:
         }
         for [left, right] in keys {
             for lane in 0..GROUP {
-                let first = 0xd251_1f53 * (wide[0][lane] & WORD);
-                let second = 0xcd9e_8d57 * (wide[2][lane] & WORD);
+                let first = factors[0] * (wide[0][lane] & WORD);
+                let second = factors[1] * (wide[2][lane] & WORD);
                 wide[0][lane] = (second >> 32) ^ wide[1][lane] ^ left;
                 wide[1][lane] = second;
                 wide[2][lane] = (first >> 32) ^ wide[3][lane] ^ right;

@@ -8,7 +8,9 @@
     reason = "tests say what failed by panicking"
 )]
 
-use eyas_lanes::{Draws as _, Isa, Kernel, LANES, Lanes, Real, Stream, dispatch_on};
+use eyas_lanes::{
+    BLOCK, Draws as _, Isa, Kernel, LANES, Lanes, Real, Row, Stream, dispatch_on, transpose, transposed_rows,
+};
 
 /// Everything that a formula may do with a number, once: what a lane and a scalar have to agree on.
 fn elementary<R: Real>(x: R) -> [R; 14] {
@@ -222,6 +224,66 @@ fn transposition_swaps_rows_and_columns() {
                     (*value - (100 * row + column) as f32).abs() < 0.5,
                     "{isa}: row {row}, column {column}"
                 );
+            }
+        }
+    }
+}
+
+struct Bits<'a>(&'a [f32; LANES], u32);
+
+impl Kernel for Bits<'_> {
+    type Output = (u32, [f32; LANES]);
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Self::Output {
+        let negative = L::from_array(self.0).less(L::zero());
+        (L::bits(negative), L::select(L::mask(self.1), L::one(), L::zero()).to_array())
+    }
+}
+
+#[test]
+fn the_bits_of_a_mask_are_its_lanes_lowest_first() {
+    for bits in 0..1 << LANES {
+        let of_lane = |lane: usize| bits >> lane & 1 == 1;
+        let values = std::array::from_fn(|lane| if of_lane(lane) { -1.0 } else { 1.0 });
+        for isa in Isa::available() {
+            let (found, chosen) = dispatch_on(isa, Bits(&values, bits));
+            assert_eq!(found, bits, "{isa}");
+            assert_eq!(chosen.map(|it| it > 0.5), std::array::from_fn(of_lane), "{isa}: {bits:#b}");
+        }
+    }
+}
+
+struct Blocks<'a>(&'a [Row]);
+
+impl Kernel for Blocks<'_> {
+    type Output = Vec<Row>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Vec<Row> {
+        let mut samples = vec![Row::ZERO; transposed_rows(self.0.len())];
+        transpose::<L>(self.0, &mut samples);
+        samples
+    }
+}
+
+#[test]
+fn a_block_of_any_number_of_features_becomes_a_row_for_each_sample() {
+    for count in 1..=2 * BLOCK {
+        let features: Vec<Row> = (0..count)
+            .map(|feature| Row(std::array::from_fn(|sample| (BLOCK * feature + sample) as f32)))
+            .collect();
+        for isa in Isa::available() {
+            let samples = dispatch_on(isa, Blocks(&features));
+            for (feature, row) in features.iter().enumerate() {
+                for sample in 0..BLOCK {
+                    let found = samples[feature / BLOCK * BLOCK + sample][feature % BLOCK];
+                    assert_eq!(
+                        found.to_bits(),
+                        row[sample].to_bits(),
+                        "{isa}: feature {feature} of {count}, sample {sample}"
+                    );
+                }
             }
         }
     }

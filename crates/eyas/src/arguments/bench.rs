@@ -20,8 +20,8 @@ pub(crate) struct Bench {
     /// Time of each measurement, s
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
     pub(crate) seconds: f64,
-    /// Instruction set to compute with, peers as far as they can be told: portable, AVX2 or AVX-512 [default: the widest
-    /// that this machine has]
+    /// Instruction set to compute with, peers as far as they can be told: portable, AVX2, AVX-512 or NEON [default: the
+    /// widest that this machine has]
     #[arg(long, value_name = "NAME")]
     pub(crate) isa: Option<String>,
     /// Say what the works are, and measure nothing

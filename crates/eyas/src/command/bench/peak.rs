@@ -39,7 +39,7 @@ pub(super) fn gflops() -> f64 {
         });
         (2 * LANES * chains * ROUNDS) as f64 / best.fold(f64::INFINITY, f64::min) / 1e9
     };
-    // Sixteen lanes are two registers of AVX2 and one of AVX-512: the best number of chains differs.
+    // Sixteen lanes are four registers of NEON, two of AVX2 and one of AVX-512: the best number of chains differs.
     measure(6, &|| dispatch(Chains::<6> { rounds: ROUNDS }))
         .max(measure(12, &|| dispatch(Chains::<12> { rounds: ROUNDS })))
 }

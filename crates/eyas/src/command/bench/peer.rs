@@ -56,7 +56,7 @@ enum Answer {
 fn limits(isa: Isa) -> Vec<(&'static str, &'static str)> {
     let names = ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE"];
     let values = match isa {
-        Isa::Avx512 => return Vec::new(),
+        Isa::Avx512 | Isa::Neon => return Vec::new(),
         Isa::Avx2 => ["avx2", "AVX2", "AVX2", "Haswell"],
         Isa::Portable => ["default", "SSE41", "SSE4_2", "Nehalem"],
     };
