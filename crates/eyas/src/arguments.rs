@@ -18,7 +18,7 @@ mod vehicles;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::analyze::{Analysis, Analyze, AnalyzeCommand, Delay, Matrix, Probe};
-pub(crate) use self::bench::Bench;
+pub(crate) use self::bench::{Against, Bench};
 pub(crate) use self::catalogue::{Config, ConfigCommand, Task, TaskCommand};
 pub(crate) use self::configuration::Configuration;
 pub(crate) use self::distill::Distill;

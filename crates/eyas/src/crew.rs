@@ -11,35 +11,24 @@ use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
 use eyas_sim::VehicleParameters;
 use rayon::prelude::*;
 
-use crate::command::train::BEST;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
-use crate::setup::{load_policy, read_vehicle};
+use crate::run_files::{BEST_MODEL, DYNAMICS, FOLDER, VEHICLE};
+use crate::setup::{load_policy, read_vehicle, takes_vehicles};
+use crate::tasks::Task;
 
 /// Starts of the admission, which no training uses.
 const ADMISSION_SEED: u64 = 0xad31;
-/// The vehicle beside a teacher.
-pub(crate) const VEHICLE: &str = "vehicle.json";
-/// The table of the vehicles of a folder of teachers.
-pub(crate) const DYNAMICS: &str = "teacher_dynamics.csv";
-/// How the folder of a teacher is called, before its number.
-pub(crate) const FOLDER: &str = "teacher_";
-
-/// Folder of a teacher.
-pub(crate) fn folder(teacher: usize) -> String {
-    format!("{FOLDER}{teacher:04}")
-}
 
 /// Teachers in the env that they teach in, each on a vehicle of its own if there is a fleet.
-pub(crate) struct Crew<T> {
+pub(crate) struct Crew {
     /// The task, without a time limit that one could reach.
-    pub(crate) env: T,
+    pub(crate) env: Box<dyn Task>,
     /// The vehicle of each teacher; empty: all fly the task's.
     pub(crate) fleet: Vec<Craft>,
     pub(crate) teachers: Arc<[Teacher]>,
 }
 
-impl<T: Flyable> Crew<T> {
+impl Crew {
     /// What each teacher is called: as its vehicle, or by its place.
     pub(crate) fn names(&self) -> Vec<String> {
         let name = |place: usize| self.fleet.get(place).map_or_else(|| place.to_string(), |it| it.id.clone());
@@ -48,7 +37,7 @@ impl<T: Flyable> Crew<T> {
 
     /// Episodes spread evenly over all vehicles.
     pub(crate) fn envs(&self, episodes: usize, seed: u64) -> Box<dyn VecEnv> {
-        envs_of(&self.env, &self.fleet, episodes, seed)
+        envs_of(self.env.as_ref(), &self.fleet, episodes, seed)
     }
 
     /// Flies a policy; a single teacher is asked for its action in every state.
@@ -85,22 +74,13 @@ impl<T: Flyable> Crew<T> {
 }
 
 /// Reads the fleet that a flag names, for a task whose envs take vehicles.
-pub(crate) fn read_fleet_for<T: Flyable>(flag: &str, path: &Path) -> Result<Vec<Craft>, Failure> {
-    takes_vehicles::<T>(flag)?;
+pub(crate) fn read_fleet_for(task: &dyn Task, flag: &str, path: &Path) -> Result<Vec<Craft>, Failure> {
+    takes_vehicles(task, flag)?;
     Ok(read_fleet(path)?)
 }
 
-/// Refuses a flag that names vehicles for a task that has one of its own.
-pub(crate) fn takes_vehicles<T: Flyable>(flag: &str) -> Result<(), Failure> {
-    if T::TAKES_VEHICLES {
-        return Ok(());
-    }
-    Err(Failure::new(format!("`{flag}`: task `{}` has a vehicle of its own", T::ID))
-        .hint(format!("fly others in `{}`", eyas_env::RAPTOR_TASK)))
-}
-
 /// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.
-pub(crate) fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+pub(crate) fn envs_of(env: &dyn Task, fleet: &[Craft], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
     if fleet.is_empty() {
         return env.make(episodes, seed);
     }
@@ -109,7 +89,7 @@ pub(crate) fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], episodes: usize, see
 }
 
 /// The vehicles that the envs of [`envs_of`] fly in turns.
-pub(crate) fn vehicles_of<T: Flyable>(env: &T, fleet: &[Craft]) -> Vec<VehicleParameters> {
+pub(crate) fn vehicles_of(env: &dyn Task, fleet: &[Craft]) -> Vec<VehicleParameters> {
     if fleet.is_empty() {
         return vec![env.vehicle().clone()];
     }
@@ -243,7 +223,7 @@ fn numbered(folder: &Path) -> Result<Vec<(usize, PathBuf)>, Failure> {
 
 /// `best_model.pt`, else the newest `model_*.pt`.
 fn model_in(folder: &Path) -> Result<PathBuf, Failure> {
-    let best = folder.join(BEST);
+    let best = folder.join(BEST_MODEL);
     if best.is_file() {
         return Ok(best);
     }
@@ -252,7 +232,7 @@ fn model_in(folder: &Path) -> Result<PathBuf, Failure> {
     };
     let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
     files.filter(|path| number(path).is_some()).max_by_key(number).ok_or_else(|| {
-        Failure::new(format!("a teacher without a model: expected `{BEST}` or `model_*.pt`"))
+        Failure::new(format!("a teacher without a model: expected `{BEST_MODEL}` or `model_*.pt`"))
             .at(&folder.display())
     })
 }
@@ -294,12 +274,7 @@ pub(crate) struct Admission<'a> {
 
 impl<'a> Admission<'a> {
     /// Flies every candidate, seated in a crew in the same order, on its own vehicle.
-    pub(crate) fn of_all<T: Flyable>(
-        candidates: &'a [Candidate],
-        crew: &Crew<T>,
-        episodes: usize,
-        steps: u32,
-    ) -> Vec<Self> {
+    pub(crate) fn of_all(candidates: &'a [Candidate], crew: &Crew, episodes: usize, steps: u32) -> Vec<Self> {
         let flights = crew.fly_each(episodes, ADMISSION_SEED, steps);
         let admission = |(candidate, it): (&'a Candidate, Evaluation)| Self {
             name: &candidate.name,

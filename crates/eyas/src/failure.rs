@@ -1,11 +1,7 @@
 //! How a command fails: one message, its causes, where, and what to do.
 
 use std::error::Error;
-use std::fmt::{self, Display, Write as _};
-use std::io;
-use std::process::ExitCode;
-
-use crate::report::tell;
+use std::fmt::{self, Display};
 
 /// A failed command.
 #[derive(Debug)]
@@ -44,28 +40,19 @@ impl Failure {
         self
     }
 
-    /// Prints it to stderr; exit code 2. Where the reader of stdout has gone there is nothing to say, and the code is
-    /// that of a program which SIGPIPE ends.
-    pub(crate) fn report(self) -> ExitCode {
-        const NO_READER: u8 = 141;
-        let is_broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-        if self.place.is_none() && self.error.downcast_ref().is_some_and(is_broken) {
-            return ExitCode::from(NO_READER);
-        }
-        let mut text = format!("error: {}\n", self.error);
-        if let Some(place) = &self.place {
-            let _ = writeln!(text, "  --> {place}");
-        }
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            let _ = writeln!(text, "  caused by: {error}");
-            cause = error.source();
-        }
-        if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "  hint: {hint}");
-        }
-        tell(text.trim_end());
-        ExitCode::from(2)
+    /// Where, if that is known.
+    pub(crate) fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// What to do, if there is advice.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What was wrong; its `source` is what caused it.
+    pub(crate) fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self.error.as_ref()
     }
 }
 

@@ -9,8 +9,7 @@ use eyas_env::{
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
 
-use crate::learner::{ApgConfig, NoGradient, Recipe};
-use crate::trajectory::{COURSES, Settings};
+use crate::learner::{Algorithm, Analytic, Gradient};
 
 /// A limit of the position along courses, m.
 const FAR_M: f64 = 10.0;
@@ -19,13 +18,16 @@ const FAST_M_S: f64 = 20.0;
 /// The same of the angular velocity, rad/s.
 const FAST_RAD_S: f64 = 100.0;
 
+/// Settings of a configuration, such as those that select a trajectory.
+pub(crate) type Settings = Vec<(&'static str, Value)>;
+
+/// Courses that every task flies, by the names of their kinds.
+const COURSES: [&str; 6] = ["circle", "lissajous", "step", "zigzag", "minimum_snap", "figure8"];
+
 /// A task that the commands fly.
 pub(crate) trait Flyable: TaskConfig {
-    /// Its settings for training by the simulator's gradient; [`NoGradient`] where it has
-    /// none.
-    type Gradient: Recipe<Self>;
-    /// How it is trained if not said otherwise: `apg` or `ppo`.
-    const ALGORITHM: &'static str = "apg";
+    /// How it is trained if not said otherwise.
+    const ALGORITHM: Algorithm = Algorithm::Apg;
     /// Eyas' own settings for training by the simulator's gradient; `docs/algorithms` says what they are
     /// worth.
     const APG_PRESET: &'static str = "";
@@ -39,6 +41,11 @@ pub(crate) trait Flyable: TaskConfig {
     const EXPERIMENT: &'static str;
     /// Longest episode of a distillation, control steps.
     const DISTILLATION_STEPS: u32;
+
+    /// How it learns by the simulator's gradient; none where it has none.
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        None
+    }
 
     /// Trajectories that `eyas play` flies, each with the settings that select it; the last is the default.
     fn trajectories() -> Vec<(&'static str, Settings)>;
@@ -88,13 +95,15 @@ pub(crate) trait Flyable: TaskConfig {
 }
 
 impl Flyable for PointConfig {
-    type Gradient = ApgConfig<Self>;
-
     const APG_PRESET: &'static str = include_str!("../presets/point_ctrl_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/point_ctrl_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "point_ctrl_direct";
     const DISTILLATION_STEPS: u32 = 1000;
+
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        Some(&Analytic)
+    }
 
     fn trajectories() -> Vec<(&'static str, Settings)> {
         let original = |kind: &str, share: f64| {
@@ -143,8 +152,6 @@ impl Flyable for PointConfig {
 }
 
 impl Flyable for DirectConfig {
-    type Gradient = ApgConfig<Self>;
-
     const APG_PRESET: &'static str = include_str!("../presets/quadcopter_direct_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/quadcopter_direct_ppo.yaml");
     const ORIGINAL_PRESET: (&'static str, &'static str) =
@@ -152,6 +159,10 @@ impl Flyable for DirectConfig {
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "quadcopter_direct";
     const DISTILLATION_STEPS: u32 = 500;
+
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        Some(&Analytic)
+    }
 
     /// The last flies to goals as in training.
     fn trajectories() -> Vec<(&'static str, Settings)> {
@@ -203,8 +214,6 @@ fn heights() -> Settings {
 }
 
 impl Flyable for RaptorConfig {
-    type Gradient = ApgConfig<Self>;
-
     const APG_PRESET: &'static str = include_str!("../presets/raptor_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/raptor_ppo.yaml");
     const TAKES_VEHICLES: bool = true;
@@ -212,6 +221,10 @@ impl Flyable for RaptorConfig {
     const DISTILLATION_STEPS: u32 = 500;
     const FLEET_PRESET: &'static str = include_str!("../presets/raptor_distill.yaml");
     const RAPTOR_PRESET: &'static str = include_str!("../presets/raptor_distill_original.yaml");
+
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        Some(&Analytic)
+    }
 
     fn make_fleet(&self, fleet: &[Craft], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
         Box::new(RaptorEnv::of_fleet(self, fleet, crafts, seed))
@@ -289,9 +302,7 @@ impl Flyable for RaptorConfig {
 
 /// A task of terms has no gradient, and no settings are tuned for it: nobody knows what its terms are.
 impl Flyable for ManagerConfig {
-    type Gradient = NoGradient;
-
-    const ALGORITHM: &'static str = "ppo";
+    const ALGORITHM: Algorithm = Algorithm::Ppo;
     const PPO_PRESET: &'static str = include_str!("../presets/manager_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "quadcopter_manager";
@@ -328,9 +339,7 @@ impl Flyable for ManagerConfig {
 }
 
 impl Flyable for FormationConfig {
-    type Gradient = NoGradient;
-
-    const ALGORITHM: &'static str = "ppo";
+    const ALGORITHM: Algorithm = Algorithm::Ppo;
     const PPO_PRESET: &'static str = include_str!("../presets/formation_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "formation";

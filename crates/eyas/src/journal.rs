@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use eyas_env::TaskConfig;
 use eyas_learn::Pilot;
 use eyas_policy::Network;
 use eyas_run::events::Image;
@@ -15,6 +14,7 @@ use crate::failure::Failure;
 use crate::live::Spectacle;
 use crate::report;
 use crate::setup;
+use crate::tasks::Task;
 
 /// How far a run is, and how it shows it in the terminal.
 pub(crate) struct Course<'a> {
@@ -148,9 +148,9 @@ impl Journal {
     }
 
     /// Shows a policy on another vehicle.
-    pub(crate) fn policy_in<T: TaskConfig>(
+    pub(crate) fn policy_in(
         &mut self,
-        env: impl FnOnce() -> T,
+        env: impl FnOnce() -> Box<dyn Task>,
         pilot: impl FnOnce() -> Result<Pilot, Failure>,
     ) -> Result<(), Failure> {
         self.live.as_mut().map_or(Ok(()), |live| live.show_in(env, pilot))

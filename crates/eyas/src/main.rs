@@ -1,6 +1,5 @@
 //! `eyas`: the command line; no algorithm.
 
-mod any_task;
 mod arguments;
 mod budget;
 mod command;
@@ -15,15 +14,17 @@ mod journal;
 mod learner;
 mod live;
 mod outcome;
-mod own_task;
 mod place;
 mod report;
+mod run_files;
 mod seat;
 mod self_check;
 mod setup;
 mod snapshot;
 mod table;
 mod tables;
+mod task_of_run;
+mod tasks;
 mod tracking;
 mod trajectory;
 mod video;
@@ -37,7 +38,7 @@ use arguments::{Arguments, Command};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Err(failure) = setup::limit_threads(arguments.threads) {
-        return failure.report();
+        return report::fail(&failure);
     }
     let threads = arguments.threads;
     let outcome = match arguments.command {
@@ -71,5 +72,5 @@ fn main() -> ExitCode {
         Command::Report(it) => command::report::run(&it),
         Command::View(it) => command::view::run(&it),
     };
-    outcome.unwrap_or_else(failure::Failure::report)
+    outcome.unwrap_or_else(|failure| report::fail(&failure))
 }

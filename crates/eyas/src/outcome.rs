@@ -9,13 +9,8 @@ use eyas_run::RunDir;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::run_files::{COMPARISON, RESULT};
 use crate::setup::write_file;
-
-/// Name of the file in the folder of a run, and of a fleet's teacher.
-pub(crate) const RESULT: &str = "result.json";
-
-/// Name of the table of a distillation.
-pub(crate) const COMPARISON: &str = "comparison.csv";
 
 /// How the policy that a run kept flies. What was not measured is null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

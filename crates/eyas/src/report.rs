@@ -1,7 +1,8 @@
-//! What is printed: lines, and tables of evaluations.
+//! What is printed: lines, failures, and tables of evaluations.
 
 use std::fmt::{Display, Write as _};
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 
 use eyas_learn::{Evaluation, Summary};
 
@@ -16,6 +17,31 @@ pub(crate) fn say(line: impl Display) -> Result<(), Failure> {
 pub(crate) fn tell(line: impl Display) {
     // Who does not listen cannot be told so, and it is no reason to stop.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Prints a failure to stderr; exit code 2. Where the reader of stdout has gone there is nothing to say, and the code is
+/// that of a program which SIGPIPE ends.
+pub(crate) fn fail(failure: &Failure) -> ExitCode {
+    const NO_READER: u8 = 141;
+    let error = failure.error();
+    let is_broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if failure.place().is_none() && error.downcast_ref().is_some_and(is_broken) {
+        return ExitCode::from(NO_READER);
+    }
+    let mut text = format!("error: {error}\n");
+    if let Some(place) = failure.place() {
+        let _ = writeln!(text, "  --> {place}");
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = writeln!(text, "  caused by: {error}");
+        cause = error.source();
+    }
+    if let Some(hint) = failure.advice() {
+        let _ = writeln!(text, "  hint: {hint}");
+    }
+    tell(text.trim_end());
+    ExitCode::from(2)
 }
 
 /// A word of a command line, quoted where a shell would not read it as it is.

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use eyas_env::TaskConfig;
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice};
 use eyas_learn::{Pilot, Summary, evaluate};
 use eyas_policy::{Activation, Output};
 
 use crate::failure::Failure;
 use crate::report::{say, tell};
+use crate::tasks::Task;
 
 /// Episodes and steps.
 const FLIGHT: (usize, u32) = (256, 500);
@@ -19,8 +19,8 @@ const SEED: u64 = 0x5e1f;
 const SUSPICIOUS_CRASH_RATE: f64 = 0.2;
 
 /// Flies the teacher and, where that goes badly, the other readings of its file; says which flags fly better.
-pub(crate) fn self_check<T: TaskConfig>(
-    env: &T,
+pub(crate) fn self_check(
+    env: &dyn Task,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,
@@ -42,7 +42,7 @@ pub(crate) fn self_check<T: TaskConfig>(
     Ok(())
 }
 
-fn fly<T: TaskConfig>(env: &T, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
+fn fly(env: &dyn Task, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
     let (episodes, steps) = FLIGHT;
     let mut env = env.make(episodes, SEED);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
@@ -65,8 +65,8 @@ struct Comparison {
 }
 
 /// Flies all other readings.
-fn compare<T: TaskConfig>(
-    env: &T,
+fn compare(
+    env: &dyn Task,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eyas_env::{TaskConfig, VehicleFile, find_vehicle, vehicles};
+use eyas_env::{RAPTOR_TASK, VehicleFile, find_vehicle, vehicles};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, atomic};
 use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
@@ -11,10 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Flight, Resume};
 use crate::configuration;
-use crate::crew::takes_vehicles;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::report::{shell_word, tell};
+use crate::tasks::Task;
 
 /// Sizes the thread pool.
 pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
@@ -67,11 +66,11 @@ impl AgentConfig {
 ///
 /// Order: defaults and presets (already in `layers`), the vehicle, the settings of an earlier run, the configuration
 /// file and groups, overrides, flags.
-pub(crate) fn layer<T: Flyable>(layers: &mut Layers, flight: &Flight) -> Result<(), Failure> {
+pub(crate) fn layer(layers: &mut Layers, task: &dyn Task, flight: &Flight) -> Result<(), Failure> {
     refuse_what_is_not_built(flight)?;
-    layers.set("agent.experiment_name", T::EXPERIMENT, Origin::Preset("task".into()))?;
+    layers.set("agent.experiment_name", task.experiment(), Origin::Preset("task".into()))?;
     if let Some(vehicle) = &flight.vehicle {
-        layer_vehicle::<T>(layers, vehicle)?;
+        layer_vehicle(layers, task, vehicle)?;
     }
     configuration::layer(layers, &flight.configuration, &flight.overrides)?;
     if let Some(num_envs) = flight.num_envs {
@@ -100,8 +99,8 @@ pub(crate) fn what_flies(flight: &Flight) -> String {
 }
 
 /// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
-fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), Failure> {
-    takes_vehicles::<T>("--vehicle")?;
+fn layer_vehicle(layers: &mut Layers, task: &dyn Task, vehicle: &str) -> Result<(), Failure> {
+    takes_vehicles(task, "--vehicle")?;
     let origin = Origin::flag("--vehicle");
     let robot = if let Some(named) = find_vehicle(vehicle) {
         named.parameters()
@@ -114,6 +113,15 @@ fn layer_vehicle<T: Flyable>(layers: &mut Layers, vehicle: &str) -> Result<(), F
     let robot = Value::of(&robot).map_err(Failure::new)?;
     layers.set("env.robot", robot, origin)?;
     Ok(())
+}
+
+/// Refuses a flag that names vehicles for a task that has one of its own.
+pub(crate) fn takes_vehicles(task: &dyn Task, flag: &str) -> Result<(), Failure> {
+    if task.takes_vehicles() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("`{flag}`: task `{}` has a vehicle of its own", task.id()))
+        .hint(format!("fly others in `{RAPTOR_TASK}`")))
 }
 
 /// Names of the vehicles that come with the program.
@@ -215,8 +223,8 @@ pub(crate) fn load_explained(path: &Path, options: &LoadOptions) -> Result<Loade
 }
 
 /// Lifts the task's own limit, which must not cut episodes short of the steps that were asked for.
-pub(crate) fn allow_steps<T: TaskConfig>(layers: &mut Layers, steps: u32) -> Result<(), Failure> {
-    let seconds = f64::from(steps + 2) * layers.section::<T>("env")?.control_period();
+pub(crate) fn allow_steps(layers: &mut Layers, task: &dyn Task, steps: u32) -> Result<(), Failure> {
+    let seconds = f64::from(steps + 2) * task.read(layers)?.control_period();
     layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
     Ok(())
 }

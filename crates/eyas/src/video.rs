@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use eyas_env::{EnvSpec, PointConfig, TaskConfig, vehicles};
+use eyas_env::{EnvSpec, PointConfig, vehicles};
 use eyas_learn::Pilot;
 use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
@@ -17,6 +17,7 @@ use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::report::say;
 use crate::setup::write_file;
+use crate::tasks::Task;
 
 /// Starts of the recorded flights, which nothing else uses.
 pub(crate) const VIDEO_SEED: u64 = 0x071d_e05e;
@@ -175,10 +176,10 @@ struct Seat {
 }
 
 /// The videos of a run that learns.
-pub(crate) struct Videos<T> {
+pub(crate) struct Videos {
     plan: Plan,
     folder: PathBuf,
-    env: T,
+    env: Box<dyn Task>,
     /// Flies beside the learner from the same starts.
     teacher: Option<Seat>,
     /// The count at which the next video is due.
@@ -187,13 +188,13 @@ pub(crate) struct Videos<T> {
     left_out: u64,
 }
 
-impl<T: TaskConfig> Videos<T> {
+impl Videos {
     /// Videos in a folder, none of which starts before a count.
-    pub(crate) fn new(plan: Plan, folder: PathBuf, env: &T, first: u64) -> Self {
+    pub(crate) fn new(plan: Plan, folder: PathBuf, env: &dyn Task, first: u64) -> Self {
         Self {
             plan,
             folder,
-            env: env.clone(),
+            env: env.clone_task(),
             teacher: None,
             next: first.next_multiple_of(plan.interval),
             budget: Budget::new(plan.max_share),
@@ -250,7 +251,7 @@ impl<T: TaskConfig> Videos<T> {
             })
             .collect();
         let unit = if self.plan.trigger == Trigger::Step { "step" } else { "episode" };
-        let subtitle = format!("{} · {unit} {due}", vehicle_name(&self.env));
+        let subtitle = format!("{} · {unit} {due}", vehicle_name(self.env.as_ref()));
         let airframe = Airframe::new(self.env.vehicle());
         let mut scenes = Vec::new();
         for env in 0..count {
@@ -361,7 +362,7 @@ fn write(film: &Film, folder: &Path, plan: &Plan, number: u64, step: u64) -> Res
 }
 
 /// What flies, for a caption.
-pub(crate) fn vehicle_name<T: TaskConfig>(env: &T) -> String {
+pub(crate) fn vehicle_name(env: &dyn Task) -> String {
     let vehicle = env.vehicle();
     let named = vehicles().iter().find(|it| it.parameters() == *vehicle).map(|it| it.name);
     let own = (*vehicle == PointConfig::default().robot).then_some("crazyflie");

@@ -1,8 +1,6 @@
 //! `eyas bench`.
 
-use clap::Args;
-
-use crate::command::bench::Against;
+use clap::{Args, ValueEnum};
 
 /// Rates are those of one thread unless `--threads` says otherwise.
 #[derive(Debug, Args)]
@@ -33,4 +31,13 @@ pub(crate) struct Bench {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Programs to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Against {
+    /// `PyTorch`, and `rsl_rl` if it is there; in the Python of `EYAS_PYTHON`, else `python3`
+    Pytorch,
+    /// `RLtools`' simulator `l2f`, compiled from crates/eyas/peers/l2f.cpp to the program that `EYAS_L2F` names
+    L2f,
 }

@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use eyas_formats::{LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice, Side};
+use eyas_formats::{LoadOptions, NormalizerChoice, OutputChoice, Side};
 use eyas_policy::Activation;
-
-use crate::failure::Failure;
-use crate::setup::load_explained;
 
 /// How to read a teacher that does not say it itself.
 #[derive(Debug, Args)]
@@ -67,11 +64,6 @@ impl Reading {
 }
 
 impl PolicyFile {
-    /// Reads it; says on stderr what the file left open.
-    pub(crate) fn load(&self) -> Result<LoadedPolicy, Failure> {
-        load_explained(&self.checkpoint, &self.load_options())
-    }
-
     /// How to read it.
     pub(crate) fn load_options(&self) -> LoadOptions {
         self.reading.load_options()

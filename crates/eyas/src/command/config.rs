@@ -4,34 +4,20 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use eyas_env::Manager;
+use eyas_learn::TortureConfig;
 use eyas_learn::distill::DistillConfig;
-use eyas_learn::{TortureConfig, ppo};
 use eyas_run::Layers;
 use eyas_run::config::{ManualEntry, Setting, Value, closest};
-use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::any_task::{AnyTask, for_task};
 use crate::arguments::{Config, ConfigCommand};
 use crate::command::fleet::FleetConfig;
-use crate::command::train::unknown_algorithm;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
-use crate::learner::Recipe;
-
-/// Every key there is for a task and an algorithm.
-#[derive(Serialize, JsonSchema)]
-struct Keys<T, A> {
-    env: T,
-    agent: A,
-    distill: DistillConfig,
-    fleet: FleetConfig,
-    torture: TortureConfig,
-}
+use crate::tasks::{self, Task};
 
 pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
     let ConfigCommand::List { prefix, task, algorithm, json } = &arguments.command;
-    let layers = for_task!(AnyTask::find(task)?, |base| layers_of(base, algorithm.as_deref())?);
+    let layers = layers_of(tasks::find(task)?.as_ref(), algorithm.as_deref())?;
     let all = layers.provenance()?;
     let settings: Vec<&Setting> = all.iter().filter(|it| is_below(&it.key, prefix)).collect();
     if settings.is_empty() {
@@ -56,25 +42,16 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn layers_of<T: Flyable>(env: T, algorithm: Option<&str>) -> Result<Layers, Failure> {
-    match algorithm.unwrap_or(T::ALGORITHM) {
-        "apg" => {
-            T::Gradient::preset("eyas")?;
-            keys::<T, T::Gradient>(env)
-        }
-        "ppo" => keys::<T, ppo::RunnerConfig>(env),
-        other => Err(unknown_algorithm(other)),
-    }
-}
-
-fn keys<T: Flyable, A: Recipe<T>>(env: T) -> Result<Layers, Failure> {
-    Ok(Layers::documented(&Keys {
-        env,
-        agent: A::default(),
-        distill: DistillConfig::default(),
-        fleet: FleetConfig::default(),
-        torture: TortureConfig::default(),
-    })?)
+/// Every key there is for a task and an algorithm.
+fn layers_of(task: &dyn Task, algorithm: Option<&str>) -> Result<Layers, Failure> {
+    let trainer = task.trainer(algorithm.map_or_else(|| Ok(task.algorithm()), str::parse)?)?;
+    Ok(Layers::of_groups([
+        ("env", task.layers()?),
+        ("agent", trainer.layers()?),
+        ("distill", Layers::documented(&DistillConfig::default())?),
+        ("fleet", Layers::documented(&FleetConfig::default())?),
+        ("torture", Layers::documented(&TortureConfig::default())?),
+    ]))
 }
 
 /// Whether a key is the one asked for, or below it, with or without its group.
@@ -132,17 +109,18 @@ fn describe(setting: &Setting, entry: Option<&ManualEntry>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use eyas_env::{TaskInfo, tasks};
+    use eyas_env::TaskInfo;
     use eyas_run::{Origin, Value};
 
     use super::*;
+    use crate::learner::Algorithm;
 
     #[test]
     fn every_key_is_documented() {
         let each = |task: &'static TaskInfo| [None, Some("ppo")].map(|algorithm| (task.id, algorithm));
-        for (id, algorithm) in tasks().iter().flat_map(each) {
-            let task = AnyTask::find(id).expect("it is registered");
-            let layers = for_task!(task, |base| layers_of(base, algorithm));
+        for (id, algorithm) in eyas_env::tasks().iter().flat_map(each) {
+            let task = tasks::find(id).expect("it is registered");
+            let layers = layers_of(task.as_ref(), algorithm);
             let layers = layers.expect("the defaults are a configuration");
             for Setting { key, .. } in layers.provenance().expect("they hold no interpolation") {
                 let entry = layers.manual().get(&key);
@@ -199,41 +177,51 @@ mod tests {
     /// The documentation is what `config list` prints: it must not promise a range that nothing checks.
     #[test]
     fn documented_ranges_are_checked() {
-        fn refuses<T: Flyable, A: Recipe<T>>(env: &T, key: &str, value: Value) -> bool {
-            let mut layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
+        fn refuses(task: &dyn Task, algorithm: Algorithm, key: &str, value: Value) -> bool {
+            let trainer = task.trainer(algorithm).expect("the task has it");
+            let mut layers =
+                layers_of(task, Some(name_of(algorithm))).expect("the defaults are a configuration");
             let set = layers.set(key, value, Origin::flag("test")).is_ok();
             let group = key.split('.').next().unwrap_or_default();
             let checked = match group {
-                "env" => layers.section::<T>("env").map(|it| it.validate()),
-                "agent" => layers.section::<A>("agent").map(|it| it.validate()),
+                "env" => task.read(&layers).map(|it| it.validate()),
+                "agent" => trainer.read(&layers).map(|it| it.validate()),
                 "distill" => layers.section::<DistillConfig>("distill").map(|it| it.validate()),
                 "fleet" => layers.section::<FleetConfig>("fleet").map(|it| it.validate()),
                 _ => layers.section::<TortureConfig>("torture").map(|it| it.validate()),
             };
             !set || !matches!(checked, Ok(Ok(())))
         }
-        fn all<T: Flyable, A: Recipe<T>>(env: &T, unchecked: &mut Vec<String>) -> usize {
-            let layers = keys::<T, A>(env.clone()).expect("the defaults are a configuration");
+        fn all(task: &dyn Task, algorithm: Algorithm, unchecked: &mut Vec<String>) -> usize {
+            let layers = layers_of(task, Some(name_of(algorithm))).expect("the defaults are a configuration");
             let mut tried = 0;
             for Setting { key, value, .. } in layers.provenance().expect("they hold no interpolation") {
                 let range = layers.manual().get(&key).map(|it| it.range.clone()).unwrap_or_default();
                 for value in values_outside(&value, &range) {
                     tried += 1;
-                    if !refuses::<T, A>(env, &key, value.clone()) {
+                    if !refuses(task, algorithm, &key, value.clone()) {
                         unchecked.push(format!("{key} = {value:?}, but {range}"));
                     }
                 }
             }
             tried
         }
-        fn both<T: Flyable>(env: &T, unchecked: &mut Vec<String>) -> usize {
-            all::<T, T::Gradient>(env, unchecked) + all::<T, ppo::RunnerConfig>(env, unchecked)
+        fn name_of(algorithm: Algorithm) -> &'static str {
+            match algorithm {
+                Algorithm::Apg => "apg",
+                Algorithm::Ppo => "ppo",
+            }
         }
         let mut unchecked = Vec::new();
         let mut tried = 0;
-        for task in tasks() {
-            let task = AnyTask::find(task.id).expect("it is registered");
-            tried += for_task!(task, |base| both(&base, &mut unchecked));
+        for info in eyas_env::tasks() {
+            let task = tasks::find(info.id).expect("it is registered");
+            let task = task.as_ref();
+            for algorithm in [Algorithm::Apg, Algorithm::Ppo] {
+                if task.trainer(algorithm).is_ok() {
+                    tried += all(task, algorithm, &mut unchecked);
+                }
+            }
         }
         assert!(tried > 100, "{tried}");
         assert!(unchecked.is_empty(), "{}", unchecked.join("\n"));

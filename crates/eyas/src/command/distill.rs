@@ -18,14 +18,12 @@ use eyas_run::run_dir::Resumable;
 use self::config::{Config, layers_of, validated};
 use self::session::{Session, flown_after};
 use self::teachers::Teachers;
-use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Distill;
 use crate::configuration;
 use crate::crew::{self, Crew};
 use crate::dashboard;
 use crate::dataset_file;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::journal::{Course, Journal};
 use crate::live::{self, Spectacle};
 use crate::place::Place;
@@ -33,6 +31,7 @@ use crate::report::say;
 use crate::setup::{write_file, write_manifest};
 use crate::snapshot::Snapshots;
 use crate::tables::Tables;
+use crate::tasks::{self, Task};
 use crate::video::{Defaults, Plan, Videos};
 
 /// Folder of all runs.
@@ -50,17 +49,14 @@ const METRICS: [&str; 4] =
 const EXPONENTS: &str = "input_exponents";
 
 pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
-    for_task!(AnyTask::find(&arguments.flight.task)?, |base| run_task(base, arguments))
-}
-
-fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failure> {
+    let base = tasks::find(&arguments.flight.task)?;
     dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
-    let (layers, resumes) = layers_of(base, arguments)?;
+    let (layers, resumes) = layers_of(base.as_ref(), arguments)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let config: Config<T> = validated(&layers)?;
+    let config = validated(base.as_ref(), &layers)?;
     let film = Plan::of(&arguments.flight.video, Defaults { view: eyas_view::View::Chase, num_envs: 1 })?;
     let seed = config.agent.seed;
     let place = Place {
@@ -81,7 +77,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     let group = student_group(&spec, config.distill.student.group())?;
     let num_actions = spec.num_actions;
     let test_fleet = match &arguments.test_vehicles {
-        Some(path) => crew::read_fleet_for::<T>("--test_vehicles", path)?,
+        Some(path) => crew::read_fleet_for(base.as_ref(), "--test_vehicles", path)?,
         None => Vec::new(),
     };
     let Teachers { candidates, crew, admissions } = Teachers::new(arguments, &config, &spec)?;
@@ -97,7 +93,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
     let observation = crew.teachers[0].pilot.features.len();
     say(format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
     if admissions.is_none() {
-        teachers::introduce(arguments, &candidates[0], &crew.env)?;
+        teachers::introduce(arguments, &candidates[0], crew.env.as_ref())?;
     }
 
     say("[INFO] Creating student policy")?;
@@ -124,7 +120,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
 
     let mut arena = make_arena(&config, &crew, group.features.clone());
     let shown = shown_env(&config, &crew);
-    let live = view.map(|view| Spectacle::start(view, "distill", "epoch", &shown)).transpose()?;
+    let live = view.map(|view| Spectacle::start(view, "distill", "epoch", shown.as_ref())).transpose()?;
     let epoch = progress.epoch;
     let course = course(arguments, epoch, config.distill.n_epochs);
     let mut journal = Journal::start(&run, live, &course, &interrupt)?;
@@ -133,7 +129,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
         let [steps, episodes] = flown_after(&config, epoch);
         let first = if plan.trigger == crate::video::Trigger::Step { steps } else { episodes };
         let teacher = crew.teachers[0].pilot.clone();
-        Videos::new(plan, run.videos("distillation"), &shown, first).beside("teacher", teacher)
+        Videos::new(plan, run.videos("distillation"), shown.as_ref(), first).beside("teacher", teacher)
     });
     let tables = Tables::open(&run, crew.teachers.len() > 1 || config.distill.registry_interval > 0, epoch)?;
     let clock = std::time::Instant::now();
@@ -146,7 +142,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Distill) -> Result<ExitCode, Failur
         best,
         clock,
         videos,
-        snapshots: Snapshots::new(&shown),
+        snapshots: Snapshots::new(shown.as_ref()),
         crew,
         test_fleet,
         tables,
@@ -189,11 +185,11 @@ fn course(arguments: &Distill, done: u32, epochs: u32) -> Course<'static> {
 }
 
 /// What videos and the live view show: of a fleet the first vehicle.
-fn shown_env<T: Flyable>(config: &Config<T>, crew: &Crew<T>) -> T {
+fn shown_env(config: &Config, crew: &Crew) -> Box<dyn Task> {
     crew.fleet.first().map_or_else(|| config.env.clone(), |craft| config.env.with_craft(craft))
 }
 
-fn dataset_capacity<T>(config: &Config<T>, num_teachers: usize, width: usize) -> u64 {
+fn dataset_capacity(config: &Config, num_teachers: usize, width: usize) -> u64 {
     let distill = &config.distill;
     let vehicles = distill.teachers.vehicles_per_epoch.map_or(num_teachers, |it| it.min(num_teachers)) as u64;
     let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
@@ -201,7 +197,7 @@ fn dataset_capacity<T>(config: &Config<T>, num_teachers: usize, width: usize) ->
     flown.min(distill.max_memory / (4 * width as u64))
 }
 
-fn make_arena<T: Flyable>(config: &Config<T>, crew: &Crew<T>, features: std::ops::Range<usize>) -> Arena {
+fn make_arena(config: &Config, crew: &Crew, features: std::ops::Range<usize>) -> Arena {
     let (seed, teachers) = (config.agent.seed, crew.teachers.len());
     let env = if teachers == 1 && crew.fleet.is_empty() {
         config.env.make(config.env.num_envs(), seed)
@@ -211,15 +207,15 @@ fn make_arena<T: Flyable>(config: &Config<T>, crew: &Crew<T>, features: std::ops
         config.env.make_fleet(&crew.fleet, &crafts, seed)
     };
     let (evaluation, fleet, episodes) = (crew.env.clone(), crew.fleet.clone(), config.distill.eval_episodes);
-    let make = Box::new(move || crew::envs_of(&evaluation, &fleet, episodes, EVALUATION_SEED));
+    let make = Box::new(move || crew::envs_of(evaluation.as_ref(), &fleet, episodes, EVALUATION_SEED));
     Arena::new(&config.distill, env, teachers, features, seed, make)
 }
 
 /// The start of a run, or where an earlier one stood; and its best return so far. A record of the dataset has `width`
 /// numbers.
-fn begin_or_go_on<T>(
+fn begin_or_go_on(
     student: Student,
-    config: &Config<T>,
+    config: &Config,
     width: usize,
     resumed: Option<&Resumable>,
 ) -> Result<(Progress, f64), Failure> {

@@ -7,66 +7,54 @@ use std::process::ExitCode;
 use eyas_env::Craft;
 use eyas_learn::{Evaluation, evaluate};
 use eyas_run::{Layers, Origin};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::torture;
-use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Eval;
 use crate::configuration;
 use crate::crew::{envs_of, read_fleet_for, vehicles_of};
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::report;
 use crate::seat::seat;
 use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
+use crate::tasks::{self, Task};
 use crate::trajectory;
 
 /// Episodes, if not said otherwise.
 const EPISODES: usize = 1000;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Config<T> {
-    env: T,
-    agent: AgentConfig,
-}
-
 pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
-    for_task!(AnyTask::find(&arguments.flight.task)?, |base| run_task(base, arguments))
-}
-
-fn run_task<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Failure> {
+    let task = tasks::find(&arguments.flight.task)?;
     if arguments.suite.is_some() {
-        return torture::run(base, arguments);
+        return torture::run(task.as_ref(), arguments);
     }
     let [checkpoint] = &arguments.checkpoint[..] else {
         return Err(Failure::new("`--checkpoint`: an evaluation flies one policy")
             .hint("`--suite torture` flies several side by side"));
     };
-    let mut layers = Layers::documented(&Config { env: base, agent: AgentConfig::default() })?;
+    let mut layers =
+        Layers::of_groups([("env", task.layers()?), ("agent", Layers::documented(&AgentConfig::default())?)]);
     if let Some(asked) = &arguments.trajectory {
-        trajectory::layer(&mut layers, trajectory::find::<T>(Some(asked))?.1)?;
+        trajectory::layer(&mut layers, trajectory::find(task.as_ref(), Some(asked))?.1)?;
     }
-    layer::<T>(&mut layers, &arguments.flight)?;
+    layer(&mut layers, task.as_ref(), &arguments.flight)?;
     refuse(arguments)?;
     let episodes = arguments.episodes.unwrap_or(EPISODES);
-    let steps = arguments.steps.unwrap_or(T::EVALUATION_STEPS);
+    let steps = arguments.steps.unwrap_or(task.evaluation_steps());
     if episodes == 0 || steps == 0 {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
     layers.set("env.scene.num_envs", episodes, Origin::flag("--episodes"))?;
-    allow_steps::<T>(&mut layers, steps)?;
+    allow_steps(&mut layers, task.as_ref(), steps)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let config: Config<T> = layers.finish()?;
-    check(&layers, config.env.validate())?;
-    check(&layers, config.agent.validate())?;
+    let (task, agent) = (task.read(&layers)?, layers.section::<AgentConfig>("agent")?);
+    check(&layers, task.validate())?;
+    check(&layers, agent.validate())?;
 
-    let fleet = fleet_of::<T>(arguments, episodes)?;
-    let mut env = envs_of(&config.env, &fleet, episodes, config.agent.seed);
-    let vehicles = vehicles_of(&config.env, &fleet);
+    let fleet = fleet_of(task.as_ref(), arguments, episodes)?;
+    let mut env = envs_of(task.as_ref(), &fleet, episodes, agent.seed);
+    let vehicles = vehicles_of(task.as_ref(), &fleet);
     let pilot = seat(checkpoint, &arguments.reading.load_options(), &vehicles, env.spec())?;
     let evaluation = evaluate(env.as_mut(), pilot.as_ref(), None, steps);
     let summary = evaluation.summary();
@@ -114,9 +102,9 @@ pub(super) fn refuse(arguments: &Eval) -> Result<(), Failure> {
 }
 
 /// The vehicles of `--vehicles`, or none.
-pub(super) fn fleet_of<T: Flyable>(arguments: &Eval, episodes: usize) -> Result<Vec<Craft>, Failure> {
+pub(super) fn fleet_of(task: &dyn Task, arguments: &Eval, episodes: usize) -> Result<Vec<Craft>, Failure> {
     let Some(path) = &arguments.vehicles else { return Ok(Vec::new()) };
-    let fleet = read_fleet_for::<T>("--vehicles", path)?;
+    let fleet = read_fleet_for(task, "--vehicles", path)?;
     if episodes < fleet.len() {
         return Err(Failure::new(format!(
             "`--episodes {episodes}` for {} vehicles, expected at least one for each",

@@ -6,11 +6,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas_env::{
-    Craft, Protocol, RaptorConfig, RaptorEnv, TaskConfig as _, VehicleFile, fleet_to_csv, read_fleet,
-};
+use eyas_env::{Craft, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_csv, read_fleet};
 use eyas_formats::{Value, atomic, rsl_rl};
-use eyas_learn::{Pilot, Summary, evaluate, ppo};
+use eyas_learn::{Pilot, Summary, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
@@ -20,18 +18,18 @@ use serde::{Deserialize, Serialize};
 
 use self::board::Board;
 use crate::arguments::Train;
-use crate::command::train::{BEST, EVALUATION_SEED, Plan, ROOT, configure, unknown_algorithm};
+use crate::command::train::{EVALUATION_SEED, Plan, ROOT, algorithm_of, configure};
 use crate::configuration;
-use crate::crew::{DYNAMICS, VEHICLE, folder};
 use crate::failure::Failure;
-use crate::flyable::Flyable as _;
 use crate::journal::{Course, Journal};
-use crate::learner::{ApgConfig, Recipe};
+use crate::learner::TrainerConfig;
 use crate::live::{self, Spectacle};
-use crate::outcome::{Outcome, RESULT};
+use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{say, shell_word};
+use crate::run_files::{BEST_MODEL, DYNAMICS, RESULT, VEHICLE, folder};
 use crate::setup::{check, write_manifest};
+use crate::tasks::Task as _;
 
 /// What of the configuration is written into a fleet's `params`.
 const SECTIONS: [&str; 3] = ["env", "agent", "fleet"];
@@ -99,11 +97,10 @@ impl FleetConfig {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Config<A> {
+/// What the training of a fleet is made of.
+struct Config {
     env: RaptorConfig,
-    agent: A,
+    agent: TrainerConfig,
     fleet: FleetConfig,
 }
 
@@ -148,30 +145,29 @@ impl From<Summary> for Score {
 }
 
 pub(crate) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-    match arguments.algorithm.as_deref().unwrap_or(RaptorConfig::ALGORITHM) {
-        "apg" => run_recipe::<ApgConfig<RaptorConfig>>(arguments, interrupt),
-        "ppo" => run_recipe::<ppo::RunnerConfig>(arguments, interrupt),
-        other => Err(unknown_algorithm(other)),
-    }
-}
-
-fn run_recipe<A: Recipe<RaptorConfig>>(
-    arguments: &Train,
-    interrupt: &Interrupt,
-) -> Result<ExitCode, Failure> {
+    let base = RaptorConfig::default();
+    let trainer = base.trainer(algorithm_of(&base, arguments)?)?;
     if arguments.flight.video.video || arguments.checkpoint.is_some() {
         return Err(Failure::new("`--video` and `--checkpoint` are for the training of one teacher")
             .hint("leave the flag out; `eyas play` records a teacher of the fleet"));
     }
-    let mut layers = Layers::documented(&Config::<A>::default())?;
-    configure::<RaptorConfig, A>(arguments, &mut layers)?;
+    let mut layers = Layers::of_groups([
+        ("env", base.layers()?),
+        ("agent", trainer.layers()?),
+        ("fleet", Layers::documented(&FleetConfig::default())?),
+    ]);
+    configure(arguments, &base, &trainer, &mut layers)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let config: Config<A> = layers.finish()?;
+    let config = Config {
+        env: layers.section("env")?,
+        agent: trainer.read(&layers)?,
+        fleet: layers.section("fleet")?,
+    };
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
-    check(&layers, A::validate_task(&config.env))?;
+    check(&layers, config.env.validate_training(&config.agent))?;
     check(&layers, config.fleet.validate())?;
     let plan = layers.section::<Plan>("agent")?;
     let vehicles = arguments.fleet.vehicles.as_deref().expect("a fleet has vehicles");
@@ -253,8 +249,8 @@ fn read_result(run: &RunDir, teacher: usize) -> Option<TeacherResult> {
     serde_json::from_str(&text).ok()
 }
 
-struct Job<'a, A> {
-    config: &'a Config<A>,
+struct Job<'a> {
+    config: &'a Config,
     plan: &'a Plan,
     run: &'a RunDir,
     interrupt: &'a Interrupt,
@@ -277,7 +273,7 @@ impl Best {
     }
 }
 
-impl<A: Recipe<RaptorConfig>> Job<'_, A> {
+impl Job<'_> {
     /// Trains the teacher of one vehicle: other seeds until one meets the bar, then its files. An interrupted
     /// teacher leaves none.
     fn train(&self, teacher: usize, craft: &Craft) -> Result<(), Failure> {
@@ -318,7 +314,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
     ) -> Result<(), Failure> {
         let env = self.config.env.of(craft);
         let seed = self.plan.seed + u64::from(attempt);
-        let mut learner = self.config.agent.more_carefully(attempt).start(&env, seed)?;
+        let mut learner = env.learner(&self.config.agent.more_carefully(attempt), seed)?;
         while learner.iteration() < self.plan.max_iterations && !self.interrupt.interrupted() {
             let steps = learner.iterate().env_steps;
             self.board.count(steps);
@@ -338,7 +334,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
                 teacher,
                 [attempt + 1, iteration],
                 now.raptor,
-                || env.clone(),
+                || env.clone_task(),
                 || Ok(Pilot::new(learner.actor(), &env.spec())?),
             )?;
             let fleet = &self.config.fleet;
@@ -359,7 +355,9 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         let crafts = vec![0; self.config.fleet.eval_episodes];
         let mut env = RaptorEnv::of_fleet(&config, std::slice::from_ref(craft), &crafts, EVALUATION_SEED);
         let pilot = Pilot::new(actor, eyas_env::VecEnv::spec(&env))?;
-        Ok(evaluate(&mut env, &pilot, None, config.max_episode_length()).summary().into())
+        Ok(evaluate(&mut env, &pilot, None, eyas_env::TaskConfig::max_episode_length(&config))
+            .summary()
+            .into())
     }
 
     /// The model, the vehicle, and last what says that both are there.
@@ -368,7 +366,7 @@ impl<A: Recipe<RaptorConfig>> Job<'_, A> {
         std::fs::create_dir_all(&folder)?;
         let extra = Value::dict([("best_return", result.own.mean_return)]);
         let iteration = u64::from(best.iteration);
-        rsl_rl::write_actor(&folder.join(BEST), &best.actor, &best.std, iteration, Some(&extra))?;
+        rsl_rl::write_actor(&folder.join(BEST_MODEL), &best.actor, &best.std, iteration, Some(&extra))?;
         atomic::write(&folder.join(VEHICLE), VehicleFile::from(craft).to_json().as_bytes())?;
         let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
         Ok(atomic::write(&folder.join(RESULT), text.as_bytes())?)

@@ -10,19 +10,16 @@ use eyas_env::{Craft, VecEnv, find_vehicle, read_fleet};
 use eyas_formats::atomic;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_view::{Airframe, Caption, View};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Play;
 use crate::configuration;
-use crate::crew::{FOLDER, VEHICLE, takes_vehicles};
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::live::{self, Stage};
 use crate::report::tell;
+use crate::run_files::{FOLDER, VEHICLE};
 use crate::seat::{is_geometric, seat};
-use crate::setup::{self, AgentConfig, check, layer};
+use crate::setup::{self, AgentConfig, check, layer, load_explained, takes_vehicles};
+use crate::tasks::{self, Task};
 use crate::tracking::Recorder;
 use crate::trajectory;
 use crate::video::{
@@ -34,18 +31,15 @@ const ROOT: &str = "logs/rsl_rl";
 /// Environments, if not said otherwise: as in the original.
 const NUM_ENVS: usize = 4;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Config<T> {
-    env: T,
+/// What a flight is made of.
+struct Config {
+    env: Box<dyn Task>,
     agent: AgentConfig,
 }
 
 pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
-    for_task!(AnyTask::find(&arguments.flight.task)?, |base| run_task(&base, arguments))
-}
-
-fn run_task<T: Flyable>(base: &T, arguments: &Play) -> Result<ExitCode, Failure> {
+    let base = tasks::find(&arguments.flight.task)?;
+    let base = base.as_ref();
     let interrupt = Interrupt::install()?;
     let configuration = &arguments.flight.configuration;
     if configuration.only_shows() {
@@ -57,14 +51,14 @@ fn run_task<T: Flyable>(base: &T, arguments: &Play) -> Result<ExitCode, Failure>
         return fly_live(base, arguments, address, &interrupt);
     }
     let (config, trajectory) = configure(base, arguments, arguments.trajectory.as_deref())?;
-    let fleet = fleet_of::<T>(&arguments.vehicles)?;
+    let fleet = fleet_of(base, &arguments.vehicles)?;
     if is_geometric(&arguments.policy.checkpoint) && !fleet.is_empty() {
         return Err(Failure::new("`--checkpoint se3`: the controller is made for one vehicle")
             .hint("fly each with `--vehicle`, or several with `eyas eval --vehicles`"));
     }
     let shown = Defaults { view: View::Chase, num_envs: fleet.len().clamp(1, MOST_ENVS) };
     let film = Plan::of(&arguments.flight.video, shown)?;
-    let mut envs = envs_of(&config.env, &fleet, config.agent.seed);
+    let mut envs = envs_of(config.env.as_ref(), &fleet, config.agent.seed);
     let spec = envs[0].spec().clone();
     let (checkpoint, options) = (&arguments.policy.checkpoint, arguments.policy.load_options());
     let pilot = seat(checkpoint, &options, slice::from_ref(config.env.vehicle()), &spec)?;
@@ -88,7 +82,7 @@ fn run_task<T: Flyable>(base: &T, arguments: &Play) -> Result<ExitCode, Failure>
                 let [title, subtitle] = if let Some(craft) = fleet.get(env) {
                     [craft.id.clone(), mass(craft.dynamics.mass)]
                 } else {
-                    let vehicle = vehicle_name(&config.env);
+                    let vehicle = vehicle_name(config.env.as_ref());
                     [checkpoint.to_string(), format!("{vehicle} · {trajectory} · env {env}")]
                 };
                 let vehicle = fleet.get(env).map_or(config.env.vehicle(), |craft| &craft.dynamics);
@@ -109,8 +103,8 @@ fn run_task<T: Flyable>(base: &T, arguments: &Play) -> Result<ExitCode, Failure>
 }
 
 /// Flies in real time for whoever looks, along every trajectory that the task has.
-fn fly_live<T: Flyable>(
-    base: &T,
+fn fly_live(
+    base: &dyn Task,
     arguments: &Play,
     address: SocketAddr,
     interrupt: &Interrupt,
@@ -125,10 +119,10 @@ fn fly_live<T: Flyable>(
             .hint("leave out `--web`"));
     }
     let (layers, trajectory) = layers_of(base, arguments, arguments.trajectory.as_deref())?;
-    live::check_num_envs(layers.section::<T>("env")?.num_envs())?;
+    live::check_num_envs(base.read(&layers)?.num_envs())?;
     let along = |name: &str| Ok((name.to_owned(), configure(base, arguments, Some(name))?.0.env));
     let mut trajectories =
-        T::trajectories().into_iter().map(|(name, _)| along(name)).collect::<Result<Vec<_>, Failure>>()?;
+        base.trajectories().into_iter().map(|(name, _)| along(name)).collect::<Result<Vec<_>, Failure>>()?;
     if !trajectories.iter().any(|(name, _)| *name == trajectory) {
         trajectories.push(along(&trajectory)?);
     }
@@ -142,7 +136,7 @@ fn fly_live<T: Flyable>(
         seed: layers.section::<AgentConfig>("agent")?.seed,
     };
     // What the file leaves open is said once, before the flight.
-    arguments.policy.load()?;
+    load_explained(&arguments.policy.checkpoint, &arguments.policy.load_options())?;
     let (view, requests) = live::open(address)?;
     for section in ["env", "agent"] {
         view.feed().text(&format!("{section}.yaml"), &layers.to_yaml(section)?);
@@ -151,32 +145,33 @@ fn fly_live<T: Flyable>(
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure<T: Flyable>(
-    base: &T,
+fn configure(
+    base: &dyn Task,
     arguments: &Play,
     trajectory: Option<&str>,
-) -> Result<(Config<T>, String), Failure> {
+) -> Result<(Config, String), Failure> {
     let (layers, trajectory) = layers_of(base, arguments, trajectory)?;
-    let config: Config<T> = layers.finish()?;
+    let config = Config { env: base.read(&layers)?, agent: layers.section("agent")? };
     check(&layers, config.env.validate())?;
     check(&layers, config.agent.validate())?;
     Ok((config, trajectory))
 }
 
 /// The configuration along a trajectory, by default the last that the task has.
-fn layers_of<T: Flyable>(
-    base: &T,
+fn layers_of(
+    base: &dyn Task,
     arguments: &Play,
     trajectory: Option<&str>,
 ) -> Result<(Layers, String), Failure> {
-    let mut layers = Layers::documented(&Config { env: base.clone(), agent: AgentConfig::default() })?;
-    let (trajectory, settings) = trajectory::find::<T>(trajectory)?;
+    let mut layers =
+        Layers::of_groups([("env", base.layers()?), ("agent", Layers::documented(&AgentConfig::default())?)]);
+    let (trajectory, settings) = trajectory::find(base, trajectory)?;
     layers.set("env.scene.num_envs", NUM_ENVS, Origin::Preset("play".into()))?;
-    for (key, value) in T::play() {
+    for (key, value) in base.play() {
         layers.set(key, value, Origin::Preset("play".into()))?;
     }
     trajectory::layer(&mut layers, settings)?;
-    layer::<T>(&mut layers, &arguments.flight)?;
+    layer(&mut layers, base, &arguments.flight)?;
     if arguments.max_steps == 0 {
         return Err(Failure::new("`--max_steps` is 0, expected at least 1"));
     }
@@ -184,9 +179,9 @@ fn layers_of<T: Flyable>(
 }
 
 /// The vehicles of a list of names, parameter files and fleets.
-fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
+fn fleet_of(task: &dyn Task, list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
     if !list.is_empty() {
-        takes_vehicles::<T>("--vehicles")?;
+        takes_vehicles(task, "--vehicles")?;
     }
     let mut fleet = Vec::new();
     for path in list {
@@ -215,7 +210,7 @@ fn fleet_of<T: Flyable>(list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
 }
 
 /// The configured envs; of a fleet one for each vehicle, all of which are the first, so that their draws are the same.
-fn envs_of<T: Flyable>(env: &T, fleet: &[Craft], seed: u64) -> Vec<Box<dyn VecEnv>> {
+fn envs_of(env: &dyn Task, fleet: &[Craft], seed: u64) -> Vec<Box<dyn VecEnv>> {
     if fleet.is_empty() {
         return vec![env.make(env.num_envs(), seed)];
     }

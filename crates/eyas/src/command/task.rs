@@ -1,39 +1,38 @@
 //! `eyas task`: what can be flown.
 
+use std::any::Any;
 use std::io::Write;
 use std::process::ExitCode;
 
 use eyas_env::{
-    Actuation, EnvSpec, Manager, ManagerConfig, Param, TaskConfig as _, TermInfo, Terms, find_task,
-    observation_output, tasks,
+    Actuation, EnvSpec, Manager, ManagerConfig, Param, TermInfo, Terms, find_task, observation_output,
 };
 use eyas_run::config::closest;
 
-use crate::any_task::{AnyTask, for_task, is_file};
 use crate::arguments::{Task, TaskCommand};
 use crate::failure::Failure;
+use crate::tasks::{self, is_file};
 
 pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
     match &arguments.command {
         TaskCommand::List => {
-            for task in tasks() {
+            for task in eyas_env::tasks() {
                 writeln!(out, "{}\n    {}\n    aliases: {}", task.id, task.summary, task.aliases.join(", "))?;
             }
         }
         TaskCommand::Show { id } => {
-            let task = AnyTask::find(id)?;
+            let task = tasks::find(id)?;
             if is_file(id) {
                 writeln!(out, "{id}: a task of terms\n")?;
             } else {
                 let known = find_task(id)?;
                 writeln!(out, "{}: {}\n", known.id, known.summary)?;
             }
-            if let AnyTask::Manager(config) = &task {
-                write_spec(&mut out, &config.spec())?;
+            write_spec(&mut out, &task.spec())?;
+            let task: &dyn Any = task.as_ref();
+            if let Some(config) = task.downcast_ref() {
                 write_managers(&mut out, config)?;
-            } else {
-                write_spec(&mut out, &for_task!(task, |base| base.spec()))?;
             }
         }
         TaskCommand::Terms { name } => write_terms(&mut out, name.as_deref())?,

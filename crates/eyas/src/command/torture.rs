@@ -10,46 +10,43 @@ use eyas_run::{Layers, Origin};
 use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
 use eyas_view::Heatmap;
 use rayon::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::eval::{fleet_of, refuse};
 use crate::arguments::Eval;
 use crate::configuration;
 use crate::crew::{envs_of, vehicles_of};
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::place::names_of;
 use crate::report::{say, tell};
 use crate::seat::seat;
 use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
+use crate::tasks::Task;
 
 /// Flights of each cell, if not said otherwise.
 const FLIGHTS: usize = 100;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Config<T> {
-    env: T,
+/// What the suite is made of.
+struct Config {
+    env: Box<dyn Task>,
     agent: AgentConfig,
     torture: TortureConfig,
 }
 
 /// What flies where.
-struct Suite<T> {
-    config: Config<T>,
+struct Suite {
+    config: Config,
     fleet: Vec<Craft>,
     vehicles: Vec<VehicleParameters>,
     flights: usize,
 }
 
-pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Failure> {
+pub(super) fn run(base: &dyn Task, arguments: &Eval) -> Result<ExitCode, Failure> {
     refuse(arguments)?;
     let Some(suite) = Suite::new(base, arguments)? else { return Ok(ExitCode::SUCCESS) };
-    let trajectories = trajectories(&suite.config.env, &suite.config.torture);
-    let spec = suite.envs(&suite.config.env).spec().clone();
+    let trajectories = trajectories(suite.config.env.as_ref(), &suite.config.torture);
+    let spec = suite.envs(suite.config.env.as_ref()).spec().clone();
     if spec.actuation == Actuation::Wrench {
-        let (left_out, id) = (Disturbance::MotorLoss.name(), T::ID);
+        let (left_out, id) = (Disturbance::MotorLoss.name(), base.id());
         tell(format!("[INFO] {left_out} is left out: the vehicle of `{id}` has no rotors to weaken"));
     }
     let options = arguments.reading.load_options();
@@ -74,7 +71,7 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
         policy: names[policy].clone(),
         trajectory: trajectories[trajectory].0,
         disturbance: disturbance.name(),
-        summary: suite.fly(pilots[policy].as_ref(), &trajectories[trajectory].1, disturbance),
+        summary: suite.fly(pilots[policy].as_ref(), trajectories[trajectory].1.as_ref(), disturbance),
     };
     let cells: Vec<Cell> = places.into_par_iter().map(fly).collect();
 
@@ -91,49 +88,50 @@ pub(super) fn run<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
-impl<T: Flyable> Suite<T> {
+impl Suite {
     /// None where the configuration was only to be shown.
-    fn new(base: T, arguments: &Eval) -> Result<Option<Self>, Failure> {
-        let settings = T::torture().map_err(|reason| {
-            Failure::new(format!("`--suite torture`: task `{}` {reason}", T::ID))
+    fn new(base: &dyn Task, arguments: &Eval) -> Result<Option<Self>, Failure> {
+        let settings = base.torture().map_err(|reason| {
+            Failure::new(format!("`--suite torture`: task `{}` {reason}", base.id()))
                 .hint(format!("fly the suite in another task, such as `{}`", eyas_env::RAPTOR_TASK))
         })?;
         let flights = arguments.episodes.unwrap_or(FLIGHTS);
         if flights == 0 {
             return Err(Failure::new("`--episodes` must be at least 1"));
         }
-        let mut layers = Layers::documented(&Config {
-            env: base,
-            agent: AgentConfig::default(),
-            torture: TortureConfig::default(),
-        })?;
+        let mut layers = Layers::of_groups([
+            ("env", base.layers()?),
+            ("agent", Layers::documented(&AgentConfig::default())?),
+            ("torture", Layers::documented(&TortureConfig::default())?),
+        ]);
         for (key, value) in settings {
             layers.set(key, value, Origin::Preset("torture".into()))?;
         }
-        layer::<T>(&mut layers, &arguments.flight)?;
+        layer(&mut layers, base, &arguments.flight)?;
         layers.set("env.scene.num_envs", flights, Origin::flag("--episodes"))?;
         let torture: TortureConfig = layers.section("torture")?;
         check(&layers, torture.validate())?;
-        let period = layers.section::<T>("env")?.control_period();
-        allow_steps::<T>(&mut layers, (torture.duration_s / period).ceil() as u32)?;
+        let period = base.read(&layers)?.control_period();
+        allow_steps(&mut layers, base, (torture.duration_s / period).ceil() as u32)?;
         if configuration::show(&layers, &arguments.flight.configuration)? {
             return Ok(None);
         }
-        let config: Config<T> = layers.finish()?;
+        let agent: AgentConfig = layers.section("agent")?;
+        let config = Config { env: base.read(&layers)?, agent, torture };
         check(&layers, config.env.validate())?;
         check(&layers, config.agent.validate())?;
-        for (_, env) in trajectories(&config.env, &config.torture) {
+        for (_, env) in trajectories(config.env.as_ref(), &config.torture) {
             check(&layers, env.validate())?;
         }
-        let fleet = fleet_of::<T>(arguments, flights)?;
-        Ok(Some(Self { vehicles: vehicles_of(&config.env, &fleet), config, fleet, flights }))
+        let fleet = fleet_of(base, arguments, flights)?;
+        Ok(Some(Self { vehicles: vehicles_of(config.env.as_ref(), &fleet), config, fleet, flights }))
     }
 
-    fn envs(&self, env: &T) -> Box<dyn VecEnv> {
+    fn envs(&self, env: &dyn Task) -> Box<dyn VecEnv> {
         envs_of(env, &self.fleet, self.flights, self.config.agent.seed)
     }
 
-    fn fly(&self, pilot: &dyn Controller, env: &T, disturbance: Disturbance) -> TortureSummary {
+    fn fly(&self, pilot: &dyn Controller, env: &dyn Task, disturbance: Disturbance) -> TortureSummary {
         let torture = Torture {
             config: &self.config.torture,
             disturbance,
@@ -145,7 +143,7 @@ impl<T: Flyable> Suite<T> {
 }
 
 /// The task along each trajectory, by its name.
-fn trajectories<T: Flyable>(env: &T, torture: &TortureConfig) -> Vec<(&'static str, T)> {
+fn trajectories(env: &dyn Task, torture: &TortureConfig) -> Vec<(&'static str, Box<dyn Task>)> {
     let figure8 = |lap_s: f64| {
         let mut course = env.course().clone();
         course.figure8.lap_s = lap_s;

@@ -6,28 +6,27 @@ use std::process::ExitCode;
 
 use eyas_env::RAPTOR_TASK;
 use eyas_formats::{LoadOptions, Value};
-use eyas_learn::{Evaluation, Pilot, evaluate, ppo};
+use eyas_learn::{Evaluation, Pilot, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::any_task::{AnyTask, for_task};
 use crate::arguments::Train;
 use crate::command::fleet;
 use crate::configuration;
 use crate::dashboard;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::journal::{Course, Journal};
-use crate::learner::{Iteration, Learner, Recipe, envs_of, restore_envs};
+use crate::learner::{Algorithm, Iteration, Learner, TrainerConfig, envs_of, restore_envs};
 use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say, shell_word};
+use crate::run_files::BEST_MODEL;
 use crate::setup::{check, layer, load_policy, what_flies, write_manifest};
 use crate::snapshot::Snapshots;
+use crate::tasks::{self, Task};
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
 /// Folder of all runs.
@@ -38,8 +37,6 @@ const SECTIONS: [&str; 2] = ["env", "agent"];
 pub(crate) const EVALUATION_SEED: u64 = 0xe7a1;
 /// How the names of the checkpoints to go on from begin.
 const CHECKPOINT: &str = "model_";
-/// The model of the best evaluation.
-pub(crate) const BEST: &str = "best_model.pt";
 /// Key of the best return so far in a checkpoint.
 const BEST_RETURN: &str = "best_return";
 /// Curves by which TensorBoard compares runs.
@@ -55,53 +52,32 @@ const EVALUATION_EPISODES: usize = 512;
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     dashboard::check(arguments.terminal.tui)?;
     let interrupt = Interrupt::install()?;
-    match AnyTask::find(&arguments.flight.task)? {
-        AnyTask::Raptor(_) if arguments.fleet.vehicles.is_some() => fleet::run(arguments, &interrupt),
-        task => for_task!(task, |base| run_task(base, arguments, interrupt)),
-    }
-}
-
-fn run_task<T: Flyable>(base: T, arguments: &Train, interrupt: Interrupt) -> Result<ExitCode, Failure> {
+    let task = tasks::find(&arguments.flight.task)?;
     if arguments.fleet.vehicles.is_some() {
-        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", T::ID))
+        if task.id() == RAPTOR_TASK {
+            return fleet::run(arguments, &interrupt);
+        }
+        return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", task.id()))
             .hint(format!("train fleets in `{RAPTOR_TASK}`")));
     }
-    match arguments.algorithm.as_deref().unwrap_or(T::ALGORITHM) {
-        "apg" => run_recipe::<T, T::Gradient>(base, arguments, interrupt),
-        "ppo" => run_recipe::<T, ppo::RunnerConfig>(base, arguments, interrupt),
-        other => Err(unknown_algorithm(other)),
-    }
-}
-
-pub(crate) fn unknown_algorithm(name: &str) -> Failure {
-    Failure::new(format!("`--algorithm {name}`: unknown, expected apg or ppo"))
-}
-
-/// A configuration of one algorithm.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Config<T, A> {
-    env: T,
-    agent: A,
-}
-
-fn run_recipe<T: Flyable, A: Recipe<T>>(
-    base: T,
-    arguments: &Train,
-    interrupt: Interrupt,
-) -> Result<ExitCode, Failure> {
-    let mut layers = Layers::documented(&Config { env: base, agent: A::default() })?;
-    configure::<T, A>(arguments, &mut layers)?;
+    let trainer = task.trainer(algorithm_of(task.as_ref(), arguments)?)?;
+    let mut layers = Layers::of_groups([("env", task.layers()?), ("agent", trainer.layers()?)]);
+    configure(arguments, task.as_ref(), &trainer, &mut layers)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let config: Config<T, A> = layers.finish()?;
-    check(&layers, config.env.validate())?;
-    check(&layers, config.agent.validate())?;
-    check(&layers, A::validate_task(&config.env))?;
+    let (task, trainer) = (task.read(&layers)?, trainer.read(&layers)?);
+    check(&layers, task.validate())?;
+    check(&layers, trainer.validate())?;
+    check(&layers, task.validate_training(&trainer))?;
     let plan = layers.section::<Plan>("agent")?;
-    let learner = config.agent.start(&config.env, plan.seed)?;
-    train(arguments, &layers, &config.env, &plan, learner, interrupt)
+    let learner = task.learner(&trainer, plan.seed)?;
+    train(arguments, &layers, task.as_ref(), &plan, learner, interrupt)
+}
+
+/// The algorithm that is asked for, or the task's own.
+pub(crate) fn algorithm_of(task: &dyn Task, arguments: &Train) -> Result<Algorithm, Failure> {
+    arguments.algorithm.as_deref().map_or_else(|| Ok(task.algorithm()), str::parse)
 }
 
 /// What a run needs to know, whatever learns: the settings that both runner configs have.
@@ -118,10 +94,10 @@ pub(crate) struct Plan {
     load_checkpoint: String,
 }
 
-fn train<T: Flyable>(
+fn train(
     arguments: &Train,
     layers: &Layers,
-    env: &T,
+    env: &dyn Task,
     plan: &Plan,
     mut learner: Box<dyn Learner>,
     interrupt: Interrupt,
@@ -148,7 +124,7 @@ fn train<T: Flyable>(
         Some(it) if place.holds(&it.run) => {
             let run = it.open(&SECTIONS)?;
             let best = extra.as_ref().and_then(|it| it.get(BEST_RETURN)).and_then(Value::as_f64);
-            let best = best.filter(|_| run.file(BEST).exists());
+            let best = best.filter(|_| run.file(BEST_MODEL).exists());
             (run, best.unwrap_or(f64::NEG_INFINITY))
         }
         _ => (place.make()?, f64::NEG_INFINITY),
@@ -205,14 +181,16 @@ fn train<T: Flyable>(
 }
 
 /// Layers the preset, then flags over files and overrides.
-pub(crate) fn configure<T: Flyable, A: Recipe<T>>(
+pub(crate) fn configure(
     arguments: &Train,
+    task: &dyn Task,
+    trainer: &TrainerConfig,
     layers: &mut Layers,
 ) -> Result<(), Failure> {
-    if let Some(preset) = A::preset(&arguments.preset)? {
+    if let Some(preset) = task.preset(trainer.algorithm(), &arguments.preset)? {
         layers.preset(&arguments.preset, preset)?;
     }
-    layer::<T>(layers, &arguments.flight)?;
+    layer(layers, task, &arguments.flight)?;
     if let Some(iterations) = arguments.max_iterations {
         layers.set("agent.max_iterations", iterations, Origin::flag("--max_iterations"))?;
     }
@@ -250,16 +228,16 @@ fn find_resumed(arguments: &Train, plan: &Plan, place: &Place) -> Result<Option<
     }
 }
 
-struct Session<'a, T> {
+struct Session<'a> {
     run: RunDir,
     plan: &'a Plan,
-    env: &'a T,
+    env: &'a dyn Task,
     /// Flags that say again what is flown.
     what_flies: String,
     /// Folder that the user named for the run.
     run_dir: Option<&'a Path>,
-    videos: Option<Videos<T>>,
-    snapshots: Snapshots<T>,
+    videos: Option<Videos>,
+    snapshots: Snapshots,
     journal: Journal,
     interrupt: Interrupt,
     /// Of the model kept; negative infinity before the first evaluation.
@@ -270,7 +248,7 @@ struct Session<'a, T> {
     seconds: f64,
 }
 
-impl<T: Flyable> Session<'_, T> {
+impl Session<'_> {
     /// Lets the policy of the moment fly in the live view, if there is one.
     fn show(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
         let spec = self.env.spec();
@@ -318,7 +296,7 @@ impl<T: Flyable> Session<'_, T> {
     fn fly(&self, actor: &Policy) -> Result<Evaluation, Failure> {
         let mut env = self.env.untimed().make(EVALUATION_EPISODES, EVALUATION_SEED);
         let pilot = Pilot::new(actor, env.spec())?;
-        Ok(evaluate(env.as_mut(), &pilot, None, T::EVALUATION_STEPS))
+        Ok(evaluate(env.as_mut(), &pilot, None, self.env.evaluation_steps()))
     }
 
     fn evaluate(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
@@ -358,7 +336,7 @@ impl<T: Flyable> Session<'_, T> {
         if all.mean_return > self.best_return {
             (self.best_return, self.best) = (all.mean_return, Some(evaluation));
             let extra = Value::dict([(BEST_RETURN, self.best_return)]);
-            learner.write(&self.run.file(BEST), &extra)?;
+            learner.write(&self.run.file(BEST_MODEL), &extra)?;
         }
         Ok(())
     }
@@ -366,7 +344,7 @@ impl<T: Flyable> Session<'_, T> {
     fn finish(mut self, iteration: u32) -> Result<ExitCode, Failure> {
         self.journal.flush()?;
         if self.best.is_none() && iteration >= self.plan.max_iterations {
-            let best = load_policy(&self.run.file(BEST), &LoadOptions::default())?;
+            let best = load_policy(&self.run.file(BEST_MODEL), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
         }
         if iteration >= self.plan.max_iterations {
@@ -389,7 +367,7 @@ impl<T: Flyable> Session<'_, T> {
             say(report::LEGEND)?;
             Outcome::from(evaluation.summary()).write(&run)?;
         }
-        let best = run.file(BEST);
+        let best = run.file(BEST_MODEL);
         say(format!("Best model saved to: {}", best.display()))?;
         let checkpoint = shell_word(best.display());
         say(format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {checkpoint}"))?;

@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use eyas_formats::LoadOptions;
 use eyas_run::{ConfigError, Interrupt, RunDir};
-use eyas_web::{Feed, Request, Scene};
+use eyas_web::{Feed, Scene};
 
-use crate::any_task::{AnyTask, for_task};
 use crate::arguments::View;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::live::{self, RunFiles, Stage};
-use crate::own_task::{best_policy, played};
+use crate::run_files::best_policy;
+use crate::task_of_run::{played, task_of_run};
+use crate::tasks::Task;
 
 /// Starts of the flights.
 const SEED: u64 = 42;
@@ -28,7 +27,7 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
     let run = RunDir::open(&arguments.run)?;
     let mut files = RunFiles::of(run.path())?;
     live::check_num_envs(arguments.num_envs)?;
-    let flight = flight_of(&run, arguments.num_envs)?;
+    let stage = stage_of(&run, arguments.num_envs)?;
     let (view, requests) = live::open(arguments.web)?;
     let feed = view.feed();
     let activity = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -47,8 +46,8 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
                 }
             }
         });
-        let outcome = if let Some(fly) = flight {
-            fly(&feed, &requests, &interrupt)
+        let outcome = if let Some(stage) = stage {
+            live::play(&stage, &feed, &requests, &interrupt)
         } else {
             show_numbers(&feed, activity, &interrupt);
             Ok(())
@@ -67,26 +66,16 @@ fn show_numbers(feed: &Feed, activity: String, interrupt: &Interrupt) {
     }
 }
 
-/// Flies what it was made for, until interrupted.
-type Flight = Box<dyn FnOnce(&Feed, &Receiver<Request>, &Interrupt) -> Result<(), Failure>>;
-
 /// The best policy of a run in the run's own task; none if the run has no policy yet.
-fn flight_of(run: &RunDir, num_envs: usize) -> Result<Option<Flight>, Failure> {
+fn stage_of(run: &RunDir, num_envs: usize) -> Result<Option<Stage>, Failure> {
     let is_configured = run.file("params/env.yaml").is_file();
     let Some(checkpoint) = best_policy(run.path()).filter(|_| is_configured) else { return Ok(None) };
-    Ok(Some(for_task!(AnyTask::of_run(run.path())?, |base| {
-        let stage = stage(&base, run, checkpoint, num_envs)?;
-        Box::new(move |feed, requests, interrupt| live::play(&stage, feed, requests, interrupt))
-    })))
+    let task = task_of_run(run.path())?;
+    Ok(Some(stage(task.as_ref(), run, checkpoint, num_envs)?))
 }
 
-fn stage<T: Flyable>(
-    env: &T,
-    run: &RunDir,
-    checkpoint: PathBuf,
-    num_envs: usize,
-) -> Result<Stage<T>, ConfigError> {
-    let trajectories = T::trajectories();
+fn stage(env: &dyn Task, run: &RunDir, checkpoint: PathBuf, num_envs: usize) -> Result<Stage, ConfigError> {
+    let trajectories = env.trajectories();
     let trajectory = trajectories.last().expect("every task flies something").0.to_owned();
     Ok(Stage {
         activity: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use eyas_env::{Interference, TaskConfig};
+use eyas_env::Interference;
 use eyas_lanes::Row;
 use eyas_web::Control;
+
+use crate::tasks::Task;
 
 /// A push accelerates by the weight for so long, s: about 1 m/s.
 const PUSH_S: f64 = 0.1;
@@ -30,7 +32,7 @@ pub(crate) struct Disturbances {
 
 impl Disturbances {
     /// All sliders where they change nothing, one for each motor among them.
-    pub(crate) fn new<T: TaskConfig>(env: &T, motors: &[String]) -> Self {
+    pub(crate) fn new(env: &dyn Task, motors: &[String]) -> Self {
         let vehicle = env.vehicle();
         let period_s = env.control_period();
         let controls = controls(period_s, motors);

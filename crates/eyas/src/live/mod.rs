@@ -9,11 +9,12 @@ mod run;
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 
-use eyas_env::{EnvSpec, TaskConfig};
+use eyas_env::EnvSpec;
 use eyas_web::{LiveView, Request, Scene, Vehicle};
 
 use crate::failure::Failure;
 use crate::report::say;
+use crate::tasks::Task;
 use crate::video::{motor_names, vehicle_name};
 
 pub(crate) use files::RunFiles;
@@ -51,20 +52,20 @@ pub(crate) fn check_num_envs(num_envs: usize) -> Result<(), Failure> {
 }
 
 /// A scene of a task's vehicle, without controls.
-pub(crate) fn scene<T: TaskConfig>(activity: &str, step_unit: &str, env: &T, num_envs: usize) -> Scene {
+pub(crate) fn scene(activity: &str, step_unit: &str, env: &dyn Task, num_envs: usize) -> Scene {
     let mut made = env.make(1, 0);
     let num_vehicles = made.blocks()[0].num_vehicles();
     let spec = made.spec().clone();
     Scene {
         activity: activity.into(),
-        task: T::ID.into(),
+        task: env.id().into(),
         step_unit: step_unit.into(),
         vehicle: Some(Vehicle { num_vehicles, ..vehicle(env, &spec, num_envs) }),
         ..Scene::default()
     }
 }
 
-fn vehicle<T: TaskConfig>(env: &T, spec: &EnvSpec, num_envs: usize) -> Vehicle {
+fn vehicle(env: &dyn Task, spec: &EnvSpec, num_envs: usize) -> Vehicle {
     let it = env.vehicle();
     let single = |vectors: [[f64; 3]; 4]| vectors.map(|vector| vector.map(|number| number as f32));
     Vehicle {

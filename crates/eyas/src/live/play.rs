@@ -15,8 +15,8 @@ use super::controls::Disturbances;
 use super::flyer::Flyer;
 use super::scene;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::setup::load_policy;
+use crate::tasks::Task;
 use crate::video::motor_names;
 
 /// Control steps from pose to pose.
@@ -28,13 +28,13 @@ const NAP: Duration = Duration::from_millis(50);
 const LOOKING_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What is flown, and what viewers may choose instead.
-pub(crate) struct Stage<T> {
+pub(crate) struct Stage {
     /// What is going on.
     pub(crate) activity: String,
     /// What the curves count, where there are any.
     pub(crate) step_unit: String,
     /// The task along each trajectory, by its name.
-    pub(crate) trajectories: Vec<(String, T)>,
+    pub(crate) trajectories: Vec<(String, Box<dyn Task>)>,
     /// The one to start with.
     pub(crate) trajectory: String,
     /// The policy; the others of its folder can be chosen.
@@ -44,8 +44,8 @@ pub(crate) struct Stage<T> {
 }
 
 /// Flies until interrupted, while someone looks.
-pub(crate) fn play<T: Flyable>(
-    stage: &Stage<T>,
+pub(crate) fn play(
+    stage: &Stage,
     feed: &Feed,
     requests: &Receiver<Request>,
     interrupt: &Interrupt,
@@ -84,8 +84,8 @@ pub(crate) fn play<T: Flyable>(
     Ok(())
 }
 
-struct Flight<'a, T> {
-    stage: &'a Stage<T>,
+struct Flight<'a> {
+    stage: &'a Stage,
     trajectory: &'a str,
     policy: String,
     /// Those that can be chosen.
@@ -96,8 +96,8 @@ struct Flight<'a, T> {
     steps: u64,
 }
 
-impl<'a, T: Flyable> Flight<'a, T> {
-    fn start(stage: &'a Stage<T>) -> Result<Self, Failure> {
+impl<'a> Flight<'a> {
+    fn start(stage: &'a Stage) -> Result<Self, Failure> {
         let env = env_of(stage, &stage.trajectory);
         let made = env.make(env.num_envs(), stage.seed);
         let motors = motor_names(made.spec());
@@ -118,7 +118,7 @@ impl<'a, T: Flyable> Flight<'a, T> {
         })
     }
 
-    fn env(&self) -> &'a T {
+    fn env(&self) -> &'a dyn Task {
         env_of(self.stage, self.trajectory)
     }
 
@@ -196,12 +196,12 @@ impl<'a, T: Flyable> Flight<'a, T> {
     }
 }
 
-fn env_of<'a, T>(stage: &'a Stage<T>, trajectory: &str) -> &'a T {
+fn env_of<'a>(stage: &'a Stage, trajectory: &str) -> &'a dyn Task {
     let known = stage.trajectories.iter().find(|(name, _)| *name == trajectory);
-    &known.expect("a stage starts along one of its trajectories").1
+    known.expect("a stage starts along one of its trajectories").1.as_ref()
 }
 
-fn pilot_of<T: Flyable>(stage: &Stage<T>, path: &Path) -> Result<Pilot, Failure> {
+fn pilot_of(stage: &Stage, path: &Path) -> Result<Pilot, Failure> {
     let loaded = load_policy(path, &stage.options)?;
     let spec = env_of(stage, &stage.trajectory).make(1, 0).spec().clone();
     Pilot::new(&loaded.policy, &spec).map_err(|error| Failure::from(error).at(&path.display()))

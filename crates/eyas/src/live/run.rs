@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use eyas_env::{TaskConfig, VecEnv};
+use eyas_env::VecEnv;
 use eyas_learn::Pilot;
 use eyas_web::{Feed, HeatMap, LiveView};
 
@@ -13,6 +13,7 @@ use super::flyer::Flyer;
 use super::play::Pace;
 use super::scene;
 use crate::failure::Failure;
+use crate::tasks::Task;
 
 /// Envs of the shown flights: half a block, of which a single thread flies thousands of steps a second.
 const NUM_ENVS: usize = 16;
@@ -56,18 +57,19 @@ struct Next {
 
 impl Spectacle {
     /// Shows in a live view what a run does in a task.
-    pub(crate) fn start<T: TaskConfig>(
+    pub(crate) fn start(
         view: LiveView,
         activity: &str,
         step_unit: &str,
-        env: &T,
+        env: &dyn Task,
     ) -> Result<Self, Failure> {
         let feed = view.feed();
         feed.scene(scene(activity, step_unit, env, NUM_ENVS));
         let policy = Arc::new(Policy::default());
-        let (flown, env, shown) = (Arc::clone(&policy), env.clone(), feed.clone());
-        let flight =
-            thread::Builder::new().name("live flight".into()).spawn(move || flown.fly(&env, &shown))?;
+        let (flown, env, shown) = (Arc::clone(&policy), env.clone_task(), feed.clone());
+        let flight = thread::Builder::new()
+            .name("live flight".into())
+            .spawn(move || flown.fly(env.as_ref(), &shown))?;
         let returns = HeatMap {
             quantity: "mean return".into(),
             row_label: "teacher".into(),
@@ -100,14 +102,14 @@ impl Spectacle {
     }
 
     /// Lets a policy fly another vehicle of the task, if someone looks.
-    pub(crate) fn show_in<T: TaskConfig>(
+    pub(crate) fn show_in(
         &mut self,
-        env: impl FnOnce() -> T,
+        env: impl FnOnce() -> Box<dyn Task>,
         pilot: impl FnOnce() -> Result<Pilot, Failure>,
     ) -> Result<(), Failure> {
         if self.is_due() {
             let env = env();
-            self.feed.scene(scene(&self.activity, &self.step_unit, &env, NUM_ENVS));
+            self.feed.scene(scene(&self.activity, &self.step_unit, env.as_ref(), NUM_ENVS));
             self.policy.put(Next { pilot: pilot()?, env: Some(env.make(NUM_ENVS, SEED)) });
         }
         Ok(())
@@ -156,7 +158,7 @@ impl Policy {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn fly<T: TaskConfig>(&self, env: &T, feed: &Feed) {
+    fn fly(&self, env: &dyn Task, feed: &Feed) {
         let mut flyer: Option<Flyer> = None;
         let mut pace = Pace::new(env.control_period());
         let mut steps = 0_u64;

@@ -18,7 +18,7 @@ use crate::arguments::{Analysis, Analyze, AnalyzeCommand, PolicyFile};
 use crate::configuration;
 use crate::failure::Failure;
 use crate::report::tell;
-use crate::setup::{AgentConfig, allow_steps, check, seed_of, write_file};
+use crate::setup::{AgentConfig, allow_steps, check, load_explained, seed_of, write_file};
 
 pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
     match &arguments.command {
@@ -59,7 +59,7 @@ impl Setting {
         if let Some(seed) = analysis.seed {
             layers.set("agent.seed", seed_of(seed)?, Origin::flag("--seed"))?;
         }
-        allow_steps::<RaptorConfig>(&mut layers, steps)?;
+        allow_steps(&mut layers, &RaptorConfig::default(), steps)?;
         if configuration::show(&layers, &analysis.configuration)? {
             return Ok(None);
         }
@@ -71,7 +71,7 @@ impl Setting {
 
     /// Reads the policy and seats it.
     fn pilot(&self, policy: &PolicyFile) -> Result<Pilot, Failure> {
-        Ok(Pilot::new(&policy.load()?.policy, &self.env.spec())?)
+        Ok(Pilot::new(&load_explained(&policy.checkpoint, &policy.load_options())?.policy, &self.env.spec())?)
     }
 }
 

@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use eyas_lanes::{Isa, force_isa};
 
-pub(crate) use self::peer::Against;
 use self::peer::Peer;
 use self::work::Work;
 use crate::arguments::Bench;

@@ -6,35 +6,26 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use clap::ValueEnum;
 use eyas_lanes::Isa;
 use serde::Deserialize;
 
+use crate::arguments::Against;
 use crate::failure::Failure;
 
-/// Programs to compare with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Against {
-    /// `PyTorch`, and `rsl_rl` if it is there; in the Python of `EYAS_PYTHON`, else `python3`
-    Pytorch,
-    /// `RLtools`' simulator `l2f`, compiled from crates/eyas/peers/l2f.cpp to the program that `EYAS_L2F` names
-    L2f,
-}
-
-impl Against {
-    fn command(self) -> Result<Command, Failure> {
-        match self {
-            Self::Pytorch => {
-                let python = std::env::var_os("EYAS_PYTHON").unwrap_or_else(|| "python3".into());
-                let mut command = Command::new(python);
-                command.args(["-c", include_str!("../../../peers/pytorch.py")]);
-                Ok(command)
-            }
-            Self::L2f => std::env::var_os("EYAS_L2F").map(Command::new).ok_or_else(|| {
-                Failure::new("`--against l2f`: no program to compare with")
-                    .hint("compile crates/eyas/peers/l2f.cpp as its first lines say, and name the program in EYAS_L2F")
-            }),
+/// How a program is started.
+fn command_of(against: Against) -> Result<Command, Failure> {
+    match against {
+        Against::Pytorch => {
+            let python = std::env::var_os("EYAS_PYTHON").unwrap_or_else(|| "python3".into());
+            let mut command = Command::new(python);
+            command.args(["-c", include_str!("../../../peers/pytorch.py")]);
+            Ok(command)
         }
+        Against::L2f => std::env::var_os("EYAS_L2F").map(Command::new).ok_or_else(|| {
+            Failure::new("`--against l2f`: no program to compare with").hint(
+                "compile crates/eyas/peers/l2f.cpp as its first lines say, and name the program in EYAS_L2F",
+            )
+        }),
     }
 }
 
@@ -76,7 +67,7 @@ pub(super) struct Peer {
 impl Peer {
     /// Starts a program, in one thread and with no wider instructions than `isa`.
     pub(super) fn start(against: Against, isa: Isa) -> Result<Self, Failure> {
-        let mut command = against.command()?;
+        let mut command = command_of(against)?;
         let threads = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"].map(|it| (it, "1"));
         command.envs(threads).envs(limits(isa)).stdin(Stdio::piped()).stdout(Stdio::piped());
         let program = command.get_program().to_string_lossy().into_owned();

@@ -8,7 +8,6 @@ use eyas_env::{
     sample_fleet,
 };
 use eyas_lanes::{BLOCK, Row, Stream};
-use eyas_learn::apg::Apg;
 use eyas_learn::distill::{
     Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
     StudentKind, Teacher, distill, new_student,
@@ -18,7 +17,8 @@ use eyas_learn::{Pilot, each_block};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
 
 use super::dynamics::Swarm;
-use crate::learner::ApgConfig;
+use crate::learner::{ApgConfig, TrainerConfig};
+use crate::tasks::Task as _;
 
 /// Envs, vehicles and rows of the works that fly without learning.
 const NUM_ENVS: usize = 4096;
@@ -305,12 +305,14 @@ fn update(mut network: Network, shards: usize, rows: usize, inputs: usize, units
 
 fn gradient() -> Repeat {
     // The target of the peer's flights rests.
-    let task = RaptorConfig { prob_null_trajectory: 1.0, ..RaptorConfig::default() };
+    let mut task = RaptorConfig { prob_null_trajectory: 1.0, ..RaptorConfig::default() };
+    task.scene.num_envs = 512;
     let mut config = ApgConfig::<RaptorConfig>::default();
     config.actor.hidden_dims = vec![64; 2];
     config.algorithm.window_steps = 32;
-    let mut apg = Apg::new(&config, &task, 512, 1).expect("the network can be trained");
-    Box::new(move || apg.iterate().env_steps as f64)
+    let trainer = TrainerConfig::Apg(Box::new(config));
+    let mut learner = task.learner(&trainer, 1).expect("the network can be trained");
+    Box::new(move || learner.iterate().env_steps as f64)
 }
 
 fn ppo() -> Repeat {
@@ -332,7 +334,7 @@ fn distillation() -> Repeat {
         ..without_end()
     };
     // Nothing ends an episode early, so that the samples of an epoch are known.
-    let env = PointEnv::new(&PointConfig::default().untimed(), EPISODES as usize, 1);
+    let env = PointEnv::new(&TaskConfig::untimed(&PointConfig::default()), EPISODES as usize, 1);
     let group = env.spec().group("teacher").expect("the task has it").features.clone();
     let teacher = Teacher::new(Pilot { inference: Inference::of_network(&mlp(64)), features: group.clone() });
     repeat(config, Box::new(env), vec![teacher], group, |report| report.collected.samples as f64)

@@ -2,51 +2,47 @@
 
 use eyas_learn::distill::DistillConfig;
 use eyas_run::{Layers, Origin};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::arguments::Distill;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::setup::{self, AgentConfig, check, layer};
+use crate::tasks::Task;
 
 /// What a distillation is made of.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Config<T> {
-    pub(super) env: T,
+pub(super) struct Config {
+    pub(super) env: Box<dyn Task>,
     pub(super) agent: AgentConfig,
     pub(super) distill: DistillConfig,
 }
 
 /// All layers, and whether an earlier run goes on.
-pub(super) fn layers_of<T: Flyable>(base: T, arguments: &Distill) -> Result<(Layers, bool), Failure> {
-    let mut layers = Layers::documented(&Config {
-        env: base,
-        agent: AgentConfig::default(),
-        distill: DistillConfig::default(),
-    })?;
+pub(super) fn layers_of(task: &dyn Task, arguments: &Distill) -> Result<(Layers, bool), Failure> {
+    let mut layers = Layers::of_groups([
+        ("env", task.layers()?),
+        ("agent", Layers::documented(&AgentConfig::default())?),
+        ("distill", Layers::documented(&DistillConfig::default())?),
+    ]);
     for key in ["distill.episode_steps", "distill.eval_steps"] {
-        layers.set(key, T::DISTILLATION_STEPS, Origin::Preset("task".into()))?;
+        layers.set(key, task.distillation_steps(), Origin::Preset("task".into()))?;
     }
     let is_many = arguments.teacher_dir.is_some() || arguments.teacher_checkpoint.len() > 1;
-    match (arguments.preset.as_deref(), T::TAKES_VEHICLES) {
+    match (arguments.preset.as_deref(), task.takes_vehicles()) {
         (Some("raptor"), true) => {
-            layers.preset("raptor", T::RAPTOR_PRESET)?;
+            layers.preset("raptor", task.raptor_preset())?;
         }
         (Some("eyas"), true) => {
-            layers.preset("eyas", T::FLEET_PRESET)?;
+            layers.preset("eyas", task.fleet_preset())?;
         }
         (None, true) if is_many => {
-            layers.preset("eyas", T::FLEET_PRESET)?;
+            layers.preset("eyas", task.fleet_preset())?;
         }
         (None, _) => {}
         (Some(other), _) => {
-            let known = if T::TAKES_VEHICLES { "expected eyas or raptor" } else { "this task has none" };
+            let known = if task.takes_vehicles() { "expected eyas or raptor" } else { "this task has none" };
             return Err(Failure::new(format!("`--preset {other}`: {known}")));
         }
     }
-    layer::<T>(&mut layers, &arguments.flight)?;
+    layer(&mut layers, task, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
             layers.set(&format!("distill.{key}"), value, Origin::flag(flag))?;
@@ -98,15 +94,16 @@ pub(super) fn layers_of<T: Flyable>(base: T, arguments: &Distill) -> Result<(Lay
 }
 
 /// The configuration, every range checked.
-pub(super) fn validated<T: Flyable>(layers: &Layers) -> Result<Config<T>, Failure> {
-    let config: Config<T> = layers.finish()?;
+pub(super) fn validated(task: &dyn Task, layers: &Layers) -> Result<Config, Failure> {
+    let (agent, distill) = (layers.section("agent")?, layers.section("distill")?);
+    let config = Config { env: task.read(layers)?, agent, distill };
     check(layers, config.env.validate())?;
     check(layers, config.agent.validate())?;
     check(layers, config.distill.validate())?;
     if config.distill.registry_interval > 0 && config.env.registry(1, 0).is_empty() {
         return Err(Failure::new(format!(
             "`distill.registry_interval`: task `{}` has no named vehicles",
-            T::ID
+            task.id()
         ))
         .hint("leave it at 0"));
     }

@@ -15,11 +15,11 @@ use crate::arguments::Distill;
 use crate::crew::{self, Crew};
 use crate::dataset_file;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::journal::Journal;
 use crate::outcome::{Comparison, Outcome};
 use crate::place::go_on_with;
 use crate::report::{self, shell_word};
+use crate::run_files::{BEST_STUDENT, FINAL_STUDENT};
 use crate::setup::{self, load_policy};
 use crate::snapshot::Snapshots;
 use crate::tables::Tables;
@@ -30,16 +30,16 @@ const FINAL_SEED: u64 = 0xf1a1;
 const REGISTRY_SEED: u64 = 0x7e57;
 
 /// A run that goes on: what it writes, shows and measures.
-pub(super) struct Session<T> {
-    pub(super) config: Config<T>,
+pub(super) struct Session {
+    pub(super) config: Config,
     pub(super) run: RunDir,
     pub(super) journal: Journal,
     pub(super) interrupt: Interrupt,
     pub(super) best: f64,
     pub(super) clock: std::time::Instant,
-    pub(super) videos: Option<Videos<T>>,
-    pub(super) snapshots: Snapshots<T>,
-    pub(super) crew: Crew<T>,
+    pub(super) videos: Option<Videos>,
+    pub(super) snapshots: Snapshots,
+    pub(super) crew: Crew,
     /// Vehicles that the student is measured on at the end, if not on those of its teachers.
     pub(super) test_fleet: Vec<Craft>,
     pub(super) tables: Tables,
@@ -47,7 +47,7 @@ pub(super) struct Session<T> {
     pub(super) batches: u64,
 }
 
-impl<T: Flyable> Session<T> {
+impl Session {
     /// Shows the student to whoever looks; records it and the teacher if a video is due before an epoch.
     pub(super) fn record(&mut self, epoch: u32, student: &Student) -> Result<(), Failure> {
         self.journal.policy(|| Ok(student.pilot()))?;
@@ -178,7 +178,7 @@ impl<T: Flyable> Session<T> {
         ))?;
         if summary.mean_return > self.best {
             self.best = summary.mean_return;
-            self.save("best_student.pt", epoch + 1, student)?;
+            self.save(BEST_STUDENT, epoch + 1, student)?;
             self.say(&format!("[INFO] New best model saved! Return: {:.2}", self.best))?;
         }
         Ok(())
@@ -196,8 +196,8 @@ impl<T: Flyable> Session<T> {
             self.say(&go_on_with(&self.run, arguments.resume.run_dir.as_deref()))?;
             return Ok(ExitCode::from(130));
         }
-        let final_path = self.save("final_student.pt", epochs, &progress.student)?;
-        let best_path = self.run.file("best_student.pt");
+        let final_path = self.save(FINAL_STUDENT, epochs, &progress.student)?;
+        let best_path = self.run.file(BEST_STUDENT);
         let best = load_policy(&best_path, &eyas_formats::LoadOptions::default())?;
         let features = progress.student.pilot().features;
         let best_pilot = Pilot { inference: eyas_policy::Inference::new(&best.policy), features };
@@ -205,7 +205,7 @@ impl<T: Flyable> Session<T> {
         let of_teacher = self.crew.fly_teachers(episodes, FINAL_SEED, steps);
         let of_student = self.crew.fly(&best_pilot, episodes, FINAL_SEED, steps);
         let on_others = (!self.test_fleet.is_empty()).then(|| {
-            let mut env = crew::envs_of(&self.crew.env, &self.test_fleet, episodes, FINAL_SEED);
+            let mut env = crew::envs_of(self.crew.env.as_ref(), &self.test_fleet, episodes, FINAL_SEED);
             evaluate(env.as_mut(), &best_pilot, None, steps)
         });
         self.say("")?;
@@ -231,7 +231,7 @@ impl<T: Flyable> Session<T> {
     }
 }
 
-impl<T: Flyable> Observer for Session<T> {
+impl Observer for Session {
     type Error = Failure;
 
     fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Failure> {
@@ -305,7 +305,7 @@ impl<T: Flyable> Observer for Session<T> {
 }
 
 /// Control steps of each env, and episodes, that are flown before an epoch.
-pub(super) fn flown_after<T: Flyable>(config: &Config<T>, epoch: u32) -> [u64; 2] {
+pub(super) fn flown_after(config: &Config, epoch: u32) -> [u64; 2] {
     let episodes = u64::from(config.distill.num_episodes);
     let rounds = episodes.div_ceil(config.env.num_envs() as u64);
     [rounds * u64::from(config.distill.episode_steps), episodes].map(|each| each * u64::from(epoch))

@@ -7,25 +7,26 @@ use eyas_learn::distill::{OnWeakTeacher, Teacher};
 
 use super::config::Config;
 use crate::arguments::Distill;
-use crate::crew::{self, Admission, Candidate, Choice, Crew, VEHICLE, read_checkpoints};
+use crate::crew::{self, Admission, Candidate, Choice, Crew, read_checkpoints};
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 use crate::report::say;
+use crate::run_files::VEHICLE;
 use crate::self_check::self_check;
+use crate::tasks::Task;
 
 /// Who teaches.
-pub(super) struct Teachers<T> {
+pub(super) struct Teachers {
     /// All that the flags name.
     pub(super) candidates: Vec<Candidate>,
     /// Those that teach, and their vehicles.
-    pub(super) crew: Crew<T>,
+    pub(super) crew: Crew,
     /// How each of many flew on its own vehicle, `teachers.csv`.
     pub(super) admissions: Option<String>,
 }
 
-impl<T: Flyable> Teachers<T> {
-    pub(super) fn new(arguments: &Distill, config: &Config<T>, spec: &EnvSpec) -> Result<Self, Failure> {
-        let candidates = candidates::<T>(arguments, &options(arguments))?;
+impl Teachers {
+    pub(super) fn new(arguments: &Distill, config: &Config, spec: &EnvSpec) -> Result<Self, Failure> {
+        let candidates = candidates(config.env.as_ref(), arguments, &options(arguments))?;
         let pilots: Vec<Pilot> = candidates.iter().map(|it| it.pilot(spec)).collect::<Result<_, _>>()?;
         let teachers = pilots.into_iter().zip(label_stds(config, &candidates)?);
         let teachers =
@@ -47,11 +48,7 @@ fn options(arguments: &Distill) -> LoadOptions {
 }
 
 /// Says what a single teacher is and whether it flies.
-pub(super) fn introduce<T: Flyable>(
-    arguments: &Distill,
-    candidate: &Candidate,
-    env: &T,
-) -> Result<(), Failure> {
+pub(super) fn introduce(arguments: &Distill, candidate: &Candidate, env: &dyn Task) -> Result<(), Failure> {
     say(format!("[INFO] Loading teacher policy from: {}", candidate.path.display()))?;
     describe_teacher(&candidate.loaded)?;
     self_check(env, &candidate.loaded, &options(arguments), &candidate.path)
@@ -75,14 +72,18 @@ fn refuse_choices(arguments: &Distill) -> Result<(), Failure> {
 }
 
 /// The teachers that the flags name. Many of them need a vehicle each where the task has vehicles.
-fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<Vec<Candidate>, Failure> {
+fn candidates(
+    task: &dyn Task,
+    arguments: &Distill,
+    options: &LoadOptions,
+) -> Result<Vec<Candidate>, Failure> {
     let mut candidates = match &arguments.teacher_dir {
-        Some(folder) if T::TAKES_VEHICLES => {
+        Some(folder) if task.takes_vehicles() => {
             let (ids, exclude) = (arguments.teacher_ids.as_deref(), arguments.exclude_teacher_ids.as_deref());
             Choice { folder, ids, exclude }.read(options)?
         }
         Some(_) => {
-            return Err(Failure::new(format!("`--teacher_dir`: task `{}` has one vehicle", T::ID))
+            return Err(Failure::new(format!("`--teacher_dir`: task `{}` has one vehicle", task.id()))
                 .hint("name the teachers with `--teacher_checkpoint`, once each"));
         }
         None => read_checkpoints(&arguments.teacher_checkpoint, options)?,
@@ -91,7 +92,7 @@ fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<
         // The vehicle that is asked for by name.
         candidate.craft = None;
     }
-    if T::TAKES_VEHICLES && candidates.len() > 1 {
+    if task.takes_vehicles() && candidates.len() > 1 {
         if let Some(it) = candidates.iter().find(|it| it.craft.is_none()) {
             return Err(Failure::new("a teacher of many has no vehicle")
                 .at(&it.path.display())
@@ -106,7 +107,7 @@ fn candidates<T: Flyable>(arguments: &Distill, options: &LoadOptions) -> Result<
 }
 
 /// Deviation of each teacher's labels, if labels are samples.
-fn label_stds<T>(config: &Config<T>, candidates: &[Candidate]) -> Result<Vec<Option<Vec<f32>>>, Failure> {
+fn label_stds(config: &Config, candidates: &[Candidate]) -> Result<Vec<Option<Vec<f32>>>, Failure> {
     if config.distill.teacher_deterministic {
         return Ok(vec![None; candidates.len()]);
     }
@@ -121,11 +122,7 @@ fn label_stds<T>(config: &Config<T>, candidates: &[Candidate]) -> Result<Vec<Opt
 }
 
 /// Flies every teacher on its own vehicle, and keeps those that are admitted and selected; returns the table of all.
-fn admit<T: Flyable>(
-    crew: &mut Crew<T>,
-    candidates: &[Candidate],
-    config: &Config<T>,
-) -> Result<String, Failure> {
+fn admit(crew: &mut Crew, candidates: &[Candidate], config: &Config) -> Result<String, Failure> {
     let settings = &config.distill.teachers;
     let (episodes, steps) = (settings.admission_episodes, config.distill.eval_steps);
     let admissions = Admission::of_all(candidates, crew, episodes, steps);

@@ -3,13 +3,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use eyas_env::{Craft, RaptorConfig};
+use eyas_env::Craft;
 use eyas_learn::Pilot;
 use eyas_web::Table;
 
 use super::{Score, TeacherResult};
 use crate::failure::Failure;
 use crate::journal::Journal;
+use crate::tasks::Task;
 
 /// Name of the table.
 const TABLE: &str = "Teachers";
@@ -114,7 +115,7 @@ impl Board {
         teacher: usize,
         [attempt, iteration]: [u32; 2],
         score: Score,
-        env: impl FnOnce() -> RaptorConfig,
+        env: impl FnOnce() -> Box<dyn Task>,
         pilot: impl FnOnce() -> Result<Pilot, Failure>,
     ) -> Result<(), Failure> {
         let mut inner = self.inner();

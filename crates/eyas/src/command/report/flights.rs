@@ -12,14 +12,12 @@ use eyas_view::{Chart, Paths};
 use super::curves::SIZE;
 use super::page::Picture;
 use super::runs::{Input, Kind, Manifest, Run};
-use crate::any_task::{AnyTask, for_task};
 use crate::arguments::{Arguments, Command, Distill};
-use crate::command::train::BEST;
-use crate::crew::{VEHICLE, folder};
 use crate::failure::Failure;
-use crate::flyable::Flyable;
-use crate::own_task::{best_policy, played};
+use crate::run_files::{BEST_MODEL, VEHICLE, best_policy, folder};
 use crate::setup::{load_policy, read_vehicle};
+use crate::task_of_run::{played, task_of_run};
+use crate::tasks::Task;
 use crate::tracking::{Recorder, Statistics};
 use crate::trajectory;
 use crate::video::motor_names;
@@ -52,7 +50,7 @@ struct Seat {
 /// Flies the best policy of a run, and beside it the teacher of a student; none if the run has no policy yet.
 pub(super) fn fly(run: &Run, interrupt: &Interrupt) -> Result<Option<Flights>, Failure> {
     let Some(policy) = policy_of(run)? else { return Ok(None) };
-    Ok(Some(for_task!(AnyTask::of_run(&run.path)?, |base| fly_in(&base, run, policy, interrupt)?)))
+    Ok(Some(fly_in(task_of_run(&run.path)?.as_ref(), run, policy, interrupt)?))
 }
 
 /// The best policy of a run: of a fleet, the first teacher of the ranking.
@@ -64,7 +62,7 @@ fn policy_of(run: &Run) -> Result<Option<Seat>, Failure> {
     }
     let Some(ranking) = run.table("ranking.csv")? else { return Ok(None) };
     let best = ranking.numbers("teacher")?.first().copied().flatten();
-    let path = best.map(|number| run.path.join(folder(number as usize)).join(BEST));
+    let path = best.map(|number| run.path.join(folder(number as usize)).join(BEST_MODEL));
     Ok(path.filter(|path| path.is_file()).map(|path| seat("best teacher", path)))
 }
 
@@ -100,8 +98,8 @@ fn flags(manifest: &Manifest) -> Option<Box<Distill>> {
     }
 }
 
-fn fly_in<T: Flyable>(base: &T, run: &Run, policy: Seat, interrupt: &Interrupt) -> Result<Flights, Failure> {
-    let (trajectory, settings) = trajectory::find::<T>(None)?;
+fn fly_in(base: &dyn Task, run: &Run, policy: Seat, interrupt: &Interrupt) -> Result<Flights, Failure> {
+    let (trajectory, settings) = trajectory::find(base, None)?;
     let mut env = played(base, 1, settings)?;
     let mut remarks = Vec::new();
     let mut seats = vec![policy];
@@ -113,7 +111,7 @@ fn fly_in<T: Flyable>(base: &T, run: &Run, policy: Seat, interrupt: &Interrupt) 
     let vehicle = seats[seats.len() - 1].path.with_file_name(VEHICLE);
     let flags = run.manifest.as_ref().and_then(flags);
     let is_named = flags.is_some_and(|flags| flags.flight.vehicle.is_some());
-    if T::TAKES_VEHICLES && !is_named && vehicle.is_file() {
+    if base.takes_vehicles() && !is_named && vehicle.is_file() {
         env = env.with_craft(&read_vehicle(&vehicle)?.craft("0"));
         remarks.push(format!("The vehicle is that of {}.", vehicle.display()));
     }

@@ -6,8 +6,9 @@ use super::curves::{Group, mean_and_std};
 use super::page::Table;
 use super::runs::{Input, Run};
 use crate::failure::Failure;
-use crate::outcome::{COMPARISON, Outcome};
+use crate::outcome::Outcome;
 use crate::report::shell_word;
+use crate::run_files::COMPARISON;
 use crate::table;
 
 /// What is shown where there is no number.
