@@ -5,53 +5,54 @@ use std::fmt::{self, Display};
 
 /// A failed command.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     error: Box<dyn Error + Send + Sync>,
     place: Option<String>,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// What was wrong.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error: error.into(), place: None, hint: None }
     }
 
     /// Says what to do.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Says what to do unless that is said already.
-    pub(crate) fn hint_or(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint_or(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into());
         self
     }
 
     /// Says where unless that is said already.
-    pub(crate) fn or_at(mut self, place: &impl ToString) -> Self {
+    pub fn or_at(mut self, place: &impl ToString) -> Self {
         self.place.get_or_insert_with(|| place.to_string());
         self
     }
 
     /// Says where.
-    pub(crate) fn at(mut self, place: &impl ToString) -> Self {
+    pub fn at(mut self, place: &impl ToString) -> Self {
         self.place = Some(place.to_string());
         self
     }
 
     /// Where, if that is known.
-    pub(crate) fn place(&self) -> Option<&str> {
+    pub fn place(&self) -> Option<&str> {
         self.place.as_deref()
     }
 
     /// What to do, if there is advice.
-    pub(crate) fn advice(&self) -> Option<&str> {
+    pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// What was wrong; its `source` is what caused it.
-    pub(crate) fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         self.error.as_ref()
     }
 }

@@ -19,13 +19,13 @@ const FAST_M_S: f64 = 20.0;
 const FAST_RAD_S: f64 = 100.0;
 
 /// Settings of a configuration, such as those that select a trajectory.
-pub(crate) type Settings = Vec<(&'static str, Value)>;
+pub type Settings = Vec<(&'static str, Value)>;
 
 /// Courses that every task flies, by the names of their kinds.
 const COURSES: [&str; 6] = ["circle", "lissajous", "step", "zigzag", "minimum_snap", "figure8"];
 
 /// A task that the commands fly.
-pub(crate) trait Flyable: TaskConfig {
+pub trait Flyable: TaskConfig {
     /// How it is trained if not said otherwise.
     const ALGORITHM: Algorithm = Algorithm::Apg;
     /// Eyas' own settings for training by the simulator's gradient; `docs/algorithms` says what they are

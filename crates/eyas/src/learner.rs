@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 /// How a policy learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Algorithm {
+pub enum Algorithm {
     /// By the simulator's own gradient.
     Apg,
     /// By reinforcement as in `rsl_rl`.
@@ -37,7 +37,7 @@ impl FromStr for Algorithm {
 
 /// The settings of an algorithm, which a learner starts from.
 #[derive(Debug)]
-pub(crate) enum TrainerConfig {
+pub enum TrainerConfig {
     /// Those of PPO.
     Ppo(Box<ppo::RunnerConfig>),
     /// Those of the simulator's gradient, whose cost is each task's own.
@@ -46,7 +46,7 @@ pub(crate) enum TrainerConfig {
 
 impl TrainerConfig {
     /// The algorithm.
-    pub(crate) fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> Algorithm {
         match self {
             Self::Ppo(_) => Algorithm::Ppo,
             Self::Apg(_) => Algorithm::Apg,
@@ -54,7 +54,7 @@ impl TrainerConfig {
     }
 
     /// The configuration that files, overrides and flags change: what is below the group `agent`.
-    pub(crate) fn layers(&self) -> Result<Layers, ConfigError> {
+    pub fn layers(&self) -> Result<Layers, ConfigError> {
         match self {
             Self::Ppo(config) => Layers::documented(config.as_ref()),
             Self::Apg(config) => config.layers(),
@@ -62,7 +62,7 @@ impl TrainerConfig {
     }
 
     /// The settings of the same algorithm in the group `agent` of a configuration.
-    pub(crate) fn read(&self, layers: &Layers) -> Result<Self, ConfigError> {
+    pub fn read(&self, layers: &Layers) -> Result<Self, ConfigError> {
         Ok(match self {
             Self::Ppo(_) => Self::Ppo(Box::new(layers.section("agent")?)),
             Self::Apg(config) => Self::Apg(config.read(layers)?),
@@ -70,7 +70,7 @@ impl TrainerConfig {
     }
 
     /// Checks ranges; the message names key, value and range.
-    pub(crate) fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), String> {
         match self {
             Self::Ppo(config) => config.validate(),
             Self::Apg(config) => config.validate(),
@@ -78,7 +78,7 @@ impl TrainerConfig {
     }
 
     /// The settings after so many attempts that failed: half the learning rate each time.
-    pub(crate) fn more_carefully(&self, attempts: u32) -> Self {
+    pub fn more_carefully(&self, attempts: u32) -> Self {
         let factor = 0.5_f64.powi(attempts as i32);
         match self {
             Self::Ppo(config) => {
@@ -92,7 +92,7 @@ impl TrainerConfig {
 }
 
 /// [`apg::RunnerConfig`] of a task that is known at run time only.
-pub(crate) trait GradientConfig: Any + Debug + Send + Sync {
+pub trait GradientConfig: Any + Debug + Send + Sync {
     /// See [`TrainerConfig::layers`].
     fn layers(&self) -> Result<Layers, ConfigError>;
 
@@ -127,7 +127,7 @@ impl<S: Surrogate> GradientConfig for apg::RunnerConfig<S> {
 }
 
 /// How a task learns by the simulator's gradient.
-pub(crate) trait Gradient<T> {
+pub trait Gradient<T> {
     /// The settings as they are if nothing is configured.
     fn config(&self) -> Box<dyn GradientConfig>;
 
@@ -143,10 +143,10 @@ pub(crate) trait Gradient<T> {
 }
 
 /// The gradient of every task that has one.
-pub(crate) struct Analytic;
+pub struct Analytic;
 
 /// Settings of a training of a task by its gradient.
-pub(crate) type ApgConfig<T> =
+pub type ApgConfig<T> =
     apg::RunnerConfig<<<T as DifferentiableTask>::Block as DifferentiableBlock>::Surrogate>;
 
 impl<T: DifferentiableTask> Gradient<T> for Analytic {
@@ -171,19 +171,26 @@ impl<T: DifferentiableTask> Gradient<T> for Analytic {
 }
 
 /// What an iteration did.
-pub(crate) struct Iteration {
-    pub(crate) env_steps: u64,
-    pub(crate) seconds: f64,
-    pub(crate) scalars: Vec<(String, f64)>,
+pub struct Iteration {
+    /// Env steps flown.
+    pub env_steps: u64,
+    /// Time that it took, s.
+    pub seconds: f64,
+    /// Points of curves, by their tags.
+    pub scalars: Vec<(String, f64)>,
 }
 
 /// An algorithm as the session drives it.
-pub(crate) trait Learner: Send {
+pub trait Learner: Send {
+    /// Learns for one iteration.
     fn iterate(&mut self) -> Iteration;
+    /// Iterations that are done.
     fn iteration(&self) -> u32;
+    /// What it has learned.
     fn actor(&self) -> &Policy;
     /// Standard deviation of each action.
     fn std(&self) -> &[f32];
+    /// Writes a checkpoint, with more of the caller under `extra`.
     fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure>;
     /// Goes on from a checkpoint; returns what `extra` was.
     fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure>;
@@ -194,14 +201,14 @@ pub(crate) trait Learner: Send {
 }
 
 /// The state of all envs, as bytes that every torch loads.
-pub(crate) fn envs_of(learner: &mut dyn Learner) -> Tensor {
+pub fn envs_of(learner: &mut dyn Learner) -> Tensor {
     let mut bytes = Vec::new();
     learner.visit_envs(&mut |word| bytes.extend(word.to_le_bytes()));
     Tensor::from_u8(&[bytes.len()], &bytes)
 }
 
 /// Puts a stored state back; returns whether there is one of these envs.
-pub(crate) fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
+pub fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
     let stored = extra.and_then(|it| it.get(learner.envs_key())).and_then(Value::as_tensor);
     let Some(bytes) = stored.and_then(Tensor::to_u8) else { return false };
     let (words, rest) = bytes.as_chunks();
@@ -222,18 +229,14 @@ fn other_shape(path: &Path) -> Failure {
 }
 
 /// PPO and the envs that it learns in.
-pub(crate) struct PpoLearner {
+pub struct PpoLearner {
     ppo: Ppo,
     env: Box<dyn VecEnv>,
 }
 
 impl PpoLearner {
     /// A learner that has learned nothing.
-    pub(crate) fn new(
-        config: &ppo::RunnerConfig,
-        mut env: Box<dyn VecEnv>,
-        seed: u64,
-    ) -> Result<Self, Untrainable> {
+    pub fn new(config: &ppo::RunnerConfig, mut env: Box<dyn VecEnv>, seed: u64) -> Result<Self, Untrainable> {
         Ok(Self { ppo: Ppo::new(config, env.as_mut(), seed)?, env })
     }
 }
@@ -325,7 +328,7 @@ impl Learner for PpoLearner {
 
 /// The gradient needs neither critic nor noise; both are stored because rsl_rl's layout has them, so that it
 /// loads the file and can go on from there with PPO.
-pub(crate) struct ApgLearner<B: DifferentiableBlock> {
+pub struct ApgLearner<B: DifferentiableBlock> {
     apg: Apg<B>,
     critic: Network,
     std: Vec<f32>,

@@ -9,7 +9,7 @@ use eyas_view::{Airframe, Caption, Film, Flight, Frame, Scene, View};
 
 use crate::budget::Budget;
 use crate::failure::Failure;
-use crate::journal::Journal;
+use crate::run_logger::RunLogger;
 use crate::tasks::Task;
 use crate::video::{VIDEO_SEED, motor_names, vehicle_name};
 
@@ -35,7 +35,7 @@ impl Snapshots {
     /// Logs how the policy flies now, at a step of the run; not where pictures have taken their share of the time.
     pub(crate) fn take(
         &mut self,
-        journal: &mut Journal,
+        logger: &mut RunLogger,
         step: u64,
         [title, subtitle]: [&str; 2],
         pilot: impl FnOnce() -> Result<Pilot, Failure>,
@@ -44,7 +44,7 @@ impl Snapshots {
             return Ok(());
         }
         let clock = Instant::now();
-        journal.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?))?;
+        logger.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?))?;
         self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
     }

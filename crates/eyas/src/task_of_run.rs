@@ -8,7 +8,7 @@ use crate::tasks::{self, Task, layers_of_file};
 
 /// The task of a run, configured as there. No file names it: the keys of `params/env.yaml` tell, of which the tasks
 /// share few.
-pub(crate) fn task_of_run(run: &Path) -> Result<Box<dyn Task>, ConfigError> {
+pub fn task_of_run(run: &Path) -> Result<Box<dyn Task>, ConfigError> {
     let path = run.join("params/env.yaml");
     let read = |task: &dyn Task| task.read(&layers_of_file(task, &path)?);
     let [first, others @ ..] = tasks::defaults();
@@ -20,7 +20,7 @@ pub(crate) fn task_of_run(run: &Path) -> Result<Box<dyn Task>, ConfigError> {
 }
 
 /// The task of a run as `eyas play` flies it, with further settings.
-pub(crate) fn played(
+pub fn played(
     task: &dyn Task,
     num_envs: usize,
     settings: Vec<(&str, Value)>,

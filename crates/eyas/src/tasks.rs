@@ -14,13 +14,13 @@ use eyas_env::{
 use eyas_run::{ConfigError, Layers};
 use eyas_sim::{CourseConfig, VehicleParameters};
 
+use crate::configuration::check;
 use crate::failure::Failure;
 use crate::flyable::{Flyable, Settings};
 use crate::learner::{Algorithm, Learner, PpoLearner, TrainerConfig};
-use crate::setup::check;
 
 /// A task and its configuration: [`TaskConfig`] and [`Flyable`] of a type that is known at run time only.
-pub(crate) trait Task: Any + Debug + Send + Sync {
+pub trait Task: Any + Debug + Send + Sync {
     /// [`TaskConfig::ID`].
     fn id(&self) -> &'static str;
 
@@ -283,7 +283,7 @@ fn no_gradient(task: &str) -> Failure {
 }
 
 /// The task of that id or alias, or of a YAML file of terms.
-pub(crate) fn find(id: &str) -> Result<Box<dyn Task>, Failure> {
+pub fn find(id: &str) -> Result<Box<dyn Task>, Failure> {
     if is_file(id) {
         return read_terms(Path::new(id));
     }
@@ -300,7 +300,7 @@ pub(crate) fn find(id: &str) -> Result<Box<dyn Task>, Failure> {
 }
 
 /// Every task as it is if nothing is configured; one of terms has none.
-pub(crate) fn defaults() -> [Box<dyn Task>; 5] {
+pub fn defaults() -> [Box<dyn Task>; 5] {
     [
         Box::new(PointConfig::default()),
         Box::new(DirectConfig::default()),
@@ -311,12 +311,12 @@ pub(crate) fn defaults() -> [Box<dyn Task>; 5] {
 }
 
 /// Whether a task is named by its file.
-pub(crate) fn is_file(id: &str) -> bool {
+pub fn is_file(id: &str) -> bool {
     Path::new(id).extension().is_some_and(|it| it == "yaml" || it == "yml")
 }
 
 /// The group `env` of a file that holds nothing else, for a task.
-pub(crate) fn layers_of_file(task: &dyn Task, path: &Path) -> Result<Layers, ConfigError> {
+pub fn layers_of_file(task: &dyn Task, path: &Path) -> Result<Layers, ConfigError> {
     let mut layers = Layers::of_groups([("env", task.layers()?)]);
     layers.file_under("env", path)?;
     Ok(layers)

@@ -3,16 +3,19 @@
 use std::path::Path;
 
 use eyas_run::config::Value;
-use eyas_run::{Layers, Origin};
 use eyas_sim::{SamplesConfig, Vector};
 
+use crate::csv::Table;
 use crate::failure::Failure;
 use crate::flyable::Settings;
-use crate::table::Table;
 use crate::tasks::Task;
 
 /// A trajectory of a task, by default the last that it has: its name and the settings that select it.
-pub(crate) fn find(task: &dyn Task, asked: Option<&str>) -> Result<(String, Settings), Failure> {
+///
+/// # Panics
+///
+/// If the task flies no trajectory.
+pub fn find(task: &dyn Task, asked: Option<&str>) -> Result<(String, Settings), Failure> {
     let mut trajectories = task.trajectories();
     let Some(asked) = asked else {
         let (name, settings) = trajectories.pop().expect("every task flies something");
@@ -34,14 +37,6 @@ pub(crate) fn find(task: &dyn Task, asked: Option<&str>) -> Result<(String, Sett
         names.join(", ")
     ))
     .hint("give one of them, or a file `.csv` of times and positions"))
-}
-
-/// Puts a trajectory below what files, overrides and flags say of it.
-pub(crate) fn layer(layers: &mut Layers, settings: Settings) -> Result<(), Failure> {
-    for (key, value) in settings {
-        layers.set(key, value, Origin::flag("--trajectory"))?;
-    }
-    Ok(())
 }
 
 /// Reads `time_s,x_m,y_m,z_m` and, where they are there, `vx_m_s,vy_m_s,vz_m_s`; other columns are not looked at.
