@@ -33,7 +33,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
         eprintln!("   skipped: needs valgrind on x86-64");
         return Ok(());
     }
-    require(&mut cargo(root, &["build", "--release", "--package", "eyas"]))?;
+    require(&mut cargo(root, &["build", "--release", "--package", "eyas-cli"]))?;
     let mut problems = Vec::new();
     for (work, units, stated) in KERNELS {
         let counted = (count(root, work, 1 + TIMES)? - count(root, work, 1)?) as f64;

@@ -1,9 +1,9 @@
 //! Development tasks: `cargo xtask check`, and `cargo xtask test`, which `.ci/run` calls.
 
 mod documents;
+mod end_to_end;
 mod instructions;
 mod layers;
-mod road;
 mod words;
 
 use std::env;
@@ -51,9 +51,9 @@ const STEPS: &[Step] = &[
     },
     Step { name: "doctests", purpose: "the examples in the documentation", run: doc_tests, is_slow: false },
     Step {
-        name: "road",
+        name: "end-to-end",
         purpose: "the release binary distils a teacher and flies the student",
-        run: road::check,
+        run: end_to_end::check,
         is_slow: true,
     },
     Step {

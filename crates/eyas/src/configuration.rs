@@ -1,15 +1,16 @@
-//! How a configuration is put together and shown: files, groups, the settings of earlier runs.
+//! How a configuration is put together: defaults, the vehicle, the settings of earlier runs, files and groups, overrides.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use eyas_env::RAPTOR_TASK;
 use eyas_run::config::{BuiltIn, Library, Renamed, Unused, Value};
 use eyas_run::{Layers, Origin};
+use eyas_vehicles::{VehicleFile, find_vehicle, vehicles};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::arguments::Configuration;
 use crate::failure::Failure;
-use crate::hydra;
-use crate::report::tell;
+use crate::tasks::Task;
 
 /// Groups that come with the program; `docs/configuration.md` says what they are for.
 const GROUPS: [BuiltIn; 3] = [
@@ -39,47 +40,60 @@ const CRITIC_NORMALIZATION: &str = "agent.critic.obs_normalization";
 /// Null in files of Isaac Lab: no use of symmetries.
 const SYMMETRY: &str = "agent.algorithm.symmetry_cfg";
 
-/// Where groups are, and which file of them comes first.
-pub(crate) fn library(configuration: &Configuration) -> (Library, Option<String>) {
-    let library = Library::new(&GROUPS);
-    if let Some(folder) = &configuration.config_dir {
-        let name = configuration.config_name.as_ref();
-        return (library.with_folder(folder), name.map(|it| it.trim_end_matches(".yaml").to_owned()));
-    }
-    match configuration.config.as_deref().map(|path| (path, path.file_stem(), path.extension())) {
-        Some((path, Some(stem), Some(extension))) if extension == "yaml" && path.is_file() => {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            (library.with_folder(folder), Some(stem.to_string_lossy().into_owned()))
+/// Where the values of a configuration come from, beside its defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A YAML file; with a `defaults` list, groups lie beside it.
+    pub config: Option<PathBuf>,
+    /// A folder of configuration files and of groups of them.
+    pub config_dir: Option<PathBuf>,
+    /// Configuration in that folder.
+    pub config_name: Option<String>,
+    /// The folder of an earlier run, of Isaac Lab too, or that of its `env.yaml` and `agent.yaml`.
+    pub params: Option<PathBuf>,
+    /// Overrides in Hydra's grammar.
+    pub overrides: Vec<String>,
+}
+
+impl Sources {
+    /// Where groups are, and which file of them comes first.
+    pub fn library(&self) -> (Library, Option<String>) {
+        let library = Library::new(&GROUPS);
+        if let Some(folder) = &self.config_dir {
+            let name = self.config_name.as_ref();
+            return (library.with_folder(folder), name.map(|it| it.trim_end_matches(".yaml").to_owned()));
         }
-        _ => (library, None),
+        match self.config.as_deref().map(|path| (path, path.file_stem(), path.extension())) {
+            Some((path, Some(stem), Some(extension))) if extension == "yaml" && path.is_file() => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                (library.with_folder(folder), Some(stem.to_string_lossy().into_owned()))
+            }
+            _ => (library, None),
+        }
+    }
+
+    /// Layers the settings of an earlier run, files and groups, and overrides; `unused` hears what of an earlier run's
+    /// settings has no use here.
+    pub fn layer(&self, layers: &mut Layers, unused: &mut dyn FnMut(&Unused)) -> Result<(), Failure> {
+        if let Some(folder) = &self.config_dir
+            && !folder.is_dir()
+        {
+            return Err(Failure::new("`--config-dir` is no folder").at(&folder.display()));
+        }
+        if let Some(folder) = &self.params {
+            layer_params(layers, folder, unused)?;
+        }
+        let (library, primary) = self.library();
+        if let (Some(path), None) = (&self.config, &primary) {
+            layers.file(path)?;
+        }
+        layers.compose(&library, primary.as_deref(), &self.overrides)?;
+        Ok(())
     }
 }
 
-/// Layers the settings of an earlier run, files and groups, and overrides.
-pub(crate) fn layer(
-    layers: &mut Layers,
-    configuration: &Configuration,
-    overrides: &[String],
-) -> Result<(), Failure> {
-    hydra::refuse(overrides)?;
-    if let Some(folder) = &configuration.config_dir
-        && !folder.is_dir()
-    {
-        return Err(Failure::new("`--config-dir` is no folder").at(&folder.display()));
-    }
-    if let Some(folder) = &configuration.params {
-        layer_params(layers, folder)?;
-    }
-    let (library, primary) = library(configuration);
-    if let (Some(path), None) = (&configuration.config, &primary) {
-        layers.file(path)?;
-    }
-    layers.compose(&library, primary.as_deref(), overrides)?;
-    Ok(())
-}
-
-/// Layers `env.yaml` and `agent.yaml`, and says on stderr what of them has no use here.
-fn layer_params(layers: &mut Layers, folder: &Path) -> Result<(), Failure> {
+/// Layers `env.yaml` and `agent.yaml`.
+fn layer_params(layers: &mut Layers, folder: &Path, unused: &mut dyn FnMut(&Unused)) -> Result<(), Failure> {
     let folder = if folder.join("params").is_dir() { folder.join("params") } else { folder.to_owned() };
     let files: Vec<(&str, PathBuf)> = ["env", "agent"]
         .map(|section| (section, folder.join(format!("{section}.yaml"))))
@@ -92,14 +106,12 @@ fn layer_params(layers: &mut Layers, folder: &Path) -> Result<(), Failure> {
             .hint("name the folder of a run, or its folder `params`"));
     }
     for (section, path) in files {
-        let mut unused = layers.foreign(section, &path, &RENAMED)?;
-        without_symmetry(layers, &mut unused)?;
+        let mut left = layers.foreign(section, &path, &RENAMED)?;
+        without_symmetry(layers, &mut left)?;
         for key in ["env.sim.device", "agent.device"] {
-            unused.extend(keep_on_cpu(layers, key, &path)?);
+            left.extend(keep_on_cpu(layers, key, &path)?);
         }
-        for Unused { key, value, reason, origin } in unused {
-            tell(format!("[INFO] not used: {key} = {} ({reason}) at {origin}", shortened(&value)));
-        }
+        left.iter().for_each(&mut *unused);
     }
     Ok(())
 }
@@ -125,45 +137,109 @@ fn keep_on_cpu(layers: &mut Layers, key: &str, path: &Path) -> Result<Option<Unu
     Ok(Some(Unused { key: key.to_owned(), value, reason: "this build computes on the CPU".into(), origin }))
 }
 
-/// A value on one line of a terminal.
-fn shortened(value: &Value) -> String {
-    const MAX_CHARACTERS: usize = 100;
-    let text = value.to_string();
-    match text.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+/// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
+pub fn layer_vehicle(layers: &mut Layers, task: &dyn Task, vehicle: &str) -> Result<(), Failure> {
+    takes_vehicles(task, "--vehicle")?;
+    let origin = Origin::flag("--vehicle");
+    let robot = if let Some(named) = find_vehicle(vehicle) {
+        named.parameters()
+    } else {
+        let file = read_vehicle(Path::new(vehicle))?;
+        let force = file.random_force_std();
+        layers.set("env.disturbances.random_force.std", force, origin.clone())?;
+        file.dynamics
+    };
+    let robot = Value::of(&robot).map_err(Failure::new)?;
+    layers.set("env.robot", robot, origin)?;
+    Ok(())
+}
+
+/// Refuses a flag that names vehicles for a task that has one of its own.
+pub fn takes_vehicles(task: &dyn Task, flag: &str) -> Result<(), Failure> {
+    if task.takes_vehicles() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("`{flag}`: task `{}` has a vehicle of its own", task.id()))
+        .hint(format!("fly others in `{RAPTOR_TASK}`")))
+}
+
+/// Names of the vehicles that come with the program.
+pub fn vehicle_names() -> String {
+    vehicles().iter().map(|it| it.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Reads the parameter file of a vehicle.
+pub fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!("cannot read the vehicle: {error}"))
+            .at(&path.display())
+            .hint(format!("give a parameter file of RLtools (JSON), or one of {}", vehicle_names()))
+    })?;
+    VehicleFile::parse(&text).map_err(|error| Failure::new(error).at(&path.display()))
+}
+
+/// The part of Isaac Lab's runner config that runs without a PPO runner use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentConfig {
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Where to compute: cpu.
+    pub device: String,
+    /// Folder of the run below the log root.
+    pub experiment_name: String,
+    /// Suffix of the run's folder.
+    pub run_name: String,
+    /// Regular expression for the folder of the run to go on with.
+    pub load_run: String,
+    /// Regular expression for the checkpoint to go on from.
+    pub load_checkpoint: String,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            device: "cpu".into(),
+            experiment_name: "point_ctrl_direct".into(),
+            run_name: String::new(),
+            load_run: ".*".into(),
+            load_checkpoint: "checkpoint_epoch_.*.pt".into(),
+        }
     }
 }
 
-/// Prints what `--cfg` and `--info` ask for; true if that was all there is to do.
-pub(crate) fn show(layers: &Layers, configuration: &Configuration) -> Result<bool, Failure> {
-    let mut out = std::io::stdout().lock();
-    if configuration.cfg.is_some() {
-        let key = configuration.package.as_deref().unwrap_or_default();
-        let tree = if configuration.resolve { layers.table(key)? } else { layers.unresolved(key)? };
-        write!(out, "{}", tree.to_yaml())?;
-    }
-    match configuration.info.as_deref() {
-        None => {}
-        Some("defaults") => {
-            for part in layers.composed() {
-                let package = if part.package.is_empty() { "the top" } else { &part.package };
-                writeln!(out, "# {} at {package}, from {}", part.path, part.origin)?;
-            }
-            let settings = layers.provenance()?;
-            let width = settings.iter().map(|it| it.key.len()).max().unwrap_or(0);
-            for setting in settings {
-                writeln!(out, "{:<width$} = {}  ({})", setting.key, setting.value, setting.origin)?;
-            }
-        }
-        Some("") => {
-            return Err(Failure::new("`--info` is for the app of Isaac Sim, and there is none here")
-                .hint("leave the flag out, or write `--info defaults` to see where each value comes from"));
-        }
-        Some(other) => {
-            return Err(Failure::new(format!("`--info {other}`: unknown, expected defaults"))
-                .hint("`--info defaults` prints every value with where it comes from"));
+impl AgentConfig {
+    /// Checks ranges; the message names key, value and what would be right.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.device == "cpu" {
+            Ok(())
+        } else {
+            Err(format!(
+                "`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
+                self.device
+            ))
         }
     }
-    Ok(configuration.only_shows())
+}
+
+/// Turns a failed range check into a failure that says where the value came from.
+pub fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), Failure> {
+    outcome.map_err(|message| {
+        let key = message.split('`').nth(1).unwrap_or_default().to_owned();
+        let failure = Failure::new(message);
+        // A key that is missing is at fault where the table around it stands.
+        let around = std::iter::successors(Some(key.as_str()), |key| Some(key.rsplit_once('.')?.0));
+        match around.filter_map(|key| layers.origin(key)).find(|origin| **origin != Origin::Default) {
+            None => failure,
+            Some(origin) => failure.at(origin),
+        }
+    })
+}
+
+/// Lifts the task's own limit, which must not cut episodes short of the steps that were asked for.
+pub fn allow_steps(layers: &mut Layers, task: &dyn Task, steps: u32) -> Result<(), Failure> {
+    let seconds = f64::from(steps + 2) * task.read(layers)?.control_period();
+    layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
+    Ok(())
 }

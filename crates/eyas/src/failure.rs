@@ -1,71 +1,59 @@
 //! How a command fails: one message, its causes, where, and what to do.
 
 use std::error::Error;
-use std::fmt::{self, Display, Write as _};
-use std::io;
-use std::process::ExitCode;
-
-use crate::report::tell;
+use std::fmt::{self, Display};
 
 /// A failed command.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     error: Box<dyn Error + Send + Sync>,
     place: Option<String>,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// What was wrong.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error: error.into(), place: None, hint: None }
     }
 
     /// Says what to do.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Says what to do unless that is said already.
-    pub(crate) fn hint_or(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint_or(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into());
         self
     }
 
     /// Says where unless that is said already.
-    pub(crate) fn or_at(mut self, place: &impl ToString) -> Self {
+    pub fn or_at(mut self, place: &impl ToString) -> Self {
         self.place.get_or_insert_with(|| place.to_string());
         self
     }
 
     /// Says where.
-    pub(crate) fn at(mut self, place: &impl ToString) -> Self {
+    pub fn at(mut self, place: &impl ToString) -> Self {
         self.place = Some(place.to_string());
         self
     }
 
-    /// Prints it to stderr; exit code 2. Where the reader of stdout has gone there is nothing to say, and the code is
-    /// that of a program which SIGPIPE ends.
-    pub(crate) fn report(self) -> ExitCode {
-        const NO_READER: u8 = 141;
-        let is_broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-        if self.place.is_none() && self.error.downcast_ref().is_some_and(is_broken) {
-            return ExitCode::from(NO_READER);
-        }
-        let mut text = format!("error: {}\n", self.error);
-        if let Some(place) = &self.place {
-            let _ = writeln!(text, "  --> {place}");
-        }
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            let _ = writeln!(text, "  caused by: {error}");
-            cause = error.source();
-        }
-        if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "  hint: {hint}");
-        }
-        tell(text.trim_end());
-        ExitCode::from(2)
+    /// Where, if that is known.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// What to do, if there is advice.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What was wrong; its `source` is what caused it.
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self.error.as_ref()
     }
 }
 

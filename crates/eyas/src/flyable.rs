@@ -10,8 +10,7 @@ use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
 use eyas_vehicles::{FleetVehicle, find_vehicle};
 
-use crate::learner::{ApgConfig, NoGradient, Recipe};
-use crate::trajectory::{COURSES, Settings};
+use crate::learner::{Algorithm, Analytic, Gradient};
 
 /// A limit of the position along courses, m.
 const FAR_M: f64 = 10.0;
@@ -20,13 +19,16 @@ const FAST_M_S: f64 = 20.0;
 /// The same of the angular velocity, rad/s.
 const FAST_RAD_S: f64 = 100.0;
 
+/// Settings of a configuration, such as those that select a trajectory.
+pub type Settings = Vec<(&'static str, Value)>;
+
+/// Courses that every task flies, by the names of their kinds.
+const COURSES: [&str; 6] = ["circle", "lissajous", "step", "zigzag", "minimum_snap", "figure8"];
+
 /// A task that the commands fly.
-pub(crate) trait Flyable: TaskConfig {
-    /// Its settings for training by the simulator's gradient; [`NoGradient`] where it has
-    /// none.
-    type Gradient: Recipe<Self>;
-    /// How it is trained if not said otherwise: `apg` or `ppo`.
-    const ALGORITHM: &'static str = "apg";
+pub trait Flyable: TaskConfig {
+    /// How it is trained if not said otherwise.
+    const ALGORITHM: Algorithm = Algorithm::Apg;
     /// Eyas' own settings for training by the simulator's gradient; `docs/algorithms` says what they are
     /// worth.
     const APG_PRESET: &'static str = "";
@@ -40,6 +42,11 @@ pub(crate) trait Flyable: TaskConfig {
     const EXPERIMENT: &'static str;
     /// Longest episode of a distillation, control steps.
     const DISTILLATION_STEPS: u32;
+
+    /// How it learns by the simulator's gradient; none where it has none.
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        None
+    }
 
     /// Trajectories that `eyas play` flies, each with the settings that select it; the last is the default.
     fn trajectories() -> Vec<(&'static str, Settings)>;
@@ -89,13 +96,15 @@ pub(crate) trait Flyable: TaskConfig {
 }
 
 impl Flyable for PointConfig {
-    type Gradient = ApgConfig<Self>;
-
     const APG_PRESET: &'static str = include_str!("../presets/point_ctrl_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/point_ctrl_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "point_ctrl_direct";
     const DISTILLATION_STEPS: u32 = 1000;
+
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        Some(&Analytic)
+    }
 
     fn trajectories() -> Vec<(&'static str, Settings)> {
         let original = |kind: &str, share: f64| {
@@ -144,8 +153,6 @@ impl Flyable for PointConfig {
 }
 
 impl Flyable for DirectConfig {
-    type Gradient = ApgConfig<Self>;
-
     const APG_PRESET: &'static str = include_str!("../presets/quadcopter_direct_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/quadcopter_direct_ppo.yaml");
     const ORIGINAL_PRESET: (&'static str, &'static str) =
@@ -153,6 +160,10 @@ impl Flyable for DirectConfig {
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "quadcopter_direct";
     const DISTILLATION_STEPS: u32 = 500;
+
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        Some(&Analytic)
+    }
 
     /// The last flies to goals as in training.
     fn trajectories() -> Vec<(&'static str, Settings)> {
@@ -204,8 +215,6 @@ fn heights() -> Settings {
 }
 
 impl Flyable for RaptorConfig {
-    type Gradient = ApgConfig<Self>;
-
     const APG_PRESET: &'static str = include_str!("../presets/raptor_apg.yaml");
     const PPO_PRESET: &'static str = include_str!("../presets/raptor_ppo.yaml");
     const TAKES_VEHICLES: bool = true;
@@ -214,8 +223,12 @@ impl Flyable for RaptorConfig {
     const FLEET_PRESET: &'static str = include_str!("../presets/raptor_distill.yaml");
     const RAPTOR_PRESET: &'static str = include_str!("../presets/raptor_distill_original.yaml");
 
-    fn make_fleet(&self, fleet: &[FleetVehicle], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
-        Box::new(self.env_of_fleet(fleet, crafts, seed))
+    fn gradient() -> Option<&'static dyn Gradient<Self>> {
+        Some(&Analytic)
+    }
+
+    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv> {
+        Box::new(self.env_of_fleet(fleet, vehicles, seed))
     }
 
     fn with_vehicle(&self, vehicle: &FleetVehicle) -> Self {
@@ -290,9 +303,7 @@ impl Flyable for RaptorConfig {
 
 /// A task of terms has no gradient, and no settings are tuned for it: nobody knows what its terms are.
 impl Flyable for ManagerConfig {
-    type Gradient = NoGradient;
-
-    const ALGORITHM: &'static str = "ppo";
+    const ALGORITHM: Algorithm = Algorithm::Ppo;
     const PPO_PRESET: &'static str = include_str!("../presets/manager_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "quadcopter_manager";
@@ -329,9 +340,7 @@ impl Flyable for ManagerConfig {
 }
 
 impl Flyable for FormationConfig {
-    type Gradient = NoGradient;
-
-    const ALGORITHM: &'static str = "ppo";
+    const ALGORITHM: Algorithm = Algorithm::Ppo;
     const PPO_PRESET: &'static str = include_str!("../presets/formation_ppo.yaml");
     const TAKES_VEHICLES: bool = false;
     const EXPERIMENT: &'static str = "formation";

@@ -1,159 +1,196 @@
 //! Algorithms that train a policy, as the commands drive them.
 
+use std::any::Any;
+use std::fmt::Debug;
 use std::path::Path;
+use std::str::FromStr;
 
-use eyas_env::{DifferentiableBlock, DifferentiableTask, VecEnv};
+use eyas_env::{DifferentiableBlock, DifferentiableTask, Surrogate, VecEnv};
 use eyas_formats::{AdamState, Tensor, Value, rsl_rl};
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
-use eyas_policy::{Adam, Network, Policy};
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use eyas_policy::{Adam, Network, Policy, Untrainable};
+use eyas_run::{ConfigError, Layers};
 
 use crate::failure::Failure;
-use crate::flyable::Flyable;
 
-/// Settings of the gradient's cost.
-type Gradient<T> = <<T as DifferentiableTask>::Block as DifferentiableBlock>::Surrogate;
-/// Settings of a training by the simulator's gradient.
-pub(crate) type ApgConfig<T> = apg::RunnerConfig<Gradient<T>>;
+/// How a policy learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// By the simulator's own gradient.
+    Apg,
+    /// By reinforcement as in `rsl_rl`.
+    Ppo,
+}
+
+impl FromStr for Algorithm {
+    type Err = Failure;
+
+    fn from_str(name: &str) -> Result<Self, Failure> {
+        match name {
+            "apg" => Ok(Self::Apg),
+            "ppo" => Ok(Self::Ppo),
+            other => Err(Failure::new(format!("`--algorithm {other}`: unknown, expected apg or ppo"))),
+        }
+    }
+}
 
 /// The settings of an algorithm, which a learner starts from.
-pub(crate) trait Recipe<T>:
-    Clone + Default + Serialize + DeserializeOwned + JsonSchema + Sync
-{
-    /// The settings of that name, if they differ from the defaults.
-    fn preset(name: &str) -> Result<Option<&'static str>, Failure>;
+#[derive(Debug)]
+pub enum TrainerConfig {
+    /// Those of PPO.
+    Ppo(Box<ppo::RunnerConfig>),
+    /// Those of the simulator's gradient, whose cost is each task's own.
+    Apg(Box<dyn GradientConfig>),
+}
+
+impl TrainerConfig {
+    /// The algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Ppo(_) => Algorithm::Ppo,
+            Self::Apg(_) => Algorithm::Apg,
+        }
+    }
+
+    /// The configuration that files, overrides and flags change: what is below the group `agent`.
+    pub fn layers(&self) -> Result<Layers, ConfigError> {
+        match self {
+            Self::Ppo(config) => Layers::documented(config.as_ref()),
+            Self::Apg(config) => config.layers(),
+        }
+    }
+
+    /// The settings of the same algorithm in the group `agent` of a configuration.
+    pub fn read(&self, layers: &Layers) -> Result<Self, ConfigError> {
+        Ok(match self {
+            Self::Ppo(_) => Self::Ppo(Box::new(layers.section("agent")?)),
+            Self::Apg(config) => Self::Apg(config.read(layers)?),
+        })
+    }
 
     /// Checks ranges; the message names key, value and range.
-    fn validate(&self) -> Result<(), String>;
-
-    /// Checks what it asks of a task.
-    fn validate_task(env: &T) -> Result<(), String>;
+    pub fn validate(&self) -> Result<(), String> {
+        match self {
+            Self::Ppo(config) => config.validate(),
+            Self::Apg(config) => config.validate(),
+        }
+    }
 
     /// The settings after so many attempts that failed: half the learning rate each time.
-    fn more_carefully(&self, attempts: u32) -> Self;
+    pub fn more_carefully(&self, attempts: u32) -> Self {
+        let factor = 0.5_f64.powi(attempts as i32);
+        match self {
+            Self::Ppo(config) => {
+                let mut config = config.clone();
+                config.algorithm.learning_rate *= factor;
+                Self::Ppo(config)
+            }
+            Self::Apg(config) => Self::Apg(config.with_learning_rate_times(factor)),
+        }
+    }
+}
+
+/// [`apg::RunnerConfig`] of a task that is known at run time only.
+pub trait GradientConfig: Any + Debug + Send + Sync {
+    /// See [`TrainerConfig::layers`].
+    fn layers(&self) -> Result<Layers, ConfigError>;
+
+    /// See [`TrainerConfig::read`].
+    fn read(&self, layers: &Layers) -> Result<Box<dyn GradientConfig>, ConfigError>;
+
+    /// See [`TrainerConfig::validate`].
+    fn validate(&self) -> Result<(), String>;
+
+    /// The same with another learning rate.
+    fn with_learning_rate_times(&self, factor: f64) -> Box<dyn GradientConfig>;
+}
+
+impl<S: Surrogate> GradientConfig for apg::RunnerConfig<S> {
+    fn layers(&self) -> Result<Layers, ConfigError> {
+        Layers::documented(self)
+    }
+
+    fn read(&self, layers: &Layers) -> Result<Box<dyn GradientConfig>, ConfigError> {
+        Ok(Box::new(layers.section::<Self>("agent")?))
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.validate()
+    }
+
+    fn with_learning_rate_times(&self, factor: f64) -> Box<dyn GradientConfig> {
+        let mut config = self.clone();
+        config.algorithm.learning_rate *= factor;
+        Box::new(config)
+    }
+}
+
+/// How a task learns by the simulator's gradient.
+pub trait Gradient<T> {
+    /// The settings as they are if nothing is configured.
+    fn config(&self) -> Box<dyn GradientConfig>;
+
+    /// Checks what the gradient asks of the task.
+    fn validate_task(&self, task: &T) -> Result<(), String>;
 
     /// A learner that has learned nothing.
-    fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure>;
+    ///
+    /// # Panics
+    ///
+    /// If the settings are those of another task.
+    fn start(&self, config: &dyn GradientConfig, task: &T, seed: u64) -> Result<Box<dyn Learner>, Failure>;
 }
 
-fn unknown_preset<T: Flyable>(name: &str) -> Failure {
-    let original = T::ORIGINAL_PRESET.0;
-    Failure::new(format!("`--preset {name}`: unknown, expected eyas or {original}"))
-}
+/// The gradient of every task that has one.
+pub struct Analytic;
 
-impl<T: Flyable> Recipe<T> for ppo::RunnerConfig {
-    fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
-        match name {
-            "eyas" => Ok(Some(T::PPO_PRESET)),
-            other if other == T::ORIGINAL_PRESET.0 => {
-                Ok(Some(T::ORIGINAL_PRESET.1).filter(|settings| !settings.is_empty()))
-            }
-            other => Err(unknown_preset::<T>(other)),
-        }
+/// Settings of a training of a task by its gradient.
+pub type ApgConfig<T> =
+    apg::RunnerConfig<<<T as DifferentiableTask>::Block as DifferentiableBlock>::Surrogate>;
+
+impl<T: DifferentiableTask> Gradient<T> for Analytic {
+    fn config(&self) -> Box<dyn GradientConfig> {
+        Box::new(ApgConfig::<T>::default())
     }
 
-    fn validate(&self) -> Result<(), String> {
-        self.validate()
+    fn validate_task(&self, task: &T) -> Result<(), String> {
+        task.validate_gradient()
     }
 
-    fn validate_task(env: &T) -> Result<(), String> {
-        env.validate_training()
-    }
-
-    fn more_carefully(&self, attempts: u32) -> Self {
-        let mut settings = self.clone();
-        settings.algorithm.learning_rate *= 0.5_f64.powi(attempts as i32);
-        settings
-    }
-
-    fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
-        let mut env = env.make(env.num_envs(), seed);
-        Ok(Box::new(PpoLearner { ppo: Ppo::new(self, env.as_mut(), seed)?, env }))
-    }
-}
-
-impl<T: Flyable + DifferentiableTask> Recipe<T> for ApgConfig<T> {
-    fn preset(name: &str) -> Result<Option<&'static str>, Failure> {
-        match name {
-            "eyas" => Ok(Some(T::APG_PRESET)),
-            other => Err(unknown_preset::<T>(other)
-                .hint(format!("preset {} is one of `--algorithm ppo`", T::ORIGINAL_PRESET.0))),
-        }
-    }
-
-    fn validate(&self) -> Result<(), String> {
-        self.validate()
-    }
-
-    fn validate_task(env: &T) -> Result<(), String> {
-        env.validate_training()?;
-        env.validate_gradient()
-    }
-
-    fn more_carefully(&self, attempts: u32) -> Self {
-        let mut settings = self.clone();
-        settings.algorithm.learning_rate *= 0.5_f64.powi(attempts as i32);
-        settings
-    }
-
-    fn start(&self, env: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
-        let spec = env.spec();
+    fn start(&self, config: &dyn GradientConfig, task: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
+        let config: &dyn Any = config;
+        let config = config.downcast_ref::<ApgConfig<T>>().expect("the settings are those of the task");
+        let spec = task.spec();
         Ok(Box::new(ApgLearner {
-            apg: Apg::new(self, env, env.num_envs(), seed)?,
-            critic: Self { seed, ..self.clone() }.fresh_critic(&spec),
-            std: self.std(&spec),
+            apg: Apg::new(config, task, task.num_envs(), seed)?,
+            critic: apg::RunnerConfig { seed, ..config.clone() }.fresh_critic(&spec),
+            std: config.std(&spec),
         }))
     }
 }
 
-/// In place of [`ApgConfig`] for tasks that have no gradient: no training starts from it.
-#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct NoGradient {}
-
-impl<T: Flyable> Recipe<T> for NoGradient {
-    fn preset(_: &str) -> Result<Option<&'static str>, Failure> {
-        Err(no_gradient::<T>())
-    }
-
-    fn validate(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn validate_task(_: &T) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn more_carefully(&self, _: u32) -> Self {
-        self.clone()
-    }
-
-    fn start(&self, _: &T, _: u64) -> Result<Box<dyn Learner>, Failure> {
-        Err(no_gradient::<T>())
-    }
-}
-
-fn no_gradient<T: Flyable>() -> Failure {
-    Failure::new(format!("`--algorithm apg`: task `{}` has no gradient", T::ID))
-        .hint("train it with `--algorithm ppo`")
-}
-
 /// What an iteration did.
-pub(crate) struct Iteration {
-    pub(crate) env_steps: u64,
-    pub(crate) seconds: f64,
-    pub(crate) scalars: Vec<(String, f64)>,
+pub struct Iteration {
+    /// Env steps flown.
+    pub env_steps: u64,
+    /// Time that it took, s.
+    pub seconds: f64,
+    /// Points of curves, by their tags.
+    pub scalars: Vec<(String, f64)>,
 }
 
 /// An algorithm as the session drives it.
-pub(crate) trait Learner: Send {
+pub trait Learner: Send {
+    /// Learns for one iteration.
     fn iterate(&mut self) -> Iteration;
+    /// Iterations that are done.
     fn iteration(&self) -> u32;
+    /// What it has learned.
     fn actor(&self) -> &Policy;
     /// Standard deviation of each action.
     fn std(&self) -> &[f32];
+    /// Writes a checkpoint, with more of the caller under `extra`.
     fn write(&self, path: &Path, extra: &Value) -> Result<(), Failure>;
     /// Goes on from a checkpoint; returns what `extra` was.
     fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure>;
@@ -164,14 +201,14 @@ pub(crate) trait Learner: Send {
 }
 
 /// The state of all envs, as bytes that every torch loads.
-pub(crate) fn envs_of(learner: &mut dyn Learner) -> Tensor {
+pub fn envs_of(learner: &mut dyn Learner) -> Tensor {
     let mut bytes = Vec::new();
     learner.visit_envs(&mut |word| bytes.extend(word.to_le_bytes()));
     Tensor::from_u8(&[bytes.len()], &bytes)
 }
 
 /// Puts a stored state back; returns whether there is one of these envs.
-pub(crate) fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
+pub fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
     let stored = extra.and_then(|it| it.get(learner.envs_key())).and_then(Value::as_tensor);
     let Some(bytes) = stored.and_then(Tensor::to_u8) else { return false };
     let (words, rest) = bytes.as_chunks();
@@ -192,9 +229,16 @@ fn other_shape(path: &Path) -> Failure {
 }
 
 /// PPO and the envs that it learns in.
-pub(crate) struct PpoLearner {
+pub struct PpoLearner {
     ppo: Ppo,
     env: Box<dyn VecEnv>,
+}
+
+impl PpoLearner {
+    /// A learner that has learned nothing.
+    pub fn new(config: &ppo::RunnerConfig, mut env: Box<dyn VecEnv>, seed: u64) -> Result<Self, Untrainable> {
+        Ok(Self { ppo: Ppo::new(config, env.as_mut(), seed)?, env })
+    }
 }
 
 impl Learner for PpoLearner {
@@ -284,7 +328,7 @@ impl Learner for PpoLearner {
 
 /// The gradient needs neither critic nor noise; both are stored because rsl_rl's layout has them, so that it
 /// loads the file and can go on from there with PPO.
-pub(crate) struct ApgLearner<B: DifferentiableBlock> {
+pub struct ApgLearner<B: DifferentiableBlock> {
     apg: Apg<B>,
     critic: Network,
     std: Vec<f32>,

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use eyas_env::TaskConfig;
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice};
 use eyas_learn::{Pilot, Summary, evaluate};
 use eyas_policy::{Activation, Output};
 
 use crate::failure::Failure;
-use crate::report::{say, tell};
+use crate::observer::Observer;
+use crate::tasks::Task;
 
 /// Episodes and steps.
 const FLIGHT: (usize, u32) = (256, 500);
@@ -19,15 +19,16 @@ const SEED: u64 = 0x5e1f;
 const SUSPICIOUS_CRASH_RATE: f64 = 0.2;
 
 /// Flies the teacher and, where that goes badly, the other readings of its file; says which flags fly better.
-pub(crate) fn self_check<T: TaskConfig>(
-    env: &T,
+pub(crate) fn self_check(
+    env: &dyn Task,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,
+    observer: &mut dyn Observer,
 ) -> Result<(), Failure> {
     let (episodes, steps) = FLIGHT;
     let as_read = fly(env, loaded)?;
-    say(format!(
+    observer.line(&format!(
         "[INFO] Teacher self-check, {episodes} episodes of {steps} steps: mean return {:.1}, {:.1} % crashed",
         as_read.mean_return,
         100.0 * as_read.crash_rate
@@ -37,12 +38,12 @@ pub(crate) fn self_check<T: TaskConfig>(
     }
     if as_read.crash_rate > SUSPICIOUS_CRASH_RATE || as_read.mean_return <= 0.0 {
         let comparison = compare(env, loaded, options, path, &as_read)?;
-        warn(path, loaded, &as_read, &comparison);
+        observer.warning(&warning(path, loaded, &as_read, &comparison));
     }
     Ok(())
 }
 
-fn fly<T: TaskConfig>(env: &T, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
+fn fly(env: &dyn Task, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
     let (episodes, steps) = FLIGHT;
     let mut env = env.make(episodes, SEED);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
@@ -65,8 +66,8 @@ struct Comparison {
 }
 
 /// Flies all other readings.
-fn compare<T: TaskConfig>(
-    env: &T,
+fn compare(
+    env: &dyn Task,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,
@@ -139,10 +140,10 @@ fn other_readings(loaded: &LoadedPolicy, options: &LoadOptions) -> Vec<Reading> 
     readings
 }
 
-fn warn(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comparison) {
+fn warning(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comparison) -> String {
     let crashes = format!("the teacher crashes in {:.0} % of its episodes", 100.0 * as_read.crash_rate);
     if let Some((reading, summary)) = &comparison.better {
-        tell(format!(
+        return format!(
             "warning: {crashes}; with `{}` it crashes in {:.0} % and its return is {:.1} instead of {:.1}\n  \
              hint: give these flags if the teacher was trained so; `eyas inspect {}` shows what the file says",
             reading.flags.join(" "),
@@ -150,8 +151,7 @@ fn warn(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comp
             summary.mean_return,
             as_read.mean_return,
             path.display()
-        ));
-        return;
+        );
     }
     let hint = if loaded.policy.normalizer.is_some() {
         "it may be trained too little, or for another vehicle or task"
@@ -159,10 +159,10 @@ fn warn(path: &Path, loaded: &LoadedPolicy, as_read: &Summary, comparison: &Comp
         "it may be trained too little, or its observation normaliser lies in another file: \
          `--teacher_normalizer FILE`"
     };
-    tell(format!(
+    format!(
         "warning: {crashes}, and no other reading of its file flies clearly better (tried {})\n  \
          hint: {hint}; `eyas inspect {}` shows what the file says",
         comparison.tried.join(", "),
         path.display()
-    ));
+    )
 }

@@ -4,13 +4,13 @@
 
 use std::time::Instant;
 
-use eyas_env::TaskConfig;
 use eyas_learn::Pilot;
 use eyas_view::{Airframe, Caption, Film, Flight, Frame, Scene, View};
 
 use crate::budget::Budget;
 use crate::failure::Failure;
-use crate::journal::Journal;
+use crate::run_logger::RunLogger;
+use crate::tasks::Task;
 use crate::video::{VIDEO_SEED, motor_names, vehicle_name};
 
 /// Size of a picture, px.
@@ -21,21 +21,21 @@ const STEPS: u32 = 150;
 const SHARE: f64 = 0.02;
 
 /// The pictures of a run.
-pub(crate) struct Snapshots<T> {
-    env: T,
+pub(crate) struct Snapshots {
+    env: Box<dyn Task>,
     budget: Budget,
 }
 
-impl<T: TaskConfig> Snapshots<T> {
+impl Snapshots {
     /// Pictures of flights in a task.
-    pub(crate) fn new(env: &T) -> Self {
-        Self { env: env.clone(), budget: Budget::new(SHARE) }
+    pub(crate) fn new(env: &dyn Task) -> Self {
+        Self { env: env.clone_task(), budget: Budget::new(SHARE) }
     }
 
     /// Logs how the policy flies now, at a step of the run; not where pictures have taken their share of the time.
     pub(crate) fn take(
         &mut self,
-        journal: &mut Journal,
+        logger: &mut RunLogger,
         step: u64,
         [title, subtitle]: [&str; 2],
         pilot: impl FnOnce() -> Result<Pilot, Failure>,
@@ -44,7 +44,7 @@ impl<T: TaskConfig> Snapshots<T> {
             return Ok(());
         }
         let clock = Instant::now();
-        journal.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?))?;
+        logger.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?))?;
         self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
     }
@@ -58,7 +58,7 @@ impl<T: TaskConfig> Snapshots<T> {
             airframe: Airframe::new(self.env.vehicle()),
             caption: Caption {
                 title: title.into(),
-                subtitle: format!("{} · {subtitle}", vehicle_name(&self.env)),
+                subtitle: format!("{} · {subtitle}", vehicle_name(self.env.as_ref())),
                 motors,
             },
             view: View::Fixed,

@@ -12,31 +12,32 @@ use eyas_run::{Interrupt, RunDir};
 use eyas_view::Flight;
 
 use crate::failure::Failure;
-use crate::report::metres;
+use crate::observer::Observer;
+use crate::text::metres;
 
 /// Everything that was flown, `[step][env][vehicle]`; not a number after the flight of a vehicle has ended.
-pub(crate) struct Recorder {
+pub struct Recorder {
     num_envs: usize,
     /// Vehicles of each env.
-    pub(crate) num_vehicles: usize,
+    pub num_vehicles: usize,
     /// Control steps flown.
-    pub(crate) steps: usize,
+    pub steps: usize,
     /// World frame, m, `[step][env][vehicle][3]`.
-    pub(crate) desired_position: Vec<f32>,
+    pub desired_position: Vec<f32>,
     /// The same.
-    pub(crate) actual_position: Vec<f32>,
+    pub actual_position: Vec<f32>,
     desired_velocity: Vec<f32>,
     actual_velocity: Vec<f32>,
     /// `[step][env][action]`.
-    pub(crate) actions: Vec<f32>,
+    pub actions: Vec<f32>,
     /// Of each env.
-    pub(crate) returns: Vec<f32>,
+    pub returns: Vec<f32>,
     /// Of each vehicle.
     lengths: Vec<u32>,
     /// Whether the flight of each vehicle ended before the time.
-    pub(crate) crashed: Vec<bool>,
+    pub crashed: Vec<bool>,
     /// The same for viewers, of each env.
-    pub(crate) flown: Vec<Flight>,
+    pub flown: Vec<Flight>,
 }
 
 /// A block of envs in flight.
@@ -52,11 +53,11 @@ struct Flying<'a> {
 
 impl Recorder {
     /// Flies one episode of at most `max_steps` control steps in every env.
-    pub(crate) fn fly(
+    pub fn fly(
         envs: &mut [Box<dyn VecEnv>],
         pilot: &dyn Controller,
         max_steps: u32,
-        bar: &eyas_run::Progress,
+        observer: &mut dyn Observer,
         interrupt: &Interrupt,
     ) -> Self {
         let num_envs = envs.iter().map(|env| env.num_envs()).sum();
@@ -132,7 +133,7 @@ impl Recorder {
                 }
             }
             recorder.steps += 1;
-            bar.advance(1);
+            observer.position(recorder.steps as u64);
             if live == 0 || interrupt.interrupted() {
                 break;
             }
@@ -147,18 +148,18 @@ impl Recorder {
     }
 
     /// Distance to the target, m, `[step][env][vehicle]`.
-    pub(crate) fn position_errors(&self) -> Vec<f32> {
+    pub fn position_errors(&self) -> Vec<f32> {
         Self::distances(&self.actual_position, &self.desired_position)
     }
 
     /// The same of the velocity, m/s.
-    pub(crate) fn velocity_errors(&self) -> Vec<f32> {
+    pub fn velocity_errors(&self) -> Vec<f32> {
         Self::distances(&self.actual_velocity, &self.desired_velocity)
     }
 
     /// A line for each vehicle, which is called by the number of its env, or of several by both numbers, where there is
     /// no name. The return is that of the env.
-    pub(crate) fn table(&self, names: &[&str]) -> String {
+    pub fn table(&self, names: &[&str]) -> String {
         let errors = self.position_errors();
         let width = names.iter().map(|name| name.chars().count()).fold(4, usize::max);
         let mut text = format!(
@@ -186,7 +187,7 @@ impl Recorder {
     }
 
     /// The text of `tracking_statistics.txt`; the control period is in s.
-    pub(crate) fn statistics(&self, checkpoint: &Path, trajectory: &str, period: f64) -> String {
+    pub fn statistics(&self, checkpoint: &Path, trajectory: &str, period: f64) -> String {
         let vehicles = match self.num_vehicles {
             1 => String::new(),
             count => format!("Vehicles of each: {count}\n"),
@@ -221,7 +222,7 @@ impl Recorder {
     }
 
     /// Writes `tracking_errors.npz` and `trajectory_data.npz`; the control period is in s.
-    pub(crate) fn write_arrays(&self, run: &RunDir, period: f64) -> Result<(), Failure> {
+    pub fn write_arrays(&self, run: &RunDir, period: f64) -> Result<(), Failure> {
         let (steps, envs) = (self.steps, self.num_envs);
         // `[step][env]`, then the vehicle if there are several, then what there is of each.
         let array = |values: &[f32], width: usize| {
@@ -252,17 +253,21 @@ impl Recorder {
 }
 
 /// Of the finite values; not numbers where there is none.
-pub(crate) struct Statistics {
-    pub(crate) mean: f64,
+pub struct Statistics {
+    /// Mean.
+    pub mean: f64,
     std: f64,
     median: f64,
-    pub(crate) max: f64,
+    /// The largest.
+    pub max: f64,
     percentile95: f64,
-    pub(crate) rms: f64,
+    /// Root mean square.
+    pub rms: f64,
 }
 
 impl Statistics {
-    pub(crate) fn of(values: impl Iterator<Item = f32>) -> Self {
+    /// Those of some values.
+    pub fn of(values: impl Iterator<Item = f32>) -> Self {
         let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).map(f64::from).collect();
         if sorted.is_empty() {
             let [mean, std, median, max, percentile95, rms] = [f64::NAN; 6];

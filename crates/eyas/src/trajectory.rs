@@ -3,22 +3,20 @@
 use std::path::Path;
 
 use eyas_run::config::Value;
-use eyas_run::{Layers, Origin};
 use eyas_sim::{SamplesConfig, Vector};
 
+use crate::csv::Table;
 use crate::failure::Failure;
-use crate::flyable::Flyable;
-use crate::table::Table;
-
-/// Settings that select a trajectory.
-pub(crate) type Settings = Vec<(&'static str, Value)>;
-
-/// Courses that every task flies, by the names of their kinds.
-pub(crate) const COURSES: [&str; 6] = ["circle", "lissajous", "step", "zigzag", "minimum_snap", "figure8"];
+use crate::flyable::Settings;
+use crate::tasks::Task;
 
 /// A trajectory of a task, by default the last that it has: its name and the settings that select it.
-pub(crate) fn find<T: Flyable>(asked: Option<&str>) -> Result<(String, Settings), Failure> {
-    let mut trajectories = T::trajectories();
+///
+/// # Panics
+///
+/// If the task flies no trajectory.
+pub fn find(task: &dyn Task, asked: Option<&str>) -> Result<(String, Settings), Failure> {
+    let mut trajectories = task.trajectories();
     let Some(asked) = asked else {
         let (name, settings) = trajectories.pop().expect("every task flies something");
         return Ok((name.to_owned(), settings));
@@ -28,21 +26,17 @@ pub(crate) fn find<T: Flyable>(asked: Option<&str>) -> Result<(String, Settings)
     }
     let path = Path::new(asked);
     if path.extension().is_some_and(|it| it == "csv") {
-        let mut settings = T::along("samples");
+        let mut settings = task.along("samples");
         settings.push(("env.course.samples", Value::of(&samples(path)?).map_err(Failure::new)?));
         return Ok((asked.to_owned(), settings));
     }
     let names: Vec<&str> = trajectories.iter().map(|(name, _)| *name).collect();
-    Err(Failure::new(format!("`--trajectory {asked}`: unknown, task `{}` flies {}", T::ID, names.join(", ")))
-        .hint("give one of them, or a file `.csv` of times and positions"))
-}
-
-/// Puts a trajectory below what files, overrides and flags say of it.
-pub(crate) fn layer(layers: &mut Layers, settings: Settings) -> Result<(), Failure> {
-    for (key, value) in settings {
-        layers.set(key, value, Origin::flag("--trajectory"))?;
-    }
-    Ok(())
+    Err(Failure::new(format!(
+        "`--trajectory {asked}`: unknown, task `{}` flies {}",
+        task.id(),
+        names.join(", ")
+    ))
+    .hint("give one of them, or a file `.csv` of times and positions"))
 }
 
 /// Reads `time_s,x_m,y_m,z_m` and, where they are there, `vx_m_s,vy_m_s,vz_m_s`; other columns are not looked at.

@@ -8,16 +8,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use eyas_env::{EnvSpec, PointConfig, TaskConfig};
+use eyas_env::{EnvSpec, PointConfig};
 use eyas_learn::Pilot;
 use eyas_vehicles::vehicles;
 use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
-use crate::arguments::Video;
 use crate::budget::Budget;
 use crate::failure::Failure;
-use crate::report::say;
-use crate::setup::write_file;
+use crate::run_files::write_file;
+use crate::tasks::Task;
 
 /// Starts of the recorded flights, which nothing else uses.
 pub(crate) const VIDEO_SEED: u64 = 0x071d_e05e;
@@ -26,38 +25,35 @@ const SIZE: (usize, usize) = (1280, 720);
 /// Width over height that the picture of one vehicle comes nearest to.
 const SHAPE: f64 = 4.0 / 3.0;
 /// Steps of a video and from video to video, as in Isaac Lab's scripts.
-const LENGTH: u32 = 200;
-const INTERVAL: u64 = 2000;
+pub const LENGTH: u32 = 200;
+/// See [`LENGTH`].
+pub const INTERVAL: u64 = 2000;
+/// Largest share of a training's time.
+const MAX_SHARE: f64 = 0.05;
 /// Widths and heights of a video, px.
 const SIZES: std::ops::RangeInclusive<usize> = 64..=4096;
 /// Most vehicles that can still be told apart.
-pub(crate) const MOST_ENVS: usize = 64;
+pub const MOST_ENVS: usize = 64;
 
 /// What counts towards the next video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trigger {
+pub enum Trigger {
+    /// Control steps of an env.
     Step,
+    /// Episodes.
     Episode,
 }
 
 /// What a video's file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub enum Format {
+    /// H.264.
     Mp4,
+    /// A picture that loops, for pages that show pictures only.
     AnimatedPng,
 }
 
 impl Format {
-    fn of(name: Option<&str>) -> Result<Self, Failure> {
-        match name {
-            None | Some("mp4") => Ok(Self::Mp4),
-            Some("png") => Ok(Self::AnimatedPng),
-            Some(other) => {
-                Err(Failure::new(format!("`--video_format {other}`: unknown, expected mp4 or png")))
-            }
-        }
-    }
-
     /// How the file's name ends, and its media type.
     fn names(self) -> [&'static str; 2] {
         match self {
@@ -76,74 +72,49 @@ impl Format {
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
-    /// Control steps; the whole flight or episode if an episode triggers and nothing else was said.
-    pub(crate) length: Option<u32>,
-    pub(crate) interval: u64,
-    pub(crate) trigger: Trigger,
-    view: View,
-    size: (usize, usize),
-    format: Format,
-    pub(crate) num_envs: usize,
-    max_share: f64,
+pub struct VideoPlan {
+    /// Control steps; none: the whole flight or episode.
+    pub length: Option<u32>,
+    /// Steps or episodes from video to video. At least 1.
+    pub interval: u64,
+    /// Which of them.
+    pub trigger: Trigger,
+    /// Where the camera is.
+    pub view: View,
+    /// Width and height, px. Even, in `[64, 4096]`.
+    pub size: (usize, usize),
+    /// What the file is.
+    pub format: Format,
+    /// Envs shown side by side. In `[1, 64]`.
+    pub num_envs: usize,
+    /// Largest share of a training's time that recording takes; the first video is always recorded. In `[0, 1]`.
+    pub max_share: f64,
 }
 
-/// What a command records if its flags leave it open.
-#[derive(Clone, Copy)]
-pub(crate) struct Defaults {
-    pub(crate) view: View,
-    pub(crate) num_envs: usize,
-}
-
-impl Plan {
-    /// The plan of the flags; none without `--video`.
-    pub(crate) fn of(video: &Video, defaults: Defaults) -> Result<Option<Self>, Failure> {
-        if !video.video {
-            return Ok(None);
+impl Default for VideoPlan {
+    /// Of one env, seen from behind; as Isaac Lab's scripts record.
+    fn default() -> Self {
+        Self {
+            length: Some(LENGTH),
+            interval: INTERVAL,
+            trigger: Trigger::Step,
+            view: View::Chase,
+            size: SIZE,
+            format: Format::Mp4,
+            num_envs: 1,
+            max_share: MAX_SHARE,
         }
-        let trigger = match video.video_trigger.as_deref() {
-            None | Some("step") => Trigger::Step,
-            Some("episode") => Trigger::Episode,
-            Some(other) => {
-                return Err(Failure::new(format!(
-                    "`--video_trigger {other}`: unknown, expected step or episode"
-                )));
-            }
-        };
-        let view = match video.video_view.as_deref() {
-            None => defaults.view,
-            Some("chase") => View::Chase,
-            Some("fixed") => View::Fixed,
-            Some("orbit") => View::Orbit,
-            Some("top") => View::Top,
-            Some(other) => {
-                return Err(Failure::new(format!(
-                    "`--video_view {other}`: unknown, expected chase, fixed, orbit or top"
-                )));
-            }
-        };
-        let plan = Self {
-            length: video.video_length.or((trigger == Trigger::Step).then_some(LENGTH)),
-            interval: video
-                .video_interval
-                .map_or(if trigger == Trigger::Step { INTERVAL } else { 1 }, u64::from),
-            trigger,
-            view,
-            size: video.video_size.unwrap_or(SIZE),
-            format: Format::of(video.video_format.as_deref())?,
-            num_envs: video.video_envs.unwrap_or(defaults.num_envs),
-            max_share: video.video_max_share,
-        };
-        plan.validate()?;
-        Ok(Some(plan))
     }
+}
 
+impl VideoPlan {
     /// Scenes in a grid.
     fn film(&self, scenes: Vec<Scene>) -> Film {
         Film::new(self.size, columns(scenes.len(), self.size), scenes)
     }
 
-    fn validate(&self) -> Result<(), Failure> {
+    /// Checks ranges; the message names flag, value and range.
+    pub fn validate(&self) -> Result<(), Failure> {
         let refused = |flag: &str, value: String, expected: &str| {
             Err(Failure::new(format!("`{flag}` is {value}, expected {expected}")))
         };
@@ -170,31 +141,31 @@ impl Plan {
 }
 
 /// Someone at the controls, by name.
-struct Seat {
+struct Flier {
     name: String,
     pilot: Pilot,
 }
 
 /// The videos of a run that learns.
-pub(crate) struct Videos<T> {
-    plan: Plan,
+pub(crate) struct Videos {
+    plan: VideoPlan,
     folder: PathBuf,
-    env: T,
+    env: Box<dyn Task>,
     /// Flies beside the learner from the same starts.
-    teacher: Option<Seat>,
+    teacher: Option<Flier>,
     /// The count at which the next video is due.
     next: u64,
     budget: Budget,
     left_out: u64,
 }
 
-impl<T: TaskConfig> Videos<T> {
+impl Videos {
     /// Videos in a folder, none of which starts before a count.
-    pub(crate) fn new(plan: Plan, folder: PathBuf, env: &T, first: u64) -> Self {
+    pub(crate) fn new(plan: VideoPlan, folder: PathBuf, env: &dyn Task, first: u64) -> Self {
         Self {
             plan,
             folder,
-            env: env.clone(),
+            env: env.clone_task(),
             teacher: None,
             next: first.next_multiple_of(plan.interval),
             budget: Budget::new(plan.max_share),
@@ -204,7 +175,7 @@ impl<T: TaskConfig> Videos<T> {
 
     /// Adds someone who flies beside the learner from the same starts.
     pub(crate) fn beside(mut self, name: &str, pilot: Pilot) -> Self {
-        self.teacher = Some(Seat { name: name.into(), pilot });
+        self.teacher = Some(Flier { name: name.into(), pilot });
         self
     }
 
@@ -229,21 +200,21 @@ impl<T: TaskConfig> Videos<T> {
             return Ok(());
         }
         let clock = Instant::now();
-        let learner = Seat { name: name.into(), pilot: pilot()? };
+        let learner = Flier { name: name.into(), pilot: pilot()? };
         let film = self.film(&learner, due);
         write(&film, &self.folder, &self.plan, due, steps)?;
         self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
     }
 
-    fn film(&self, learner: &Seat, due: u64) -> Film {
+    fn film(&self, learner: &Flier, due: u64) -> Film {
         let count = self.plan.num_envs;
-        let mut seats: Vec<&Seat> = self.teacher.iter().collect();
-        seats.push(learner);
+        let mut fliers: Vec<&Flier> = self.teacher.iter().collect();
+        fliers.push(learner);
         let mut motors = [const { String::new() }; 4];
-        let flown: Vec<Vec<Flight>> = seats
+        let flown: Vec<Vec<Flight>> = fliers
             .iter()
-            .map(|Seat { pilot, .. }| {
+            .map(|Flier { pilot, .. }| {
                 let mut env = self.env.make(count, VIDEO_SEED);
                 motors = motor_names(env.spec());
                 let steps = self.plan.length.unwrap_or_else(|| env.spec().max_episode_length.min(2000));
@@ -251,16 +222,16 @@ impl<T: TaskConfig> Videos<T> {
             })
             .collect();
         let unit = if self.plan.trigger == Trigger::Step { "step" } else { "episode" };
-        let subtitle = format!("{} · {unit} {due}", vehicle_name(&self.env));
+        let subtitle = format!("{} · {unit} {due}", vehicle_name(self.env.as_ref()));
         let airframe = Airframe::new(self.env.vehicle());
         let mut scenes = Vec::new();
         for env in 0..count {
-            for (seat, flights) in seats.iter().zip(&flown) {
+            for (flier, flights) in fliers.iter().zip(&flown) {
                 scenes.push(Scene {
                     flight: flights[env].clone(),
                     airframe: airframe.clone(),
                     caption: Caption {
-                        title: seat.name.clone(),
+                        title: flier.name.clone(),
                         subtitle: subtitle.clone(),
                         motors: motors.clone(),
                     },
@@ -271,24 +242,31 @@ impl<T: TaskConfig> Videos<T> {
         self.plan.film(scenes)
     }
 
-    /// Says what was recorded.
-    pub(crate) fn finish(&self) -> Result<(), Failure> {
-        let Self { budget, left_out, .. } = self;
-        let videos = videos_of(budget.uses() as usize);
-        say(format!("[INFO] Recorded {videos} in {:.1} s: {}", budget.spent_s(), self.folder.display()))?;
-        if *left_out > 0 {
-            let share = 100.0 * self.plan.max_share;
-            say(format!(
-                "[INFO] {left_out} more were due and left out, so that recording takes at most {share} % of the time; `--video_max_share 1` records all"
-            ))?;
+    /// What was recorded.
+    pub(crate) fn recorded(&self) -> Recorded {
+        Recorded {
+            folder: self.folder.clone(),
+            count: self.budget.uses() as usize,
+            seconds: self.budget.spent_s(),
+            left_out: self.left_out,
+            max_share: self.plan.max_share,
         }
-        Ok(())
     }
 }
 
-/// A number of videos in words.
-pub(crate) fn videos_of(count: usize) -> String {
-    if count == 1 { "1 video".into() } else { format!("{count} videos") }
+/// The videos that a run has recorded.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Where they are.
+    pub folder: PathBuf,
+    /// How many.
+    pub count: usize,
+    /// Time that they took, s.
+    pub seconds: f64,
+    /// How many were due and left out, so that recording keeps its share of the time.
+    pub left_out: u64,
+    /// That share.
+    pub max_share: f64,
 }
 
 /// Columns of a grid of pictures: near the shape that suits one, with few places empty.
@@ -304,14 +282,17 @@ fn columns(count: usize, (width, height): (usize, usize)) -> usize {
 }
 
 /// A flight that was flown anyhow, and what flew.
-pub(crate) struct Flown {
-    pub(crate) flight: Flight,
-    pub(crate) airframe: Airframe,
-    pub(crate) caption: Caption,
+pub struct Flown {
+    /// The flight.
+    pub flight: Flight,
+    /// What the vehicle looks like.
+    pub airframe: Airframe,
+    /// What stands beside the picture.
+    pub caption: Caption,
 }
 
 /// Records flights, each on its own or all in one grid.
-pub(crate) fn record_flights(plan: &Plan, folder: &Path, flights: &[Flown]) -> Result<usize, Failure> {
+pub fn record_flights(plan: &VideoPlan, folder: &Path, flights: &[Flown]) -> Result<usize, Failure> {
     let scene = |flown: &Flown, steps: Range<usize>| Scene {
         flight: flown.flight.part(steps),
         airframe: flown.airframe.clone(),
@@ -340,7 +321,7 @@ pub(crate) fn record_flights(plan: &Plan, folder: &Path, flights: &[Flown]) -> R
 }
 
 /// Writes `rl-video-step-N.mp4`, or `rl-video-episode-N.mp4` with the `.meta.json` that gym wrote beside it.
-fn write(film: &Film, folder: &Path, plan: &Plan, number: u64, step: u64) -> Result<(), Failure> {
+fn write(film: &Film, folder: &Path, plan: &VideoPlan, number: u64, step: u64) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| Failure::from(error).at(&folder.display()))?;
     let [extension, media_type] = plan.format.names();
     let name = match plan.trigger {
@@ -362,7 +343,7 @@ fn write(film: &Film, folder: &Path, plan: &Plan, number: u64, step: u64) -> Res
 }
 
 /// What flies, for a caption.
-pub(crate) fn vehicle_name<T: TaskConfig>(env: &T) -> String {
+pub fn vehicle_name(env: &dyn Task) -> String {
     let vehicle = env.vehicle();
     let named = vehicles().iter().find(|it| it.parameters() == *vehicle).map(|it| it.name);
     let own = (*vehicle == PointConfig::default().robot).then_some("crazyflie");
@@ -370,12 +351,12 @@ pub(crate) fn vehicle_name<T: TaskConfig>(env: &T) -> String {
 }
 
 /// A mass for people: grams below a kilogram.
-pub(crate) fn mass(kilograms: f64) -> String {
+pub fn mass(kilograms: f64) -> String {
     if kilograms < 0.9995 { format!("{:.0} g", 1000.0 * kilograms) } else { format!("{kilograms:.2} kg") }
 }
 
 /// Initials of the motors: `FL` for `front left`.
-pub(crate) fn motor_names(spec: &EnvSpec) -> [String; 4] {
+pub fn motor_names(spec: &EnvSpec) -> [String; 4] {
     let mut names = spec.motor_order.split(", ").map(|name| {
         name.split_whitespace().filter_map(|word| word.chars().next()).collect::<String>().to_uppercase()
     });

@@ -6,6 +6,7 @@ mod lookup;
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,6 +80,37 @@ impl Layers {
     /// As [`new`](Self::new).
     pub fn documented<T: Serialize + JsonSchema>(defaults: &T) -> Result<Self, ConfigError> {
         Ok(Self { manual: Manual::of::<T>(), ..Self::new(defaults)? })
+    }
+
+    /// Starts from configurations, each of which becomes the group of a name.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), eyas_run::ConfigError> {
+    /// use eyas_run::Layers;
+    ///
+    /// #[derive(serde::Serialize, schemars::JsonSchema)]
+    /// struct Sim {
+    ///     /// Time between two steps, s. Positive.
+    ///     dt: f64,
+    /// }
+    ///
+    /// let mut layers = Layers::of_groups([("sim", Layers::documented(&Sim { dt: 0.01 })?)]);
+    /// layers.overrides(&["sim.dt=0.005"])?;
+    /// assert_eq!(layers.section::<std::collections::BTreeMap<String, f64>>("sim")?["dt"], 0.005);
+    /// assert_eq!(layers.manual().get("sim.dt").map(|it| it.unit.as_str()), Some("s"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn of_groups<const N: usize>(groups: [(&str, Self); N]) -> Self {
+        let mut entries = IndexMap::new();
+        let mut manual = Manual::default();
+        for (name, group) in groups {
+            entries.insert(name.to_owned(), group.root);
+            manual.insert_group(name, group.manual);
+        }
+        let root = Node::table(entries, Form::Closed, Origin::Default);
+        Self { root, composed: Vec::new(), manual }
     }
 
     /// What the keys mean; empty unless [`documented`](Self::documented).

@@ -67,6 +67,11 @@ impl Manual {
         self.0.get(key).or_else(|| self.0.iter().find(|(known, _)| is_like(key, known)).map(|(_, it)| it))
     }
 
+    /// Adds what the keys of a group mean.
+    pub(super) fn insert_group(&mut self, name: &str, group: Self) {
+        self.0.extend(group.0.into_iter().map(|(key, entry)| (keys::join(name, &key), entry)));
+    }
+
     fn visit(&mut self, schema: &Json, prefix: &str) {
         // What may be null, or is one of several.
         for alternative in schema["anyOf"].as_array().into_iter().flatten() {

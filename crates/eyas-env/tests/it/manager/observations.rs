@@ -1,6 +1,5 @@
 //! Noise, limits, scale, delay and history, in this order.
 
-
 use super::{ACTIONS, REWARDS, actions, near, observed, started, task};
 
 fn file(term: &str) -> String {

@@ -1,0 +1,78 @@
+//! Subcommands and flags.
+
+mod analyze;
+mod bench;
+mod catalogue;
+mod configuration;
+mod distill;
+mod flight;
+mod fly;
+mod live;
+mod plot;
+mod policy;
+mod report;
+mod run;
+mod train;
+mod vehicles;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::analyze::{Analysis, Analyze, AnalyzeCommand, Delay, Matrix, Probe};
+pub(crate) use self::bench::{Against, Bench};
+pub(crate) use self::catalogue::{Config, ConfigCommand, Task, TaskCommand};
+pub(crate) use self::configuration::Configuration;
+pub(crate) use self::distill::Distill;
+pub(crate) use self::flight::{FlightFlags, Video};
+pub(crate) use self::fly::{CheckDynamics, Eval, Play};
+pub(crate) use self::live::{View, Web};
+pub(crate) use self::plot::{Columns, Heatmap, Lines, Picture, Plot, PlotCommand, Range};
+pub(crate) use self::policy::{Act, Inspect, PolicyFile, Reading, TeacherOptions};
+pub(crate) use self::report::Report;
+pub(crate) use self::run::{Multirun, Resume, TerminalFlags};
+pub(crate) use self::train::Train;
+pub(crate) use self::vehicles::{Sample, Vehicles, VehiclesCommand};
+
+/// Train quadrotor teachers, distil them into one small student, fly it and ship it
+#[derive(Debug, Parser)]
+#[command(name = "eyas", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Threads to compute on; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a teacher from nothing
+    Train(Train),
+    /// Distil teachers into a student
+    Distill(Box<Distill>),
+    /// Fly a policy along a trajectory and write a tracking report
+    Play(Play),
+    /// Measure a policy over many episodes
+    Eval(Eval),
+    /// Run a policy over recorded observations
+    Act(Act),
+    /// Show what a checkpoint holds
+    Inspect(Inspect),
+    /// Replay recorded transitions and compare
+    CheckDynamics(CheckDynamics),
+    /// Fly teachers on many vehicles, read a student's memory, or delay what it sees: tables and plots
+    Analyze(Analyze),
+    /// Draw columns of CSV files and curves of runs as PNG
+    Plot(Plot),
+    /// Measure how fast this machine flies and learns, beside other programs
+    Bench(Bench),
+    /// List what can be configured
+    Config(Config),
+    /// List and describe tasks
+    Task(Task),
+    /// List, describe, draw, convert and check vehicles
+    Vehicles(Vehicles),
+    /// Write curves, tracking plots and tables of runs as one HTML page
+    Report(Report),
+    /// Show a run in the browser: its curves, tables and configuration, and its best policy in flight
+    View(View),
+}

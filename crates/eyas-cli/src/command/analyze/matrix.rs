@@ -1,0 +1,100 @@
+//! `eyas analyze matrix`: every teacher on every vehicle, as RLtools' `check_checkpoints` flies them.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use eyas::Failure;
+use eyas::teachers::{Candidate, TeacherFolder};
+use eyas_env::TaskConfig as _;
+use eyas_formats::Side;
+use eyas_learn::{Evaluation, Pilot, evaluate};
+use eyas_vehicles::{FleetVehicle, read_fleet, vehicles};
+use eyas_view::Heatmap;
+use rayon::prelude::*;
+
+use super::{Setting, prepare, write};
+use crate::arguments::Matrix;
+use crate::print::say;
+
+pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
+    let Matrix { analysis, episodes, .. } = arguments;
+    let Some(setting) = Setting::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
+    let fleet: Vec<FleetVehicle> = if arguments.vehicles.as_os_str() == "registry" {
+        vehicles().iter().map(eyas_vehicles::NamedVehicle::fleet_vehicle).collect()
+    } else {
+        read_fleet(&arguments.vehicles)?
+    };
+    let choice = TeacherFolder {
+        folder: &arguments.teacher_dir,
+        ids: arguments.teacher_ids.as_deref(),
+        exclude: arguments.exclude_teacher_ids.as_deref(),
+    };
+    let teachers = choice.read(&arguments.teacher.load_options(Side::Auto))?;
+    let pilots = pilots_of(&setting, &teachers)?;
+    prepare(&analysis.out)?;
+
+    // All teachers fly from the same starts.
+    let vehicles: Vec<usize> =
+        (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, *episodes)).collect();
+    let returns: Vec<Vec<f64>> = pilots
+        .par_iter()
+        .map(|pilot| {
+            let mut env = setting.env.env_of_fleet(&fleet, &vehicles, setting.seed);
+            let outcomes = evaluate(&mut env, pilot, None, setting.steps).outcomes;
+            let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
+            outcomes.chunks(*episodes).map(mean).collect()
+        })
+        .collect();
+
+    let columns: Vec<&str> = fleet.iter().map(|it| it.id.as_str()).collect();
+    let rows: Vec<&str> = teachers.iter().map(|it| it.name.as_str()).collect();
+    let height = (24 * rows.len() + 220).clamp(500, 1300);
+    let values = returns.concat();
+    let mut map = Heatmap::new("Teachers on other vehicles", &rows, &columns, &values)
+        .size(1200, height)
+        .x("vehicle", "")
+        .y("teacher", "")
+        .value("mean return", "");
+    // A flight far away from its target is worth less than a crash; few of them would take most of the colours.
+    let crash = setting.env.reward.termination_penalty;
+    let [least, most] = [f64::min, f64::max].map(|pick| values.iter().copied().reduce(pick).unwrap_or(crash));
+    if least < crash && crash < most {
+        map = map.range(crash, most);
+    }
+    write(&analysis.out, "matrix", &table(&rows, &columns, &returns), &map.png())?;
+    say(best(&rows, &columns, &returns).trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pilots_of(setting: &Setting, teachers: &[Candidate]) -> Result<Vec<Pilot>, Failure> {
+    let spec = setting.env.spec();
+    teachers.iter().map(|it| it.pilot(&spec)).collect()
+}
+
+fn table(rows: &[&str], columns: &[&str], returns: &[Vec<f64>]) -> String {
+    let mut text = format!("teacher,{}\n", columns.join(","));
+    for (row, returns) in rows.iter().zip(returns) {
+        text += row;
+        for value in returns {
+            // Writing to a string does not fail.
+            let _ = write!(text, ",{value}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The best teacher of each vehicle and what all of them reach on it.
+fn best(rows: &[&str], columns: &[&str], returns: &[Vec<f64>]) -> String {
+    let mut text =
+        format!("{:<16} {:>12} {:>10} {:>14}\n", "vehicle", "best teacher", "return", "mean of all");
+    for (column, vehicle) in columns.iter().enumerate() {
+        let own = || returns.iter().map(|row| row[column]);
+        let mean = own().sum::<f64>() / returns.len() as f64;
+        // The first of equals.
+        let best = own().enumerate().reduce(|best, it| if it.1 > best.1 { it } else { best });
+        let (teacher, value) = best.expect("there is a teacher");
+        let _ = writeln!(text, "{vehicle:<16} {:>12} {value:>10.1} {mean:>14.1}", rows[teacher]);
+    }
+    text
+}

@@ -1,0 +1,129 @@
+//! Flags that commands share: threads, configuration, policies, progress.
+
+use std::path::Path;
+
+use eyas::configuration::{layer_vehicle, takes_vehicles};
+use eyas::policies::load_policy;
+use eyas::text::shell_word;
+use eyas::{Failure, Task};
+use eyas_formats::{LoadOptions, LoadedPolicy};
+use eyas_run::{Layers, Origin};
+use eyas_vehicles::{FleetVehicle, read_fleet};
+
+use crate::arguments::{FlightFlags, Resume};
+use crate::configuration;
+use crate::print::tell;
+
+/// Sizes the thread pool.
+pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
+    let Some(threads) = threads else { return Ok(()) };
+    if threads == 0 {
+        return Err(Failure::new("`--threads` is 0, expected at least 1"));
+    }
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::new)
+}
+
+/// Layers the shared flags over files and under overrides.
+///
+/// Order: defaults and presets (already in `layers`), the vehicle, the settings of an earlier run, the configuration
+/// file and groups, overrides, flags.
+pub(crate) fn layer(layers: &mut Layers, task: &dyn Task, flight: &FlightFlags) -> Result<(), Failure> {
+    refuse_what_is_not_built(flight)?;
+    if let Some(vehicle) = &flight.vehicle {
+        layer_vehicle(layers, task, vehicle)?;
+    }
+    configuration::layer(layers, &flight.configuration, &flight.overrides)?;
+    if let Some(num_envs) = flight.num_envs {
+        layers.set("env.scene.num_envs", num_envs as i64, Origin::flag("--num_envs"))?;
+    }
+    if let Some(seed) = flight.seed {
+        layers.set("agent.seed", seed_of(seed)?, Origin::flag("--seed"))?;
+    }
+    for (key, name, value) in [
+        ("agent.experiment_name", "--experiment_name", &flight.experiment_name),
+        ("agent.run_name", "--run_name", &flight.run_name),
+        ("agent.device", "--device", &flight.device),
+        ("env.sim.device", "--device", &flight.device),
+    ] {
+        if let Some(value) = value {
+            layers.set(key, value.clone(), Origin::flag(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The flags that say again what is flown.
+pub(crate) fn what_flies(flight: &FlightFlags) -> String {
+    let vehicle = flight.vehicle.as_ref().map(|it| format!(" --vehicle {}", shell_word(it)));
+    format!("--task {}{}", shell_word(&flight.task), vehicle.unwrap_or_default())
+}
+
+/// As in Isaac Lab, -1 asks for a random seed in 0..=10000.
+pub(crate) fn seed_of(seed: i64) -> Result<i64, Failure> {
+    match seed {
+        0.. => Ok(seed),
+        -1 => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            Ok(i64::from(now.map_or(0, |it| it.subsec_nanos()) % 10_001))
+        }
+        _ => Err(Failure::new(format!("`--seed` is {seed}, expected a number of at least 0, or -1"))),
+    }
+}
+
+fn refuse_what_is_not_built(flight: &FlightFlags) -> Result<(), Failure> {
+    if let Some(flag) = flight.launcher.asked_for() {
+        return Err(Failure::new(format!("`{flag}` is for the app of Isaac Sim, and there is none here"))
+            .hint("leave the flag out"));
+    }
+    match flight.logger.as_deref() {
+        None | Some("tensorboard") => {}
+        Some(other) => {
+            return Err(Failure::new(format!("`--logger {other}`: runs are logged for TensorBoard only"))
+                .hint("leave the flag out, or give `--logger tensorboard`"));
+        }
+    }
+    if flight.log_project_name.is_some() {
+        return Err(Failure::new("`--log_project_name` is for loggers that this version does not write to")
+            .hint("leave the flag out"));
+    }
+    Ok(())
+}
+
+/// Adds the flags that choose an earlier run; returns whether to resume one.
+pub(crate) fn layer_resume(
+    layers: &mut Layers,
+    resume: &Resume,
+    checkpoint: Option<&str>,
+) -> Result<bool, Failure> {
+    for (key, name, value) in [
+        ("agent.load_run", "--load_run", resume.load_run.as_deref()),
+        ("agent.load_checkpoint", "--checkpoint", checkpoint),
+    ] {
+        if let Some(value) = value {
+            layers.set(key, value.to_owned(), Origin::flag(name))?;
+        }
+    }
+    let resumes = resume.resume.unwrap_or(false);
+    if !resumes && (resume.load_run.is_some() || checkpoint.is_some()) {
+        return Err(Failure::new(
+            "`--load_run` and `--checkpoint` choose what to resume, but nothing is resumed",
+        )
+        .hint("add `--resume`"));
+    }
+    Ok(resumes)
+}
+
+/// Reads a policy; says on stderr what the file left open.
+pub(crate) fn load_explained(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, Failure> {
+    let loaded = load_policy(path, options)?;
+    for decision in &loaded.decisions {
+        tell(decision);
+    }
+    Ok(loaded)
+}
+
+/// Reads the fleet that a flag names, for a task whose envs take vehicles.
+pub(crate) fn read_fleet_for(task: &dyn Task, flag: &str, path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
+    takes_vehicles(task, flag)?;
+    Ok(read_fleet(path)?)
+}

@@ -1,0 +1,151 @@
+//! The teachers of a distillation: read, given a vehicle each and, where there are many, admitted.
+
+use eyas_env::EnvSpec;
+use eyas_learn::Pilot;
+use eyas_learn::distill::{OnWeakTeacher, Teacher};
+
+use super::DistillationConfig;
+use crate::failure::Failure;
+use crate::observer::Observer;
+use crate::self_check::self_check;
+use crate::tasks::Task;
+use crate::teachers::{Admission, Candidate, Teachers, admission_table, is_alone};
+
+/// Who teaches.
+pub(super) struct Admitted {
+    /// Those that teach, and their vehicles.
+    pub(super) teachers: Teachers,
+    /// How each of many candidates flew on its own vehicle, `teachers.csv`.
+    pub(super) table: Option<String>,
+}
+
+impl Admitted {
+    /// The candidates that are admitted and selected; a single one without a vehicle of its own is taken as it is.
+    pub(super) fn of(
+        config: &DistillationConfig,
+        spec: &EnvSpec,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Failure> {
+        let candidates = &config.candidates;
+        let pilots: Vec<Pilot> = candidates.iter().map(|it| it.pilot(spec)).collect::<Result<_, _>>()?;
+        let teachers = pilots.into_iter().zip(label_stds(config, candidates)?);
+        let teachers =
+            teachers.map(|(pilot, label_std)| Teacher { label_std, ..Teacher::new(pilot) }).collect();
+        let mut teachers = Teachers { task: config.task.untimed(), fleet: Vec::new(), teachers };
+        let mut table = None;
+        if !is_alone(candidates) {
+            teachers.fleet = candidates.iter().filter_map(|it| it.vehicle.clone()).collect();
+            table = Some(admit(&mut teachers, config, observer)?);
+        }
+        Ok(Self { teachers, table })
+    }
+}
+
+/// Says what a single teacher is and whether it flies.
+pub(super) fn introduce(
+    config: &DistillationConfig,
+    task: &dyn Task,
+    observer: &mut dyn Observer,
+) -> Result<(), Failure> {
+    let Candidate { path, loaded, .. } = &config.candidates[0];
+    observer.line(&format!("[INFO] Loading teacher policy from: {}", path.display()))?;
+    describe_teacher(loaded, observer)?;
+    self_check(task, loaded, &config.teacher_options, path, observer)
+}
+
+/// Deviation of each teacher's labels, if labels are samples.
+fn label_stds(
+    config: &DistillationConfig,
+    candidates: &[Candidate],
+) -> Result<Vec<Option<Vec<f32>>>, Failure> {
+    if config.distill.teacher_deterministic {
+        return Ok(vec![None; candidates.len()]);
+    }
+    let std = |it: &Candidate| {
+        it.loaded.std.clone().map(Some).ok_or_else(|| {
+            Failure::new("`--no-teacher_deterministic`: the teacher's file holds no standard deviation")
+                .at(&it.path.display())
+                .hint("leave the flag out: labels are the teacher's mean actions")
+        })
+    };
+    candidates.iter().map(std).collect()
+}
+
+/// Flies every teacher on its own vehicle, and keeps those that are admitted and selected; returns the table of all.
+fn admit(
+    teachers: &mut Teachers,
+    config: &DistillationConfig,
+    observer: &mut dyn Observer,
+) -> Result<String, Failure> {
+    let candidates = &config.candidates;
+    let settings = &config.distill.teachers;
+    let (episodes, steps) = (settings.admission_episodes, config.distill.eval_steps);
+    let admissions = Admission::of_all(candidates, teachers, episodes, steps);
+    let returns: Vec<f64> = admissions.iter().map(|it| it.summary.mean_return).collect();
+    let weak: Vec<usize> = (0..returns.len()).filter(|it| returns[*it] < settings.solved_return).collect();
+    for index in &weak {
+        observer.line(&format!(
+            "[WARNING] Teacher {}: return {:.1} on its own vehicle, below {}",
+            candidates[*index].name, returns[*index], settings.solved_return
+        ))?;
+    }
+    if !weak.is_empty() && settings.on_weak_teacher == OnWeakTeacher::Stop {
+        let names: Vec<&str> = weak.iter().map(|it| candidates[*it].name.as_str()).collect();
+        return Err(Failure::new(format!(
+            "{} of {} teachers are not admitted: {}",
+            weak.len(),
+            returns.len(),
+            names.join(", ")
+        ))
+        .hint("`--on_weak_teacher skip` goes on without them, `distill.teachers.solved_return` is the bar"));
+    }
+    let admitted: Vec<usize> = (0..returns.len()).filter(|it| !weak.contains(it)).collect();
+    let of_admitted: Vec<f64> = admitted.iter().map(|it| returns[*it]).collect();
+    let chosen: Vec<usize> =
+        settings.select(&of_admitted, config.agent.seed).into_iter().map(|it| admitted[it]).collect();
+    if chosen.is_empty() {
+        return Err(Failure::new("no teacher is admitted")
+            .hint("`distill.teachers.solved_return` is the bar that the warnings above name"));
+    }
+    let offset = |index: usize| {
+        let none = [0.0; 3];
+        if settings.correct_position_offset { admissions[index].offset.map(|it| it as f32) } else { none }
+    };
+    teachers.teachers = chosen
+        .iter()
+        .map(|index| Teacher {
+            position_offset: offset(*index),
+            mean_return: returns[*index],
+            ..teachers.teachers[*index].clone()
+        })
+        .collect();
+    if !teachers.fleet.is_empty() {
+        teachers.fleet = chosen.iter().map(|index| teachers.fleet[*index].clone()).collect();
+    }
+    let count = chosen.len() as f64;
+    let mean = |value: &dyn Fn(usize) -> f64| chosen.iter().map(|it| value(*it)).sum::<f64>() / count;
+    observer.line(&format!(
+        "[INFO] {} of {} teachers on their own vehicles, {} episodes each: return {:.1}, {:.2} % terminated, {:.4} m from the target at rest",
+        chosen.len(),
+        candidates.len(),
+        settings.admission_episodes,
+        mean(&|it| returns[it]),
+        100.0 * mean(&|it| admissions[it].summary.crash_rate),
+        mean(&|it| admissions[it].offset.iter().map(|x| x * x).sum::<f64>().sqrt()),
+    ))?;
+    Ok(admission_table(&admissions, settings.solved_return))
+}
+
+fn describe_teacher(loaded: &eyas_formats::LoadedPolicy, observer: &mut dyn Observer) -> Result<(), Failure> {
+    let architecture = &loaded.policy.network.architecture;
+    observer.line(&format!(
+        "Teacher architecture: obs={}, actions={}, hidden={:?}",
+        architecture.inputs,
+        loaded.policy.num_actions(),
+        architecture.hidden
+    ))?;
+    for decision in &loaded.decisions {
+        observer.line(&format!("[INFO] Teacher {decision}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! Teachers into a student.
+
+mod admission;
+mod session;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eyas_env::{EnvSpec, Group};
+use eyas_formats::{LoadOptions, Side, Value, student};
+use eyas_lanes::BLOCK;
+use eyas_learn::distill::{Arena, Dataset, DistillConfig, Progress, Stored, Student, new_student};
+use eyas_learn::{Evaluation, Summary};
+use eyas_run::run_dir::Resumable;
+use eyas_run::{Interrupt, Layers, Origin};
+use eyas_vehicles::FleetVehicle;
+
+use self::admission::Admitted;
+use self::session::{Session, flown_after};
+use crate::configuration::{AgentConfig, check};
+use crate::dataset_file;
+use crate::epoch_csv::EpochCsv;
+use crate::failure::Failure;
+use crate::observer::{Activity, Observer};
+use crate::provenance::Provenance;
+use crate::run_files::write_file;
+use crate::run_location::RunLocation;
+use crate::run_logger::RunLogger;
+use crate::snapshot::Snapshots;
+use crate::tasks::Task;
+use crate::teachers::{Candidate, Teachers, envs_of};
+use crate::video::{Recorded, Trigger, VideoPlan, Videos};
+
+/// Folder of all runs.
+const ROOT: &str = "logs/distillation";
+/// What of the configuration is written into a run's `params`.
+const GROUPS: [&str; 3] = ["env", "agent", "distill"];
+/// Starts of the evaluations, which no training uses.
+const EVALUATION_SEED: u64 = 0xe7a1;
+/// How the names of the checkpoints to go on from begin.
+const CHECKPOINT: &str = "checkpoint_epoch_";
+/// Curves by which TensorBoard compares runs.
+const METRICS: [&str; 4] =
+    ["evaluation/mean_return", "evaluation/crash_rate", "evaluation/position_rmse_m", "training/loss"];
+/// Key of the powers of two that the student learns with.
+const EXPONENTS: &str = "input_exponents";
+
+/// What a distillation is made of.
+pub struct DistillationConfig {
+    /// What is flown.
+    pub task: Box<dyn Task>,
+    /// What it was asked for by: its id, an alias, or a file.
+    pub task_name: String,
+    /// Seed, and where the run is written.
+    pub agent: AgentConfig,
+    /// The student, and how it learns.
+    pub distill: DistillConfig,
+    /// Who may teach.
+    pub candidates: Vec<Candidate>,
+    /// How their files were read: what a self-check tries in other ways.
+    pub teacher_options: LoadOptions,
+    /// Vehicles that the student is measured on at the end, if not on those of its teachers.
+    pub test_fleet: Vec<FleetVehicle>,
+    /// Where each value comes from.
+    pub provenance: Provenance,
+    /// Folder of the run itself, instead of a dated one.
+    pub run_dir: Option<PathBuf>,
+    /// Whether an earlier run goes on: the one that [`AgentConfig::load_run`] names.
+    pub resumes: bool,
+    /// Which videos are recorded.
+    pub video: Option<VideoPlan>,
+}
+
+impl DistillationConfig {
+    /// The configuration before files, overrides and flags change it: the task's defaults and a preset, by default the one
+    /// for many teachers if there are.
+    pub fn layers(task: &dyn Task, preset: Option<&str>, has_many_teachers: bool) -> Result<Layers, Failure> {
+        let mut layers = Layers::of_groups([
+            ("env", task.layers()?),
+            ("agent", Layers::documented(&AgentConfig::default())?),
+            ("distill", Layers::documented(&DistillConfig::default())?),
+        ]);
+        for key in ["distill.episode_steps", "distill.eval_steps"] {
+            layers.set(key, task.distillation_steps(), Origin::Preset("task".into()))?;
+        }
+        match (preset, task.takes_vehicles()) {
+            (Some("raptor"), true) => {
+                layers.preset("raptor", task.raptor_preset())?;
+            }
+            (Some("eyas"), true) => {
+                layers.preset("eyas", task.fleet_preset())?;
+            }
+            (None, true) if has_many_teachers => {
+                layers.preset("eyas", task.fleet_preset())?;
+            }
+            (None, _) => {}
+            (Some(other), takes_vehicles) => {
+                let known = if takes_vehicles { "expected eyas or raptor" } else { "this task has none" };
+                return Err(Failure::new(format!("`--preset {other}`: {known}")));
+            }
+        }
+        layers.set("agent.experiment_name", task.experiment(), Origin::Preset("task".into()))?;
+        Ok(layers)
+    }
+
+    /// The configuration that was put together, every range checked; it has no teachers yet.
+    pub fn read(task: &dyn Task, layers: &Layers) -> Result<Self, Failure> {
+        let agent: AgentConfig = layers.section("agent")?;
+        let distill: DistillConfig = layers.section("distill")?;
+        let task = task.read(layers)?;
+        check(layers, task.validate())?;
+        check(layers, agent.validate())?;
+        check(layers, distill.validate())?;
+        if distill.registry_interval > 0 && task.registry(1, 0).is_empty() {
+            return Err(Failure::new(format!(
+                "`distill.registry_interval`: task `{}` has no named vehicles",
+                task.id()
+            ))
+            .hint("leave it at 0"));
+        }
+        Ok(Self {
+            task_name: task.id().to_owned(),
+            task,
+            agent,
+            distill,
+            candidates: Vec::new(),
+            teacher_options: LoadOptions { side: Side::Teacher, ..LoadOptions::default() },
+            test_fleet: Vec::new(),
+            provenance: Provenance::of(layers, &GROUPS)?,
+            run_dir: None,
+            resumes: false,
+            video: None,
+        })
+    }
+}
+
+/// What became of a distillation.
+pub struct DistillationResult {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// Epochs that are done, and how many there are in all.
+    pub epochs: [u32; 2],
+    /// Best mean return of an evaluation.
+    pub best_return: f64,
+    /// Time from the first epoch of this process, s.
+    pub seconds: f64,
+    /// What was recorded.
+    pub videos: Option<Recorded>,
+    /// How student and teachers fly; none of a run that was interrupted.
+    pub end: Option<Comparison>,
+}
+
+/// How student and teachers fly at the end, from the same starts.
+pub struct Comparison {
+    /// The student of the last epoch.
+    pub final_student: PathBuf,
+    /// The student of the best evaluation.
+    pub best_student: PathBuf,
+    /// Teachers that flew.
+    pub num_teachers: usize,
+    /// How they did.
+    pub of_teachers: Evaluation,
+    /// How the best student did.
+    pub of_student: Evaluation,
+    /// How it did on the test vehicles, if there are any.
+    pub on_test_vehicles: Option<Evaluation>,
+    /// How it did on the task's named vehicles, if the run flies them.
+    pub on_named_vehicles: Vec<(&'static str, Summary)>,
+}
+
+/// Distils teachers into a student and keeps the best.
+pub fn distill(
+    config: &DistillationConfig,
+    observer: &mut dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<DistillationResult, Failure> {
+    let DistillationConfig { task, agent, .. } = config;
+    let seed = agent.seed;
+    let location = RunLocation {
+        root: ROOT,
+        experiment: &agent.experiment_name,
+        run_name: &agent.run_name,
+        run_dir: config.run_dir.as_deref(),
+    };
+    let resumed = if config.resumes {
+        Some(location.find_checkpoint(&agent.load_run, &agent.load_checkpoint, CHECKPOINT)?)
+    } else {
+        None
+    };
+
+    // Everything that can be refused is refused before the run directory is made.
+    let spec = task.make(1, seed).spec().clone();
+    let group = student_group(&spec, config.distill.student.group())?;
+    let num_actions = spec.num_actions;
+    let Admitted { teachers, table } = Admitted::of(config, &spec, observer)?;
+
+    observer.accepted()?;
+    let run = match &resumed {
+        Some(it) => it.open(&GROUPS)?,
+        None => location.make()?,
+    };
+    let directory = std::path::absolute(run.path())?;
+    observer
+        .line(&format!("[INFO] Logging distillation experiment in directory: {}", directory.display()))?;
+    observer.line(&format!("[INFO] Creating environment: {}", config.task_name))?;
+    let observation = teachers.teachers[0].pilot.features.len();
+    observer.line(&format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
+    if table.is_none() {
+        admission::introduce(config, teachers.task.as_ref(), observer)?;
+    }
+
+    observer.line("[INFO] Creating student policy")?;
+    let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
+    let parameters = fresh.network.architecture.num_parameters();
+    observer.line(&format!(
+        "[INFO] Teacher observation dim: {observation}, Student observation dim: {}, Action dim: {num_actions}, Student parameters: {parameters}",
+        group.features.len()
+    ))?;
+    let student = Student::new(fresh, group.features.clone(), seed)?;
+    let width = group.features.len() + num_actions;
+    let (mut progress, best) = begin_or_go_on(student, config, width, resumed.as_ref(), observer)?;
+    observer.line(&format!("[INFO] Logging to: {}", directory.display()))?;
+    let capacity = dataset_capacity(config, teachers.teachers.len(), width);
+    observer.line(&format!("[INFO] Dataset size: {capacity} samples"))?;
+    observer.line(&format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
+    let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
+    config.provenance.write(&run, seed, &inputs)?;
+    if let Some(table) = table {
+        write_file(&run.file("teachers.csv"), table.as_bytes())?;
+    }
+
+    let mut arena = make_arena(config, &teachers, group.features.clone());
+    let shown = shown_task(config, &teachers);
+    let epoch = progress.epoch;
+    let activity = Activity {
+        name: "distill",
+        step_unit: "epoch",
+        rate_unit: "samples",
+        position: u64::from(epoch),
+        total: u64::from(config.distill.n_epochs),
+        folder: Some(run.path()),
+        task: shown.as_ref(),
+    };
+    let logger = RunLogger::start(&run, observer, &activity, &config.provenance, &METRICS)?;
+    let videos = config.video.map(|plan| {
+        let [steps, episodes] = flown_after(config, epoch);
+        let first = if plan.trigger == Trigger::Step { steps } else { episodes };
+        let teacher = teachers.teachers[0].pilot.clone();
+        Videos::new(plan, run.videos("distillation"), shown.as_ref(), first).beside("teacher", teacher)
+    });
+    let has_tables = teachers.teachers.len() > 1 || config.distill.registry_interval > 0;
+    let labelling = Arc::clone(&teachers.teachers);
+    let mut session = Session {
+        config,
+        csv: EpochCsv::open(&run, has_tables, epoch)?,
+        run: &run,
+        logger,
+        interrupt,
+        best,
+        clock: std::time::Instant::now(),
+        videos,
+        snapshots: Snapshots::new(shown.as_ref()),
+        teachers,
+        batches: progress.student.num_updates(),
+    };
+    session.record(epoch, &progress.student)?;
+    eyas_learn::distill::distill(&config.distill, &labelling, &mut arena, &mut progress, &mut session)?;
+    session.finish(&progress)
+}
+
+/// What the student reads. A task of a user's own may lack it.
+fn student_group(spec: &EnvSpec, name: &str) -> Result<Group, Failure> {
+    spec.group(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = spec.groups.iter().map(|group| group.name).collect();
+        Failure::new(format!(
+            "the student reads the observation group `{name}`, task `{}` has {}",
+            spec.task,
+            known.join(", ")
+        ))
+        .hint(
+            "a distillation wants both groups: `teacher`, which teachers and MLP students read, and `policy`, which \
+            recurrent students do; add the one that is missing to the task's `observations`, or choose with \
+            `distill.student.observation`",
+        )
+    })
+}
+
+/// What videos and the live view show: of a fleet the first vehicle.
+fn shown_task(config: &DistillationConfig, teachers: &Teachers) -> Box<dyn Task> {
+    teachers.fleet.first().map_or_else(|| config.task.clone(), |vehicle| config.task.with_vehicle(vehicle))
+}
+
+fn dataset_capacity(config: &DistillationConfig, num_teachers: usize, width: usize) -> u64 {
+    let distill = &config.distill;
+    let vehicles = distill.teachers.vehicles_per_epoch.map_or(num_teachers, |it| it.min(num_teachers)) as u64;
+    let epochs = if distill.on_policy { 1 } else { u64::from(distill.n_epochs) };
+    let flown = epochs * vehicles * u64::from(distill.num_episodes) * u64::from(distill.episode_steps);
+    flown.min(distill.max_memory / (4 * width as u64))
+}
+
+fn make_arena(config: &DistillationConfig, teachers: &Teachers, features: Range<usize>) -> Arena {
+    let (seed, count) = (config.agent.seed, teachers.teachers.len());
+    let env = if count == 1 && teachers.fleet.is_empty() {
+        config.task.make(config.task.num_envs(), seed)
+    } else {
+        // A block of envs flies one vehicle, so that one teacher labels all of it.
+        let vehicles: Vec<usize> = (0..count).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
+        config.task.make_fleet(&teachers.fleet, &vehicles, seed)
+    };
+    let (evaluation, fleet, episodes) =
+        (teachers.task.clone(), teachers.fleet.clone(), config.distill.eval_episodes);
+    let make = Box::new(move || envs_of(evaluation.as_ref(), &fleet, episodes, EVALUATION_SEED));
+    Arena::new(&config.distill, env, count, features, seed, make)
+}
+
+/// The start of a run, or where an earlier one stood; and its best return so far. A record of the dataset has `width`
+/// numbers.
+fn begin_or_go_on(
+    student: Student,
+    config: &DistillationConfig,
+    width: usize,
+    resumed: Option<&Resumable>,
+    observer: &mut dyn Observer,
+) -> Result<(Progress, f64), Failure> {
+    let dataset = Dataset::new(config.distill.max_memory, config.agent.seed);
+    let mut progress = Progress { student, dataset, epoch: 0 };
+    let Some(Resumable { checkpoint, .. }) = resumed else { return Ok((progress, f64::NEG_INFINITY)) };
+    let Some(path) = checkpoint else {
+        observer.line("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
+        return Ok((progress, f64::NEG_INFINITY));
+    };
+    let best = restore(&mut progress, path, (!config.distill.on_policy).then_some(width))?;
+    observer.line(&format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+    Ok((progress, best))
+}
+
+/// Student, optimiser, epoch and, off-policy, the dataset of a checkpoint, whose records have `width` numbers;
+/// returns the best return.
+fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result<f64, Failure> {
+    let stored = student::read(path)?;
+    let shape = progress.student.stored().policy.network.architecture;
+    if stored.policy.network.architecture != shape {
+        return Err(Failure::new("the student of the checkpoint has another shape than `distill.student`")
+            .at(&path.display())
+            .hint("resume with the options that the run was started with"));
+    }
+    let optimizer = stored
+        .optimizer
+        .ok_or_else(|| Failure::new("the checkpoint holds no optimiser state").at(&path.display()))?;
+    let exponents = stored.extra.as_ref().and_then(|extra| extra.get(EXPONENTS)).and_then(Value::items);
+    let exponents =
+        exponents.map(|items| items.iter().map_while(|it| it.as_i64()?.try_into().ok()).collect());
+    progress.student.restore(Stored {
+        policy: stored.policy,
+        optimizer: optimizer.into(),
+        exponents: exponents.unwrap_or_default(),
+    });
+    progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
+    if let Some(width) = width {
+        let run = path.parent().unwrap_or(Path::new("."));
+        dataset_file::read(run, &mut progress.dataset, progress.epoch, width)?;
+    }
+    Ok(stored.best_return)
+}

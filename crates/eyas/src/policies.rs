@@ -1,0 +1,43 @@
+//! Who flies: a policy from a file, or the controller that comes with the program.
+
+use std::path::Path;
+
+use eyas_env::EnvSpec;
+use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
+use eyas_learn::{Controller, GeometricPilot, Pilot};
+use eyas_sim::VehicleParameters;
+
+use crate::failure::Failure;
+
+/// What the geometric controller is called in place of a checkpoint.
+const SE3: &str = "se3";
+
+/// Whether the geometric controller is asked for; a file of that name is `./se3`.
+pub fn is_geometric(checkpoint: &Path) -> bool {
+    checkpoint == Path::new(SE3)
+}
+
+/// Reads a policy from a checkpoint.
+pub fn load_policy(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, Failure> {
+    Ok(Checkpoint::read(path)?.policy(options)?)
+}
+
+/// The policy of a checkpoint, or the geometric controller of vehicles that the envs fly in turns; `decided` hears what
+/// the file left open.
+pub fn load_controller(
+    checkpoint: &Path,
+    options: &LoadOptions,
+    vehicles: &[VehicleParameters],
+    spec: &EnvSpec,
+    decided: &mut dyn FnMut(&str),
+) -> Result<Box<dyn Controller>, Failure> {
+    if is_geometric(checkpoint) {
+        let controller = GeometricPilot::new(vehicles, spec).map_err(|error| Failure::new(error).at(&SE3))?;
+        return Ok(Box::new(controller));
+    }
+    let loaded = load_policy(checkpoint, options)?;
+    loaded.decisions.iter().for_each(|decision| decided(&decision.to_string()));
+    let pilot =
+        Pilot::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;
+    Ok(Box::new(pilot))
+}

@@ -1,0 +1,192 @@
+//! Learning curves: a line for each configuration, with a band where it was run with several seeds.
+
+use eyas_view::Chart;
+
+use super::page::Picture;
+use super::runs::{Kind, Run, is_of_one_run};
+use crate::failure::Failure;
+
+/// Size of a chart without a legend, px: numbers can be read where it is shown half as wide.
+pub(super) const SIZE: (usize, usize) = (640, 420);
+/// Height of a row of a legend, px.
+const ROW: usize = 30;
+
+/// Runs of one configuration, which differ in their seeds.
+pub(super) struct Group<'a> {
+    pub(super) name: String,
+    pub(super) runs: Vec<&'a Run>,
+}
+
+/// The runs of a kind by their configurations, in the order of the first of each.
+pub(super) fn groups(runs: &[Run], kind: Kind) -> Vec<Group<'_>> {
+    let mut groups: Vec<Vec<&Run>> = Vec::new();
+    for run in runs.iter().filter(|run| run.kind == kind) {
+        match groups.iter_mut().find(|group| group[0].configuration() == run.configuration()) {
+            Some(group) => group.push(run),
+            None => groups.push(vec![run]),
+        }
+    }
+    let names = names(&groups);
+    groups.into_iter().zip(names).map(|(runs, name)| Group { name, runs }).collect()
+}
+
+/// What tells each group from the others: its settings if a few of them do, else the name of its first run.
+fn names(groups: &[Vec<&Run>]) -> Vec<String> {
+    /// More would fill the picture.
+    const MOST: usize = 2;
+    let value = |group: &Vec<&Run>, key: &str| group[0].settings.get(key).cloned();
+    let mut keys: Vec<&String> = groups.iter().flat_map(|group| group[0].settings.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.retain(|key| !is_of_one_run(key));
+    keys.retain(|key| groups.iter().any(|group| value(group, key) != value(&groups[0], key)));
+    let told = |group: &Vec<&Run>| {
+        let parts = keys.iter().map(|key| {
+            let short = key.rsplit('.').next().unwrap_or_default();
+            format!("{short} {}", value(group, key).unwrap_or_else(|| "–".to_owned()))
+        });
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    let by_settings: Vec<String> = groups.iter().map(told).collect();
+    let are_different = (1..by_settings.len()).all(|it| !by_settings[..it].contains(&by_settings[it]));
+    let is_told = groups.len() > 1 && (1..=MOST).contains(&keys.len()) && are_different;
+    let name = |(group, told): (&Vec<&Run>, String)| {
+        let name = if is_told { told } else { group[0].name.clone() };
+        if group.len() > 1 { format!("{name} ({} seeds)", group.len()) } else { name }
+    };
+    groups.iter().zip(by_settings).map(name).collect()
+}
+
+/// A curve that is worth a picture.
+struct Curve {
+    tag: &'static str,
+    /// What stands beside the axis, and its unit.
+    label: [&'static str; 2],
+    /// From what is logged to that unit.
+    factor: f64,
+    is_log: bool,
+    caption: &'static str,
+}
+
+const fn curve(tag: &'static str, label: [&'static str; 2], caption: &'static str) -> Curve {
+    Curve { tag, label, factor: 1.0, is_log: false, caption }
+}
+
+const fn share(tag: &'static str, label: &'static str, caption: &'static str) -> Curve {
+    Curve { factor: 100.0, ..curve(tag, [label, "%"], caption) }
+}
+
+const CURVES: [Curve; 14] = [
+    curve("evaluation/mean_return", ["return", ""], "Mean return of an evaluation"),
+    share("evaluation/crash_rate", "crashed", "Episodes of an evaluation that crashed"),
+    curve("evaluation/position_rmse_m", ["position RMSE", "m"], "Position error in an evaluation"),
+    curve(
+        "evaluation/hover_rmse_m",
+        ["position RMSE", "m"],
+        "Position error in an evaluation, target at rest",
+    ),
+    curve(
+        "evaluation/moving_rmse_m",
+        ["position RMSE", "m"],
+        "Position error in an evaluation, moving target",
+    ),
+    curve(
+        "evaluation/action_rmse",
+        ["action RMSE", ""],
+        "Difference to the teacher's action in an evaluation",
+    ),
+    curve(
+        "evaluation/return/mean",
+        ["return", ""],
+        "Mean return while collecting, on the vehicles of all teachers",
+    ),
+    share("evaluation/share_terminated", "terminated", "Collected episodes that were terminated"),
+    curve("data_collection/mean_return", ["return", ""], "Mean return while collecting"),
+    Curve { is_log: true, ..curve("training/loss", ["loss", ""], "Loss of the distillation") },
+    curve("Train/mean_reward", ["return", ""], "Mean return while learning"),
+    curve("Train/mean_step_reward", ["reward of a step", ""], "Mean reward while learning"),
+    curve("Loss/cost", ["cost", ""], "Cost that the gradient lowers"),
+    curve("Loss/value_function", ["loss", ""], "Loss of the value function"),
+];
+
+/// What became of each teacher of a fleet.
+const TEACHERS: [Curve; 4] = [
+    curve("fleet/return", ["return", ""], "Mean return of each teacher from the starts of the C++ system"),
+    share("fleet/terminated", "terminated", "Terminated episodes of each teacher from those starts"),
+    curve("fleet/own_return", ["return", ""], "Mean return of each teacher from its own starts"),
+    curve("fleet/seconds", ["time", "s"], "Time that each teacher took"),
+];
+
+/// The curves of some groups, a picture for each quantity that one of them has.
+pub(super) fn pictures(groups: &[Group], kind: Kind) -> Result<Vec<Picture>, Failure> {
+    let (curves, x, prefix) = match kind {
+        Kind::Training => (&CURVES[..], "iteration", "training"),
+        Kind::Distillation => (&CURVES[..], "epoch", "distillation"),
+        Kind::Fleet => (&TEACHERS[..], "teacher", "teachers"),
+    };
+    // A line that is alone needs no name.
+    let is_alone = matches!(groups, [group] if group.runs.len() == 1);
+    let mut pictures = Vec::new();
+    for curve in curves {
+        let mut chart = Chart::new("").x(x, "").y(curve.label[0], curve.label[1]);
+        if curve.is_log {
+            chart = chart.log_y();
+        }
+        let mut is_drawn = false;
+        for group in groups {
+            let rows = mean(group, curve)?;
+            is_drawn |= !rows.is_empty();
+            let name = if is_alone { "" } else { group.name.as_str() };
+            let points: Vec<[f64; 2]> = rows.iter().map(|&[x, y, ..]| [x, y]).collect();
+            chart = match (kind, group.runs.len()) {
+                (Kind::Fleet, _) => chart.points(name, &points),
+                // A group without the curve keeps its colour in all pictures.
+                (_, 1) => chart.line(name, &points),
+                _ => chart.line_with_band(name, &rows),
+            };
+        }
+        if is_drawn {
+            let rows = if is_alone { 0 } else { groups.len() };
+            pictures.push(Picture {
+                name: format!("{prefix}_{}.png", curve.tag.replace('/', "_").to_lowercase()),
+                png: chart.size(SIZE.0, SIZE.1 + ROW * rows).png(),
+                caption: curve.caption.to_owned(),
+            });
+        }
+    }
+    Ok(pictures)
+}
+
+/// Step, mean, and the mean less and plus a standard deviation, where every run of a group that has the curve has a
+/// point.
+fn mean(group: &Group, curve: &Curve) -> Result<Vec<[f64; 4]>, Failure> {
+    let mut curves = Vec::new();
+    for run in &group.runs {
+        curves.extend(points(run, curve)?);
+    }
+    let Some((first, others)) = curves.split_first() else { return Ok(Vec::new()) };
+    let rows = first.iter().filter_map(|&[x, y]| {
+        let of_others =
+            others.iter().map(|points| Some(points.iter().find(|point| point[0].total_cmp(&x).is_eq())?[1]));
+        let values: Vec<f64> = std::iter::once(Some(y)).chain(of_others).collect::<Option<_>>()?;
+        let [mean, std] = mean_and_std(&values);
+        Some([x, mean, mean - std, mean + std])
+    });
+    Ok(rows.collect())
+}
+
+/// The points of a run's curve, if it has that curve.
+fn points(run: &Run, curve: &Curve) -> Result<Option<Vec<[f64; 2]>>, Failure> {
+    let has_it = |table: &&crate::csv::Table| table.names().iter().any(|name| name == curve.tag);
+    let Some(table) = run.curves.as_ref().filter(has_it) else { return Ok(None) };
+    let pairs = table.numbers("step")?.into_iter().zip(table.numbers(curve.tag)?);
+    Ok(Some(pairs.filter_map(|(step, value)| Some([step?, curve.factor * value?])).collect()))
+}
+
+/// Mean and sample standard deviation.
+pub(super) fn mean_and_std(values: &[f64]) -> [f64; 2] {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    [mean, (squares / (count - 1.0).max(1.0)).sqrt()]
+}

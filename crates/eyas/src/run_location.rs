@@ -1,0 +1,82 @@
+//! Where a run is, or will be.
+
+use std::path::{Path, PathBuf};
+
+use eyas_run::run_dir::{Resumable, find_resumable, find_run_dir, resumable_in};
+use eyas_run::{RunDir, RunError};
+
+/// What paths are called: by as many of their last parts as tell them apart; none where two are the same.
+pub fn names_of(paths: &[PathBuf]) -> Option<Vec<String>> {
+    let last = |path: &PathBuf, count: usize| {
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        parts[parts.len().saturating_sub(count)..].join("/")
+    };
+    let longest = paths.iter().map(|path| path.iter().count()).max().unwrap_or(1);
+    let all = |count: usize| paths.iter().map(|path| last(path, count)).collect::<Vec<_>>();
+    let are_different = |names: &Vec<String>| (1..names.len()).all(|it| !names[..it].contains(&names[it]));
+    (1..=longest).map(all).find(are_different)
+}
+
+/// A dated folder below `logs`, or the folder that the user names.
+pub struct RunLocation<'a> {
+    /// Folder of all runs of a kind.
+    pub root: &'a str,
+    /// Folder of the experiment below it.
+    pub experiment: &'a str,
+    /// Suffix of the run's folder.
+    pub run_name: &'a str,
+    /// `--run_dir`, in place of all of these.
+    pub run_dir: Option<&'a Path>,
+}
+
+impl RunLocation<'_> {
+    /// Makes the folder of a new run.
+    pub fn make(&self) -> Result<RunDir, RunError> {
+        match self.run_dir {
+            Some(path) => RunDir::create_as(path),
+            None => RunDir::create(self.root, self.experiment, self.run_name),
+        }
+    }
+
+    /// The folder of an earlier run.
+    pub fn find(&self, run: &str) -> Result<PathBuf, RunError> {
+        match self.run_dir {
+            Some(path) => Ok(RunDir::open(path)?.path().to_owned()),
+            None => find_run_dir(self.experiment_folder(), run),
+        }
+    }
+
+    /// An earlier run and its last checkpoint; the names of checkpoints begin with `prefix`.
+    pub fn find_checkpoint(&self, run: &str, checkpoint: &str, prefix: &str) -> Result<Resumable, RunError> {
+        match self.run_dir {
+            Some(path) => resumable_in(path, checkpoint, prefix),
+            None => find_resumable(self.experiment_folder(), run, checkpoint, prefix),
+        }
+    }
+
+    /// Whether a run that was found is this location's own.
+    pub fn holds(&self, run: &Path) -> bool {
+        match self.run_dir {
+            Some(path) => run == path,
+            None => run.starts_with(self.experiment_folder()),
+        }
+    }
+
+    fn experiment_folder(&self) -> PathBuf {
+        Path::new(self.root).join(self.experiment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_as_short_as_they_can_be() {
+        let names = |paths: &[&str]| names_of(&paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(names(&["logs/a", "logs/b/"]).unwrap(), ["a", "b"]);
+        assert_eq!(names(&["x/a/0", "x/b/0"]).unwrap(), ["a/0", "b/0"]);
+        assert_eq!(names(&["run"]).unwrap(), ["run"]);
+        assert_eq!(names(&["x/a", "x/a/"]), None);
+    }
+}

@@ -1,0 +1,335 @@
+//! The task that a command flies, whichever it is.
+//!
+//! Commands know a task as a [`Task`] and are compiled once for all of them. What is compiled once for each task is here
+//! and in [`crate::flyable`]: how its configuration is read and written, how its envs are made, how its gradient learns.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::path::Path;
+
+use eyas_env::{
+    DIRECT_TASK, DirectConfig, EnvSpec, FORMATION_TASK, FormationConfig, MANAGER_TASK, ManagerConfig,
+    PointConfig, RAPTOR_TASK, RaptorConfig, TaskConfig, VecEnv, find_task,
+};
+use eyas_run::{ConfigError, Layers};
+use eyas_sim::{CourseConfig, VehicleParameters};
+use eyas_vehicles::FleetVehicle;
+
+use crate::configuration::check;
+use crate::failure::Failure;
+use crate::flyable::{Flyable, Settings};
+use crate::learner::{Algorithm, Learner, PpoLearner, TrainerConfig};
+
+/// A task and its configuration: [`TaskConfig`] and [`Flyable`] of a type that is known at run time only.
+pub trait Task: Any + Debug + Send + Sync {
+    /// [`TaskConfig::ID`].
+    fn id(&self) -> &'static str;
+
+    /// [`TaskConfig::EVALUATION_STEPS`].
+    fn evaluation_steps(&self) -> u32;
+
+    /// How it is trained if not said otherwise.
+    fn algorithm(&self) -> Algorithm;
+
+    /// The settings of an algorithm as the task's trainings start from.
+    fn trainer(&self, algorithm: Algorithm) -> Result<TrainerConfig, Failure>;
+
+    /// What settings of that name change of them, as YAML; none where they are the same.
+    fn preset(&self, algorithm: Algorithm, name: &str) -> Result<Option<&'static str>, Failure>;
+
+    /// Checks what a training with these settings asks of the task.
+    fn validate_training(&self, trainer: &TrainerConfig) -> Result<(), String>;
+
+    /// A learner that has learned nothing.
+    fn learner(&self, trainer: &TrainerConfig, seed: u64) -> Result<Box<dyn Learner>, Failure>;
+
+    /// [`Flyable::TAKES_VEHICLES`].
+    fn takes_vehicles(&self) -> bool;
+
+    /// [`Flyable::EXPERIMENT`].
+    fn experiment(&self) -> &'static str;
+
+    /// [`Flyable::DISTILLATION_STEPS`].
+    fn distillation_steps(&self) -> u32;
+
+    /// [`Flyable::FLEET_PRESET`].
+    fn fleet_preset(&self) -> &'static str;
+
+    /// [`Flyable::RAPTOR_PRESET`].
+    fn raptor_preset(&self) -> &'static str;
+
+    /// [`Flyable::trajectories`].
+    fn trajectories(&self) -> Vec<(&'static str, Settings)>;
+
+    /// [`Flyable::along`].
+    fn along(&self, kind: &'static str) -> Settings;
+
+    /// [`Flyable::torture`].
+    fn torture(&self) -> Result<Settings, &'static str>;
+
+    /// [`Flyable::play`].
+    fn play(&self) -> Settings;
+
+    /// [`Flyable::course`].
+    fn course(&self) -> &CourseConfig;
+
+    /// [`Flyable::with_course`].
+    fn with_course(&self, course: Option<CourseConfig>) -> Box<dyn Task>;
+
+    /// [`Flyable::with_vehicle`].
+    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Box<dyn Task>;
+
+    /// [`TaskConfig::untimed`].
+    fn untimed(&self) -> Box<dyn Task>;
+
+    /// [`TaskConfig::make`].
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv>;
+
+    /// [`Flyable::make_fleet`].
+    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv>;
+
+    /// [`Flyable::registry`].
+    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn VecEnv>)>;
+
+    /// [`TaskConfig::spec`].
+    fn spec(&self) -> EnvSpec;
+
+    /// [`TaskConfig::validate`].
+    fn validate(&self) -> Result<(), String>;
+
+    /// [`TaskConfig::num_envs`].
+    fn num_envs(&self) -> usize;
+
+    /// [`TaskConfig::control_period`].
+    fn control_period(&self) -> f64;
+
+    /// [`TaskConfig::vehicle`].
+    fn vehicle(&self) -> &VehicleParameters;
+
+    /// The configuration that files, overrides and flags change: what is below the group `env`.
+    fn layers(&self) -> Result<Layers, ConfigError>;
+
+    /// The task with the group `env` of a configuration.
+    fn read(&self, layers: &Layers) -> Result<Box<dyn Task>, ConfigError>;
+
+    /// The same once more.
+    fn clone_task(&self) -> Box<dyn Task>;
+}
+
+impl Clone for Box<dyn Task> {
+    fn clone(&self) -> Self {
+        self.as_ref().clone_task()
+    }
+}
+
+impl<T: Flyable> Task for T {
+    fn id(&self) -> &'static str {
+        T::ID
+    }
+
+    fn evaluation_steps(&self) -> u32 {
+        T::EVALUATION_STEPS
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        T::ALGORITHM
+    }
+
+    fn trainer(&self, algorithm: Algorithm) -> Result<TrainerConfig, Failure> {
+        match algorithm {
+            Algorithm::Ppo => Ok(TrainerConfig::Ppo(Box::default())),
+            Algorithm::Apg => T::gradient()
+                .map(|gradient| TrainerConfig::Apg(gradient.config()))
+                .ok_or_else(|| no_gradient(T::ID)),
+        }
+    }
+
+    fn preset(&self, algorithm: Algorithm, name: &str) -> Result<Option<&'static str>, Failure> {
+        let (original, settings) = T::ORIGINAL_PRESET;
+        let unknown = || Failure::new(format!("`--preset {name}`: unknown, expected eyas or {original}"));
+        match (algorithm, name) {
+            (Algorithm::Apg, _) if T::gradient().is_none() => Err(no_gradient(T::ID)),
+            (Algorithm::Apg, "eyas") => Ok(Some(T::APG_PRESET)),
+            (Algorithm::Ppo, "eyas") => Ok(Some(T::PPO_PRESET)),
+            (Algorithm::Ppo, _) if name == original => {
+                Ok(Some(settings).filter(|settings| !settings.is_empty()))
+            }
+            (Algorithm::Ppo, _) => Err(unknown()),
+            (Algorithm::Apg, _) => {
+                Err(unknown().hint(format!("preset {original} is one of `--algorithm ppo`")))
+            }
+        }
+    }
+
+    fn validate_training(&self, trainer: &TrainerConfig) -> Result<(), String> {
+        Flyable::validate_training(self)?;
+        match (trainer, T::gradient()) {
+            (TrainerConfig::Apg(_), Some(gradient)) => gradient.validate_task(self),
+            _ => Ok(()),
+        }
+    }
+
+    fn learner(&self, trainer: &TrainerConfig, seed: u64) -> Result<Box<dyn Learner>, Failure> {
+        match trainer {
+            TrainerConfig::Ppo(config) => {
+                let env = TaskConfig::make(self, TaskConfig::num_envs(self), seed);
+                Ok(Box::new(PpoLearner::new(config, env, seed)?))
+            }
+            TrainerConfig::Apg(config) => {
+                T::gradient().ok_or_else(|| no_gradient(T::ID))?.start(config.as_ref(), self, seed)
+            }
+        }
+    }
+
+    fn takes_vehicles(&self) -> bool {
+        T::TAKES_VEHICLES
+    }
+
+    fn experiment(&self) -> &'static str {
+        T::EXPERIMENT
+    }
+
+    fn distillation_steps(&self) -> u32 {
+        T::DISTILLATION_STEPS
+    }
+
+    fn fleet_preset(&self) -> &'static str {
+        T::FLEET_PRESET
+    }
+
+    fn raptor_preset(&self) -> &'static str {
+        T::RAPTOR_PRESET
+    }
+
+    fn trajectories(&self) -> Vec<(&'static str, Settings)> {
+        T::trajectories()
+    }
+
+    fn along(&self, kind: &'static str) -> Settings {
+        T::along(kind)
+    }
+
+    fn torture(&self) -> Result<Settings, &'static str> {
+        T::torture()
+    }
+
+    fn play(&self) -> Settings {
+        T::play()
+    }
+
+    fn course(&self) -> &CourseConfig {
+        Flyable::course(self)
+    }
+
+    fn with_course(&self, course: Option<CourseConfig>) -> Box<dyn Task> {
+        Box::new(Flyable::with_course(self, course))
+    }
+
+    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Box<dyn Task> {
+        Box::new(Flyable::with_vehicle(self, vehicle))
+    }
+
+    fn untimed(&self) -> Box<dyn Task> {
+        Box::new(TaskConfig::untimed(self))
+    }
+
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+        TaskConfig::make(self, num_envs, seed)
+    }
+
+    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv> {
+        Flyable::make_fleet(self, fleet, vehicles, seed)
+    }
+
+    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn VecEnv>)> {
+        Flyable::registry(self, episodes, seed)
+    }
+
+    fn spec(&self) -> EnvSpec {
+        TaskConfig::spec(self)
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        TaskConfig::validate(self)
+    }
+
+    fn num_envs(&self) -> usize {
+        TaskConfig::num_envs(self)
+    }
+
+    fn control_period(&self) -> f64 {
+        TaskConfig::control_period(self)
+    }
+
+    fn vehicle(&self) -> &VehicleParameters {
+        TaskConfig::vehicle(self)
+    }
+
+    fn layers(&self) -> Result<Layers, ConfigError> {
+        Layers::documented(self)
+    }
+
+    fn read(&self, layers: &Layers) -> Result<Box<dyn Task>, ConfigError> {
+        Ok(Box::new(layers.section::<T>("env")?))
+    }
+
+    fn clone_task(&self) -> Box<dyn Task> {
+        Box::new(self.clone())
+    }
+}
+
+fn no_gradient(task: &str) -> Failure {
+    Failure::new(format!("`--algorithm apg`: task `{task}` has no gradient"))
+        .hint("train it with `--algorithm ppo`")
+}
+
+/// The task of that id or alias, or of a YAML file of terms.
+pub fn find(id: &str) -> Result<Box<dyn Task>, Failure> {
+    if is_file(id) {
+        return read_terms(Path::new(id));
+    }
+    let known = find_task(id).map_err(|error| {
+        Failure::new(error).hint("or give a task's own YAML file; `eyas task show manager` is one")
+    })?;
+    Ok(match known.id {
+        MANAGER_TASK => Box::new(ManagerConfig::shipped()),
+        DIRECT_TASK => Box::new(DirectConfig::default()),
+        RAPTOR_TASK => Box::new(RaptorConfig::default()),
+        FORMATION_TASK => Box::new(FormationConfig::default()),
+        _ => Box::new(PointConfig::default()),
+    })
+}
+
+/// Every task as it is if nothing is configured; one of terms has none.
+pub fn defaults() -> [Box<dyn Task>; 5] {
+    [
+        Box::new(PointConfig::default()),
+        Box::new(DirectConfig::default()),
+        Box::new(RaptorConfig::default()),
+        Box::new(ManagerConfig::default()),
+        Box::new(FormationConfig::default()),
+    ]
+}
+
+/// Whether a task is named by its file.
+pub fn is_file(id: &str) -> bool {
+    Path::new(id).extension().is_some_and(|it| it == "yaml" || it == "yml")
+}
+
+/// The group `env` of a file that holds nothing else, for a task.
+pub fn layers_of_file(task: &dyn Task, path: &Path) -> Result<Layers, ConfigError> {
+    let mut layers = Layers::of_groups([("env", task.layers()?)]);
+    layers.file_under("env", path)?;
+    Ok(layers)
+}
+
+/// The task of a file of terms, checked.
+fn read_terms(path: &Path) -> Result<Box<dyn Task>, Failure> {
+    let base = ManagerConfig::default();
+    let layers = layers_of_file(&base, path)?;
+    let task = base.read(&layers)?;
+    check(&layers, task.validate()).map_err(|failure| {
+        failure.or_at(&path.display()).hint_or("`eyas task terms` lists the terms and what each takes")
+    })?;
+    Ok(task)
+}

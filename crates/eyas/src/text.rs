@@ -1,0 +1,136 @@
+//! Evaluations as people read them: tables, sentences, lengths.
+
+use std::fmt::{Display, Write as _};
+
+use eyas_learn::{Evaluation, Summary};
+
+/// A word of a command line, quoted where a shell would not read it as it is.
+pub fn shell_word(word: impl Display) -> String {
+    let word = word.to_string();
+    let is_plain = |it: char| it.is_alphanumeric() || "-_./:=,+@%".contains(it);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// One line for each policy and kind of target.
+pub fn comparison(rows: &[(&str, &Evaluation)]) -> String {
+    let mut text = format!(
+        "{:<24} {:>8} {:>18} {:>8} {:>9} {:>12} {:>12}\n",
+        "", "episodes", "return", "length", "crashed", "position", "action"
+    );
+    let mut reasons = String::new();
+    for (name, evaluation) in rows {
+        for (kind, summary) in
+            [("all", evaluation.summary()), ("hover", evaluation.hover()), ("moving", evaluation.moving())]
+        {
+            if summary.episodes > 0 {
+                line(&mut text, &format!("{name}, {kind}"), &summary);
+                if summary.position_rmse.is_nan() {
+                    reasons = format!("position –: {NONE_LASTED}\n");
+                }
+            }
+        }
+    }
+    if rows.iter().any(|(_, evaluation)| evaluation.num_labels == 0) {
+        reasons += "action –: no teacher to compare with\n";
+    }
+    text + &reasons
+}
+
+fn line(text: &mut String, name: &str, it: &Summary) {
+    let position = metres(it.position_rmse);
+    let action = if it.action_rmse.is_nan() { "–".to_owned() } else { format!("{:.4}", it.action_rmse) };
+    let mean = format!("{:.1} ± {:.1}", it.mean_return, it.ci95_return);
+    let crashed = format!("{:.2} %", 100.0 * it.crash_rate);
+    let _ = writeln!(
+        text,
+        "{name:<24} {:>8} {mean:>18} {:>8.1} {crashed:>9} {position:>12} {action:>12}",
+        it.episodes, it.mean_length
+    );
+}
+
+/// Why an evaluation has no position error.
+const NONE_LASTED: &str = "no episode lasted until errors count";
+
+/// A length, or a dash where there is none.
+pub fn metres(length: f64) -> String {
+    if length.is_nan() { "–".to_owned() } else { format!("{length:.4} m") }
+}
+
+/// The position error of an evaluation, or why there is none.
+pub fn position(it: &Summary) -> String {
+    if it.position_rmse.is_nan() { format!("– ({NONE_LASTED})") } else { metres(it.position_rmse) }
+}
+
+/// How far a student came, by the mean returns of student and teacher. A share means something only where the
+/// teacher's return is positive and the student's not negative.
+pub fn share_of_teacher([student, teacher]: [f64; 2]) -> String {
+    if teacher > 0.0 && student >= 0.0 {
+        format!("The best student reaches {:.1} % of the teacher's return", 100.0 * student / teacher)
+    } else {
+        format!(
+            "The best student reaches a return of {student:.1}, the teacher {teacher:.1}: no share can be given"
+        )
+    }
+}
+
+/// How a student flew a named vehicle.
+pub fn on_named_vehicle(vehicle: &str, it: &Summary) -> String {
+    format!(
+        "Test - {vehicle}: return {:.1}, length {:.1}, {:.1} % terminated",
+        it.mean_return,
+        it.mean_length,
+        100.0 * it.crash_rate
+    )
+}
+
+/// What the columns of [`comparison`] mean.
+pub const LEGEND: &str = "return: mean ± 95 % confidence; position: RMSE after 5 s, at most half an episode; action: RMSE to the teacher's";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_words_as_they_were() {
+        for (word, shown) in [
+            ("logs/a-1/best_model.pt", "logs/a-1/best_model.pt"),
+            ("seed=1", "seed=1"),
+            ("飞/x.pt", "飞/x.pt"),
+            ("my run/x.pt", "'my run/x.pt'"),
+            ("it's", r"'it'\''s'"),
+            ("a=[1,2]", "'a=[1,2]'"),
+            ("~env.rewards", "'~env.rewards'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(word), shown);
+        }
+    }
+
+    #[test]
+    fn a_share_is_given_only_of_a_positive_return() {
+        assert_eq!(
+            share_of_teacher([50.0, 200.0]),
+            "The best student reaches 25.0 % of the teacher's return"
+        );
+        for returns in [[-50.0, 200.0], [50.0, 0.0], [-100.0, -50.0], [50.0, -50.0]] {
+            let text = share_of_teacher(returns);
+            assert!(text.ends_with("no share can be given") && !text.contains('%'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_number_is_a_dash_with_its_reason() {
+        let mut evaluation = Evaluation { outcomes: vec![eyas_learn::Outcome::default()], num_labels: 0 };
+        evaluation.outcomes[0].length = 20;
+        let table = comparison(&[("policy", &evaluation)]);
+        assert!(
+            !table.contains("NaN") && table.contains("position –: no episode lasted until errors count"),
+            "{table}"
+        );
+        assert!(table.contains("action –: no teacher to compare with"), "{table}");
+        assert_eq!(position(&evaluation.summary()), "– (no episode lasted until errors count)");
+    }
+}
