@@ -1,7 +1,15 @@
 //! Checkpoints of every known layout, and the policies in them.
 
+mod adam;
 mod decide;
+mod describe;
+mod layout;
+mod network;
 mod rltools;
+pub mod rsl_rl;
+mod runner_config;
+mod state_dict;
+pub mod student;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -12,12 +20,17 @@ use std::str::FromStr;
 use eyas_policy::{Activation, Network, Normalizer, Policy};
 use serde::Serialize;
 
-pub(crate) use decide::note;
+use decide::note;
 
-use crate::layout::{self, Layout, Part, Role};
-use crate::state_dict::summary;
-use crate::torch::{self, Container};
-use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value, hdf5};
+pub use adam::AdamState;
+pub use describe::{Description, NetworkSummary, TensorSummary};
+pub use layout::{Layout, Role};
+
+use self::layout::Part;
+use self::state_dict::summary;
+use crate::container::hdf5;
+use crate::container::torch::{self, Container};
+use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value};
 
 /// Which policy of a distillation checkpoint to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,38 +4,24 @@
 //!   policies from it; [`LoadedPolicy::decisions`] says what had to be decided and why.
 //! - [`rsl_rl`] and [`student`] write checkpoints that those programs load, and read them back.
 //! - [`torch`] is the container below, [`Value`] and [`Tensor`] what it holds.
-//! - [`npy`] holds arrays; [`atomic`] writes files that are either old or new, never half.
+//! - [`npy`] holds arrays.
+//! - [`atomic`] is no format: it replaces files so that they are old or new, never half. It stands here because all
+//!   that writes files, here and above, uses this crate.
 
-mod adam;
-mod archive;
 pub mod atomic;
 mod checkpoint;
-mod describe;
+mod container;
 mod error;
-mod hdf5;
-mod layout;
-mod network;
-pub mod npy;
-mod pickle;
-pub mod rsl_rl;
-mod runner_config;
-mod sniff;
-mod state_dict;
-pub mod student;
-mod tensor;
-pub mod torch;
-mod value;
 
-pub use adam::AdamState;
 pub use checkpoint::{
-    Checkpoint, Decision, LoadOptions, LoadedCritic, LoadedPolicy, NormalizerChoice, OutputChoice, Side,
-    UnknownChoice,
+    AdamState, Checkpoint, Decision, Description, Layout, LoadOptions, LoadedCritic, LoadedPolicy,
+    NetworkSummary, NormalizerChoice, OutputChoice, Role, Side, TensorSummary, UnknownChoice, rsl_rl,
+    student,
 };
-pub use describe::{Description, NetworkSummary, TensorSummary};
+pub use container::tensor::{DType, Tensor};
+pub use container::value::Value;
+pub use container::{npy, torch};
 pub use error::FormatError;
-pub use layout::{Layout, Role};
-pub use tensor::{DType, Tensor};
-pub use value::Value;
 
 /// The top-level key under which Eyas keeps what a layout cannot say; other programs ignore it.
 const EYAS_KEY: &str = "eyas";

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use eyas_policy::{Activation, Architecture, Network, Normalizer, Output, Policy};
 
-use crate::layout::{Layout, Part, Role};
-use crate::network::{NORMALIZER_KEYS, load_normalizer, refuse_unknown_keys};
-use crate::runner_config::{Distribution, RunnerConfig};
-use crate::state_dict::StateDict;
+use super::layout::{Layout, Part, Role};
+use super::network::{NORMALIZER_KEYS, load_normalizer, refuse_unknown_keys};
+use super::runner_config::{Distribution, RunnerConfig};
+use super::state_dict::StateDict;
 use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value};
 
 use super::{Checkpoint, Decision, LoadOptions, LoadedCritic, LoadedPolicy, NormalizerChoice, OutputChoice};

@@ -6,8 +6,8 @@
 
 use eyas_policy::{Activation, Architecture, Cell, Core, Inference, Network, Normalizer, Output, Policy};
 
-use crate::layout::Role;
-use crate::state_dict::{StateDict, summary};
+use super::layout::Role;
+use super::state_dict::{StateDict, summary};
 use crate::{FormatError, Value};
 
 use super::decide::{first_half_of, other_normalizer};
@@ -412,5 +412,5 @@ fn attribute<'a>(group: &'a Value, name: &str) -> Option<&'a str> {
 /// How many members a group has, attributes aside.
 fn members(group: &Value) -> usize {
     let names = group.entries().unwrap_or_default().iter().filter_map(|(name, _)| name.as_str());
-    names.filter(|name| !name.starts_with(crate::hdf5::ATTRIBUTE)).count()
+    names.filter(|name| !name.starts_with(crate::container::hdf5::ATTRIBUTE)).count()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::pickle::{self, Pickle, StorageRef, Storages};
+use crate::container::pickle::{self, Pickle, StorageRef, Storages};
 use crate::{DType, FormatError, Value};
 
 use super::{MAX_PICKLE_BYTES, check_length};

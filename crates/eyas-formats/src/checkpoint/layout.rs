@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::network::{Stems, sequential_stems};
-use crate::state_dict::{StateDict, summary};
+use super::network::{Stems, sequential_stems};
+use super::state_dict::{StateDict, summary};
 use crate::{FormatError, Value};
 
 /// How a checkpoint arranges its networks.

@@ -2,7 +2,7 @@
 
 use super::file::{Cursor, Fault, File, damaged, unsupported};
 use super::object::{DATASPACE, DATATYPE, FILTERS, LAYOUT, Message};
-use crate::tensor::row_major;
+use crate::container::tensor::row_major;
 use crate::{DType, Tensor, Value};
 
 /// The types that are told apart, each with the bytes of an element.

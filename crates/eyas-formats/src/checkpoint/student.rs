@@ -4,10 +4,10 @@ use std::path::Path;
 
 use eyas_policy::{Architecture, Cell, Policy};
 
-use crate::adam::{self, AdamState, Parameter};
-use crate::checkpoint::note;
-use crate::layout::{Layout, gru_student_stems};
-use crate::network::Stems;
+use super::adam::{self, AdamState, Parameter};
+use super::layout::{Layout, gru_student_stems};
+use super::network::Stems;
+use super::note;
 use crate::{Checkpoint, EYAS_KEY, FormatError, LoadOptions, Side, Value, torch};
 
 /// A distillation run after an epoch, as it is written.

@@ -2,7 +2,7 @@
 
 use eyas_policy::{Activation, Architecture, Cell, Core, Network, Normalizer};
 
-use crate::state_dict::{StateDict, summary};
+use super::state_dict::{StateDict, summary};
 use crate::{FormatError, Tensor, Value};
 
 /// Where the layers of one network stand in a state dict.

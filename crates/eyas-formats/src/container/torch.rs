@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::archive::{Archive, ArchiveBuilder};
+use super::archive::{Archive, ArchiveBuilder};
+use super::sniff;
 use crate::atomic::write_file;
-use crate::pickle::{self, StorageRef, Storages};
-use crate::{FormatError, Value, sniff};
+use crate::container::pickle::{self, StorageRef, Storages};
+use crate::{FormatError, Value};
 
 /// How a file packs its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

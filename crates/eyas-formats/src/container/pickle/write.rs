@@ -1,6 +1,6 @@
 //! The writer: protocol 2, as `torch.save` writes it, without memo.
 
-use crate::tensor::row_major;
+use crate::container::tensor::row_major;
 use crate::{Tensor, Value};
 
 /// Encodes `value`; returns the pickle and the tensors in the order of their storage keys `0`, `1`, ….

@@ -43,7 +43,7 @@ impl Value {
     /// As Python's `pickle` writes it, protocol 2; `None` if it holds a tensor, whose numbers lie in another file.
     #[must_use]
     pub fn to_pickle(&self) -> Option<Vec<u8>> {
-        let (bytes, tensors) = crate::pickle::encode(self);
+        let (bytes, tensors) = super::pickle::encode(self);
         tensors.is_empty().then_some(bytes)
     }
 

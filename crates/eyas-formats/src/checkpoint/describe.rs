@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use eyas_policy::{Architecture, Network, Normalizer};
 use serde::Serialize;
 
-use crate::torch::Container;
-use crate::{Checkpoint, DType, Decision, FormatError, Layout, LoadOptions, Role, Side, Tensor, Value, hdf5};
+use crate::container::hdf5;
+use crate::container::torch::Container;
+use crate::{Checkpoint, DType, Decision, FormatError, Layout, LoadOptions, Role, Side, Tensor, Value};
 
 /// What a checkpoint holds.
 #[derive(Clone, Debug, Serialize)]

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write as _};
 use std::path::Path;
 
+use super::archive::{Archive, ArchiveBuilder};
 use crate::FormatError;
-use crate::archive::{Archive, ArchiveBuilder};
 use crate::atomic::{self, write_file};
 
 /// The elements of an [`Array`], row-major.

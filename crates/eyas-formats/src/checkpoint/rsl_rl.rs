@@ -4,10 +4,10 @@ use std::path::Path;
 
 use eyas_policy::{Network, Normalizer, Output, Policy};
 
-use crate::adam::{self, AdamState, Parameter};
-use crate::checkpoint::note;
-use crate::layout::{Layout, Part, Role};
-use crate::network::{Stems, normalizer_entries};
+use super::adam::{self, AdamState, Parameter};
+use super::layout::{Layout, Part, Role};
+use super::network::{Stems, normalizer_entries};
+use super::note;
 use crate::{Checkpoint, EYAS_KEY, FormatError, LoadOptions, Tensor, Value, torch};
 
 /// A PPO run between two iterations, as it is written.
