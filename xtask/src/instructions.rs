@@ -1,11 +1,10 @@
 //! The hottest kernels execute no more instructions than stated: time varies with the machine and with what else runs on
 //! it, a count under `valgrind --tool=callgrind` does not.
 
-use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Outcome, cargo, require};
+use crate::{Outcome, binary, cargo, require};
 
 /// A work of `eyas bench`, how many units it does at a time, and instructions for each of them on AVX2, which is the
 /// widest set that valgrind knows. Compilers differ: a count may grow by [`MARGIN`] before it fails.
@@ -51,8 +50,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
 fn count(root: &Path, work: &str, times: u64) -> Result<u64, String> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |it| root.join(it));
-    command.arg(target.join("release/eyas")).args(["bench", "--work", work, "--times", &times.to_string()]);
+    command.arg(binary(root)).args(["bench", "--work", work, "--times", &times.to_string()]);
     let output = command.output().map_err(|error| format!("  cannot start {command:?}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
     let collected = text.lines().find_map(|line| line.split("Collected : ").nth(1)?.trim().parse().ok());

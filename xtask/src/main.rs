@@ -1,5 +1,6 @@
 //! Development tasks: `cargo xtask check`, and `cargo xtask test`, which `.ci/run` calls.
 
+mod bytes;
 mod documents;
 mod end_to_end;
 mod instructions;
@@ -54,6 +55,12 @@ const STEPS: &[Step] = &[
         name: "end-to-end",
         purpose: "the release binary distils a teacher and flies the student",
         run: end_to_end::check,
+        is_slow: true,
+    },
+    Step {
+        name: "bytes",
+        purpose: "short runs of every task and algorithm write the accepted bytes",
+        run: bytes::check,
         is_slow: true,
     },
     Step {
@@ -139,6 +146,12 @@ fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root);
     command
+}
+
+/// The release binary of `eyas`, once it is built.
+fn binary(root: &Path) -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |it| root.join(it));
+    target.join("release/eyas")
 }
 
 /// Runs a command to its end, with its output shown.

@@ -147,8 +147,10 @@ macro_rules! fields {
             ) -> $name<B> {
                 $(
                     let mut $field = [map.one(&from.$field[0]); $width];
-                    for index in 1..$width {
+                    let mut index = 1;
+                    while index < $width {
                         $field[index] = map.one(&from.$field[index]);
+                        index += 1;
                     }
                 )+
                 $name { $($field,)+ }
