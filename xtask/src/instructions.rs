@@ -2,9 +2,9 @@
 //! it, a count under `valgrind --tool=callgrind` does not.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::{Outcome, binary, cargo, require};
+use crate::{Outcome, binary, cargo, require, works};
 
 /// A work of `eyas bench`, how many units it does at a time, and instructions for each of them on AVX2, which is the
 /// widest set that valgrind knows. Compilers differ: a count may grow by [`MARGIN`] before it fails.
@@ -22,13 +22,7 @@ const MARGIN: f64 = 1.25;
 const TIMES: u64 = 2;
 
 pub(crate) fn check(root: &Path) -> Outcome {
-    let has_valgrind = Command::new("valgrind")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !has_valgrind || !cfg!(target_arch = "x86_64") {
+    if !works(Command::new("valgrind").arg("--version")) || !cfg!(target_arch = "x86_64") {
         eprintln!("   skipped: needs valgrind on x86-64");
         return Ok(());
     }

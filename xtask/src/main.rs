@@ -1,5 +1,6 @@
 //! Development tasks: `cargo xtask check`, and `cargo xtask test`, which `.ci/run` calls.
 
+mod aarch64;
 mod bytes;
 mod documents;
 mod end_to_end;
@@ -67,6 +68,12 @@ const STEPS: &[Step] = &[
         name: "instructions",
         purpose: "the hottest kernels execute no more instructions than stated",
         run: instructions::check,
+        is_slow: true,
+    },
+    Step {
+        name: "aarch64",
+        purpose: "lanes of NEON give the bytes of a scalar, under QEMU",
+        run: aarch64::check,
         is_slow: true,
     },
 ];
@@ -154,6 +161,11 @@ fn binary(root: &Path) -> PathBuf {
     target.join("release/eyas")
 }
 
+/// Whether a program can be started, and succeeds with these arguments.
+fn works(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 /// Runs a command to its end, with its output shown.
 fn require(command: &mut Command) -> Outcome {
     let line = format!("{command:?}");
@@ -174,11 +186,7 @@ fn docs(root: &Path) -> Outcome {
 }
 
 fn tests(root: &Path) -> Outcome {
-    let has_nextest = cargo(root, &["nextest", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
+    let has_nextest = works(&mut cargo(root, &["nextest", "--version"]));
     let runner: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test"] };
     let mut command = cargo(root, runner);
     command.args(["--workspace", "--all-targets", "--no-fail-fast"]);
