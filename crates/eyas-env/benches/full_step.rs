@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use eyas_env::{ManagerConfig, ManagerEnv, PointConfig, PointEnv, RaptorConfig, RaptorEnv, VecEnv};
+use eyas_env::{ManagerConfig, PointConfig, RaptorConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::Row;
 
 fn main() {
@@ -13,14 +13,14 @@ fn main() {
 #[divan::bench(args = [32, 512, 4096])]
 fn point(bencher: Bencher, num_envs: usize) {
     let action = [0.1, -0.2, 0.15, -0.1].map(|command| Row::splat(command - 0.3));
-    fly(bencher, PointEnv::new(&PointConfig::default(), num_envs, 1), &action);
+    fly(bencher, PointConfig::default().make(num_envs, 1), &action);
 }
 
 /// The point task made of terms: what a user's own file costs beside the task that is written out.
 #[divan::bench(args = [32, 512, 4096])]
 fn manager(bencher: Bencher, num_envs: usize) {
     let action = [0.1, -0.2, 0.15, -0.1].map(|command| Row::splat(command - 0.3));
-    fly(bencher, ManagerEnv::new(&ManagerConfig::shipped(), num_envs, 1), &action);
+    fly(bencher, ManagerConfig::shipped().make(num_envs, 1), &action);
 }
 
 /// The throttle that carries the weight, so that episodes are as long as those of a poor policy: resets are
@@ -28,12 +28,12 @@ fn manager(bencher: Bencher, num_envs: usize) {
 #[divan::bench(args = [32, 512, 4096])]
 fn raptor(bencher: Bencher, num_envs: usize) {
     let config = RaptorConfig::default();
-    let hover = 2.0 * config.craft().dynamics.hovering_throttle_relative - 1.0;
-    fly(bencher, RaptorEnv::new(&config, num_envs, 1), &[Row::splat(hover as f32); 4]);
+    let hover = 2.0 * config.fleet_vehicle().dynamics.hovering_throttle_relative - 1.0;
+    fly(bencher, config.make(num_envs, 1), &[Row::splat(hover as f32); 4]);
 }
 
 /// Steps all envs with constant commands.
-fn fly(bencher: Bencher, mut env: impl VecEnv, action: &[Row; 4]) {
+fn fly(bencher: Bencher, mut env: Box<dyn VecEnv>, action: &[Row; 4]) {
     let mut observation = vec![Row::ZERO; env.spec().num_observations()];
     for block in env.blocks() {
         block.reset(u32::MAX);

@@ -2,13 +2,16 @@
 
 use std::fmt::Debug;
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Real, Row, dispatch};
-use eyas_sim::{State, Vector, dot, scale};
+use eyas_lanes::{Fields as _, HALVES, Kernel, Lanes, Number, Real, Row, dispatch};
+use eyas_sim::{Body, Langevin, State, Vector, Vehicle, dot, scale};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::rows::bits_of;
+use crate::block::Block;
+use crate::reality::{Flown as RealFlown, flight, note};
+use crate::rows::{bits_of, load_body, load_four, load_vector};
+use crate::task::{Flown, LimitsOf, MemoryOf, Moment, Task};
 use crate::{EnvBlock, Step, TaskConfig};
 
 /// Smooth stand-in for a task's reward: its costs without their kinks, and barriers that rise before its
@@ -128,16 +131,31 @@ pub(crate) fn outside<R: Real>(action: R) -> (R, R::Mask) {
     (outside, outside.abs().less(R::constant(f64::from(f32::MIN_POSITIVE))))
 }
 
-/// Derivative of a cost with respect to the state of a block between two control steps.
-#[derive(Clone, Debug, Default)]
-pub struct Derivative {
+/// Derivative of a cost with respect to an env between two control steps; of a block, if not said otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Derivative<R = Row> {
     /// With respect to bodies and rotor speeds.
-    pub(crate) state: State<Row>,
+    pub(crate) state: State<R>,
     /// With respect to the last command, as observations and costs of its change know it.
-    pub(crate) command: [Row; 4],
+    pub(crate) command: [R; 4],
 }
 
 impl Derivative {
+    /// One vector of lanes.
+    #[inline(always)]
+    fn load<L: Lanes>(&self, half: usize) -> Derivative<L> {
+        Derivative { state: self.state.load(half), command: load_four(&self.command, half) }
+    }
+
+    /// Overwrites one vector of lanes.
+    #[inline(always)]
+    fn store<L: Lanes>(&mut self, half: usize, values: &Derivative<L>) {
+        self.state.store(half, &values.state);
+        for (row, value) in self.command.iter_mut().zip(values.command) {
+            row.store(half, value);
+        }
+    }
+
     /// Multiplies by `discount`, and by zero in the lanes of `forgotten`: no cost of an episode depends on the
     /// one before.
     pub fn fade(&mut self, discount: f32, forgotten: u32) {
@@ -201,6 +219,233 @@ pub trait DifferentiableBlock: EnvBlock {
 
     /// Adds to `derivative` what the observation in the recorded state passes on.
     fn pull_back_observation(&self, record: &Self::Record, observation: &[Row], derivative: &mut Derivative);
+}
+
+/// A task whose steps can be gone back through, as pure functions; see [`Task`].
+pub trait Differentiable: Task {
+    /// Smooth stand-in for the task's reward.
+    type Surrogate: Surrogate;
+
+    /// Surrogate cost of a step, and its slope along the action with what later costs add. `derivative` changes from the
+    /// one after the step to the one before, less what the observation adds.
+    fn pull_back_step<R: Real, const ALIGNED: bool>(
+        &self,
+        surrogate: &Self::Surrogate,
+        step: &FlownStep<R, Self, ALIGNED>,
+        limits: &LimitsOf<Self, R>,
+        derivative: &mut Derivative<R>,
+    ) -> (R, [R; 4]);
+
+    /// Adds to `derivative` what the slopes along the features of the observation in a moment pass on.
+    fn pull_back_observation<R: Real>(
+        &self,
+        vehicle: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        slopes: &impl Slopes<R>,
+        derivative: &mut Derivative<R>,
+    );
+}
+
+/// A control step as going back through it knows it.
+pub struct FlownStep<R: Number, T: Task, const ALIGNED: bool> {
+    /// What it was flown with.
+    pub flown: Flown<R, ALIGNED>,
+    /// Voltage over that of the full battery, where it may differ from 1.
+    pub voltage: Option<R>,
+    /// The env before it.
+    pub before: Moment<R, T>,
+    /// The action that was given.
+    pub action: [R; 4],
+    /// The body after it.
+    pub after: Body<R>,
+    /// Position of the reference after it.
+    pub reference_after: Vector<R>,
+}
+
+/// Slopes of a cost along the features of an observation.
+pub trait Slopes<R: Real> {
+    /// Along one feature.
+    fn along(&self, feature: usize) -> R;
+
+    /// Along a feature and those that follow it.
+    #[inline(always)]
+    fn along_all<const N: usize>(&self, first: usize) -> [R; N] {
+        let mut slopes = [R::zero(); N];
+        for (offset, slope) in slopes.iter_mut().enumerate() {
+            *slope = self.along(first + offset);
+        }
+        slopes
+    }
+}
+
+impl<R: Real> Slopes<R> for &[R] {
+    fn along(&self, feature: usize) -> R {
+        self[feature]
+    }
+}
+
+/// Those of one vector of lanes.
+struct SlopeRows<'a> {
+    rows: &'a [Row],
+    half: usize,
+}
+
+impl<L: Lanes> Slopes<L> for SlopeRows<'_> {
+    #[inline(always)]
+    fn along(&self, feature: usize) -> L {
+        self.rows[feature].load(self.half)
+    }
+}
+
+/// One control step of a block.
+pub struct Record<T: Task> {
+    before: State<Row>,
+    memory: MemoryOf<T, Row>,
+    /// Position and velocity of the reference before it.
+    reference: [[Row; 3]; 2],
+    action: [Row; 4],
+    flown: Option<Box<RealFlown>>,
+    after: Body<Row>,
+    reference_after: [Row; 3],
+}
+
+impl<T: Task> Clone for Record<T> {
+    fn clone(&self) -> Self {
+        Self { flown: self.flown.clone(), ..*self }
+    }
+}
+
+impl<T: Task> Default for Record<T> {
+    fn default() -> Self {
+        Self {
+            before: State::default(),
+            memory: T::Memory::splat(Row::ZERO),
+            reference: Default::default(),
+            action: Default::default(),
+            flown: None,
+            after: Body::default(),
+            reference_after: Default::default(),
+        }
+    }
+}
+
+impl<T: Task> Record<T> {
+    /// One vector of lanes before the step.
+    #[inline(always)]
+    fn moment<L: Lanes>(&self, half: usize) -> Moment<L, T> {
+        let [position, velocity] = &self.reference;
+        Moment {
+            state: self.before.load(half),
+            memory: T::Memory::load(&self.memory, half),
+            reference: Langevin {
+                position: load_vector(position, half),
+                velocity: load_vector(velocity, half),
+                ..Langevin::at_rest()
+            },
+        }
+    }
+}
+
+impl<T: Differentiable> DifferentiableBlock for Block<T> {
+    type Record = Record<T>;
+    type Surrogate = T::Surrogate;
+
+    fn record_state(&self, record: &mut Record<T>) {
+        record.before = self.state;
+        record.memory = self.memory;
+        record.reference = [self.target.reference.position, self.target.reference.velocity];
+    }
+
+    fn step_recorded(&mut self, action: &[Row], record: &mut Record<T>) -> Step {
+        self.record_state(record);
+        record.action.copy_from_slice(action);
+        let step = self.step(action);
+        note(self.reality.as_deref(), &mut record.flown);
+        record.after = self.state.body;
+        record.reference_after = self.target.reference.position;
+        step
+    }
+
+    fn pull_back_step(
+        &self,
+        surrogate: &T::Surrogate,
+        record: &Record<T>,
+        derivative: &mut Derivative,
+        action: &mut [Row],
+    ) -> Row {
+        if self.is_aligned() {
+            dispatch(PullBackStep::<T, true> { block: self, surrogate, record, derivative, action })
+        } else {
+            dispatch(PullBackStep::<T, false> { block: self, surrogate, record, derivative, action })
+        }
+    }
+
+    fn pull_back_observation(&self, record: &Record<T>, observation: &[Row], derivative: &mut Derivative) {
+        dispatch(PullBackObservation { block: self, record, observation, derivative });
+    }
+}
+
+struct PullBackStep<'a, T: Differentiable, const ALIGNED: bool> {
+    block: &'a Block<T>,
+    surrogate: &'a T::Surrogate,
+    record: &'a Record<T>,
+    derivative: &'a mut Derivative,
+    action: &'a mut [Row],
+}
+
+impl<T: Differentiable, const ALIGNED: bool> Kernel for PullBackStep<'_, T, ALIGNED> {
+    type Output = Row;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Row {
+        let Self { block, surrogate, record, derivative, action } = self;
+        let mut cost = Row::ZERO;
+        for half in 0..HALVES {
+            let flown = record.flown.as_deref();
+            let no_push = [L::splat(0.0); 3];
+            let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, &block.vehicles.flown, no_push, half);
+            let step = FlownStep {
+                flown: Flown { vehicle, disturbance },
+                voltage: flown.map(|it| it.voltage(half)),
+                before: record.moment(half),
+                action: load_four(&record.action, half),
+                after: load_body(&record.after, half),
+                reference_after: load_vector(&record.reference_after, half),
+            };
+            let limits = T::Limits::load(&block.vehicles.limits, half);
+            let mut pulled = derivative.load::<L>(half);
+            let (value, of_action) = block.shared.task.pull_back_step(surrogate, &step, &limits, &mut pulled);
+            derivative.store(half, &pulled);
+            for (row, slope) in action.iter_mut().zip(of_action) {
+                row.store(half, slope);
+            }
+            cost.store(half, value);
+        }
+        cost
+    }
+}
+
+struct PullBackObservation<'a, T: Differentiable> {
+    block: &'a Block<T>,
+    record: &'a Record<T>,
+    observation: &'a [Row],
+    derivative: &'a mut Derivative,
+}
+
+impl<T: Differentiable> Kernel for PullBackObservation<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { block, record, observation, derivative } = self;
+        for half in 0..HALVES {
+            let mut pulled = derivative.load::<L>(half);
+            let vehicle = Vehicle::load(&block.vehicles.flown, half);
+            let slopes = SlopeRows { rows: observation, half };
+            block.shared.task.pull_back_observation(&vehicle, &record.moment(half), &slopes, &mut pulled);
+            derivative.store(half, &pulled);
+        }
+    }
 }
 
 /// A task that offers [`DifferentiableBlock`]s.

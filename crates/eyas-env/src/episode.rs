@@ -1,6 +1,6 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, LaneDraws, Lanes, Row, Stream, dispatch, lanes_of};
 use eyas_sim::{norm, sub};
 
 use crate::rows::{bits_of, not_a_number_to_zero};
@@ -28,14 +28,6 @@ impl Cause {
 /// Names that Foundation logs the terminating conditions of its task under.
 pub(crate) const FOUNDATION_TERMINATIONS: [&str; 6] =
     ["died_pos_limit", "died_lin_vel", "died_ang_vel", "died_tilt", "died_nan", "position_exceeded_langevin"];
-
-/// What a step of a block came to, in tasks that end by them.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    pub(crate) reward: Row,
-    /// One mask of lanes for each of [`FOUNDATION_TERMINATIONS`].
-    pub(crate) causes: [u32; FOUNDATION_TERMINATIONS.len()],
-}
 
 /// Most terms that a reward has.
 pub const MAX_TERMS: usize = 32;
@@ -174,11 +166,11 @@ impl Ledger {
     /// Adds what a step is worth, term by term, to the sums of the lanes of a mask; gives the sum of the terms there.
     /// What is no number counts 0.
     #[inline(always)]
-    pub(crate) fn earn<L: Lanes, const N: usize>(&mut self, half: usize, mask: L::Mask, terms: [L; N]) -> L {
+    pub(crate) fn earn<L: Lanes>(&mut self, half: usize, mask: L::Mask, terms: &[L]) -> L {
         let zero = L::splat(0.0);
         let mut reward = zero;
         for (sum, term) in self.sums.iter_mut().zip(terms) {
-            let term = L::select(mask, not_a_number_to_zero(term), zero);
+            let term = L::select(mask, not_a_number_to_zero(*term), zero);
             sum.store(half, sum.load::<L>(half) + term);
             reward = reward + term;
         }
@@ -214,6 +206,14 @@ impl Ledger {
     /// Counters of the lanes of one vector.
     pub(crate) fn lanes_of(values: &[u32; BLOCK], half: usize) -> &[u32; LANES] {
         values[half * LANES..].first_chunk().expect("a block holds two vectors")
+    }
+
+    /// What the lanes of one vector draw of a stream at their steps.
+    #[inline(always)]
+    pub(crate) fn draws<'a>(&'a self, stream: &'a Stream, half: usize) -> LaneDraws<'a> {
+        let first_env = self.first_env + (half * LANES) as u32;
+        let [episode, clock] = [&self.episode, &self.clock].map(|it| Self::lanes_of(it, half));
+        stream.at_lanes(first_env, episode, clock)
     }
 
     /// Where and when the lanes of one vector draw, a control period in s.

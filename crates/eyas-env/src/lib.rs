@@ -1,18 +1,15 @@
 //! Quadrotor tasks: observation, action, reward, termination and reset of vectorised environments.
 
+mod block;
 mod check;
+mod config;
 mod course;
 mod differentiable;
-mod direct;
 mod episode;
 mod episode_log;
-mod formation;
 mod interference;
-mod manager;
 mod multi_agent;
 mod noise;
-mod point;
-mod raptor;
 mod reality;
 mod registry;
 mod rows;
@@ -21,39 +18,23 @@ mod spec;
 mod symmetry;
 mod target;
 mod task;
+mod tasks;
 mod vec_env;
 
-pub use differentiable::{Barrier, Derivative, DifferentiableBlock, DifferentiableTask, Surrogate};
-pub use direct::{
-    DirectBlock, DirectConfig, DirectEnv, DirectRecord, DirectSurrogate, GoalConfig, HeightConfig, InitState,
-    RigidBodyConfig,
+pub use block::Block;
+pub use config::{SceneConfig, SimConfig, Thresholds};
+pub use differentiable::{
+    Barrier, Derivative, Differentiable, DifferentiableBlock, DifferentiableTask, FlownStep, Record, Slopes,
+    Surrogate,
 };
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
-pub use formation::{DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape};
 pub use interference::Interference;
-pub use manager::{
-    ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
-    ManagerBlock, ManagerConfig, ManagerEnv, NoiseConfig, NoiseKind, ObservationConfig,
-    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo,
-    TerminationTermConfig, Terms, observation_output,
-};
 pub use multi_agent::{
-    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent, SingleAgent,
+    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent,
     SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
-pub use point::{
-    PointBlock, PointConfig, PointEnv, PointRecord, PointSurrogate, SceneConfig, SimConfig, Thresholds,
-    TrajectoryType,
-};
-pub use raptor::{
-    Craft, DisturbancesConfig, DomainRandomization, FlatParameters, FleetError, FleetProblem, FleetSurvey,
-    InitConfig, NamedVehicle, Observation, ObservationDelayConfig, Protocol, Quantity, RandomForce,
-    RaptorBlock, RaptorConfig, RaptorEnv, RaptorRecord, RaptorSurrogate, RecordedState, Replay, ReplayError,
-    RewardConfig, SamplerConfig, TerminationConfig, Transition, VehicleFile, VehicleFileError, find_vehicle,
-    fits_a_table, fleet_to_csv, fleet_to_json, read_fleet, sample_fleet, survey_fleet, vehicles,
-};
 pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
@@ -63,5 +44,27 @@ pub use registry::{
     tasks,
 };
 pub use spec::{Actuation, EnvSpec, Frame, Group, Part, Symmetry, intern};
-pub use task::TaskConfig;
-pub use vec_env::{EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};
+pub use target::{Motion, Path, Target};
+pub use task::{
+    Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
+    TaskConfig,
+};
+pub use tasks::direct::{
+    Direct, DirectBlock, DirectConfig, DirectSurrogate, GoalConfig, HeightConfig, InitState, RigidBodyConfig,
+};
+pub use tasks::formation::{
+    DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape,
+};
+pub use tasks::manager::{
+    ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
+    ManagerBlock, ManagerConfig, NoiseConfig, NoiseKind, ObservationConfig, ObservationGroupConfig,
+    Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo, TerminationTermConfig, Terms,
+    observation_output,
+};
+pub use tasks::point::{Point, PointBlock, PointConfig, PointSurrogate, TrajectoryType};
+pub use tasks::raptor::{
+    DisturbancesConfig, FlatParameters, InitConfig, Observation, ObservationDelayConfig, Protocol, Quantity,
+    RandomForce, Raptor, RaptorBlock, RaptorConfig, RaptorSurrogate, RecordedState, Replay, ReplayError,
+    RewardConfig, TerminationConfig, Transition,
+};
+pub use vec_env::{Env, EnvBlock, Step, Telemetry, VecEnv, visit_rows, visit_words};

@@ -36,19 +36,18 @@ pub(crate) fn largest<R: Real>(v: Vector<R>) -> R {
 
 /// Zero in place of what is infinite or not a number.
 #[inline(always)]
-pub(crate) fn not_a_number_to_zero<L: Lanes>(value: L) -> L {
-    // A comparison with a value that is not a number is false.
-    L::select(value.abs().less(L::splat(f32::INFINITY)), value, L::splat(0.0))
+pub(crate) fn not_a_number_to_zero<R: Real>(value: R) -> R {
+    R::select(value.is_finite(), value, R::zero())
 }
 
-/// Bits of the lanes in which a number of the state is not finite.
+/// Where a number of the state is not finite.
 #[inline(always)]
-pub(crate) fn not_finite<L: Lanes>(state: &State<L>) -> u32 {
-    let mut sum = L::splat(0.0);
+pub(crate) fn not_finite<R: Real>(state: &State<R>) -> R::Mask {
+    let mut sum = R::zero();
     for value in state.fields() {
         sum = sum + value.abs();
     }
-    !L::bits(sum.less(L::splat(f32::INFINITY))) & 0xffff
+    R::not(sum.is_finite())
 }
 
 /// Overwrites one lane of a body.
@@ -57,25 +56,6 @@ pub(crate) fn put(rows: &mut Body<Row>, lane: usize, body: &Body<f32>) {
     for (row, value) in body_rows(rows).zip(values.chain(body.velocity).chain(body.angular_velocity)) {
         row[lane] = value;
     }
-}
-
-/// Overwrites the lanes of one vector that a mask holds for.
-#[inline(always)]
-pub(crate) fn store_vector<L: Lanes>(rows: &mut [Row; 3], half: usize, mask: L::Mask, values: Vector<L>) {
-    for (row, value) in rows.iter_mut().zip(values) {
-        row.store_where(half, mask, value);
-    }
-}
-
-/// Overwrites the lanes of one vector that a mask holds for.
-#[inline(always)]
-pub(crate) fn store_body<L: Lanes>(rows: &mut Body<Row>, half: usize, mask: L::Mask, body: &Body<L>) {
-    store_vector(&mut rows.position, half, mask, body.position);
-    for (row, value) in rows.orientation.iter_mut().zip(body.orientation) {
-        row.store_where(half, mask, value);
-    }
-    store_vector(&mut rows.velocity, half, mask, body.velocity);
-    store_vector(&mut rows.angular_velocity, half, mask, body.angular_velocity);
 }
 
 /// The rows of a body.

@@ -1,6 +1,6 @@
 //! Formulas that several tasks share.
 
-use eyas_lanes::{Draws, LANES, Lanes, Real, Stream, normals, uniforms};
+use eyas_lanes::{Draws, Real};
 use eyas_sim::{Body, State, Vector, norm, quaternion_from_euler_turns, scale};
 
 /// How far a set-point, or an action, is from the one before.
@@ -60,42 +60,42 @@ pub(crate) struct StartLimits {
     pub(crate) at_rest: f64,
 }
 
-/// The start of each lane's episode: draws 1 to 5 of its stream at step 0.
+/// The start of an episode: draws 1 to 5 of its place.
 #[inline(always)]
-pub(crate) fn draw_start<L: Lanes>(
-    limits: &StartLimits,
-    stream: &Stream,
-    first_env: u32,
-    episode: &[u32; LANES],
-) -> Body<L> {
-    let draw = |index: u32| stream.lanes(first_env, episode, &[0; LANES], index);
-    let (start, radius) = (draw(1), draw(5));
-    let position = in_ball::<L>(&draw(2), &radius[0], limits.position);
-    let velocity = in_ball::<L>(&draw(3), &radius[1], limits.linear_velocity);
-    let angular_velocity = in_ball::<L>(&draw(4), &radius[2], limits.angular_velocity);
-    let centred = |words: &[u32; LANES]| uniforms::<L>(words) - L::splat(0.5);
-    let [roll, pitch, yaw] = limits.turns.map(L::constant);
-    let orientation = quaternion_from_euler_turns(
-        centred(&start[0]) * roll,
-        centred(&start[1]) * pitch,
-        centred(&start[2]) * yaw,
-    );
-    let body = Body { position, orientation, velocity, angular_velocity };
-    let is_rest = uniforms::<L>(&start[3]).less(L::constant(limits.at_rest));
-    let rotor_speed = [L::splat(0.0); 4];
-    let mut state = State { body, rotor_speed };
-    let rest = State { body: Body::<L>::at_rest(), rotor_speed };
-    for (value, rest) in state.fields_mut().into_iter().zip(rest.fields()) {
-        *value = L::select(is_rest, *rest, *value);
+pub(crate) fn draw_start<R: Real>(limits: &StartLimits, draws: &impl Draws<R>) -> Body<R> {
+    let (start, radius) = (draws.words(1), draws.words(5));
+    let position = in_ball::<R>(draws.words(2), radius[0], limits.position);
+    let velocity = in_ball::<R>(draws.words(3), radius[1], limits.linear_velocity);
+    let angular_velocity = in_ball::<R>(draws.words(4), radius[2], limits.angular_velocity);
+    let mut turns = [R::zero(); 3];
+    for ((turn, word), width) in turns.iter_mut().zip(start).zip(limits.turns) {
+        *turn = (R::uniform(word) - R::constant(0.5)) * R::constant(width);
+    }
+    let [roll, pitch, yaw] = turns;
+    let orientation = quaternion_from_euler_turns(roll, pitch, yaw);
+    let is_rest = R::uniform(start[3]).less(R::constant(limits.at_rest));
+    let drawn = Body { position, orientation, velocity, angular_velocity };
+    choose(is_rest, Body::at_rest(), drawn)
+}
+
+/// One body where a mask holds, else another.
+#[inline(always)]
+pub(crate) fn choose<R: Real>(mask: R::Mask, yes: Body<R>, no: Body<R>) -> Body<R> {
+    let rotor_speed = [R::zero(); 4];
+    let mut state = State { body: no, rotor_speed };
+    let yes = State { body: yes, rotor_speed };
+    for (value, yes) in state.fields_mut().into_iter().zip(yes.fields()) {
+        *value = R::select(mask, *yes, *value);
     }
     state.body
 }
 
 /// Uniform in a ball: a normal direction and the cube root of a uniform radius.
 #[inline(always)]
-pub(crate) fn in_ball<L: Lanes>(direction: &Draws, radius: &[u32; LANES], limit: f64) -> Vector<L> {
-    let [x, y, z, _] = normals::<L>(direction);
-    let cube_root = ((uniforms::<L>(radius) + L::splat(1e-9)).ln() * L::splat(1.0 / 3.0)).exp();
-    let length = norm([x, y, z]).max(L::splat(1e-9));
-    scale(L::constant(limit) * cube_root / length, [x, y, z])
+pub(crate) fn in_ball<R: Real>(direction: [R::Word; 4], radius: R::Word, limit: f64) -> Vector<R> {
+    let [x, y, z, _] = R::normals(direction);
+    let least = R::constant(f64::from(1e-9_f32));
+    let cube_root = ((R::uniform(radius) + least).ln() * R::constant(1.0 / 3.0)).exp();
+    let length = norm([x, y, z]).max(least);
+    scale(R::constant(limit) * cube_root / length, [x, y, z])
 }

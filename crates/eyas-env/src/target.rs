@@ -1,6 +1,6 @@
 //! A reference that rests in some episodes and moves in others.
 
-use eyas_lanes::{Kernel, LANES, Lanes, Row, Stream, uniforms};
+use eyas_lanes::{Kernel, LANES, Lanes, Real, Row, Stream, uniforms};
 use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
@@ -9,40 +9,74 @@ use crate::{Telemetry, visit_rows};
 
 /// How the references of an env move.
 #[derive(Clone, Debug)]
-pub(crate) struct Motion {
-    pub(crate) path: Path,
+pub struct Motion {
+    /// Where they go.
+    pub path: Path,
     /// Share of episodes in which they rest instead.
-    pub(crate) at_rest: f64,
+    pub at_rest: f64,
     /// Least and largest limit of the speed of a random motion, m/s, of which each episode draws its own; or no limit.
-    pub(crate) max_speed: Option<[f64; 2]>,
+    pub max_speed: Option<[f64; 2]>,
 }
 
 /// Where a reference goes.
 #[derive(Clone, Debug)]
-pub(crate) enum Path {
+pub enum Path {
+    /// Nowhere: it stays where it is put.
+    Rest,
     /// Anywhere: (M9) of the model.
     Random(LangevinConfig),
+    /// Along a course.
     Course(Box<Course>),
 }
 
 impl Path {
     /// The course that a validated configuration chooses, or else at random.
-    pub(crate) fn new(course: &CourseConfig, random: LangevinConfig) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If the configuration is not valid.
+    #[must_use]
+    pub fn new(course: &CourseConfig, random: LangevinConfig) -> Self {
         course::chosen(course).map_or(Self::Random(random), |course| Self::Course(Box::new(course)))
     }
 }
 
-/// The references of a block.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Target {
-    pub(crate) reference: Langevin<Row>,
+/// A reference that rests in some episodes and moves in others; of a block, if not said otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Target<R = Row> {
+    /// Where it is.
+    pub reference: Langevin<R>,
     /// Most speed of an episode, m/s.
-    pub(crate) max_speed: Row,
+    pub max_speed: R,
     /// 1 where it moves.
-    pub(crate) moving: Row,
+    pub moving: R,
+}
+
+impl<R: Real> Target<R> {
+    /// At the origin at the start of an episode. Whether it rests there says the first word; how fast it may be
+    /// otherwise, the second.
+    #[inline(always)]
+    pub fn start(motion: &Motion, [rest, speed]: [R::Word; 2]) -> Self {
+        let rests = R::uniform(rest).less(R::constant(motion.at_rest));
+        let mut max_speed = R::zero();
+        if let Some([slow, fast]) = motion.max_speed {
+            let [slow, fast] = [R::constant(slow), R::constant(fast)];
+            max_speed = R::uniform(speed).mul_add(fast - slow, slow);
+        }
+        let moving = R::select(rests, R::zero(), R::one());
+        Self { reference: Langevin::at_rest(), max_speed, moving }
+    }
 }
 
 impl Target {
+    /// Overwrites the lanes of one vector that a mask holds for.
+    #[inline(always)]
+    pub(crate) fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, values: &Target<L>) {
+        self.reference.store_where(half, mask, &values.reference);
+        self.max_speed.store_where(half, mask, values.max_speed);
+        self.moving.store_where(half, mask, values.moving);
+    }
+
     /// At the origin in the lanes of a mask.
     #[inline(always)]
     pub(crate) fn rest<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
@@ -124,6 +158,7 @@ impl Kernel for Advance<'_> {
     fn run<L: Lanes>(self) {
         let Self { target: Target { reference, max_speed, .. }, at, moving, motion, noise } = self;
         let next = match &motion.path {
+            Path::Rest => return,
             Path::Course(course) => course::next(course, at.clock, at.period),
             Path::Random(config) => {
                 let [x, y, z, _] = noise.normal_lanes::<L>(at.first_env, at.episode, at.clock, 0);

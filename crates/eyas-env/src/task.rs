@@ -1,13 +1,16 @@
-//! A task by its configuration.
+//! What a task is: its configuration, and pure functions.
 
 use std::fmt::Debug;
 
-use eyas_sim::VehicleParameters;
+use eyas_lanes::{Draws, Fields, Map, Number, Real, Row};
+use eyas_sim::{Disturbance, Langevin, State, Vehicle, VehicleParameters};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{EnvSpec, VecEnv};
+use crate::reality::RealityConfig;
+use crate::target::{Motion, Target};
+use crate::{EnvSpec, VecEnv, visit_rows};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
@@ -53,6 +56,181 @@ pub trait TaskConfig:
 
     /// The same without a time limit that one could reach.
     fn untimed(&self) -> Self;
+}
+
+/// A task of one vehicle as pure functions: numbers in, numbers out, over any [`Real`].
+///
+/// Everything else is generic, and stands in [`Block`](crate::Block): lanes and their memory, which episodes are live, resets,
+/// clocks and sums, references on their way, reality, perturbations, saved states. Nothing here loops over envs or knows
+/// where a number is kept, so the same functions fly sixteen envs at a time, one env in double precision as an oracle of
+/// tests, or are recorded as a list of operations.
+pub trait Task: Send + Sync + Sized + 'static {
+    /// What an env remembers beside vehicle and reference, such as its last action.
+    type Memory: Fields;
+    /// What follows from a vehicle, such as how far it may fly.
+    type Limits: Fields;
+    /// One number for each term of the reward.
+    type Terms<R: Copy>: AsRef<[R]>;
+    /// One mask for each terminating condition, in the order of [`EnvSpec::terminations`].
+    type Causes<M: Copy>: AsRef<[M]>;
+
+    /// Whether the reference moves on before a step, which then knows where it is at its end, or after it.
+    const REFERENCE_MOVES_FIRST: bool;
+    /// Whether every vehicle counts as [aligned](VehicleParameters::is_aligned), whatever its parameters.
+    const ALWAYS_ALIGNED: bool = false;
+
+    /// What a block has to know of the task.
+    fn rules(&self) -> BlockRules;
+
+    /// The start of an episode, of its draws at step 0.
+    fn reset<R: Real>(
+        &self,
+        vehicle: &Vehicle<R>,
+        limits: &LimitsOf<Self, R>,
+        draws: &impl Draws<R>,
+    ) -> Start<R, Self>;
+
+    /// Hands the full observation to `out`, feature by feature.
+    fn observe<R: Real>(&self, vehicle: &Vehicle<R>, moment: &Moment<R, Self>, out: &mut impl Features<R>);
+
+    /// Holds an action for a control step.
+    fn step<R: Real, const ALIGNED: bool>(
+        &self,
+        flown: &Flown<R, ALIGNED>,
+        moment: &Moment<R, Self>,
+        limits: &LimitsOf<Self, R>,
+        action: &Action<R>,
+    ) -> Judged<R, Self>;
+
+    /// Shows the rows of a block that later steps depend on, in the order that checkpoints keep them in:
+    /// [`visit_rows`](crate::visit_rows) does it for some.
+    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
+        let SavedRows { state, memory, target } = rows;
+        visit_rows(state.fields_mut(), visit);
+        target.visit_state(visit);
+        let visited = Self::Memory::map(memory, &mut Visit(visit));
+        *memory = visited;
+    }
+}
+
+/// Shows the bits of rows, and goes on with what is left there.
+struct Visit<'a>(&'a mut dyn FnMut(&mut u32));
+
+impl Map<Row, Row> for Visit<'_> {
+    fn one(&mut self, row: &Row) -> Row {
+        let mut row = *row;
+        visit_rows([&mut row], self.0);
+        row
+    }
+}
+
+/// [`Task::Memory`] made of `R`.
+pub type MemoryOf<T, R> = <<T as Task>::Memory as Fields>::Of<R>;
+/// [`Task::Limits`] made of `R`.
+pub type LimitsOf<T, R> = <<T as Task>::Limits as Fields>::Of<R>;
+
+/// What a block has to know of its task.
+#[derive(Clone, Debug)]
+pub struct BlockRules {
+    /// Control period, s.
+    pub period: f64,
+    /// Control steps after which the time of an episode is over.
+    pub time_limit: u32,
+    /// Terms of the reward.
+    pub num_terms: usize,
+    /// How references move.
+    pub motion: Motion,
+    /// What separates flying from simulating.
+    pub reality: RealityConfig,
+    /// Name of the stream that [`Task::reset`] draws from.
+    pub start_stream: &'static str,
+}
+
+/// The start of an episode.
+pub struct Start<R: Number, T: Task> {
+    /// The vehicle.
+    pub state: State<R>,
+    /// What the env remembers.
+    pub memory: MemoryOf<T, R>,
+    /// The reference.
+    pub target: Target<R>,
+}
+
+/// An env between two control steps.
+pub struct Moment<R: Number, T: Task> {
+    /// The vehicle; as it is measured, for an observation.
+    pub state: State<R>,
+    /// What the env remembers.
+    pub memory: MemoryOf<T, R>,
+    /// The reference.
+    pub reference: Langevin<R>,
+}
+
+/// What a control step is flown with.
+pub struct Flown<R, const ALIGNED: bool> {
+    /// The vehicle under perturbations.
+    pub vehicle: Vehicle<R, ALIGNED>,
+    /// What pushes it.
+    pub disturbance: Disturbance<R>,
+}
+
+/// An action in `[-1, 1]`; what lies outside is the task's to limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Action<R> {
+    /// As the policy gave it: what rewards and observations know of.
+    pub given: [R; 4],
+    /// As it reaches the motors, where that differs: late, or at the voltage of a battery.
+    pub applied: Option<[R; 4]>,
+}
+
+impl<R: Copy> Action<R> {
+    /// As it reaches the motors.
+    #[inline(always)]
+    pub fn applied(&self) -> [R; 4] {
+        self.applied.unwrap_or(self.given)
+    }
+}
+
+/// What a step came to.
+pub struct Judged<R: Real, T: Task> {
+    /// The vehicle after it.
+    pub state: State<R>,
+    /// What the env remembers after it.
+    pub memory: MemoryOf<T, R>,
+    /// Terms of the reward.
+    pub terms: T::Terms<R>,
+    /// Which conditions ended the episode.
+    pub causes: T::Causes<R::Mask>,
+}
+
+/// Takes the features of an observation in their order.
+pub trait Features<R> {
+    /// Takes the next one.
+    fn put(&mut self, value: R);
+
+    /// Takes the next ones.
+    #[inline(always)]
+    fn put_all<const N: usize>(&mut self, values: [R; N]) {
+        for value in values {
+            self.put(value);
+        }
+    }
+}
+
+impl<R> Features<R> for Vec<R> {
+    fn put(&mut self, value: R) {
+        self.push(value);
+    }
+}
+
+/// The numbers of a block that later steps depend on, but for what all tasks save alike.
+pub struct SavedRows<'a, T: Task> {
+    /// The vehicles.
+    pub state: &'a mut State<Row>,
+    /// What the envs remember.
+    pub memory: &'a mut MemoryOf<T, Row>,
+    /// Their references.
+    pub target: &'a mut Target,
 }
 
 /// A time limit that no episode reaches, s.

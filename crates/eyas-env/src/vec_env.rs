@@ -148,3 +148,32 @@ pub trait VecEnv: Send {
         u32::MAX >> (BLOCK - used)
     }
 }
+
+/// Many envs of a task, cut into blocks.
+pub struct Env {
+    pub(crate) spec: EnvSpec,
+    num_envs: usize,
+    blocks: Vec<Box<dyn EnvBlock>>,
+}
+
+impl Env {
+    /// The envs of blocks, of which the last may have lanes to spare.
+    pub fn new<B: EnvBlock + 'static>(spec: EnvSpec, num_envs: usize, blocks: Vec<B>) -> Self {
+        let blocks = blocks.into_iter().map(|block| Box::new(block) as Box<dyn EnvBlock>).collect();
+        Self { spec, num_envs, blocks }
+    }
+}
+
+impl VecEnv for Env {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn num_envs(&self) -> usize {
+        self.num_envs
+    }
+
+    fn blocks(&mut self) -> &mut [Box<dyn EnvBlock>] {
+        &mut self.blocks
+    }
+}

@@ -141,7 +141,7 @@ pub(crate) fn portable<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
 pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Output {
     aligned_stack();
-    kernel.run::<crate::lanes::x86::Avx2>()
+    kernel.run::<crate::lanes::Avx2>()
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -149,7 +149,7 @@ pub(crate) fn avx2<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
 pub(crate) fn avx512<K: Kernel>(kernel: K) -> K::Output {
     aligned_stack();
-    kernel.run::<crate::lanes::x86::Avx512>()
+    kernel.run::<crate::lanes::Avx512>()
 }
 
 /// Makes the compiler align the frame of the function that this is inlined into to cache lines.

@@ -8,13 +8,15 @@
 
 mod dispatch;
 mod elementary;
+mod fields;
 mod float;
 mod lanes;
 mod random;
 mod row;
 
 pub use dispatch::{Isa, Kernel, dispatch, dispatch_on, force_isa};
-pub use float::Real;
+pub use fields::{Fields, Map, Number, Zip};
+pub use float::{QuarterTurn, Real};
 pub use lanes::{LANES, Lanes, Portable};
-pub use random::{Draws, Stream, normals, uniforms};
+pub use random::{Draws, EnvDraws, LaneDraws, Stream, Words, normals, uniforms};
 pub use row::{BLOCK, HALVES, Row, lanes_of, prefetch, transpose, transposed_rows};

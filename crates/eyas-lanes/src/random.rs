@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{LANES, Lanes};
+use crate::{LANES, Lanes, Real};
 
 /// A named stream of draws, keyed by the run's seed.
 ///
@@ -18,7 +18,7 @@ pub struct Stream {
 type Keys = [[u64; 2]; 10];
 
 /// Four words for each lane.
-pub type Draws = [[u32; LANES]; 4];
+pub type Words = [[u32; LANES]; 4];
 
 impl Stream {
     /// The stream called `purpose` of a run with this seed.
@@ -46,20 +46,37 @@ impl Stream {
     /// Uniform in `[0, 1)` at a place.
     #[must_use]
     pub fn uniform(&self, place: [u32; 4]) -> f32 {
-        unit(self.words(place)[0])
+        f32::uniform(self.words(place)[0])
     }
 
     /// Four independent standard normal numbers at a place.
     #[must_use]
     pub fn normals(&self, place: [u32; 4]) -> [f32; 4] {
-        let words = self.words(place).map(|word| [word; LANES]);
-        normals::<crate::Portable>(&words).map(|lanes| lanes.to_array()[0])
+        f32::normals(self.words(place))
+    }
+
+    /// Draws of one env at a step of an episode.
+    #[must_use]
+    pub fn at(&self, env: u32, episode: u32, step: u32) -> EnvDraws<'_> {
+        EnvDraws { stream: self, env, episode, step }
+    }
+
+    /// Draws of sixteen envs `first_env ..`, each at its own step of its own episode.
+    #[inline(always)]
+    #[must_use]
+    pub fn at_lanes<'a>(
+        &'a self,
+        first_env: u32,
+        episode: &'a [u32; LANES],
+        step: &'a [u32; LANES],
+    ) -> LaneDraws<'a> {
+        LaneDraws { stream: self, first_env, episode, step }
     }
 
     /// Random words for sixteen envs `first_env ..` at once.
     #[inline(always)]
     #[must_use]
-    pub fn lanes(&self, first_env: u32, episode: &[u32; LANES], step: &[u32; LANES], draw: u32) -> Draws {
+    pub fn lanes(&self, first_env: u32, episode: &[u32; LANES], step: &[u32; LANES], draw: u32) -> Words {
         self.draws::<8>(first_env, episode, step, draw)
     }
 
@@ -88,7 +105,7 @@ impl Stream {
         episode: &[u32; LANES],
         step: &[u32; LANES],
         draw: u32,
-    ) -> Draws {
+    ) -> Words {
         let mut counter = [[0; LANES], *episode, *step, [draw; LANES]];
         for (lane, env) in counter[0].iter_mut().enumerate() {
             *env = first_env + lane as u32;
@@ -124,61 +141,67 @@ impl Stream {
     }
 }
 
-/// The upper 24 bits as a number in `[0, 1)`.
-#[inline(always)]
-fn unit(word: u32) -> f32 {
-    (word >> 8) as f32 * (1.0 / 16_777_216.0)
+/// What a formula draws at its place: the words of a [`Stream`] for its env, episode and step.
+pub trait Draws<R: Real> {
+    /// Four words. Those of another number are independent of them.
+    fn words(&self, draw: u32) -> [R::Word; 4];
+
+    /// Four independent standard normal numbers, made of [`words`](Self::words).
+    #[inline(always)]
+    #[must_use]
+    fn normals(&self, draw: u32) -> [R; 4] {
+        R::normals(self.words(draw))
+    }
 }
 
-/// Uniform numbers in `[0, 1)`.
+/// Draws of one env.
+#[derive(Clone, Copy, Debug)]
+pub struct EnvDraws<'a> {
+    stream: &'a Stream,
+    env: u32,
+    episode: u32,
+    step: u32,
+}
+
+impl<R: Real<Word = u32>> Draws<R> for EnvDraws<'_> {
+    fn words(&self, draw: u32) -> [u32; 4] {
+        self.stream.words([self.env, self.episode, self.step, draw])
+    }
+}
+
+/// Draws of sixteen envs.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneDraws<'a> {
+    stream: &'a Stream,
+    first_env: u32,
+    episode: &'a [u32; LANES],
+    step: &'a [u32; LANES],
+}
+
+impl<L: Lanes> Draws<L> for LaneDraws<'_> {
+    #[inline(always)]
+    fn words(&self, draw: u32) -> Words {
+        self.stream.lanes(self.first_env, self.episode, self.step, draw)
+    }
+
+    #[inline(always)]
+    fn normals(&self, draw: u32) -> [L; 4] {
+        self.stream.normal_lanes(self.first_env, self.episode, self.step, draw)
+    }
+}
+
+/// [`Real::uniform`] of words that lie in memory.
 #[inline(always)]
 #[must_use]
 pub fn uniforms<L: Lanes>(words: &[u32; LANES]) -> L {
-    let mut values = [0.0; LANES];
-    for (value, word) in values.iter_mut().zip(words) {
-        *value = unit(*word);
-    }
-    L::from_array(&values)
+    L::uniform(*words)
 }
 
-/// Four standard normal numbers for each lane (Box and Muller, 1958).
+/// [`Real::normals`] of words that lie in memory.
 #[inline(always)]
 #[must_use]
-pub fn normals<L: Lanes>(words: &Draws) -> [L; 4] {
-    let half_step = L::splat(0.5 / 16_777_216.0);
-    let mut out = [L::splat(0.0); 4];
-    for pair in 0..2 {
-        // Shifted by half a step: the logarithm never sees zero.
-        let radius = ((uniforms::<L>(&words[2 * pair]) + half_step).ln() * L::splat(-2.0)).sqrt();
-        let (sine, cosine) = direction::<L>(&words[2 * pair + 1]);
-        out[2 * pair] = radius * cosine;
-        out[2 * pair + 1] = radius * sine;
-    }
-    out
-}
-
-/// `(sin 2πu, cos 2πu)` of `u = word / 2³²`. The upper two bits of a word are its quarter turn, so that no number has
-/// to be reduced.
-#[inline(always)]
-fn direction<L: Lanes>(words: &[u32; LANES]) -> (L, L) {
-    const EIGHTH: u32 = 1 << 29;
-    const QUARTER: u32 = 1 << 30;
-    let signed_one = |sign: u32| f32::from_bits(1.0_f32.to_bits() | sign & 1 << 31);
-    let mut rest = [0.0; LANES];
-    let (mut swap, mut sine_sign, mut cosine_sign) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-    for (lane, word) in words.iter().enumerate() {
-        // Quarters begin an eighth before a multiple of a quarter.
-        let turned = word.wrapping_add(EIGHTH);
-        rest[lane] = ((turned & (QUARTER - 1)) as i32 - EIGHTH as i32) as f32;
-        swap[lane] = signed_one(turned << 1);
-        sine_sign[lane] = signed_one(turned);
-        cosine_sign[lane] = signed_one(turned.wrapping_add(QUARTER));
-    }
-    let angle = L::from_array(&rest) * L::splat(std::f32::consts::TAU / 4_294_967_296.0);
-    let (sine, cosine) = crate::elementary::sin_cos_within_eighth(angle);
-    let swap = L::from_array(&swap).less(L::splat(0.0));
-    let (sine, cosine) = (L::select(swap, cosine, sine), L::select(swap, sine, cosine));
-    (sine * L::from_array(&sine_sign), cosine * L::from_array(&cosine_sign))
+pub fn normals<L: Lanes>(words: &Words) -> [L; 4] {
+    L::normals(*words)
 }
 
 /// Ten rounds on words that lie in the lower halves of 64 bits throughout: a vector unit multiplies those as they are,
@@ -271,8 +294,8 @@ mod tests {
         for word in
             (0..1 << 20).map(|it: u32| it.wrapping_mul(0x9e37_79b9)).chain([0, u32::MAX, 1 << 29, 7 << 29])
         {
-            let (sine, cosine) = direction::<crate::Portable>(&[word; LANES]);
-            let (sine, cosine) = (f64::from(sine.to_array()[0]), f64::from(cosine.to_array()[0]));
+            let (sine, cosine) = f32::direction(word);
+            let (sine, cosine) = (f64::from(sine), f64::from(cosine));
             let angle = f64::from(word) / 4_294_967_296.0 * std::f64::consts::TAU;
             let error = (sine - libm::sin(angle)).abs().max((cosine - libm::cos(angle)).abs());
             assert!(error < 1.5e-7, "error {error:e} for {word:#x}");

@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use eyas_env::{RaptorConfig, RaptorEnv, VecEnv};
+use eyas_env::{RaptorConfig, TaskConfig as _};
 use eyas_lanes::{Row, Stream};
 use eyas_learn::apg::{Apg, RunnerConfig};
 use eyas_policy::{Architecture, Inference, Init, Network, Scratch};
@@ -14,7 +14,7 @@ fn main() {
 /// An untrained student, which crashes often: resets are part of the figure.
 #[divan::bench(args = [32, 512, 4096])]
 fn gru_rollout(bencher: Bencher, num_envs: usize) {
-    let mut env = RaptorEnv::new(&RaptorConfig::default(), num_envs, 1);
+    let mut env = RaptorConfig::default().make(num_envs, 1);
     let network = Network::new(Architecture::gru_student(22, 16, 4), Init::Torch, Stream::new(1, "bench"));
     let student = Inference::of_network(&network);
     let mut observation = vec![Row::ZERO; env.spec().num_observations()];

@@ -1,7 +1,8 @@
 //! What analyses note of a flight, and what they look for.
 
-use eyas_env::{Craft, VecEnv};
+use eyas_env::VecEnv;
 use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_vehicles::FleetVehicle;
 
 use crate::evaluation::{Evaluation, evaluate_watched};
 use crate::pilot::Pilot;
@@ -12,7 +13,7 @@ pub struct Quantity {
     /// Its name with its unit, as the column of a table.
     pub name: &'static str,
     /// Its value for a vehicle.
-    pub of: fn(&Craft) -> f64,
+    pub of: fn(&FleetVehicle) -> f64,
 }
 
 /// What a vehicle's dynamics depend on most. Logarithms are natural, of numbers in SI units.

@@ -1,6 +1,6 @@
 //! Rotations as quaternions `w, x, y, z`, body to world.
 
-use eyas_lanes::{Lanes, Real};
+use eyas_lanes::Real;
 
 use crate::Vector;
 use crate::vector::{add, cross, cross_add, scale, scale_add, transform};
@@ -66,8 +66,8 @@ pub fn turned_about_axes<R: Real>(orientation: [R; 4], angles: Vector<R>) -> [R;
 
 /// The quaternion of intrinsic yaw, pitch and roll (ZYX), each given in turns.
 #[inline(always)]
-pub fn quaternion_from_euler_turns<L: Lanes>(roll: L, pitch: L, yaw: L) -> [L; 4] {
-    let half = L::splat(0.5);
+pub fn quaternion_from_euler_turns<R: Real>(roll: R, pitch: R, yaw: R) -> [R; 4] {
+    let half = R::constant(0.5);
     let (sr, cr) = (roll * half).sin_cos_turns();
     let (sp, cp) = (pitch * half).sin_cos_turns();
     let (sy, cy) = (yaw * half).sin_cos_turns();

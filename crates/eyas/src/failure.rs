@@ -71,8 +71,8 @@ impl From<eyas_formats::FormatError> for Failure {
     }
 }
 
-impl From<eyas_env::FleetError> for Failure {
-    fn from(error: eyas_env::FleetError) -> Self {
+impl From<eyas_vehicles::FleetError> for Failure {
+    fn from(error: eyas_vehicles::FleetError) -> Self {
         Self::new(error.problem).at(&error.path.display())
     }
 }

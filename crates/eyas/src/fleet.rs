@@ -5,12 +5,13 @@ mod board;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use eyas_env::{Craft, Protocol, RaptorConfig, RaptorEnv, VehicleFile, fleet_to_csv};
+use eyas_env::{Protocol, RaptorConfig};
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
+use eyas_vehicles::{FleetVehicle, VehicleFile, fleet_to_csv};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ use crate::run_files::{BEST_MODEL, DYNAMICS, RESULT, VEHICLE, folder};
 use crate::run_location::RunLocation;
 use crate::run_logger::RunLogger;
 use crate::run_result::RunResult;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::train::{EVALUATION_SEED, ROOT, RunnerSettings, layer_preset};
 
 /// What of the configuration is written into a fleet's `params`.
@@ -106,7 +107,7 @@ pub struct TrainFleetConfig {
     /// When a teacher is good enough.
     pub fleet: FleetConfig,
     /// The vehicles that get a teacher, by the numbers of the teachers.
-    pub vehicles: Vec<(usize, Craft)>,
+    pub vehicles: Vec<(usize, FleetVehicle)>,
     /// The file that the vehicles are from, if they are from one.
     pub vehicle_file: Option<PathBuf>,
     /// Where each value comes from.
@@ -235,13 +236,13 @@ pub fn train_fleet(
 
     let results: Vec<Option<TeacherResult>> =
         fleet.iter().map(|(teacher, _)| read_result(&run, *teacher)).collect();
-    let left: Vec<&(usize, Craft)> =
+    let left: Vec<&(usize, FleetVehicle)> =
         fleet.iter().zip(&results).filter(|(_, result)| result.is_none()).map(|(it, _)| it).collect();
     let done = fleet.len() - left.len();
     if done > 0 {
         observer.line(&format!("[INFO] {done} of {} teachers are there already", fleet.len()))?;
     }
-    let shown = left.first().map_or_else(|| config.task.clone(), |(_, craft)| config.task.of(craft));
+    let shown = left.first().map_or_else(|| config.task.clone(), |(_, vehicle)| config.task.of(vehicle));
     let activity = Activity {
         name: "train a fleet",
         step_unit: "teacher",
@@ -256,7 +257,7 @@ pub fn train_fleet(
     let board = Board::new(logger, fleet.iter().zip(results));
     let job = Job { config, run: &run, interrupt, board };
     // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.
-    left.par_iter().with_max_len(1).try_for_each(|(teacher, craft)| job.train(*teacher, craft))?;
+    left.par_iter().with_max_len(1).try_for_each(|(teacher, vehicle)| job.train(*teacher, vehicle))?;
     job.board.close()?;
     finish(config, &run, interrupt)
 }
@@ -292,13 +293,13 @@ impl Best {
 impl Job<'_> {
     /// Trains the teacher of one vehicle: other seeds until one meets the bar, then its files. An interrupted
     /// teacher leaves none.
-    fn train(&self, teacher: usize, craft: &Craft) -> Result<(), Failure> {
+    fn train(&self, teacher: usize, vehicle: &FleetVehicle) -> Result<(), Failure> {
         let clock = std::time::Instant::now();
         let fleet = &self.config.fleet;
         let mut best: Option<Best> = None;
         let mut attempts = 0;
         while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| fleet.accepts(it)) {
-            self.attempt(teacher, craft, attempts, &mut best)?;
+            self.attempt(teacher, vehicle, attempts, &mut best)?;
             if self.interrupt.interrupted() {
                 return Ok(());
             }
@@ -307,7 +308,7 @@ impl Job<'_> {
         let Some(best) = best else { return Ok(()) };
         let result = TeacherResult {
             teacher,
-            vehicle: craft.id.clone(),
+            vehicle: vehicle.id.clone(),
             accepted: fleet.accepts(&best),
             attempts,
             seed: best.seed,
@@ -316,7 +317,7 @@ impl Job<'_> {
             raptor: best.raptor,
             own: best.own,
         };
-        self.write(&result, &best, craft)?;
+        self.write(&result, &best, vehicle)?;
         self.board.finished(&result)
     }
 
@@ -324,11 +325,11 @@ impl Job<'_> {
     fn attempt(
         &self,
         teacher: usize,
-        craft: &Craft,
+        vehicle: &FleetVehicle,
         attempt: u32,
         best: &mut Option<Best>,
     ) -> Result<(), Failure> {
-        let env = self.config.task.of(craft);
+        let env = self.config.task.of(vehicle);
         let seed = self.config.settings.seed + u64::from(attempt);
         let mut learner = env.learner(&self.config.trainer.more_carefully(attempt), seed)?;
         while learner.iteration() < self.config.settings.max_iterations && !self.interrupt.interrupted() {
@@ -345,8 +346,8 @@ impl Job<'_> {
                 std: learner.std().to_vec(),
                 iteration,
                 seed,
-                raptor: self.measure(Protocol::Raptor, craft, learner.actor())?,
-                own: self.measure(self.config.task.protocol, craft, learner.actor())?,
+                raptor: self.measure(Protocol::Raptor, vehicle, learner.actor())?,
+                own: self.measure(self.config.task.protocol, vehicle, learner.actor())?,
             };
             self.board.measured(
                 teacher,
@@ -368,10 +369,10 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn measure(&self, protocol: Protocol, craft: &Craft, actor: &Policy) -> Result<Score, Failure> {
+    fn measure(&self, protocol: Protocol, vehicle: &FleetVehicle, actor: &Policy) -> Result<Score, Failure> {
         let config = RaptorConfig { protocol, ..self.config.task.clone() };
-        let crafts = vec![0; self.config.fleet.eval_episodes];
-        let mut env = RaptorEnv::of_fleet(&config, std::slice::from_ref(craft), &crafts, EVALUATION_SEED);
+        let vehicles = vec![0; self.config.fleet.eval_episodes];
+        let mut env = config.env_of_fleet(std::slice::from_ref(vehicle), &vehicles, EVALUATION_SEED);
         let pilot = Pilot::new(actor, eyas_env::VecEnv::spec(&env))?;
         Ok(evaluate(&mut env, &pilot, None, eyas_env::TaskConfig::max_episode_length(&config))
             .summary()
@@ -379,13 +380,13 @@ impl Job<'_> {
     }
 
     /// The model, the vehicle, and last what says that both are there.
-    fn write(&self, result: &TeacherResult, best: &Best, craft: &Craft) -> Result<(), Failure> {
+    fn write(&self, result: &TeacherResult, best: &Best, vehicle: &FleetVehicle) -> Result<(), Failure> {
         let folder = self.run.path().join(folder(result.teacher));
         std::fs::create_dir_all(&folder)?;
         let extra = Value::dict([("best_return", result.own.mean_return)]);
         let iteration = u64::from(best.iteration);
         rsl_rl::write_actor(&folder.join(BEST_MODEL), &best.actor, &best.std, iteration, Some(&extra))?;
-        atomic::write(&folder.join(VEHICLE), VehicleFile::from(craft).to_json().as_bytes())?;
+        atomic::write(&folder.join(VEHICLE), VehicleFile::from(vehicle).to_json().as_bytes())?;
         let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
         Ok(atomic::write(&folder.join(RESULT), text.as_bytes())?)
     }
@@ -394,14 +395,14 @@ impl Job<'_> {
 /// Tables of all teachers that are there, and what they are worth.
 fn finish(config: &TrainFleetConfig, run: &RunDir, interrupt: &Interrupt) -> Result<FleetResult, Failure> {
     let mut teachers: Vec<TeacherResult> = Vec::new();
-    let mut crafts: Vec<Craft> = Vec::new();
-    for (teacher, craft) in &config.vehicles {
+    let mut vehicles: Vec<FleetVehicle> = Vec::new();
+    for (teacher, vehicle) in &config.vehicles {
         if let Some(result) = read_result(run, *teacher) {
-            crafts.push(Craft { id: format!("{teacher}"), ..craft.clone() });
+            vehicles.push(FleetVehicle { id: format!("{teacher}"), ..vehicle.clone() });
             teachers.push(result);
         }
     }
-    let table = fleet_to_csv(&crafts).map_err(Failure::new)?;
+    let table = fleet_to_csv(&vehicles).map_err(Failure::new)?;
     atomic::write(&run.file(DYNAMICS), table.as_bytes())?;
     teachers.sort_by(|a, b| {
         b.raptor.mean_return.total_cmp(&a.raptor.mean_return).then(a.teacher.cmp(&b.teacher))

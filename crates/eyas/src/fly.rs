@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use eyas_env::{Craft, VecEnv};
+use eyas_env::VecEnv;
 use eyas_formats::{LoadOptions, atomic};
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
+use eyas_vehicles::FleetVehicle;
 use eyas_view::{Airframe, Caption};
 
 use crate::configuration::{AgentConfig, check};
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 use crate::flyable::Settings;
 use crate::observer::{Activity, Observer};
 use crate::policies::{is_geometric, load_controller};
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::tracking::Recorder;
 use crate::video::{Flown, VideoPlan, mass, motor_names, record_flights, vehicle_name};
 
@@ -26,7 +27,7 @@ const STEPS: u32 = 3000;
 /// What a flight is made of.
 pub struct FlyConfig {
     /// What is flown.
-    pub task: Box<dyn Task>,
+    pub task: Box<dyn AnyTask>,
     /// Seed, and where the run is written.
     pub agent: AgentConfig,
     /// What the trajectory is called.
@@ -36,7 +37,7 @@ pub struct FlyConfig {
     /// How to read it.
     pub options: LoadOptions,
     /// Vehicles that fly side by side, one env each, instead of the task's own.
-    pub vehicles: Vec<Craft>,
+    pub vehicles: Vec<FleetVehicle>,
     /// Most control steps. At least 1.
     pub max_steps: u32,
     /// Which videos are recorded.
@@ -45,7 +46,7 @@ pub struct FlyConfig {
 
 impl FlyConfig {
     /// The configuration before files, overrides and flags change it: the task as it is played, along a trajectory.
-    pub fn layers(task: &dyn Task, trajectory: Settings) -> Result<Layers, Failure> {
+    pub fn layers(task: &dyn AnyTask, trajectory: Settings) -> Result<Layers, Failure> {
         let mut layers = Layers::of_groups([
             ("env", task.layers()?),
             ("agent", Layers::documented(&AgentConfig::default())?),
@@ -63,7 +64,7 @@ impl FlyConfig {
 
     /// The configuration that was put together, every range checked, along a trajectory that is called so.
     pub fn read(
-        task: &dyn Task,
+        task: &dyn AnyTask,
         layers: &Layers,
         trajectory: String,
         checkpoint: PathBuf,
@@ -89,7 +90,7 @@ impl FlyConfig {
         if self.vehicles.is_empty() {
             return vec![task.make(task.num_envs(), seed)];
         }
-        (0..self.vehicles.len()).map(|craft| task.make_fleet(&self.vehicles, &[craft], seed)).collect()
+        (0..self.vehicles.len()).map(|vehicle| task.make_fleet(&self.vehicles, &[vehicle], seed)).collect()
     }
 
     /// What was flown, with who and what flew.
@@ -97,12 +98,12 @@ impl FlyConfig {
         let checkpoint = self.checkpoint.file_name().unwrap_or_default().to_string_lossy();
         let vehicle = vehicle_name(self.task.as_ref());
         let of_env = |(env, flight): (usize, &eyas_view::Flight)| {
-            let [title, subtitle] = if let Some(craft) = self.vehicles.get(env) {
-                [craft.id.clone(), mass(craft.dynamics.mass)]
+            let [title, subtitle] = if let Some(vehicle) = self.vehicles.get(env) {
+                [vehicle.id.clone(), mass(vehicle.dynamics.mass)]
             } else {
                 [checkpoint.to_string(), format!("{vehicle} · {} · env {env}", self.trajectory)]
             };
-            let flies = self.vehicles.get(env).map_or(self.task.vehicle(), |craft| &craft.dynamics);
+            let flies = self.vehicles.get(env).map_or(self.task.vehicle(), |vehicle| &vehicle.dynamics);
             let caption = Caption { title, subtitle, motors: motors.clone() };
             Flown { flight: flight.clone(), airframe: Airframe::new(flies), caption }
         };

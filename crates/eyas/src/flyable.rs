@@ -3,11 +3,12 @@
 use std::f64::consts::PI;
 
 use eyas_env::{
-    Craft, DirectConfig, FormationConfig, GoalConfig, ManagerConfig, Observation, PointConfig, Protocol,
-    RaptorConfig, RaptorEnv, TaskConfig, VecEnv, find_vehicle,
+    DirectConfig, FormationConfig, GoalConfig, ManagerConfig, Observation, PointConfig, Protocol,
+    RaptorConfig, TaskConfig, VecEnv,
 };
 use eyas_run::config::Value;
 use eyas_sim::CourseConfig;
+use eyas_vehicles::{FleetVehicle, find_vehicle};
 
 use crate::learner::{Algorithm, Analytic, Gradient};
 
@@ -70,13 +71,13 @@ pub trait Flyable: TaskConfig {
     /// The settings of the system that distilled fleets first.
     const RAPTOR_PRESET: &'static str = "";
 
-    /// One env for each of `crafts`, which are indices into `fleet`; a task without vehicles of its own flies its own.
-    fn make_fleet(&self, _fleet: &[Craft], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
-        self.make(crafts.len(), seed)
+    /// One env for each of `vehicles`, which are indices into `fleet`; a task without vehicles of its own flies its own.
+    fn make_fleet(&self, _fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv> {
+        self.make(vehicles.len(), seed)
     }
 
     /// The task with another vehicle, if it takes any.
-    fn with_craft(&self, _craft: &Craft) -> Self {
+    fn with_vehicle(&self, _craft: &FleetVehicle) -> Self {
         self.clone()
     }
 
@@ -226,12 +227,12 @@ impl Flyable for RaptorConfig {
         Some(&Analytic)
     }
 
-    fn make_fleet(&self, fleet: &[Craft], crafts: &[usize], seed: u64) -> Box<dyn VecEnv> {
-        Box::new(RaptorEnv::of_fleet(self, fleet, crafts, seed))
+    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv> {
+        Box::new(self.env_of_fleet(fleet, vehicles, seed))
     }
 
-    fn with_craft(&self, craft: &Craft) -> Self {
-        self.of(craft)
+    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Self {
+        self.of(vehicle)
     }
 
     /// The registry test of the C++ system: seven vehicles in the order of their names, its own starts, limits and

@@ -4,18 +4,19 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eyas_env::{Craft, EnvSpec, VecEnv, read_fleet};
+use eyas_env::{EnvSpec, VecEnv};
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
 use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
 use eyas_sim::VehicleParameters;
+use eyas_vehicles::{FleetVehicle, read_fleet};
 use rayon::prelude::*;
 
 use crate::configuration::read_vehicle;
 use crate::failure::Failure;
 use crate::policies::load_policy;
 use crate::run_files::{BEST_MODEL, DYNAMICS, FOLDER, VEHICLE};
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// Starts of the admission, which no training uses.
 const ADMISSION_SEED: u64 = 0xad31;
@@ -23,9 +24,9 @@ const ADMISSION_SEED: u64 = 0xad31;
 /// Teachers in the env that they teach in, each on a vehicle of its own if there is a fleet.
 pub struct Teachers {
     /// The task, without a time limit that one could reach.
-    pub task: Box<dyn Task>,
+    pub task: Box<dyn AnyTask>,
     /// The vehicle of each teacher; empty: all fly the task's.
-    pub fleet: Vec<Craft>,
+    pub fleet: Vec<FleetVehicle>,
     /// The teachers.
     pub teachers: Arc<[Teacher]>,
 }
@@ -76,20 +77,20 @@ impl Teachers {
 }
 
 /// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.
-pub fn envs_of(env: &dyn Task, fleet: &[Craft], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+pub fn envs_of(env: &dyn AnyTask, fleet: &[FleetVehicle], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
     if fleet.is_empty() {
         return env.make(episodes, seed);
     }
-    let crafts: Vec<usize> = (0..episodes).map(|episode| episode % fleet.len()).collect();
-    env.make_fleet(fleet, &crafts, seed)
+    let vehicles: Vec<usize> = (0..episodes).map(|episode| episode % fleet.len()).collect();
+    env.make_fleet(fleet, &vehicles, seed)
 }
 
 /// The vehicles that the envs of [`envs_of`] fly in turns.
-pub fn vehicles_of(env: &dyn Task, fleet: &[Craft]) -> Vec<VehicleParameters> {
+pub fn vehicles_of(env: &dyn AnyTask, fleet: &[FleetVehicle]) -> Vec<VehicleParameters> {
     if fleet.is_empty() {
         return vec![env.vehicle().clone()];
     }
-    fleet.iter().map(|craft| craft.dynamics.clone()).collect()
+    fleet.iter().map(|vehicle| vehicle.dynamics.clone()).collect()
 }
 
 /// A teacher's file and what flies with it.
@@ -101,7 +102,7 @@ pub struct Candidate {
     /// What the file holds.
     pub loaded: LoadedPolicy,
     /// The vehicle beside it, if there is one.
-    pub craft: Option<Craft>,
+    pub vehicle: Option<FleetVehicle>,
 }
 
 impl Candidate {
@@ -113,7 +114,7 @@ impl Candidate {
 
 /// Whether a teacher is the only one, and has no vehicle of its own: there is nothing to admit and nothing to choose.
 pub fn is_alone(candidates: &[Candidate]) -> bool {
-    matches!(candidates, [Candidate { craft: None, .. }])
+    matches!(candidates, [Candidate { vehicle: None, .. }])
 }
 
 /// Which teachers of a folder.
@@ -164,10 +165,10 @@ impl TeacherFolder<'_> {
             .map(|(id, folder)| {
                 let path = model_in(folder)?;
                 let vehicle = folder.join(VEHICLE);
-                let craft = if vehicle.is_file() {
-                    read_vehicle(&vehicle)?.craft(id.to_string())
+                let vehicle = if vehicle.is_file() {
+                    read_vehicle(&vehicle)?.fleet_vehicle(id.to_string())
                 } else {
-                    let row = table.iter().find(|craft| craft.id.parse() == Ok(*id)).cloned();
+                    let row = table.iter().find(|vehicle| vehicle.id.parse() == Ok(*id)).cloned();
                     row.ok_or_else(|| {
                         Failure::new(format!("teacher {id} has no vehicle")).at(&folder.display()).hint(format!(
                             "put its parameter file there as `{VEHICLE}`, or a row with id {id} into `{DYNAMICS}`"
@@ -175,7 +176,7 @@ impl TeacherFolder<'_> {
                     })?
                 };
                 let loaded = load_policy(&path, options)?;
-                Ok(Candidate { name: id.to_string(), path, loaded, craft: Some(craft) })
+                Ok(Candidate { name: id.to_string(), path, loaded, vehicle: Some(vehicle) })
             })
             .collect()
     }
@@ -192,8 +193,8 @@ pub fn read_checkpoints(paths: &[PathBuf], options: &LoadOptions) -> Result<Vec<
         let vehicle = path.with_file_name(VEHICLE);
         let name = place.to_string();
         let file = vehicle.is_file().then(|| read_vehicle(&vehicle)).transpose()?;
-        let craft = file.map(|it| it.craft(&name));
-        Ok(Candidate { name, path: path.clone(), loaded: load_policy(path, options)?, craft })
+        let vehicle = file.map(|it| it.fleet_vehicle(&name));
+        Ok(Candidate { name, path: path.clone(), loaded: load_policy(path, options)?, vehicle })
     };
     paths.iter().enumerate().map(read).collect()
 }

@@ -10,13 +10,13 @@ use eyas::evaluate::{self, EvaluateConfig, evaluate};
 use eyas::flyable::Settings;
 use eyas::policies::load_controller;
 use eyas::run_files::write_file;
-use eyas::tasks::{self, Task};
+use eyas::tasks::{self, AnyTask};
 use eyas::teachers::vehicles_of;
 use eyas::text::{LEGEND, comparison};
 use eyas::trajectory;
-use eyas_env::Craft;
 use eyas_learn::Evaluation;
 use eyas_run::Origin;
+use eyas_vehicles::FleetVehicle;
 
 use super::torture;
 use crate::arguments::Eval;
@@ -109,7 +109,11 @@ pub(super) fn refuse(arguments: &Eval) -> Result<(), Failure> {
 }
 
 /// The vehicles of `--vehicles`, or none.
-pub(super) fn fleet_of(task: &dyn Task, arguments: &Eval, episodes: usize) -> Result<Vec<Craft>, Failure> {
+pub(super) fn fleet_of(
+    task: &dyn AnyTask,
+    arguments: &Eval,
+    episodes: usize,
+) -> Result<Vec<FleetVehicle>, Failure> {
     let Some(path) = &arguments.vehicles else { return Ok(Vec::new()) };
     let fleet = read_fleet_for(task, "--vehicles", path)?;
     if episodes < fleet.len() {
@@ -122,18 +126,18 @@ pub(super) fn fleet_of(task: &dyn Task, arguments: &Eval, episodes: usize) -> Re
 }
 
 /// One line for each vehicle of a fleet, whose episodes follow each other in turns.
-fn table(fleet: &[Craft], evaluation: &Evaluation) -> String {
+fn table(fleet: &[FleetVehicle], evaluation: &Evaluation) -> String {
     let mut text = String::from(
         "vehicle,episodes,return_mean,return_std,episode_length_mean,share_terminated,position_rmse_m,mass,thrust_to_weight,rotor_distance\n",
     );
-    for (index, craft) in fleet.iter().enumerate() {
+    for (index, vehicle) in fleet.iter().enumerate() {
         let outcomes = evaluation.outcomes.iter().skip(index).step_by(fleet.len()).copied().collect();
         let own = Evaluation::unlabelled(outcomes).summary();
-        let it = &craft.dynamics;
+        let it = &vehicle.dynamics;
         let _ = writeln!(
             text,
             "{},{},{},{},{},{},{},{},{},{}",
-            craft.id,
+            vehicle.id,
             own.episodes,
             own.mean_return,
             own.std_return,

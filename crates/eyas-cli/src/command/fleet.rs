@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use eyas::fleet::{Score, TeacherResult};
 use eyas::text::shell_word;
 use eyas::{Failure, TrainFleetConfig, train_fleet};
-use eyas_env::{Craft, RaptorConfig, read_fleet};
+use eyas_env::RaptorConfig;
 use eyas_run::Interrupt;
+use eyas_vehicles::{FleetVehicle, read_fleet};
 
 use super::train::{algorithm_of, layer_flags, terminal};
 use crate::arguments::Train;
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, 
 }
 
 /// The numbered vehicles that this machine trains teachers for.
-fn chosen(arguments: &Train, fleet: Vec<Craft>) -> Result<Vec<(usize, Craft)>, Failure> {
+fn chosen(arguments: &Train, fleet: Vec<FleetVehicle>) -> Result<Vec<(usize, FleetVehicle)>, Failure> {
     let known = fleet.len();
     let wanted = arguments.fleet.num_teachers.unwrap_or(known);
     if wanted == 0 || wanted > known {

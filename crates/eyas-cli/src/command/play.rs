@@ -10,9 +10,9 @@ use eyas::fly::{FlyConfig, FlyResult, fly};
 use eyas::policies::is_geometric;
 use eyas::run_files::{FOLDER, VEHICLE};
 use eyas::video::MOST_ENVS;
-use eyas::{Failure, Task, tasks, trajectory};
-use eyas_env::{Craft, find_vehicle, read_fleet};
+use eyas::{AnyTask, Failure, tasks, trajectory};
 use eyas_run::{Interrupt, Layers};
+use eyas_vehicles::{FleetVehicle, find_vehicle, read_fleet};
 use eyas_view::View;
 
 use crate::arguments::Play;
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
 
 /// Flies in real time for whoever looks, along every trajectory that the task has.
 fn fly_live(
-    base: &dyn Task,
+    base: &dyn AnyTask,
     arguments: &Play,
     address: SocketAddr,
     interrupt: &Interrupt,
@@ -99,13 +99,13 @@ fn fly_live(
 }
 
 /// The configuration along a trajectory, by default the last that the task has.
-fn configure(base: &dyn Task, arguments: &Play, trajectory: Option<&str>) -> Result<FlyConfig, Failure> {
+fn configure(base: &dyn AnyTask, arguments: &Play, trajectory: Option<&str>) -> Result<FlyConfig, Failure> {
     let (layers, trajectory) = layers_of(base, arguments, trajectory)?;
     FlyConfig::read(base, &layers, trajectory, arguments.policy.checkpoint.clone())
 }
 
 fn layers_of(
-    base: &dyn Task,
+    base: &dyn AnyTask,
     arguments: &Play,
     trajectory: Option<&str>,
 ) -> Result<(Layers, String), Failure> {
@@ -119,14 +119,14 @@ fn layers_of(
 }
 
 /// The vehicles of a list of names, parameter files and fleets.
-fn fleet_of(task: &dyn Task, list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
+fn fleet_of(task: &dyn AnyTask, list: &[PathBuf]) -> Result<Vec<FleetVehicle>, Failure> {
     if !list.is_empty() {
         takes_vehicles(task, "--vehicles")?;
     }
     let mut fleet = Vec::new();
     for path in list {
         if let Some(named) = path.to_str().and_then(find_vehicle) {
-            fleet.push(named.craft());
+            fleet.push(named.fleet_vehicle());
             continue;
         }
         if !path.exists() {
@@ -136,15 +136,15 @@ fn fleet_of(task: &dyn Task, list: &[PathBuf]) -> Result<Vec<Craft>, Failure> {
             ))
             .hint(format!("give a parameter file, a fleet, or one of {}", vehicle_names())));
         }
-        let mut crafts = read_fleet(path)?;
+        let mut vehicles = read_fleet(path)?;
         // The vehicle beside a teacher has the teacher's number.
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         if let (Some(number), true) = (folder.strip_prefix(FOLDER), path.ends_with(VEHICLE)) {
-            for craft in &mut crafts {
-                craft.id = format!("vehicle {number}");
+            for vehicle in &mut vehicles {
+                vehicle.id = format!("vehicle {number}");
             }
         }
-        fleet.extend(crafts);
+        fleet.extend(vehicles);
     }
     Ok(fleet)
 }

@@ -6,19 +6,19 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::configuration::read_vehicle;
-use eyas::run_files::write_file;
-use eyas_env::{
-    Craft, SamplerConfig, VehicleFile, find_vehicle, fits_a_table, fleet_to_csv, fleet_to_json, sample_fleet,
-    survey_fleet, vehicles,
-};
 use eyas_run::{Layers, Origin};
+use eyas_vehicles::{
+    FleetVehicle, SamplerConfig, VehicleFile, find_vehicle, fits_a_table, fleet_to_csv, fleet_to_json,
+    sample_fleet, survey_fleet, vehicles,
+};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::arguments::{Sample, Vehicles, VehiclesCommand};
 use crate::configuration;
 use crate::print::tell;
+use eyas::Failure;
+use eyas::configuration::read_vehicle;
+use eyas::run_files::write_file;
 
 /// Most vehicles of a fleet that is drawn: they are held in memory, and each is a file.
 const MOST_VEHICLES: usize = 1_000_000;
@@ -88,7 +88,7 @@ fn show(vehicle: &str, json: bool) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
     let named = find_vehicle(vehicle);
     let file = match named {
-        Some(named) => VehicleFile::from(&named.craft()),
+        Some(named) => VehicleFile::from(&named.fleet_vehicle()),
         None => read_vehicle(Path::new(vehicle))?,
     };
     for warning in file.warnings() {
@@ -98,8 +98,8 @@ fn show(vehicle: &str, json: bool) -> Result<ExitCode, Failure> {
         out.write_all(file.to_json().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let craft = file.craft(vehicle);
-    let it = &craft.dynamics;
+    let flown = file.fleet_vehicle(vehicle);
+    let it = &flown.dynamics;
     writeln!(out, "{vehicle}{}\n", named.map(|it| format!(": {}", it.source)).unwrap_or_default())?;
     let surplus = it.weight() * (it.thrust_to_weight() - 1.0);
     let limit = |value: Option<f64>, distances: f64| value.unwrap_or(distances * it.rotor_distance());
@@ -116,10 +116,10 @@ fn show(vehicle: &str, json: bool) -> Result<ExitCode, Failure> {
         ("rotor time constant, up", Some(it.rotor_time_constants_rising[0]), "s"),
         ("rotor time constant, down", Some(it.rotor_time_constants_falling[0]), "s"),
         ("reaction torque over thrust", Some(it.rotor_torque_constants[0]), "m"),
-        ("deviation of the force", Some(craft.random_force_std), "N"),
-        ("  over surplus thrust", Some(craft.random_force_std / surplus), ""),
-        ("limit of the start", Some(limit(craft.max_position, 10.0)), "m"),
-        ("limit of the position", Some(limit(craft.position_threshold, 20.0)), "m"),
+        ("deviation of the force", Some(flown.random_force_std), "N"),
+        ("  over surplus thrust", Some(flown.random_force_std / surplus), ""),
+        ("limit of the start", Some(limit(flown.max_position, 10.0)), "m"),
+        ("limit of the position", Some(limit(flown.position_threshold, 20.0)), "m"),
     ] {
         let value = value.map_or_else(|| "none".into(), |it| digits(it, 6));
         writeln!(out, "{}", format!("{name:<28} {value:>12} {unit}").trim_end())?;
@@ -182,14 +182,14 @@ enum Form {
 }
 
 /// Reads a fleet; prints what is not heeded, and fails with every problem.
-fn read_all(path: &Path) -> Result<Vec<Craft>, Failure> {
+fn read_all(path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
     let survey = survey_fleet(path);
     for warning in &survey.warnings {
         tell(format!("warning: {warning}"));
     }
     let problems: Vec<_> = survey.problems.iter().map(ToString::to_string).collect();
     match problems.len() {
-        0 => Ok(survey.crafts),
+        0 => Ok(survey.vehicles),
         1 => Err(Failure::new(problems.concat())),
         many => {
             Err(Failure::new(format!("{many} problems:\n  {}", problems.join("\n  "))).at(&path.display()))
@@ -198,14 +198,14 @@ fn read_all(path: &Path) -> Result<Vec<Craft>, Failure> {
 }
 
 /// Writes a parameter file for each vehicle, each of them whole or not at all.
-fn write_directory(directory: &Path, fleet: &[Craft], force: bool) -> Result<(), Failure> {
+fn write_directory(directory: &Path, fleet: &[FleetVehicle], force: bool) -> Result<(), Failure> {
     let mut names = HashSet::new();
-    for craft in fleet {
-        let name = Path::new(&craft.id);
-        if name.file_name() != Some(name.as_os_str()) || craft.id.starts_with('.') {
-            return Err(Failure::new(format!("vehicle `{}` cannot be the name of a file", craft.id)));
+    for vehicle in fleet {
+        let name = Path::new(&vehicle.id);
+        if name.file_name() != Some(name.as_os_str()) || vehicle.id.starts_with('.') {
+            return Err(Failure::new(format!("vehicle `{}` cannot be the name of a file", vehicle.id)));
         }
-        names.insert(format!("{}.json", craft.id));
+        names.insert(format!("{}.json", vehicle.id));
     }
     if directory.exists() {
         let mut others = Vec::new();
@@ -231,9 +231,9 @@ fn write_directory(directory: &Path, fleet: &[Craft], force: bool) -> Result<(),
         }
     }
     fs::create_dir_all(directory).map_err(|error| Failure::new(error).at(&directory.display()))?;
-    for craft in fleet {
-        let text = VehicleFile::from(craft).to_json();
-        write_file(&directory.join(format!("{}.json", craft.id)), text.as_bytes())?;
+    for vehicle in fleet {
+        let text = VehicleFile::from(vehicle).to_json();
+        write_file(&directory.join(format!("{}.json", vehicle.id)), text.as_bytes())?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ const TASK: &str = "--task Eyas-Raptor-v0";
 const SHORT: &str = "--max_iterations 40 agent.algorithm.window_steps=60 agent.eval_interval=20 --quiet";
 
 fn vehicle_file(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../eyas-env/vehicles").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../eyas-vehicles/vehicles").join(name);
     fs::read_to_string(path).unwrap()
 }
 

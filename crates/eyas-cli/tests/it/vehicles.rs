@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::program::{Workspace, assert_in_order, files};
 
-/// A file below the test data of `eyas-env`.
+/// A file below the test data of `eyas-vehicles`.
 fn data(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../eyas-env/tests/data").join(name))
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../eyas-vehicles/tests/data").join(name))
         .unwrap()
 }
 

@@ -13,7 +13,7 @@ use eyas_sim::Body;
 use crate::{Ended, Interference, Step, Telemetry};
 
 pub use one_agent::{OneAgent, WithOneAgent, multi_agent_with_one_agent};
-pub use single_agent::{SingleAgent, SingleAgentBlock, multi_agent_to_single_agent};
+pub use single_agent::{SingleAgentBlock, multi_agent_to_single_agent};
 pub use spec::{AgentSpec, MAX_AGENTS, MultiAgentSpec, NoState, StateSpace};
 
 /// Thirty-two episodes of several agents, advanced together.

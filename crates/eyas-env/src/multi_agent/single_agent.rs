@@ -7,7 +7,7 @@ use eyas_sim::Body;
 
 use super::one_agent::{OneAgent, specs_of};
 use super::{MultiAgentBlock, MultiAgentEnv, NoState};
-use crate::{Ended, EnvBlock, EnvSpec, Interference, Step, Telemetry, VecEnv};
+use crate::{Ended, Env, EnvBlock, Interference, Step, Telemetry};
 
 /// A block of several agents that one policy flies.
 pub struct SingleAgentBlock<B> {
@@ -83,27 +83,6 @@ impl<B: MultiAgentBlock> EnvBlock for SingleAgentBlock<B> {
     }
 }
 
-/// An env of several agents that one policy flies.
-pub struct SingleAgent {
-    spec: EnvSpec,
-    num_envs: usize,
-    blocks: Vec<Box<dyn EnvBlock>>,
-}
-
-impl VecEnv for SingleAgent {
-    fn spec(&self) -> &EnvSpec {
-        &self.spec
-    }
-
-    fn num_envs(&self) -> usize {
-        self.num_envs
-    }
-
-    fn blocks(&mut self) -> &mut [Box<dyn EnvBlock>] {
-        &mut self.blocks
-    }
-}
-
 /// Isaac Lab's function of that name: an env of several agents becomes one of a single agent, by the rules of
 /// [`OneAgent`].
 ///
@@ -113,17 +92,17 @@ impl VecEnv for SingleAgent {
 pub fn multi_agent_to_single_agent<M: MultiAgentEnv>(
     env: M,
     state_as_observation: bool,
-) -> Result<SingleAgent, NoState> {
+) -> Result<Env, NoState> {
     let (one, spec) = specs_of(env.spec(), state_as_observation)?;
     let num_envs = env.num_envs();
     let observed = one.agents[0].num_observations();
     let blocks = env
         .into_blocks()
         .into_iter()
-        .map(|block| -> Box<dyn EnvBlock> {
-            let one = OneAgent::new(block, Arc::clone(&one), state_as_observation);
-            Box::new(SingleAgentBlock { one, observed })
+        .map(|block| SingleAgentBlock {
+            one: OneAgent::new(block, Arc::clone(&one), state_as_observation),
+            observed,
         })
         .collect();
-    Ok(SingleAgent { spec, num_envs, blocks })
+    Ok(Env::new(spec, num_envs, blocks))
 }

@@ -85,6 +85,12 @@ impl Flown {
             torque_body: load_vector(torque_body, half),
         }
     }
+
+    /// The voltage over that of the full battery, for [`under_voltage`].
+    #[inline(always)]
+    pub(crate) fn voltage<L: Lanes>(&self, half: usize) -> L {
+        self.voltage.load(half)
+    }
 }
 
 /// What a step is flown with in one vector of lanes: the vehicles `own` under a push, world frame, N, and what happens to
@@ -104,12 +110,6 @@ pub(crate) fn flight<L: Lanes, const ALIGNED: bool>(
         vehicle = &flown.vehicle;
     }
     (Vehicle::load(vehicle, half), disturbance)
-}
-
-/// The voltage over that of the full battery, for [`under_voltage`].
-#[inline(always)]
-pub(crate) fn voltage<L: Lanes>(flown: Option<&Flown>, half: usize) -> L {
-    if let Some(flown) = flown { flown.voltage.load(half) } else { L::splat(1.0) }
 }
 
 /// What an action amounts to at a voltage: −1 stays, 1 becomes `2 voltage − 1`.

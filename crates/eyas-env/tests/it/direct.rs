@@ -1,11 +1,11 @@
 //! Isaac Lab's quadcopter task does what its documentation says.
 
-use eyas_env::{Cause, DirectConfig, DirectEnv, EnvBlock, HeightConfig, TaskConfig as _, VecEnv};
+use eyas_env::{Cause, DirectConfig, EnvBlock, HeightConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::{Body, CourseConfig, CourseKind};
 
-fn started(config: &DirectConfig, num_envs: usize, seed: u64) -> DirectEnv {
-    let mut env = DirectEnv::new(config, num_envs, seed);
+fn started(config: &DirectConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+    let mut env = config.make(num_envs, seed);
     for block in env.blocks() {
         block.reset(u32::MAX);
     }
@@ -218,7 +218,7 @@ fn mirrored_actions_fly_mirrored_flights() {
         ..DirectConfig::default()
     };
     let commands = Stream::new(4, "commands");
-    let spec = DirectEnv::new(&config, 1, 0).spec().clone();
+    let spec = config.spec();
     assert_eq!(spec.symmetries.len(), 3);
     for symmetry in &spec.symmetries {
         let (mut plain, mut mirrored) = (started(&config, 1, 0), started(&config, 1, 0));

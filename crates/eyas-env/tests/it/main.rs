@@ -20,5 +20,3 @@ mod point;
 mod raptor;
 mod reality;
 mod replay;
-mod sampler;
-mod vehicles;

@@ -1,6 +1,6 @@
 //! The point task does what its documentation says.
 
-use eyas_env::{Cause, EnvBlock, PointConfig, PointEnv, VecEnv};
+use eyas_env::{Cause, EnvBlock, PointConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::Body;
 
@@ -9,8 +9,8 @@ fn at_rest() -> PointConfig {
     PointConfig { train_or_play: false, prob_null_trajectory: 1.0, ..PointConfig::default() }
 }
 
-fn started(config: &PointConfig, num_envs: usize, seed: u64) -> PointEnv {
-    let mut env = PointEnv::new(config, num_envs, seed);
+fn started(config: &PointConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+    let mut env = config.make(num_envs, seed);
     for block in env.blocks() {
         block.reset(u32::MAX);
     }
@@ -88,7 +88,7 @@ fn each_motor_turns_the_vehicle_to_the_side_away_from_it() {
 #[test]
 fn mirrored_actions_fly_mirrored_flights() {
     let commands = Stream::new(4, "commands");
-    let spec = PointEnv::new(&at_rest(), 1, 0).spec().clone();
+    let spec = at_rest().spec();
     assert_eq!(spec.symmetries.len(), 3);
     for symmetry in &spec.symmetries {
         let (mut plain, mut mirrored) = (started(&at_rest(), 1, 0), started(&at_rest(), 1, 0));

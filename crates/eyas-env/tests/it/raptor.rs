@@ -1,10 +1,11 @@
 //! The RAPTOR environment does what its documentation says.
 
 use eyas_env::{
-    Cause, DifferentiableTask as _, EnvBlock, InitConfig, Observation, Protocol, RaptorConfig, RaptorEnv,
-    TaskConfig as _, VecEnv, vehicles,
+    Cause, DifferentiableTask as _, EnvBlock, InitConfig, Observation, Protocol, RaptorConfig,
+    TaskConfig as _, VecEnv,
 };
 use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_vehicles::vehicles;
 
 /// Starts at the origin, level and not moving, under a reference that rests.
 fn at_rest() -> RaptorConfig {
@@ -21,8 +22,8 @@ fn without_limits() -> RaptorConfig {
     config
 }
 
-fn started(config: &RaptorConfig, num_envs: usize, seed: u64) -> RaptorEnv {
-    let mut env = RaptorEnv::new(config, num_envs, seed);
+fn started(config: &RaptorConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+    let mut env = config.make(num_envs, seed);
     for block in env.blocks() {
         block.reset(u32::MAX);
     }

@@ -5,7 +5,7 @@ mod signals;
 mod vehicle;
 mod whole;
 
-use eyas_env::{EnvBlock, InitConfig, RaptorConfig, RaptorEnv, RealityConfig, TaskConfig as _, VecEnv};
+use eyas_env::{EnvBlock, InitConfig, RaptorConfig, RealityConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::Row;
 
 const DT: f64 = 0.01;
@@ -36,9 +36,9 @@ fn weightless(reality: RealityConfig) -> RaptorConfig {
     config
 }
 
-fn started(config: &RaptorConfig, num_envs: usize, seed: u64) -> RaptorEnv {
+fn started(config: &RaptorConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
     config.validate().unwrap();
-    let mut env = RaptorEnv::new(config, num_envs, seed);
+    let mut env = config.make(num_envs, seed);
     for block in env.blocks() {
         block.reset(u32::MAX);
     }

@@ -8,33 +8,47 @@
     reason = "tests say what failed by panicking"
 )]
 
-use eyas_lanes::{Isa, Kernel, LANES, Lanes, Stream, dispatch_on};
+use eyas_lanes::{Draws as _, Isa, Kernel, LANES, Lanes, Real, Stream, dispatch_on};
+
+/// Everything that a formula may do with a number, once: what a lane and a scalar have to agree on.
+fn elementary<R: Real>(x: R) -> [R; 14] {
+    let c = R::constant;
+    let positive = x.abs() + c(1e-3);
+    let (sine, cosine) = (x * c(0.02)).sin_cos_turns();
+    let unit = x.abs().min(R::one());
+    let mask = x.less(positive.sqrt());
+    let not_large = R::not(c(1.0).less(x.abs()));
+    let (mantissa, exponent) = positive.split_exponent();
+    [
+        x.exp(),
+        x.tanh(),
+        x.sigmoid(),
+        positive.ln(),
+        sine,
+        cosine,
+        unit.acos_one_minus(),
+        (-x.abs()).exp_minus_one(),
+        R::select(mask, x / positive, -x),
+        R::select(R::and(mask, not_large), x.mul_add(x, positive), x.round()),
+        R::select(R::or(mask, not_large), x.clamp(c(-0.5), c(2.0)), x - positive),
+        mantissa,
+        exponent.power_of_two(),
+        R::select((x / R::zero()).is_finite(), R::zero(), R::one()),
+    ]
+}
 
 struct Elementary<'a>(&'a [f32; LANES]);
 
 impl Kernel for Elementary<'_> {
-    type Output = [[f32; LANES]; 10];
+    type Output = [[f32; LANES]; 14];
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Self::Output {
-        let x = L::from_array(self.0);
-        let positive = x.abs() + L::splat(1e-3);
-        let (sine, cosine) = (x * L::splat(0.02)).sin_cos_turns();
-        let unit = x.abs().min(L::splat(1.0));
-        let mask = x.less(positive.sqrt());
-        [
-            x.exp(),
-            x.tanh(),
-            x.sigmoid(),
-            positive.ln(),
-            sine,
-            cosine,
-            unit.acos_one_minus(),
-            (-x.abs()).exp_minus_one(),
-            L::select(mask, x / positive, -x),
-            L::select(L::mask(L::bits(mask)), x.mul_add(x, positive), x.round()),
-        ]
-        .map(Lanes::to_array)
+        let mut values = [[0.0; LANES]; 14];
+        for (values, lanes) in values.iter_mut().zip(elementary(L::from_array(self.0))) {
+            *values = lanes.to_array();
+        }
+        values
     }
 }
 
@@ -48,13 +62,54 @@ fn sweep() -> impl Iterator<Item = [f32; LANES]> {
 }
 
 #[test]
-fn every_instruction_set_gives_the_same_bytes() {
+fn every_instruction_set_gives_the_bytes_of_a_scalar() {
     for values in sweep() {
-        let reference = dispatch_on(Isa::Portable, Elementary(&values));
         for isa in Isa::available() {
             let result = dispatch_on(isa, Elementary(&values));
-            for (ours, theirs) in result.as_flattened().iter().zip(reference.as_flattened()) {
-                assert_eq!(ours.to_bits(), theirs.to_bits(), "{isa}: {ours} against {theirs} for {values:?}");
+            for lane in 0..LANES {
+                for (index, scalar) in elementary(values[lane]).into_iter().enumerate() {
+                    let ours = result[index][lane];
+                    assert_eq!(
+                        ours.to_bits(),
+                        scalar.to_bits(),
+                        "{isa}, function {index}: {ours} against {scalar} for {}",
+                        values[lane]
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_is_treated_alike_by_lanes_and_scalars() {
+    struct Special<'a>(&'a [f32; LANES], &'a [f32; LANES]);
+    impl Kernel for Special<'_> {
+        type Output = [[f32; LANES]; 5];
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Self::Output {
+            let mut out = [[0.0; LANES]; 5];
+            for (out, lanes) in out.iter_mut().zip(special(L::from_array(self.0), L::from_array(self.1))) {
+                *out = lanes.to_array();
+            }
+            out
+        }
+    }
+    fn special<R: Real>(a: R, b: R) -> [R; 5] {
+        let as_number = |mask| R::select(mask, R::one(), R::zero());
+        [a.min(b), a.max(b), a.clamp(b, R::one()), as_number(a.less(b)), as_number(R::not(a.is_finite()))]
+    }
+    let numbers = [f32::NAN, 0.0, -0.0, 1.0, f32::INFINITY, f32::NEG_INFINITY, f32::MIN_POSITIVE, 1e-42];
+    for second in numbers {
+        let first = std::array::from_fn(|lane| numbers[lane % numbers.len()]);
+        for isa in Isa::available() {
+            let lanes = dispatch_on(isa, Special(&first, &[second; LANES]));
+            for lane in 0..LANES {
+                for (index, scalar) in special(first[lane], second).into_iter().enumerate() {
+                    let ours = lanes[index][lane];
+                    let same = ours.to_bits() == scalar.to_bits() || ours.is_nan() && scalar.is_nan();
+                    assert!(same, "{isa}, {index} of {} and {second}: {ours} against {scalar}", first[lane]);
+                }
             }
         }
     }
@@ -96,6 +151,22 @@ fn elementary_functions_stay_within_their_stated_bounds() {
     }
 }
 
+#[test]
+fn functions_of_double_precision_agree_with_those_of_single_precision() {
+    for values in sweep().step_by(16) {
+        for x in values {
+            let single = elementary(x);
+            // Choices may differ where a comparison is decided by the last bit; the functions may not.
+            for (index, exact) in elementary(f64::from(x)).into_iter().enumerate().take(8) {
+                let error = (f64::from(single[index]) - exact).abs();
+                let scale = if matches!(index, 0 | 3) { exact.abs().max(0.1) } else { 1.0 };
+                // The widest of the stated bounds, and the rounding of the argument, which is of 1.6 turns at most.
+                assert!(error < 1.2e-6 * scale, "function {index} of {x}: {} against {exact}", single[index]);
+            }
+        }
+    }
+}
+
 struct Noise(Stream, u32);
 
 impl Kernel for Noise {
@@ -103,7 +174,8 @@ impl Kernel for Noise {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Self::Output {
-        self.0.normal_lanes::<L>(32, &[3; LANES], &[self.1; LANES], 2).map(Lanes::to_array)
+        let normals: [L; 4] = self.0.at_lanes(32, &[3; LANES], &[self.1; LANES]).normals(2);
+        normals.map(Lanes::to_array)
     }
 }
 

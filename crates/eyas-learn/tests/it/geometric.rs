@@ -1,8 +1,9 @@
 //! The geometric controller flies what it was made for.
 
-use eyas_env::{PointConfig, RaptorConfig, TaskConfig, TerminationConfig, vehicles};
+use eyas_env::{PointConfig, RaptorConfig, TaskConfig, TerminationConfig};
 use eyas_learn::{Disturbance, GeometricPilot, Torture, TortureConfig, TortureFlight, TortureSummary};
 use eyas_sim::{CourseConfig, CourseKind};
+use eyas_vehicles::vehicles;
 
 const SEED: u64 = 9;
 

@@ -6,3 +6,12 @@
 mod apg;
 mod flight;
 mod geometric;
+#[path = "../../examples/landing.rs"]
+#[expect(dead_code, reason = "its `main` is for people")]
+mod landing;
+
+#[test]
+fn the_task_of_the_example_is_learned() {
+    assert!(landing::soft_share(&landing::train(0)) < 0.2, "it lands softly without having learned");
+    assert!(landing::soft_share(&landing::train(60)) > 0.8, "it does not land softly after training");
+}

@@ -8,7 +8,7 @@ use super::DistillationConfig;
 use crate::failure::Failure;
 use crate::observer::Observer;
 use crate::self_check::self_check;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::teachers::{Admission, Candidate, Teachers, admission_table, is_alone};
 
 /// Who teaches.
@@ -34,7 +34,7 @@ impl Admitted {
         let mut teachers = Teachers { task: config.task.untimed(), fleet: Vec::new(), teachers };
         let mut table = None;
         if !is_alone(candidates) {
-            teachers.fleet = candidates.iter().filter_map(|it| it.craft.clone()).collect();
+            teachers.fleet = candidates.iter().filter_map(|it| it.vehicle.clone()).collect();
             table = Some(admit(&mut teachers, config, observer)?);
         }
         Ok(Self { teachers, table })
@@ -44,7 +44,7 @@ impl Admitted {
 /// Says what a single teacher is and whether it flies.
 pub(super) fn introduce(
     config: &DistillationConfig,
-    task: &dyn Task,
+    task: &dyn AnyTask,
     observer: &mut dyn Observer,
 ) -> Result<(), Failure> {
     let Candidate { path, loaded, .. } = &config.candidates[0];

@@ -7,13 +7,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eyas_env::{Craft, EnvSpec, Group};
+use eyas_env::{EnvSpec, Group};
 use eyas_formats::{LoadOptions, Side, Value, student};
 use eyas_lanes::BLOCK;
 use eyas_learn::distill::{Arena, Dataset, DistillConfig, Progress, Stored, Student, new_student};
 use eyas_learn::{Evaluation, Summary};
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, Origin};
+use eyas_vehicles::FleetVehicle;
 
 use self::admission::Admitted;
 use self::session::{Session, flown_after};
@@ -27,7 +28,7 @@ use crate::run_files::write_file;
 use crate::run_location::RunLocation;
 use crate::run_logger::RunLogger;
 use crate::snapshot::Snapshots;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::teachers::{Candidate, Teachers, envs_of};
 use crate::video::{Recorded, Trigger, VideoPlan, Videos};
 
@@ -48,7 +49,7 @@ const EXPONENTS: &str = "input_exponents";
 /// What a distillation is made of.
 pub struct DistillationConfig {
     /// What is flown.
-    pub task: Box<dyn Task>,
+    pub task: Box<dyn AnyTask>,
     /// What it was asked for by: its id, an alias, or a file.
     pub task_name: String,
     /// Seed, and where the run is written.
@@ -60,7 +61,7 @@ pub struct DistillationConfig {
     /// How their files were read: what a self-check tries in other ways.
     pub teacher_options: LoadOptions,
     /// Vehicles that the student is measured on at the end, if not on those of its teachers.
-    pub test_fleet: Vec<Craft>,
+    pub test_fleet: Vec<FleetVehicle>,
     /// Where each value comes from.
     pub provenance: Provenance,
     /// Folder of the run itself, instead of a dated one.
@@ -74,7 +75,11 @@ pub struct DistillationConfig {
 impl DistillationConfig {
     /// The configuration before files, overrides and flags change it: the task's defaults and a preset, by default the one
     /// for many teachers if there are.
-    pub fn layers(task: &dyn Task, preset: Option<&str>, has_many_teachers: bool) -> Result<Layers, Failure> {
+    pub fn layers(
+        task: &dyn AnyTask,
+        preset: Option<&str>,
+        has_many_teachers: bool,
+    ) -> Result<Layers, Failure> {
         let mut layers = Layers::of_groups([
             ("env", task.layers()?),
             ("agent", Layers::documented(&AgentConfig::default())?),
@@ -104,7 +109,7 @@ impl DistillationConfig {
     }
 
     /// The configuration that was put together, every range checked; it has no teachers yet.
-    pub fn read(task: &dyn Task, layers: &Layers) -> Result<Self, Failure> {
+    pub fn read(task: &dyn AnyTask, layers: &Layers) -> Result<Self, Failure> {
         let agent: AgentConfig = layers.section("agent")?;
         let distill: DistillConfig = layers.section("distill")?;
         let task = task.read(layers)?;
@@ -286,8 +291,8 @@ fn student_group(spec: &EnvSpec, name: &str) -> Result<Group, Failure> {
 }
 
 /// What videos and the live view show: of a fleet the first vehicle.
-fn shown_task(config: &DistillationConfig, teachers: &Teachers) -> Box<dyn Task> {
-    teachers.fleet.first().map_or_else(|| config.task.clone(), |craft| config.task.with_craft(craft))
+fn shown_task(config: &DistillationConfig, teachers: &Teachers) -> Box<dyn AnyTask> {
+    teachers.fleet.first().map_or_else(|| config.task.clone(), |vehicle| config.task.with_vehicle(vehicle))
 }
 
 fn dataset_capacity(config: &DistillationConfig, num_teachers: usize, width: usize) -> u64 {
@@ -304,8 +309,8 @@ fn make_arena(config: &DistillationConfig, teachers: &Teachers, features: Range<
         config.task.make(config.task.num_envs(), seed)
     } else {
         // A block of envs flies one vehicle, so that one teacher labels all of it.
-        let crafts: Vec<usize> = (0..count).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
-        config.task.make_fleet(&teachers.fleet, &crafts, seed)
+        let vehicles: Vec<usize> = (0..count).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
+        config.task.make_fleet(&teachers.fleet, &vehicles, seed)
     };
     let (evaluation, fleet, episodes) =
         (teachers.task.clone(), teachers.fleet.clone(), config.distill.eval_episodes);

@@ -3,13 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use eyas_env::Craft;
+use eyas_vehicles::FleetVehicle;
 
 use super::{Score, TeacherResult};
 use crate::failure::Failure;
 use crate::observer::{MakePilot, Table};
 use crate::run_logger::RunLogger;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// Name of the table.
 const TABLE: &str = "Teachers";
@@ -79,13 +79,13 @@ impl<'a> Board<'a> {
     /// All teachers, and the results of those that are there already.
     pub(super) fn new<'f>(
         logger: RunLogger<'a>,
-        fleet: impl Iterator<Item = (&'f (usize, Craft), Option<TeacherResult>)>,
+        fleet: impl Iterator<Item = (&'f (usize, FleetVehicle), Option<TeacherResult>)>,
     ) -> Self {
         let mut inner = Inner { logger, standings: Vec::new(), done: 0, shown: None };
-        for ((teacher, craft), result) in fleet {
+        for ((teacher, vehicle), result) in fleet {
             inner.standings.push(Standing {
                 teacher: *teacher,
-                vehicle: craft.id.clone(),
+                vehicle: vehicle.id.clone(),
                 state: State::Waits,
                 attempt: 0,
                 iteration: 0,
@@ -114,7 +114,7 @@ impl<'a> Board<'a> {
         teacher: usize,
         [attempt, iteration]: [u32; 2],
         score: Score,
-        task: &dyn Fn() -> Box<dyn Task>,
+        task: &dyn Fn() -> Box<dyn AnyTask>,
         pilot: MakePilot,
     ) -> Result<(), Failure> {
         let mut inner = self.inner();

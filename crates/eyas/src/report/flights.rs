@@ -18,7 +18,7 @@ use crate::observer::Silent;
 use crate::policies::load_policy;
 use crate::run_files::{BEST_MODEL, VEHICLE, best_policy, folder};
 use crate::task_of_run::{played, task_of_run};
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::tracking::{Recorder, Statistics};
 use crate::trajectory;
 use crate::video::motor_names;
@@ -91,7 +91,7 @@ fn teacher_of(run: &Run, read: ReadCommand) -> Option<Result<Entrant, String>> {
 }
 
 fn fly_in(
-    base: &dyn Task,
+    base: &dyn AnyTask,
     run: &Run,
     policy: Entrant,
     read: ReadCommand,
@@ -110,7 +110,7 @@ fn fly_in(
     let flags = run.manifest.as_ref().and_then(|it| read(&it.command_line));
     let is_named = flags.is_some_and(|flags| flags.names_vehicle);
     if base.takes_vehicles() && !is_named && vehicle.is_file() {
-        env = env.with_craft(&read_vehicle(&vehicle)?.craft("0"));
+        env = env.with_vehicle(&read_vehicle(&vehicle)?.fleet_vehicle("0"));
         remarks.push(format!("The vehicle is that of {}.", vehicle.display()));
     }
     let mut flights = Flights {

@@ -3,17 +3,18 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::teachers::parse_ids;
-use eyas_env::{Craft, RaptorConfig, RaptorEnv, TaskConfig as _};
+use eyas_env::{RaptorConfig, TaskConfig as _};
 use eyas_learn::{Evaluation, Outcome, Pilot, vertical_speeds};
 use eyas_run::config::Value;
+use eyas_vehicles::FleetVehicle;
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 
 use super::{Setting, prepare, write};
 use crate::arguments::Delay;
 use crate::print::say;
+use eyas::Failure;
+use eyas::teachers::parse_ids;
 
 pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
     let Delay { analysis, episodes, policy, t2w, .. } = arguments;
@@ -36,10 +37,12 @@ pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
     let pilot = setting.pilot(policy)?;
     prepare(&analysis.out)?;
 
-    let craft = setting.env.craft();
-    let scaled =
-        |ratio: &f64| Craft { dynamics: craft.dynamics.with_thrust_to_weight(*ratio), ..craft.clone() };
-    let fleet: Vec<Craft> = t2w.0.iter().map(scaled).collect();
+    let vehicle = setting.env.fleet_vehicle();
+    let scaled = |ratio: &f64| FleetVehicle {
+        dynamics: vehicle.dynamics.with_thrust_to_weight(*ratio),
+        ..vehicle.clone()
+    };
+    let fleet: Vec<FleetVehicle> = t2w.0.iter().map(scaled).collect();
     let columns: Vec<Vec<Cell>> =
         envs.par_iter().map(|env| fly(env, &fleet, &pilot, *episodes, &setting)).collect();
 
@@ -75,10 +78,16 @@ struct Cell {
 }
 
 /// Flies all vehicles under one delay; the starts are the same under all.
-fn fly(env: &RaptorConfig, fleet: &[Craft], pilot: &Pilot, episodes: usize, setting: &Setting) -> Vec<Cell> {
-    let crafts: Vec<usize> =
+fn fly(
+    env: &RaptorConfig,
+    fleet: &[FleetVehicle],
+    pilot: &Pilot,
+    episodes: usize,
+    setting: &Setting,
+) -> Vec<Cell> {
+    let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, episodes)).collect();
-    let mut env = RaptorEnv::of_fleet(env, fleet, &crafts, setting.seed);
+    let mut env = env.env_of_fleet(fleet, &vehicles, setting.seed);
     let (evaluation, speeds) = vertical_speeds(&mut env, pilot, setting.steps);
     let cell = |(outcomes, speeds): (&[Outcome], &[(f64, u32)])| {
         let own = Evaluation::unlabelled(outcomes.to_vec()).summary();

@@ -3,23 +3,24 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::teachers::{Candidate, TeacherFolder};
-use eyas_env::{Craft, RaptorEnv, TaskConfig as _, read_fleet, vehicles};
+use eyas_env::TaskConfig as _;
 use eyas_formats::Side;
 use eyas_learn::{Evaluation, Pilot, evaluate};
+use eyas_vehicles::{FleetVehicle, read_fleet, vehicles};
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 
 use super::{Setting, prepare, write};
 use crate::arguments::Matrix;
 use crate::print::say;
+use eyas::Failure;
+use eyas::teachers::{Candidate, TeacherFolder};
 
 pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let Matrix { analysis, episodes, .. } = arguments;
     let Some(setting) = Setting::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
-    let fleet: Vec<Craft> = if arguments.vehicles.as_os_str() == "registry" {
-        vehicles().iter().map(eyas_env::NamedVehicle::craft).collect()
+    let fleet: Vec<FleetVehicle> = if arguments.vehicles.as_os_str() == "registry" {
+        vehicles().iter().map(eyas_vehicles::NamedVehicle::fleet_vehicle).collect()
     } else {
         read_fleet(&arguments.vehicles)?
     };
@@ -33,12 +34,12 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     prepare(&analysis.out)?;
 
     // All teachers fly from the same starts.
-    let crafts: Vec<usize> =
+    let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, *episodes)).collect();
     let returns: Vec<Vec<f64>> = pilots
         .par_iter()
         .map(|pilot| {
-            let mut env = RaptorEnv::of_fleet(&setting.env, &fleet, &crafts, setting.seed);
+            let mut env = setting.env.env_of_fleet(&fleet, &vehicles, setting.seed);
             let outcomes = evaluate(&mut env, pilot, None, setting.steps).outcomes;
             let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
             outcomes.chunks(*episodes).map(mean).collect()

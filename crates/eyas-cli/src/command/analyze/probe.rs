@@ -3,16 +3,16 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::teachers::envs_of;
-use eyas_env::{Craft, read_fleet};
 use eyas_lanes::Stream;
 use eyas_learn::{LinearProbe, Quantity, final_states, quantities, score};
+use eyas_vehicles::{FleetVehicle, read_fleet};
 use eyas_view::Chart;
 
 use super::{Setting, prepare, write};
 use crate::arguments::Probe;
 use crate::print::say;
+use eyas::Failure;
+use eyas::teachers::envs_of;
 
 pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
     let Probe { analysis, episodes, ridge, policy, .. } = arguments;
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
 }
 
 /// What a sample is: the memory at the end of an episode that lasted, and its vehicle.
-type Sample<'a> = (&'a [f64], &'a Craft);
+type Sample<'a> = (&'a [f64], &'a FleetVehicle);
 
 /// Samples of one half of the vehicles, drawn at random, and of the other.
 struct Halves<'a> {
@@ -81,7 +81,7 @@ struct Halves<'a> {
 
 impl<'a> Halves<'a> {
     /// Of states whose envs fly the vehicles in turns.
-    fn new(fleet: &'a [Craft], states: &'a [Option<Vec<f64>>], seed: u64) -> Self {
+    fn new(fleet: &'a [FleetVehicle], states: &'a [Option<Vec<f64>>], seed: u64) -> Self {
         let order = Stream::new(seed, "analysis/split").permutation(fleet.len(), fleet.len() / 2, 0, 0);
         let mut is_train = vec![false; fleet.len()];
         for vehicle in order {
@@ -98,7 +98,8 @@ impl<'a> Halves<'a> {
 
     /// Predictions and true values of the test half.
     fn read(&self, quantity: &Quantity, ridge: f64) -> Result<(Vec<f64>, Vec<f64>), Failure> {
-        let values = |half: &[Sample]| half.iter().map(|(_, craft)| (quantity.of)(craft)).collect::<Vec<_>>();
+        let values =
+            |half: &[Sample]| half.iter().map(|(_, vehicle)| (quantity.of)(vehicle)).collect::<Vec<_>>();
         let features: Vec<f64> = self.train.iter().flat_map(|(state, _)| state.iter().copied()).collect();
         let probe = LinearProbe::fit(&features, &values(&self.train), ridge)
             .map_err(|error| Failure::new(error).hint("give `--ridge 1e-6`"))?;

@@ -1,8 +1,8 @@
 //! The equations of motion alone, for many vehicles.
 
-use eyas_env::Craft;
 use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
 use eyas_sim::{Disturbance, State, VEHICLE_NUMBERS, Vehicle, step_lagged};
+use eyas_vehicles::FleetVehicle;
 
 /// Vehicles of a fleet in flight, each with its own parameters.
 pub(super) struct Swarm {
@@ -20,17 +20,17 @@ struct Block {
 
 impl Swarm {
     /// All at rest, rotors at 70 % of their range.
-    pub(super) fn new(fleet: &[Craft]) -> Self {
-        let block = |crafts: &[Craft]| {
+    pub(super) fn new(fleet: &[FleetVehicle]) -> Self {
+        let block = |vehicles: &[FleetVehicle]| {
             let mut start = State::from_fields([Row::ZERO; 17]);
             start.body.orientation[0] = Row::splat(1.0);
-            for (lane, craft) in crafts.iter().enumerate() {
-                let limit = &craft.dynamics.action_limit;
+            for (lane, vehicle) in vehicles.iter().enumerate() {
+                let limit = &vehicle.dynamics.action_limit;
                 for speed in &mut start.rotor_speed {
                     speed[lane] = (limit.min + 0.7 * (limit.max - limit.min)) as f32;
                 }
             }
-            Block { vehicle: Vehicle::rows(crafts.iter().map(|it| &it.dynamics)), end: start, start }
+            Block { vehicle: Vehicle::rows(vehicles.iter().map(|it| &it.dynamics)), end: start, start }
         };
         Self {
             blocks: fleet.chunks(BLOCK).map(block).collect(),

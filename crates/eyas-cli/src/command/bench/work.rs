@@ -3,12 +3,7 @@
 use std::hint::black_box;
 use std::ops::Range;
 
-use eyas::learner::{ApgConfig, TrainerConfig};
-use eyas::tasks::Task as _;
-use eyas_env::{
-    Craft, EnvBlock, PointConfig, PointEnv, RaptorConfig, RaptorEnv, SamplerConfig, TaskConfig, VecEnv,
-    sample_fleet,
-};
+use eyas_env::{Env, EnvBlock, PointConfig, RaptorConfig, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::distill::{
     Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
@@ -17,8 +12,11 @@ use eyas_learn::distill::{
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{Pilot, each_block};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
+use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
 use super::dynamics::Swarm;
+use eyas::learner::{ApgConfig, TrainerConfig};
+use eyas::tasks::AnyTask as _;
 
 /// Envs, vehicles and rows of the works that fly without learning.
 const NUM_ENVS: usize = 4096;
@@ -154,13 +152,13 @@ fn dynamics() -> Repeat {
     Box::new(move || swarm.fly(100) as f64)
 }
 
-fn fleet(vehicles: usize) -> Vec<Craft> {
+fn fleet(vehicles: usize) -> Vec<FleetVehicle> {
     sample_fleet(&SamplerConfig::default(), vehicles, 1)
 }
 
-fn raptor_env() -> RaptorEnv {
-    let crafts: Vec<usize> = (0..NUM_ENVS).collect();
-    RaptorEnv::of_fleet(&whole_episodes(), &fleet(NUM_ENVS), &crafts, 1)
+fn raptor_env() -> Env {
+    let vehicles: Vec<usize> = (0..NUM_ENVS).collect();
+    whole_episodes().env_of_fleet(&fleet(NUM_ENVS), &vehicles, 1)
 }
 
 /// The task with episodes of 500 steps, as a policy that can fly makes them, whatever the motors do.
@@ -316,12 +314,12 @@ fn gradient() -> Repeat {
 }
 
 fn ppo() -> Repeat {
-    let mut env = PointEnv::new(&PointConfig::default(), 2048, 1);
+    let mut env = TaskConfig::make(&PointConfig::default(), 2048, 1);
     let mut config = RunnerConfig { num_steps_per_env: 32, ..RunnerConfig::default() };
     config.algorithm.num_learning_epochs = 3;
     config.algorithm.num_mini_batches = 8;
-    let mut ppo = Ppo::new(&config, &mut env, 1).expect("the networks can be trained");
-    Box::new(move || ppo.iterate(&mut env).env_steps as f64)
+    let mut ppo = Ppo::new(&config, &mut *env, 1).expect("the networks can be trained");
+    Box::new(move || ppo.iterate(&mut *env).env_steps as f64)
 }
 
 fn distillation() -> Repeat {
@@ -334,10 +332,10 @@ fn distillation() -> Repeat {
         ..without_end()
     };
     // Nothing ends an episode early, so that the samples of an epoch are known.
-    let env = PointEnv::new(&TaskConfig::untimed(&PointConfig::default()), EPISODES as usize, 1);
+    let env = TaskConfig::make(&TaskConfig::untimed(&PointConfig::default()), EPISODES as usize, 1);
     let group = env.spec().group("teacher").expect("the task has it").features.clone();
     let teacher = Teacher::new(Pilot { inference: Inference::of_network(&mlp(64)), features: group.clone() });
-    repeat(config, Box::new(env), vec![teacher], group, |report| report.collected.samples as f64)
+    repeat(config, env, vec![teacher], group, |report| report.collected.samples as f64)
 }
 
 fn raptor_epoch() -> Repeat {
@@ -353,8 +351,8 @@ fn raptor_epoch() -> Repeat {
     };
     config.student.kind = StudentKind::Gru;
     config.teachers.vehicles_per_epoch = Some(312);
-    let crafts: Vec<usize> = (0..TEACHERS).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
-    let env = RaptorEnv::of_fleet(&whole_episodes(), &fleet(TEACHERS), &crafts, 1);
+    let vehicles: Vec<usize> = (0..TEACHERS).flat_map(|it| std::iter::repeat_n(it, BLOCK)).collect();
+    let env = whole_episodes().env_of_fleet(&fleet(TEACHERS), &vehicles, 1);
     let features = |name: &str| env.spec().group(name).expect("the task has it").features.clone();
     let (student, teacher) = (features("policy"), features("teacher"));
     let network = |index: usize| {

@@ -1,6 +1,6 @@
 //! Commands move as they are told.
 
-use eyas_env::{Manager, VecEnv};
+use eyas_env::Manager;
 use eyas_sim::{Course, CourseConfig, CourseKind};
 
 use super::{ACTIONS, REWARDS, actions, near, observed, started, task};

@@ -1,6 +1,6 @@
 //! Curricula change tasks while policies learn, before episodes are reset.
 
-use eyas_env::{EnvBlock, VecEnv};
+use eyas_env::EnvBlock;
 
 use super::{ACTIONS, STATE, actions, near, observed, started, task};
 

@@ -1,14 +1,12 @@
 //! The point task made of terms is the point task, to the bit.
 
-use eyas_env::{
-    EnvBlock, ManagerConfig, ManagerEnv, PointConfig, PointEnv, RealityConfig, TaskConfig as _, VecEnv,
-};
+use eyas_env::{EnvBlock, ManagerConfig, PointConfig, RealityConfig, TaskConfig as _};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::Body;
 
 /// Flies both with the same actions for `steps` control steps and compares all that a learner sees.
 fn compare(point: &PointConfig, manager: &ManagerConfig, num_envs: usize, steps: u32) -> [u32; 2] {
-    let (mut point, mut manager) = (PointEnv::new(point, num_envs, 7), ManagerEnv::new(manager, num_envs, 7));
+    let (mut point, mut manager) = (point.make(num_envs, 7), manager.make(num_envs, 7));
     let (left, right) = (point.spec().clone(), manager.spec().clone());
     assert_eq!(left.groups, right.groups);
     assert_eq!(left.reward_terms, right.reward_terms);

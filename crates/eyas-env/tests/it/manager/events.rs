@@ -1,6 +1,6 @@
 //! Events do what they say, when they say it.
 
-use eyas_env::{EnvBlock, ManagerConfig, VecEnv};
+use eyas_env::{EnvBlock, ManagerConfig};
 use eyas_lanes::Row;
 
 use super::{ACTIONS, REWARDS, STATE, actions, near, observed, started, task};

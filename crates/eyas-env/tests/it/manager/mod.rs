@@ -9,7 +9,7 @@ mod refuses;
 mod resumes;
 mod terms;
 
-use eyas_env::{EnvBlock, ManagerConfig, ManagerEnv, TaskConfig as _, VecEnv};
+use eyas_env::{EnvBlock, ManagerConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_sim::Body;
 
@@ -48,8 +48,8 @@ observations:
 ";
 
 /// Envs whose episodes have begun.
-fn started(task: &ManagerConfig, num_envs: usize, seed: u64) -> ManagerEnv {
-    let mut env = ManagerEnv::new(task, num_envs, seed);
+fn started(task: &ManagerConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
+    let mut env = task.make(num_envs, seed);
     env.blocks().iter_mut().for_each(|block| block.reset(u32::MAX));
     env
 }

@@ -1,7 +1,5 @@
 //! Noise, limits, scale, delay and history, in this order.
 
-use eyas_env::VecEnv;
-
 use super::{ACTIONS, REWARDS, actions, near, observed, started, task};
 
 fn file(term: &str) -> String {

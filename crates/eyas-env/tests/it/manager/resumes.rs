@@ -1,6 +1,6 @@
 //! A block flies on from its saved state, and alike whatever flies beside it.
 
-use eyas_env::{EnvBlock, ManagerConfig, VecEnv};
+use eyas_env::{EnvBlock, ManagerConfig};
 use eyas_lanes::{BLOCK, Row};
 
 use super::{actions, observed, started, task};

@@ -1,6 +1,6 @@
 //! Each term is its formula, written out again in double precision.
 
-use eyas_env::{Manager, VecEnv};
+use eyas_env::Manager;
 
 use super::{ACTIONS, REWARDS, STATE, actions, anywhere, near, observed, started, task};
 

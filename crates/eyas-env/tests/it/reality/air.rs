@@ -1,6 +1,6 @@
 //! Drag and wind.
 
-use eyas_env::{DragConfig, EnvBlock, GustConfig, RealityConfig, TurbulenceConfig, VecEnv, WindConfig};
+use eyas_env::{DragConfig, EnvBlock, GustConfig, RealityConfig, TurbulenceConfig, WindConfig};
 use eyas_lanes::BLOCK;
 use eyas_sim::Body;
 

@@ -1,7 +1,7 @@
 //! Delays and errors of what is commanded and measured.
 
 use eyas_env::{
-    Observation, PointConfig, RaptorConfig, RealityConfig, SignalDelays, SignalErrors, TaskConfig, VecEnv,
+    Observation, PointConfig, RaptorConfig, RealityConfig, SignalDelays, SignalErrors, TaskConfig,
 };
 use eyas_lanes::{BLOCK, Row};
 

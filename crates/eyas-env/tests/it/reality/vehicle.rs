@@ -2,7 +2,7 @@
 
 use eyas_env::{
     BatteryConfig, EnvBlock, GroundConfig, Interference, PayloadConfig, RaptorConfig, RealityConfig,
-    RotorFailureConfig, VecEnv,
+    RotorFailureConfig,
 };
 use eyas_lanes::{BLOCK, Row};
 use eyas_sim::{Body, VehicleParameters, cross};
