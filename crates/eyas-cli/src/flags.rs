@@ -5,7 +5,7 @@ use std::path::Path;
 use eyas::configuration::{layer_vehicle, takes_vehicles};
 use eyas::policies::load_policy;
 use eyas::text::shell_word;
-use eyas::{Failure, Task};
+use eyas::{AnyTask, Failure};
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_run::{Layers, Origin};
 use eyas_vehicles::{FleetVehicle, read_fleet};
@@ -27,7 +27,7 @@ pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
 ///
 /// Order: defaults and presets (already in `layers`), the vehicle, the settings of an earlier run, the configuration
 /// file and groups, overrides, flags.
-pub(crate) fn layer(layers: &mut Layers, task: &dyn Task, flight: &FlightFlags) -> Result<(), Failure> {
+pub(crate) fn layer(layers: &mut Layers, task: &dyn AnyTask, flight: &FlightFlags) -> Result<(), Failure> {
     refuse_what_is_not_built(flight)?;
     if let Some(vehicle) = &flight.vehicle {
         layer_vehicle(layers, task, vehicle)?;
@@ -123,7 +123,11 @@ pub(crate) fn load_explained(path: &Path, options: &LoadOptions) -> Result<Loade
 }
 
 /// Reads the fleet that a flag names, for a task whose envs take vehicles.
-pub(crate) fn read_fleet_for(task: &dyn Task, flag: &str, path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
+pub(crate) fn read_fleet_for(
+    task: &dyn AnyTask,
+    flag: &str,
+    path: &Path,
+) -> Result<Vec<FleetVehicle>, Failure> {
     takes_vehicles(task, flag)?;
     Ok(read_fleet(path)?)
 }

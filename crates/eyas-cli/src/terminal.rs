@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use eyas::observer::{Activity, MakePilot, Table};
-use eyas::{Failure, Observer, Task};
+use eyas::{AnyTask, Failure, Observer};
 use eyas_run::{Interrupt, Progress};
 use eyas_web::LiveView;
 
@@ -146,7 +146,7 @@ impl Observer for Terminal {
         self.live.as_mut().map_or(Ok(()), |live| live.show(pilot))
     }
 
-    fn policy_in(&mut self, task: &dyn Fn() -> Box<dyn Task>, pilot: MakePilot) -> Result<(), Failure> {
+    fn policy_in(&mut self, task: &dyn Fn() -> Box<dyn AnyTask>, pilot: MakePilot) -> Result<(), Failure> {
         self.live.as_mut().map_or(Ok(()), |live| live.show_in(task, pilot))
     }
 

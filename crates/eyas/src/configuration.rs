@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// Groups that come with the program; `docs/configuration.md` says what they are for.
 const GROUPS: [BuiltIn; 3] = [
@@ -138,7 +138,7 @@ fn keep_on_cpu(layers: &mut Layers, key: &str, path: &Path) -> Result<Option<Unu
 }
 
 /// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
-pub fn layer_vehicle(layers: &mut Layers, task: &dyn Task, vehicle: &str) -> Result<(), Failure> {
+pub fn layer_vehicle(layers: &mut Layers, task: &dyn AnyTask, vehicle: &str) -> Result<(), Failure> {
     takes_vehicles(task, "--vehicle")?;
     let origin = Origin::flag("--vehicle");
     let robot = if let Some(named) = find_vehicle(vehicle) {
@@ -155,7 +155,7 @@ pub fn layer_vehicle(layers: &mut Layers, task: &dyn Task, vehicle: &str) -> Res
 }
 
 /// Refuses a flag that names vehicles for a task that has one of its own.
-pub fn takes_vehicles(task: &dyn Task, flag: &str) -> Result<(), Failure> {
+pub fn takes_vehicles(task: &dyn AnyTask, flag: &str) -> Result<(), Failure> {
     if task.takes_vehicles() {
         return Ok(());
     }
@@ -238,7 +238,7 @@ pub fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), Failure
 }
 
 /// Lifts the task's own limit, which must not cut episodes short of the steps that were asked for.
-pub fn allow_steps(layers: &mut Layers, task: &dyn Task, steps: u32) -> Result<(), Failure> {
+pub fn allow_steps(layers: &mut Layers, task: &dyn AnyTask, steps: u32) -> Result<(), Failure> {
     let seconds = f64::from(steps + 2) * task.read(layers)?.control_period();
     layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
     Ok(())

@@ -7,13 +7,13 @@ use eyas_vehicles::FleetVehicle;
 use crate::configuration::AgentConfig;
 use crate::failure::Failure;
 use crate::flyable::Settings;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::teachers::envs_of;
 
 /// What an evaluation is made of.
 pub struct EvaluateConfig<'a> {
     /// What is flown, without a time limit that the steps reach.
-    pub task: &'a dyn Task,
+    pub task: &'a dyn AnyTask,
     /// Vehicles that are flown in turns, instead of the task's own.
     pub vehicles: &'a [FleetVehicle],
     /// Episodes. At least 1.
@@ -26,7 +26,7 @@ pub struct EvaluateConfig<'a> {
 
 /// The configuration of an evaluation before files, overrides and flags change it: the task, along a trajectory if one is
 /// asked for.
-pub fn layers(task: &dyn Task, trajectory: Settings) -> Result<Layers, Failure> {
+pub fn layers(task: &dyn AnyTask, trajectory: Settings) -> Result<Layers, Failure> {
     let mut layers =
         Layers::of_groups([("env", task.layers()?), ("agent", Layers::documented(&AgentConfig::default())?)]);
     for (key, value) in trajectory {

@@ -26,7 +26,7 @@ use crate::run_files::{BEST_MODEL, DYNAMICS, RESULT, VEHICLE, folder};
 use crate::run_location::RunLocation;
 use crate::run_logger::RunLogger;
 use crate::run_result::RunResult;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::train::{EVALUATION_SEED, ROOT, RunnerSettings, layer_preset};
 
 /// What of the configuration is written into a fleet's `params`.

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::flyable::Settings;
 use crate::observer::{Activity, Observer};
 use crate::policies::{is_geometric, load_controller};
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::tracking::Recorder;
 use crate::video::{Flown, VideoPlan, mass, motor_names, record_flights, vehicle_name};
 
@@ -27,7 +27,7 @@ const STEPS: u32 = 3000;
 /// What a flight is made of.
 pub struct FlyConfig {
     /// What is flown.
-    pub task: Box<dyn Task>,
+    pub task: Box<dyn AnyTask>,
     /// Seed, and where the run is written.
     pub agent: AgentConfig,
     /// What the trajectory is called.
@@ -46,7 +46,7 @@ pub struct FlyConfig {
 
 impl FlyConfig {
     /// The configuration before files, overrides and flags change it: the task as it is played, along a trajectory.
-    pub fn layers(task: &dyn Task, trajectory: Settings) -> Result<Layers, Failure> {
+    pub fn layers(task: &dyn AnyTask, trajectory: Settings) -> Result<Layers, Failure> {
         let mut layers = Layers::of_groups([
             ("env", task.layers()?),
             ("agent", Layers::documented(&AgentConfig::default())?),
@@ -64,7 +64,7 @@ impl FlyConfig {
 
     /// The configuration that was put together, every range checked, along a trajectory that is called so.
     pub fn read(
-        task: &dyn Task,
+        task: &dyn AnyTask,
         layers: &Layers,
         trajectory: String,
         checkpoint: PathBuf,

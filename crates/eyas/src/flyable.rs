@@ -77,7 +77,7 @@ pub trait Flyable: TaskConfig {
     }
 
     /// The task with another vehicle, if it takes any.
-    fn with_vehicle(&self, _vehicle: &FleetVehicle) -> Self {
+    fn with_vehicle(&self, _craft: &FleetVehicle) -> Self {
         self.clone()
     }
 

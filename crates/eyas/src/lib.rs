@@ -57,5 +57,5 @@ pub use fly::fly;
 pub use learner::Algorithm;
 pub use observer::{Observer, Silent};
 pub use report::report;
-pub use tasks::Task;
+pub use tasks::AnyTask;
 pub use train::{TrainConfig, train};

@@ -5,7 +5,7 @@ use std::path::Path;
 use eyas_learn::Pilot;
 
 use crate::failure::Failure;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// What a run counts, and where it stands when it begins.
 pub struct Activity<'a> {
@@ -22,7 +22,7 @@ pub struct Activity<'a> {
     /// Its folder, if it has one before its end.
     pub folder: Option<&'a Path>,
     /// What flies in it, for whoever shows flights: of a fleet the first vehicle.
-    pub task: &'a dyn Task,
+    pub task: &'a dyn AnyTask,
 }
 
 /// Rows of text below names of columns.
@@ -88,7 +88,7 @@ pub trait Observer: Send {
     }
 
     /// The policy of the moment, which flies a task of its own.
-    fn policy_in(&mut self, _task: &dyn Fn() -> Box<dyn Task>, _pilot: MakePilot) -> Result<(), Failure> {
+    fn policy_in(&mut self, _task: &dyn Fn() -> Box<dyn AnyTask>, _pilot: MakePilot) -> Result<(), Failure> {
         Ok(())
     }
 

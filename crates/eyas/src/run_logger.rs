@@ -8,7 +8,7 @@ use eyas_view::Frame;
 use crate::failure::Failure;
 use crate::observer::{Activity, MakePilot, Observer, Table};
 use crate::provenance::Provenance;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// TensorBoard's file, and whoever listens.
 pub(crate) struct RunLogger<'a> {
@@ -91,7 +91,7 @@ impl<'a> RunLogger<'a> {
     /// Shows a policy on another vehicle.
     pub(crate) fn policy_in(
         &mut self,
-        task: &dyn Fn() -> Box<dyn Task>,
+        task: &dyn Fn() -> Box<dyn AnyTask>,
         pilot: MakePilot,
     ) -> Result<(), Failure> {
         self.observer.policy_in(task, pilot)

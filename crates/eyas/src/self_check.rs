@@ -8,7 +8,7 @@ use eyas_policy::{Activation, Output};
 
 use crate::failure::Failure;
 use crate::observer::Observer;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// Episodes and steps.
 const FLIGHT: (usize, u32) = (256, 500);
@@ -20,7 +20,7 @@ const SUSPICIOUS_CRASH_RATE: f64 = 0.2;
 
 /// Flies the teacher and, where that goes badly, the other readings of its file; says which flags fly better.
 pub(crate) fn self_check(
-    env: &dyn Task,
+    env: &dyn AnyTask,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,
@@ -43,7 +43,7 @@ pub(crate) fn self_check(
     Ok(())
 }
 
-fn fly(env: &dyn Task, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
+fn fly(env: &dyn AnyTask, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
     let (episodes, steps) = FLIGHT;
     let mut env = env.make(episodes, SEED);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
@@ -67,7 +67,7 @@ struct Comparison {
 
 /// Flies all other readings.
 fn compare(
-    env: &dyn Task,
+    env: &dyn AnyTask,
     loaded: &LoadedPolicy,
     options: &LoadOptions,
     path: &Path,

@@ -10,7 +10,7 @@ use eyas_view::{Airframe, Caption, Film, Flight, Frame, Scene, View};
 use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::run_logger::RunLogger;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::video::{VIDEO_SEED, motor_names, vehicle_name};
 
 /// Size of a picture, px.
@@ -22,13 +22,13 @@ const SHARE: f64 = 0.02;
 
 /// The pictures of a run.
 pub(crate) struct Snapshots {
-    env: Box<dyn Task>,
+    env: Box<dyn AnyTask>,
     budget: Budget,
 }
 
 impl Snapshots {
     /// Pictures of flights in a task.
-    pub(crate) fn new(env: &dyn Task) -> Self {
+    pub(crate) fn new(env: &dyn AnyTask) -> Self {
         Self { env: env.clone_task(), budget: Budget::new(SHARE) }
     }
 

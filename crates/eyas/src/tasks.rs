@@ -1,6 +1,6 @@
 //! The task that a command flies, whichever it is.
 //!
-//! Commands know a task as a [`Task`] and are compiled once for all of them. What is compiled once for each task is here
+//! Commands know a task as a [`AnyTask`] and are compiled once for all of them. What is compiled once for each task is here
 //! and in [`crate::flyable`]: how its configuration is read and written, how its envs are made, how its gradient learns.
 
 use std::any::Any;
@@ -21,7 +21,7 @@ use crate::flyable::{Flyable, Settings};
 use crate::learner::{Algorithm, Learner, PpoLearner, TrainerConfig};
 
 /// A task and its configuration: [`TaskConfig`] and [`Flyable`] of a type that is known at run time only.
-pub trait Task: Any + Debug + Send + Sync {
+pub trait AnyTask: Any + Debug + Send + Sync {
     /// [`TaskConfig::ID`].
     fn id(&self) -> &'static str;
 
@@ -74,13 +74,13 @@ pub trait Task: Any + Debug + Send + Sync {
     fn course(&self) -> &CourseConfig;
 
     /// [`Flyable::with_course`].
-    fn with_course(&self, course: Option<CourseConfig>) -> Box<dyn Task>;
+    fn with_course(&self, course: Option<CourseConfig>) -> Box<dyn AnyTask>;
 
     /// [`Flyable::with_vehicle`].
-    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Box<dyn Task>;
+    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Box<dyn AnyTask>;
 
     /// [`TaskConfig::untimed`].
-    fn untimed(&self) -> Box<dyn Task>;
+    fn untimed(&self) -> Box<dyn AnyTask>;
 
     /// [`TaskConfig::make`].
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv>;
@@ -110,19 +110,19 @@ pub trait Task: Any + Debug + Send + Sync {
     fn layers(&self) -> Result<Layers, ConfigError>;
 
     /// The task with the group `env` of a configuration.
-    fn read(&self, layers: &Layers) -> Result<Box<dyn Task>, ConfigError>;
+    fn read(&self, layers: &Layers) -> Result<Box<dyn AnyTask>, ConfigError>;
 
     /// The same once more.
-    fn clone_task(&self) -> Box<dyn Task>;
+    fn clone_task(&self) -> Box<dyn AnyTask>;
 }
 
-impl Clone for Box<dyn Task> {
+impl Clone for Box<dyn AnyTask> {
     fn clone(&self) -> Self {
         self.as_ref().clone_task()
     }
 }
 
-impl<T: Flyable> Task for T {
+impl<T: Flyable> AnyTask for T {
     fn id(&self) -> &'static str {
         T::ID
     }
@@ -221,15 +221,15 @@ impl<T: Flyable> Task for T {
         Flyable::course(self)
     }
 
-    fn with_course(&self, course: Option<CourseConfig>) -> Box<dyn Task> {
+    fn with_course(&self, course: Option<CourseConfig>) -> Box<dyn AnyTask> {
         Box::new(Flyable::with_course(self, course))
     }
 
-    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Box<dyn Task> {
+    fn with_vehicle(&self, vehicle: &FleetVehicle) -> Box<dyn AnyTask> {
         Box::new(Flyable::with_vehicle(self, vehicle))
     }
 
-    fn untimed(&self) -> Box<dyn Task> {
+    fn untimed(&self) -> Box<dyn AnyTask> {
         Box::new(TaskConfig::untimed(self))
     }
 
@@ -269,11 +269,11 @@ impl<T: Flyable> Task for T {
         Layers::documented(self)
     }
 
-    fn read(&self, layers: &Layers) -> Result<Box<dyn Task>, ConfigError> {
+    fn read(&self, layers: &Layers) -> Result<Box<dyn AnyTask>, ConfigError> {
         Ok(Box::new(layers.section::<T>("env")?))
     }
 
-    fn clone_task(&self) -> Box<dyn Task> {
+    fn clone_task(&self) -> Box<dyn AnyTask> {
         Box::new(self.clone())
     }
 }
@@ -284,7 +284,7 @@ fn no_gradient(task: &str) -> Failure {
 }
 
 /// The task of that id or alias, or of a YAML file of terms.
-pub fn find(id: &str) -> Result<Box<dyn Task>, Failure> {
+pub fn find(id: &str) -> Result<Box<dyn AnyTask>, Failure> {
     if is_file(id) {
         return read_terms(Path::new(id));
     }
@@ -301,7 +301,7 @@ pub fn find(id: &str) -> Result<Box<dyn Task>, Failure> {
 }
 
 /// Every task as it is if nothing is configured; one of terms has none.
-pub fn defaults() -> [Box<dyn Task>; 5] {
+pub fn defaults() -> [Box<dyn AnyTask>; 5] {
     [
         Box::new(PointConfig::default()),
         Box::new(DirectConfig::default()),
@@ -317,14 +317,14 @@ pub fn is_file(id: &str) -> bool {
 }
 
 /// The group `env` of a file that holds nothing else, for a task.
-pub fn layers_of_file(task: &dyn Task, path: &Path) -> Result<Layers, ConfigError> {
+pub fn layers_of_file(task: &dyn AnyTask, path: &Path) -> Result<Layers, ConfigError> {
     let mut layers = Layers::of_groups([("env", task.layers()?)]);
     layers.file_under("env", path)?;
     Ok(layers)
 }
 
 /// The task of a file of terms, checked.
-fn read_terms(path: &Path) -> Result<Box<dyn Task>, Failure> {
+fn read_terms(path: &Path) -> Result<Box<dyn AnyTask>, Failure> {
     let base = ManagerConfig::default();
     let layers = layers_of_file(&base, path)?;
     let task = base.read(&layers)?;

@@ -16,7 +16,7 @@ use crate::configuration::read_vehicle;
 use crate::failure::Failure;
 use crate::policies::load_policy;
 use crate::run_files::{BEST_MODEL, DYNAMICS, FOLDER, VEHICLE};
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// Starts of the admission, which no training uses.
 const ADMISSION_SEED: u64 = 0xad31;
@@ -24,7 +24,7 @@ const ADMISSION_SEED: u64 = 0xad31;
 /// Teachers in the env that they teach in, each on a vehicle of its own if there is a fleet.
 pub struct Teachers {
     /// The task, without a time limit that one could reach.
-    pub task: Box<dyn Task>,
+    pub task: Box<dyn AnyTask>,
     /// The vehicle of each teacher; empty: all fly the task's.
     pub fleet: Vec<FleetVehicle>,
     /// The teachers.
@@ -77,7 +77,7 @@ impl Teachers {
 }
 
 /// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.
-pub fn envs_of(env: &dyn Task, fleet: &[FleetVehicle], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+pub fn envs_of(env: &dyn AnyTask, fleet: &[FleetVehicle], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
     if fleet.is_empty() {
         return env.make(episodes, seed);
     }
@@ -86,7 +86,7 @@ pub fn envs_of(env: &dyn Task, fleet: &[FleetVehicle], episodes: usize, seed: u6
 }
 
 /// The vehicles that the envs of [`envs_of`] fly in turns.
-pub fn vehicles_of(env: &dyn Task, fleet: &[FleetVehicle]) -> Vec<VehicleParameters> {
+pub fn vehicles_of(env: &dyn AnyTask, fleet: &[FleetVehicle]) -> Vec<VehicleParameters> {
     if fleet.is_empty() {
         return vec![env.vehicle().clone()];
     }
@@ -164,9 +164,9 @@ impl TeacherFolder<'_> {
             .into_par_iter()
             .map(|(id, folder)| {
                 let path = model_in(folder)?;
-                let file = folder.join(VEHICLE);
-                let vehicle = if file.is_file() {
-                    read_vehicle(&file)?.fleet_vehicle(id.to_string())
+                let vehicle = folder.join(VEHICLE);
+                let vehicle = if vehicle.is_file() {
+                    read_vehicle(&vehicle)?.fleet_vehicle(id.to_string())
                 } else {
                     let row = table.iter().find(|vehicle| vehicle.id.parse() == Ok(*id)).cloned();
                     row.ok_or_else(|| {

@@ -21,7 +21,7 @@ use crate::run_location::RunLocation;
 use crate::run_logger::RunLogger;
 use crate::run_result::RunResult;
 use crate::snapshot::Snapshots;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::text::metres;
 use crate::video::{Recorded, VideoPlan, Videos};
 
@@ -71,7 +71,7 @@ pub struct RunnerSettings {
 /// What a training is made of.
 pub struct TrainConfig {
     /// What is flown.
-    pub task: Box<dyn Task>,
+    pub task: Box<dyn AnyTask>,
     /// What learns.
     pub trainer: TrainerConfig,
     /// For how long, and where it is written.
@@ -88,7 +88,7 @@ pub struct TrainConfig {
 
 impl TrainConfig {
     /// The configuration before files, overrides and flags change it: the task's defaults and a preset.
-    pub fn layers(task: &dyn Task, algorithm: Algorithm, preset: &str) -> Result<Layers, Failure> {
+    pub fn layers(task: &dyn AnyTask, algorithm: Algorithm, preset: &str) -> Result<Layers, Failure> {
         let trainer = task.trainer(algorithm)?;
         let mut layers = Layers::of_groups([("env", task.layers()?), ("agent", trainer.layers()?)]);
         layer_preset(&mut layers, task, algorithm, preset)?;
@@ -96,7 +96,7 @@ impl TrainConfig {
     }
 
     /// The configuration that was put together, every range checked.
-    pub fn read(task: &dyn Task, algorithm: Algorithm, layers: &Layers) -> Result<Self, Failure> {
+    pub fn read(task: &dyn AnyTask, algorithm: Algorithm, layers: &Layers) -> Result<Self, Failure> {
         let (task, trainer) = (task.read(layers)?, task.trainer(algorithm)?.read(layers)?);
         check(layers, task.validate())?;
         check(layers, trainer.validate())?;
@@ -116,7 +116,7 @@ impl TrainConfig {
 /// Layers a preset of an algorithm, and the name of the task's experiment.
 pub(crate) fn layer_preset(
     layers: &mut Layers,
-    task: &dyn Task,
+    task: &dyn AnyTask,
     algorithm: Algorithm,
     preset: &str,
 ) -> Result<(), Failure> {
@@ -244,7 +244,7 @@ fn find_resumed(config: &TrainConfig, location: &RunLocation) -> Result<Option<R
 struct Session<'a> {
     run: &'a RunDir,
     settings: &'a RunnerSettings,
-    task: &'a dyn Task,
+    task: &'a dyn AnyTask,
     videos: Option<Videos>,
     snapshots: Snapshots,
     logger: RunLogger<'a>,

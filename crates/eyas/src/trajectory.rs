@@ -8,14 +8,14 @@ use eyas_sim::{SamplesConfig, Vector};
 use crate::csv::Table;
 use crate::failure::Failure;
 use crate::flyable::Settings;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// A trajectory of a task, by default the last that it has: its name and the settings that select it.
 ///
 /// # Panics
 ///
 /// If the task flies no trajectory.
-pub fn find(task: &dyn Task, asked: Option<&str>) -> Result<(String, Settings), Failure> {
+pub fn find(task: &dyn AnyTask, asked: Option<&str>) -> Result<(String, Settings), Failure> {
     let mut trajectories = task.trajectories();
     let Some(asked) = asked else {
         let (name, settings) = trajectories.pop().expect("every task flies something");

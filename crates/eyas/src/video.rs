@@ -16,7 +16,7 @@ use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::run_files::write_file;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// Starts of the recorded flights, which nothing else uses.
 pub(crate) const VIDEO_SEED: u64 = 0x071d_e05e;
@@ -150,7 +150,7 @@ struct Flier {
 pub(crate) struct Videos {
     plan: VideoPlan,
     folder: PathBuf,
-    env: Box<dyn Task>,
+    env: Box<dyn AnyTask>,
     /// Flies beside the learner from the same starts.
     teacher: Option<Flier>,
     /// The count at which the next video is due.
@@ -161,7 +161,7 @@ pub(crate) struct Videos {
 
 impl Videos {
     /// Videos in a folder, none of which starts before a count.
-    pub(crate) fn new(plan: VideoPlan, folder: PathBuf, env: &dyn Task, first: u64) -> Self {
+    pub(crate) fn new(plan: VideoPlan, folder: PathBuf, env: &dyn AnyTask, first: u64) -> Self {
         Self {
             plan,
             folder,
@@ -343,7 +343,7 @@ fn write(film: &Film, folder: &Path, plan: &VideoPlan, number: u64, step: u64) -
 }
 
 /// What flies, for a caption.
-pub fn vehicle_name(env: &dyn Task) -> String {
+pub fn vehicle_name(env: &dyn AnyTask) -> String {
     let vehicle = env.vehicle();
     let named = vehicles().iter().find(|it| it.parameters() == *vehicle).map(|it| it.name);
     let own = (*vehicle == PointConfig::default().robot).then_some("crazyflie");

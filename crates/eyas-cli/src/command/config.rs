@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas::fleet::FleetConfig;
-use eyas::tasks::{self, Task};
+use eyas::tasks::{self, AnyTask};
 use eyas_env::Manager;
 use eyas_learn::TortureConfig;
 use eyas_learn::distill::DistillConfig;
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Config) -> Result<ExitCode, Failure> {
 }
 
 /// Every key there is for a task and an algorithm.
-fn layers_of(task: &dyn Task, algorithm: Option<&str>) -> Result<Layers, Failure> {
+fn layers_of(task: &dyn AnyTask, algorithm: Option<&str>) -> Result<Layers, Failure> {
     let trainer = task.trainer(algorithm.map_or_else(|| Ok(task.algorithm()), str::parse)?)?;
     Ok(Layers::of_groups([
         ("env", task.layers()?),
@@ -177,7 +177,7 @@ mod tests {
     /// The documentation is what `config list` prints: it must not promise a range that nothing checks.
     #[test]
     fn documented_ranges_are_checked() {
-        fn refuses(task: &dyn Task, algorithm: Algorithm, key: &str, value: Value) -> bool {
+        fn refuses(task: &dyn AnyTask, algorithm: Algorithm, key: &str, value: Value) -> bool {
             let trainer = task.trainer(algorithm).expect("the task has it");
             let mut layers =
                 layers_of(task, Some(name_of(algorithm))).expect("the defaults are a configuration");
@@ -192,7 +192,7 @@ mod tests {
             };
             !set || !matches!(checked, Ok(Ok(())))
         }
-        fn all(task: &dyn Task, algorithm: Algorithm, unchecked: &mut Vec<String>) -> usize {
+        fn all(task: &dyn AnyTask, algorithm: Algorithm, unchecked: &mut Vec<String>) -> usize {
             let layers = layers_of(task, Some(name_of(algorithm))).expect("the defaults are a configuration");
             let mut tried = 0;
             for Setting { key, value, .. } in layers.provenance().expect("they hold no interpolation") {

@@ -6,7 +6,7 @@ use eyas::distill::{DistillationConfig, DistillationResult, distill};
 use eyas::run_files::VEHICLE;
 use eyas::teachers::{Candidate, TeacherFolder, is_alone, read_checkpoints};
 use eyas::text::{LEGEND, comparison, on_named_vehicle, share_of_teacher, shell_word};
-use eyas::{Failure, Task, tasks};
+use eyas::{AnyTask, Failure, tasks};
 use eyas_formats::{LoadOptions, Side};
 use eyas_run::{Interrupt, Layers, Origin};
 use eyas_view::View;
@@ -84,7 +84,7 @@ fn finish(
 }
 
 /// All layers, and whether an earlier run goes on.
-fn layers_of(task: &dyn Task, arguments: &Distill) -> Result<(Layers, bool), Failure> {
+fn layers_of(task: &dyn AnyTask, arguments: &Distill) -> Result<(Layers, bool), Failure> {
     let is_many = arguments.teacher_dir.is_some() || arguments.teacher_checkpoint.len() > 1;
     let mut layers = DistillationConfig::layers(task, arguments.preset.as_deref(), is_many)?;
     layer(&mut layers, task, &arguments.flight)?;
@@ -140,7 +140,7 @@ fn layers_of(task: &dyn Task, arguments: &Distill) -> Result<(Layers, bool), Fai
 
 /// The teachers that the flags name. Many of them need a vehicle each where the task has vehicles.
 fn candidates(
-    task: &dyn Task,
+    task: &dyn AnyTask,
     arguments: &Distill,
     options: &LoadOptions,
 ) -> Result<Vec<Candidate>, Failure> {

@@ -10,7 +10,7 @@ use eyas::evaluate::{self, EvaluateConfig, evaluate};
 use eyas::flyable::Settings;
 use eyas::policies::load_controller;
 use eyas::run_files::write_file;
-use eyas::tasks::{self, Task};
+use eyas::tasks::{self, AnyTask};
 use eyas::teachers::vehicles_of;
 use eyas::text::{LEGEND, comparison};
 use eyas::trajectory;
@@ -110,7 +110,7 @@ pub(super) fn refuse(arguments: &Eval) -> Result<(), Failure> {
 
 /// The vehicles of `--vehicles`, or none.
 pub(super) fn fleet_of(
-    task: &dyn Task,
+    task: &dyn AnyTask,
     arguments: &Eval,
     episodes: usize,
 ) -> Result<Vec<FleetVehicle>, Failure> {

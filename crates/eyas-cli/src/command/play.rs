@@ -10,7 +10,7 @@ use eyas::fly::{FlyConfig, FlyResult, fly};
 use eyas::policies::is_geometric;
 use eyas::run_files::{FOLDER, VEHICLE};
 use eyas::video::MOST_ENVS;
-use eyas::{Failure, Task, tasks, trajectory};
+use eyas::{AnyTask, Failure, tasks, trajectory};
 use eyas_run::{Interrupt, Layers};
 use eyas_vehicles::{FleetVehicle, find_vehicle, read_fleet};
 use eyas_view::View;
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
 
 /// Flies in real time for whoever looks, along every trajectory that the task has.
 fn fly_live(
-    base: &dyn Task,
+    base: &dyn AnyTask,
     arguments: &Play,
     address: SocketAddr,
     interrupt: &Interrupt,
@@ -99,13 +99,13 @@ fn fly_live(
 }
 
 /// The configuration along a trajectory, by default the last that the task has.
-fn configure(base: &dyn Task, arguments: &Play, trajectory: Option<&str>) -> Result<FlyConfig, Failure> {
+fn configure(base: &dyn AnyTask, arguments: &Play, trajectory: Option<&str>) -> Result<FlyConfig, Failure> {
     let (layers, trajectory) = layers_of(base, arguments, trajectory)?;
     FlyConfig::read(base, &layers, trajectory, arguments.policy.checkpoint.clone())
 }
 
 fn layers_of(
-    base: &dyn Task,
+    base: &dyn AnyTask,
     arguments: &Play,
     trajectory: Option<&str>,
 ) -> Result<(Layers, String), Failure> {
@@ -119,7 +119,7 @@ fn layers_of(
 }
 
 /// The vehicles of a list of names, parameter files and fleets.
-fn fleet_of(task: &dyn Task, list: &[PathBuf]) -> Result<Vec<FleetVehicle>, Failure> {
+fn fleet_of(task: &dyn AnyTask, list: &[PathBuf]) -> Result<Vec<FleetVehicle>, Failure> {
     if !list.is_empty() {
         takes_vehicles(task, "--vehicles")?;
     }

@@ -9,7 +9,7 @@ use eyas::configuration::{AgentConfig, allow_steps, check};
 use eyas::policies::load_controller;
 use eyas::run_files::write_file;
 use eyas::run_location::names_of;
-use eyas::tasks::Task;
+use eyas::tasks::AnyTask;
 use eyas::teachers::{envs_of, vehicles_of};
 use eyas_env::{Actuation, VecEnv};
 use eyas_learn::{Controller, Disturbance, Torture, TortureConfig, TortureSummary};
@@ -30,7 +30,7 @@ const FLIGHTS: usize = 100;
 
 /// What the suite is made of.
 struct Config {
-    env: Box<dyn Task>,
+    env: Box<dyn AnyTask>,
     agent: AgentConfig,
     torture: TortureConfig,
 }
@@ -43,7 +43,7 @@ struct Suite {
     flights: usize,
 }
 
-pub(super) fn run(base: &dyn Task, arguments: &Eval) -> Result<ExitCode, Failure> {
+pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Failure> {
     refuse(arguments)?;
     let Some(suite) = Suite::new(base, arguments)? else { return Ok(ExitCode::SUCCESS) };
     let trajectories = trajectories(suite.config.env.as_ref(), &suite.config.torture);
@@ -95,7 +95,7 @@ pub(super) fn run(base: &dyn Task, arguments: &Eval) -> Result<ExitCode, Failure
 
 impl Suite {
     /// None where the configuration was only to be shown.
-    fn new(base: &dyn Task, arguments: &Eval) -> Result<Option<Self>, Failure> {
+    fn new(base: &dyn AnyTask, arguments: &Eval) -> Result<Option<Self>, Failure> {
         let settings = base.torture().map_err(|reason| {
             Failure::new(format!("`--suite torture`: task `{}` {reason}", base.id()))
                 .hint(format!("fly the suite in another task, such as `{}`", eyas_env::RAPTOR_TASK))
@@ -133,11 +133,11 @@ impl Suite {
         Ok(Some(Self { vehicles: vehicles_of(config.env.as_ref(), &fleet), config, fleet, flights }))
     }
 
-    fn envs(&self, env: &dyn Task) -> Box<dyn VecEnv> {
+    fn envs(&self, env: &dyn AnyTask) -> Box<dyn VecEnv> {
         envs_of(env, &self.fleet, self.flights, self.config.agent.seed)
     }
 
-    fn fly(&self, pilot: &dyn Controller, env: &dyn Task, disturbance: Disturbance) -> TortureSummary {
+    fn fly(&self, pilot: &dyn Controller, env: &dyn AnyTask, disturbance: Disturbance) -> TortureSummary {
         let torture = Torture {
             config: &self.config.torture,
             disturbance,
@@ -149,7 +149,7 @@ impl Suite {
 }
 
 /// The task along each trajectory, by its name.
-fn trajectories(env: &dyn Task, torture: &TortureConfig) -> Vec<(&'static str, Box<dyn Task>)> {
+fn trajectories(env: &dyn AnyTask, torture: &TortureConfig) -> Vec<(&'static str, Box<dyn AnyTask>)> {
     let figure8 = |lap_s: f64| {
         let mut course = env.course().clone();
         course.figure8.lap_s = lap_s;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use eyas::text::{LEGEND, comparison, shell_word};
 use eyas::video::Trigger;
-use eyas::{Algorithm, Failure, Task, TrainConfig, tasks, train};
+use eyas::{Algorithm, AnyTask, Failure, TrainConfig, tasks, train};
 use eyas_env::RAPTOR_TASK;
 use eyas_run::{Interrupt, Layers, Origin};
 use eyas_view::View;
@@ -75,7 +75,7 @@ fn learn(arguments: &Train, config: &TrainConfig, interrupt: &Interrupt) -> Resu
 }
 
 /// The algorithm that is asked for, or the task's own.
-pub(super) fn algorithm_of(task: &dyn Task, arguments: &Train) -> Result<Algorithm, Failure> {
+pub(super) fn algorithm_of(task: &dyn AnyTask, arguments: &Train) -> Result<Algorithm, Failure> {
     arguments.algorithm.as_deref().map_or_else(|| Ok(task.algorithm()), str::parse)
 }
 
@@ -85,7 +85,7 @@ pub(super) fn terminal(arguments: &Train, interrupt: &Interrupt) -> Terminal {
 }
 
 /// Layers flags over files and overrides.
-pub(super) fn layer_flags(layers: &mut Layers, task: &dyn Task, arguments: &Train) -> Result<(), Failure> {
+pub(super) fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &Train) -> Result<(), Failure> {
     layer(layers, task, &arguments.flight)?;
     if let Some(iterations) = arguments.max_iterations {
         layers.set("agent.max_iterations", iterations, Origin::flag("--max_iterations"))?;

@@ -6,9 +6,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::configuration::read_vehicle;
-use eyas::run_files::write_file;
 use eyas_run::{Layers, Origin};
 use eyas_vehicles::{
     FleetVehicle, SamplerConfig, VehicleFile, find_vehicle, fits_a_table, fleet_to_csv, fleet_to_json,
@@ -19,6 +16,9 @@ use flate2::{Compression, write::GzEncoder};
 use crate::arguments::{Sample, Vehicles, VehiclesCommand};
 use crate::configuration;
 use crate::print::tell;
+use eyas::Failure;
+use eyas::configuration::read_vehicle;
+use eyas::run_files::write_file;
 
 /// Most vehicles of a fleet that is drawn: they are held in memory, and each is a file.
 const MOST_VEHICLES: usize = 1_000_000;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use eyas::Failure;
 use eyas::run_files::best_policy;
 use eyas::task_of_run::{played, task_of_run};
-use eyas::tasks::Task;
+use eyas::tasks::AnyTask;
 use eyas_formats::LoadOptions;
 use eyas_run::{ConfigError, Interrupt, RunDir};
 use eyas_web::{Feed, Scene};
@@ -74,7 +74,12 @@ fn stage_of(run: &RunDir, num_envs: usize) -> Result<Option<Stage>, Failure> {
     Ok(Some(stage(task.as_ref(), run, checkpoint, num_envs)?))
 }
 
-fn stage(env: &dyn Task, run: &RunDir, checkpoint: PathBuf, num_envs: usize) -> Result<Stage, ConfigError> {
+fn stage(
+    env: &dyn AnyTask,
+    run: &RunDir,
+    checkpoint: PathBuf,
+    num_envs: usize,
+) -> Result<Stage, ConfigError> {
     let trajectories = env.trajectories();
     let trajectory = trajectories.last().expect("every task flies something").0.to_owned();
     Ok(Stage {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eyas::tasks::Task;
+use eyas::tasks::AnyTask;
 use eyas_env::Interference;
 use eyas_lanes::Row;
 use eyas_web::Control;
@@ -31,7 +31,7 @@ pub(crate) struct Disturbances {
 
 impl Disturbances {
     /// All sliders where they change nothing, one for each motor among them.
-    pub(crate) fn new(env: &dyn Task, motors: &[String]) -> Self {
+    pub(crate) fn new(env: &dyn AnyTask, motors: &[String]) -> Self {
         let vehicle = env.vehicle();
         let period_s = env.control_period();
         let controls = controls(period_s, motors);

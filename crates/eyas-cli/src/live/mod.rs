@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 
 use eyas::Failure;
-use eyas::tasks::Task;
+use eyas::tasks::AnyTask;
 use eyas::video::{motor_names, vehicle_name};
 use eyas_env::EnvSpec;
 use eyas_web::{LiveView, Request, Scene, Vehicle};
@@ -51,7 +51,7 @@ pub(crate) fn check_num_envs(num_envs: usize) -> Result<(), Failure> {
 }
 
 /// A scene of a task's vehicle, without controls.
-pub(crate) fn scene(activity: &str, step_unit: &str, env: &dyn Task, num_envs: usize) -> Scene {
+pub(crate) fn scene(activity: &str, step_unit: &str, env: &dyn AnyTask, num_envs: usize) -> Scene {
     let mut made = env.make(1, 0);
     let num_vehicles = made.blocks()[0].num_vehicles();
     let spec = made.spec().clone();
@@ -64,7 +64,7 @@ pub(crate) fn scene(activity: &str, step_unit: &str, env: &dyn Task, num_envs: u
     }
 }
 
-fn vehicle(env: &dyn Task, spec: &EnvSpec, num_envs: usize) -> Vehicle {
+fn vehicle(env: &dyn AnyTask, spec: &EnvSpec, num_envs: usize) -> Vehicle {
     let it = env.vehicle();
     let single = |vectors: [[f64; 3]; 4]| vectors.map(|vector| vector.map(|number| number as f32));
     Vehicle {

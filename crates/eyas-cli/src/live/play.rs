@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use eyas::Failure;
 use eyas::policies::load_policy;
-use eyas::tasks::Task;
+use eyas::tasks::AnyTask;
 use eyas::video::motor_names;
 use eyas_env::Actuation;
 use eyas_formats::LoadOptions;
@@ -34,7 +34,7 @@ pub(crate) struct Stage {
     /// What the curves count, where there are any.
     pub(crate) step_unit: String,
     /// The task along each trajectory, by its name.
-    pub(crate) trajectories: Vec<(String, Box<dyn Task>)>,
+    pub(crate) trajectories: Vec<(String, Box<dyn AnyTask>)>,
     /// The one to start with.
     pub(crate) trajectory: String,
     /// The policy; the others of its folder can be chosen.
@@ -118,7 +118,7 @@ impl<'a> LiveFlight<'a> {
         })
     }
 
-    fn env(&self) -> &'a dyn Task {
+    fn env(&self) -> &'a dyn AnyTask {
         env_of(self.stage, self.trajectory)
     }
 
@@ -196,7 +196,7 @@ impl<'a> LiveFlight<'a> {
     }
 }
 
-fn env_of<'a>(stage: &'a Stage, trajectory: &str) -> &'a dyn Task {
+fn env_of<'a>(stage: &'a Stage, trajectory: &str) -> &'a dyn AnyTask {
     let known = stage.trajectories.iter().find(|(name, _)| *name == trajectory);
     known.expect("a stage starts along one of its trajectories").1.as_ref()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use eyas::Failure;
 use eyas::observer::MakePilot;
-use eyas::tasks::Task;
+use eyas::tasks::AnyTask;
 use eyas_env::VecEnv;
 use eyas_learn::Pilot;
 use eyas_web::{Feed, HeatMap, LiveView};
@@ -62,7 +62,7 @@ impl LiveRun {
         view: LiveView,
         activity: &str,
         step_unit: &str,
-        env: &dyn Task,
+        env: &dyn AnyTask,
     ) -> Result<Self, Failure> {
         let feed = view.feed();
         feed.scene(scene(activity, step_unit, env, NUM_ENVS));
@@ -105,7 +105,7 @@ impl LiveRun {
     /// Lets a policy fly another vehicle of the task, if someone looks.
     pub(crate) fn show_in(
         &mut self,
-        env: &dyn Fn() -> Box<dyn Task>,
+        env: &dyn Fn() -> Box<dyn AnyTask>,
         pilot: MakePilot,
     ) -> Result<(), Failure> {
         if self.is_due() {
@@ -159,7 +159,7 @@ impl Policy {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn fly(&self, env: &dyn Task, feed: &Feed) {
+    fn fly(&self, env: &dyn AnyTask, feed: &Feed) {
         let mut flyer: Option<Flyer> = None;
         let mut pace = Pace::new(env.control_period());
         let mut steps = 0_u64;

@@ -8,7 +8,7 @@ use super::DistillationConfig;
 use crate::failure::Failure;
 use crate::observer::Observer;
 use crate::self_check::self_check;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::teachers::{Admission, Candidate, Teachers, admission_table, is_alone};
 
 /// Who teaches.
@@ -44,7 +44,7 @@ impl Admitted {
 /// Says what a single teacher is and whether it flies.
 pub(super) fn introduce(
     config: &DistillationConfig,
-    task: &dyn Task,
+    task: &dyn AnyTask,
     observer: &mut dyn Observer,
 ) -> Result<(), Failure> {
     let Candidate { path, loaded, .. } = &config.candidates[0];

@@ -28,7 +28,7 @@ use crate::run_files::write_file;
 use crate::run_location::RunLocation;
 use crate::run_logger::RunLogger;
 use crate::snapshot::Snapshots;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::teachers::{Candidate, Teachers, envs_of};
 use crate::video::{Recorded, Trigger, VideoPlan, Videos};
 
@@ -49,7 +49,7 @@ const EXPONENTS: &str = "input_exponents";
 /// What a distillation is made of.
 pub struct DistillationConfig {
     /// What is flown.
-    pub task: Box<dyn Task>,
+    pub task: Box<dyn AnyTask>,
     /// What it was asked for by: its id, an alias, or a file.
     pub task_name: String,
     /// Seed, and where the run is written.
@@ -75,7 +75,11 @@ pub struct DistillationConfig {
 impl DistillationConfig {
     /// The configuration before files, overrides and flags change it: the task's defaults and a preset, by default the one
     /// for many teachers if there are.
-    pub fn layers(task: &dyn Task, preset: Option<&str>, has_many_teachers: bool) -> Result<Layers, Failure> {
+    pub fn layers(
+        task: &dyn AnyTask,
+        preset: Option<&str>,
+        has_many_teachers: bool,
+    ) -> Result<Layers, Failure> {
         let mut layers = Layers::of_groups([
             ("env", task.layers()?),
             ("agent", Layers::documented(&AgentConfig::default())?),
@@ -105,7 +109,7 @@ impl DistillationConfig {
     }
 
     /// The configuration that was put together, every range checked; it has no teachers yet.
-    pub fn read(task: &dyn Task, layers: &Layers) -> Result<Self, Failure> {
+    pub fn read(task: &dyn AnyTask, layers: &Layers) -> Result<Self, Failure> {
         let agent: AgentConfig = layers.section("agent")?;
         let distill: DistillConfig = layers.section("distill")?;
         let task = task.read(layers)?;
@@ -287,7 +291,7 @@ fn student_group(spec: &EnvSpec, name: &str) -> Result<Group, Failure> {
 }
 
 /// What videos and the live view show: of a fleet the first vehicle.
-fn shown_task(config: &DistillationConfig, teachers: &Teachers) -> Box<dyn Task> {
+fn shown_task(config: &DistillationConfig, teachers: &Teachers) -> Box<dyn AnyTask> {
     teachers.fleet.first().map_or_else(|| config.task.clone(), |vehicle| config.task.with_vehicle(vehicle))
 }
 

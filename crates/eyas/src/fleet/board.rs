@@ -9,7 +9,7 @@ use super::{Score, TeacherResult};
 use crate::failure::Failure;
 use crate::observer::{MakePilot, Table};
 use crate::run_logger::RunLogger;
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 
 /// Name of the table.
 const TABLE: &str = "Teachers";
@@ -114,7 +114,7 @@ impl<'a> Board<'a> {
         teacher: usize,
         [attempt, iteration]: [u32; 2],
         score: Score,
-        task: &dyn Fn() -> Box<dyn Task>,
+        task: &dyn Fn() -> Box<dyn AnyTask>,
         pilot: MakePilot,
     ) -> Result<(), Failure> {
         let mut inner = self.inner();

@@ -18,7 +18,7 @@ use crate::observer::Silent;
 use crate::policies::load_policy;
 use crate::run_files::{BEST_MODEL, VEHICLE, best_policy, folder};
 use crate::task_of_run::{played, task_of_run};
-use crate::tasks::Task;
+use crate::tasks::AnyTask;
 use crate::tracking::{Recorder, Statistics};
 use crate::trajectory;
 use crate::video::motor_names;
@@ -91,7 +91,7 @@ fn teacher_of(run: &Run, read: ReadCommand) -> Option<Result<Entrant, String>> {
 }
 
 fn fly_in(
-    base: &dyn Task,
+    base: &dyn AnyTask,
     run: &Run,
     policy: Entrant,
     read: ReadCommand,

@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::teachers::parse_ids;
 use eyas_env::{RaptorConfig, TaskConfig as _};
 use eyas_learn::{Evaluation, Outcome, Pilot, vertical_speeds};
 use eyas_run::config::Value;
@@ -15,6 +13,8 @@ use rayon::prelude::*;
 use super::{Setting, prepare, write};
 use crate::arguments::Delay;
 use crate::print::say;
+use eyas::Failure;
+use eyas::teachers::parse_ids;
 
 pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
     let Delay { analysis, episodes, policy, t2w, .. } = arguments;

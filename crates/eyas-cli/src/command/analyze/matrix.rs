@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::teachers::{Candidate, TeacherFolder};
 use eyas_env::TaskConfig as _;
 use eyas_formats::Side;
 use eyas_learn::{Evaluation, Pilot, evaluate};
@@ -15,6 +13,8 @@ use rayon::prelude::*;
 use super::{Setting, prepare, write};
 use crate::arguments::Matrix;
 use crate::print::say;
+use eyas::Failure;
+use eyas::teachers::{Candidate, TeacherFolder};
 
 pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let Matrix { analysis, episodes, .. } = arguments;

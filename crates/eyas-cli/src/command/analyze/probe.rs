@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas::Failure;
-use eyas::teachers::envs_of;
 use eyas_lanes::Stream;
 use eyas_learn::{LinearProbe, Quantity, final_states, quantities, score};
 use eyas_vehicles::{FleetVehicle, read_fleet};
@@ -13,6 +11,8 @@ use eyas_view::Chart;
 use super::{Setting, prepare, write};
 use crate::arguments::Probe;
 use crate::print::say;
+use eyas::Failure;
+use eyas::teachers::envs_of;
 
 pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
     let Probe { analysis, episodes, ridge, policy, .. } = arguments;

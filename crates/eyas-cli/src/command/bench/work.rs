@@ -3,8 +3,6 @@
 use std::hint::black_box;
 use std::ops::Range;
 
-use eyas::learner::{ApgConfig, TrainerConfig};
-use eyas::tasks::Task as _;
 use eyas_env::{Env, EnvBlock, PointConfig, RaptorConfig, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::distill::{
@@ -17,6 +15,8 @@ use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass
 use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
 use super::dynamics::Swarm;
+use eyas::learner::{ApgConfig, TrainerConfig};
+use eyas::tasks::AnyTask as _;
 
 /// Envs, vehicles and rows of the works that fly without learning.
 const NUM_ENVS: usize = 4096;
