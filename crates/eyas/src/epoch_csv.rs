@@ -57,7 +57,7 @@ impl EpochCsv {
     /// An epoch, `seconds` after this process began to learn.
     pub(crate) fn epoch(&mut self, report: &EpochReport, seconds: f64) -> Result<(), Failure> {
         let Some([_, file]) = &mut self.files else { return Ok(()) };
-        let EpochReport { epoch, is_teacher_forced, collected, losses, .. } = report;
+        let EpochReport { epoch, beta, collected, losses, .. } = report;
         let [collecting, fitting, evaluating] = report.seconds;
         let evaluation = report.evaluation.as_ref().map_or_else(
             || ",".to_owned(),
@@ -67,7 +67,7 @@ impl EpochCsv {
             file,
             "{epoch},{:.2},{},{},{},{},{},{},{collecting:.3},{fitting:.3},{evaluating:.3},{evaluation}",
             self.earlier_s + seconds,
-            u8::from(*is_teacher_forced),
+            u8::from(*beta > 0.0),
             collected.mean_return,
             collected.mean_length,
             collected.crash_rate,

@@ -5,7 +5,7 @@ use eyas_policy::{Activation, Architecture, Init, Network, Output, Policy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::faculty::FacultyConfig;
+use super::faculty::{FacultyConfig, Teacher};
 
 /// A distillation.
 ///
@@ -213,9 +213,20 @@ impl DistillConfig {
     }
 
     /// Numbers of the flights of the teachers that follow the first flight of an epoch.
-    pub(super) fn more_teacher_flights(&self, is_teacher_forced: bool) -> std::ops::Range<u32> {
+    pub(super) fn more_teacher_flights(&self, beta: f64) -> std::ops::Range<u32> {
         let mix = self.teachers.teacher_student_mix;
-        1..if is_teacher_forced { mix.max(1) } else { 1 + mix }
+        1..if beta < 1.0 { 1 + mix } else { mix.max(1) }
+    }
+
+    /// βᵢ: 1 where the teachers fly, 0 where the student does.
+    #[must_use]
+    pub fn beta(&self, epoch: u32) -> f64 {
+        if epoch < self.epoch_teacher_forcing { 1.0 } else { 0.0 }
+    }
+
+    /// Which teachers' labels an epoch keeps: all where they fly themselves.
+    pub(super) fn labelling(&self, beta: f64, returns: &[f64], teachers: &[Teacher]) -> Vec<bool> {
+        if beta < 1.0 { self.teachers.active(returns, teachers) } else { vec![true; teachers.len()] }
     }
 
     /// Most flights of an epoch.

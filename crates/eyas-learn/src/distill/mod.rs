@@ -26,8 +26,8 @@ use crate::pilot::Pilot;
 pub struct EpochReport {
     /// Epoch, from 0.
     pub epoch: u32,
-    /// Whether the teacher flew.
-    pub is_teacher_forced: bool,
+    /// βᵢ, the share of the states that the teachers' own flights visit: 1 where they flew, 0 where the student did.
+    pub beta: f64,
     /// Episodes flown, and how.
     pub collected: Collected,
     /// Samples in the dataset.
@@ -64,8 +64,8 @@ pub trait Observer {
     /// The error that ends a run.
     type Error;
 
-    /// An epoch begins.
-    fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Self::Error>;
+    /// An epoch begins, in which the teachers fly (`beta` 1) or the student does (0).
+    fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), Self::Error>;
 
     /// The epoch's episodes were flown; the student is about to train on that many samples.
     fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Self::Error>;
@@ -103,22 +103,17 @@ pub fn distill<O: Observer>(
     while *epoch < config.n_epochs {
         let mut clock = Clock::start();
         // Sample trajectories with πᵢ = βᵢ π* + (1 − βᵢ) π̂ᵢ; the teacher π* labels every state visited.
-        let is_teacher_forced = *epoch < config.epoch_teacher_forcing;
-        observer.begin(*epoch, is_teacher_forced)?;
-        let learner = student.pilot();
-        let mut rollouts = arena.fly((!is_teacher_forced).then_some(&learner), teachers, *epoch, 0);
+        let beta = config.beta(*epoch);
+        observer.begin(*epoch, beta)?;
+        let mut rollouts = arena.sample(beta, &student.pilot(), teachers, *epoch);
         let collected = rollouts.summary(teachers.len());
-        if !is_teacher_forced {
-            rollouts.keep(&config.teachers.active(&collected.returns, teachers));
-        }
+        rollouts.keep(&config.labelling(beta, &collected.returns, teachers));
         // Aggregate: D ← D ∪ Dᵢ, or Dᵢ alone on-policy.
         if config.on_policy {
             dataset.clear();
         }
         dataset.aggregate(rollouts, *epoch);
-        for flight in config.more_teacher_flights(is_teacher_forced) {
-            dataset.aggregate(arena.fly(None, teachers, *epoch, flight), *epoch);
-        }
+        arena.sample_teachers(beta, teachers, *epoch, |rollouts| dataset.aggregate(rollouts, *epoch));
         let collecting = clock.lap();
         // Train π̂ᵢ₊₁ on D.
         let lesson = student.choose(dataset, config, *epoch);
@@ -129,7 +124,7 @@ pub fn distill<O: Observer>(
         let evaluation = config.evaluates(*epoch).then(|| arena.evaluate(&student.pilot(), teachers));
         let report = EpochReport {
             epoch: *epoch,
-            is_teacher_forced,
+            beta,
             collected,
             dataset_samples: dataset.num_samples(),
             trained_samples: lesson.samples,
@@ -171,7 +166,26 @@ impl Arena {
         Self { env, collector, make_evaluation_env, config: config.clone(), turns }
     }
 
-    /// One flight of an epoch.
+    /// The trajectories of an epoch: of the teachers where `beta` is 1, of the learner where it is 0.
+    fn sample(&mut self, beta: f64, learner: &Pilot, teachers: &[Teacher], epoch: u32) -> Rollouts {
+        let student = (beta < 1.0).then_some(learner);
+        self.fly(student, teachers, epoch, 0)
+    }
+
+    /// What the teachers fly beside that, where a configuration mixes their flights in.
+    fn sample_teachers(
+        &mut self,
+        beta: f64,
+        teachers: &[Teacher],
+        epoch: u32,
+        mut aggregate: impl FnMut(Rollouts),
+    ) {
+        for flight in self.config.more_teacher_flights(beta) {
+            aggregate(self.fly(None, teachers, epoch, flight));
+        }
+    }
+
+    /// One flight of an epoch, by its number; of the teachers where there is no pilot.
     fn fly(&mut self, pilot: Option<&Pilot>, teachers: &[Teacher], epoch: u32, flight: u32) -> Rollouts {
         let flies = self.config.teachers.flying(teachers.len(), epoch, self.turns);
         let index = epoch * self.config.flights_per_epoch() + flight;

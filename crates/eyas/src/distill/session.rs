@@ -218,10 +218,10 @@ impl Session<'_> {
 impl Observer for Session<'_> {
     type Error = Failure;
 
-    fn begin(&mut self, epoch: u32, is_teacher_forced: bool) -> Result<(), Failure> {
+    fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), Failure> {
         let rule = "=".repeat(60);
         let distill = &self.config.distill;
-        let pilot = if is_teacher_forced { self.teacher_name() } else { "student" };
+        let pilot = if beta > 0.0 { self.teacher_name() } else { "student" };
         let teachers = self.teachers.teachers.len();
         let vehicles = distill.teachers.vehicles_per_epoch.map_or(teachers, |it| it.min(teachers));
         self.say(&format!("\n{rule}\nEpoch {}/{}\n{rule}", epoch + 1, distill.n_epochs))?;

@@ -388,7 +388,7 @@ fn repeat(
     struct Count(fn(&EpochReport) -> f64, f64);
     impl Observer for Count {
         type Error = std::convert::Infallible;
-        fn begin(&mut self, _: u32, _: bool) -> Result<(), Self::Error> {
+        fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
             Ok(())
         }
         fn collected(&mut self, _: &Collected, _: usize) -> Result<(), Self::Error> {
