@@ -113,16 +113,6 @@ impl<T: Task> Block<T> {
     pub(crate) fn is_aligned(&self) -> bool {
         T::ALWAYS_ALIGNED || self.vehicles.aligned
     }
-
-    /// The envs of one vector of lanes.
-    #[inline(always)]
-    fn moment<L: Lanes>(&self, half: usize) -> Moment<L, T> {
-        Moment {
-            state: self.state.load(half),
-            memory: T::Memory::load(&self.memory, half),
-            reference: self.target.reference.load(half),
-        }
-    }
 }
 
 impl<T: Task> Block<T> {
@@ -237,6 +227,18 @@ impl<T: Task> ResetLanes for Block<T> {
     }
 }
 
+/// The envs of one vector of lanes of a block.
+#[inline(always)]
+fn moment<L: Lanes, T: Task>(
+    state: &State<Row>,
+    memory: &MemoryOf<T, Row>,
+    target: &Target,
+    half: usize,
+) -> Moment<L, T> {
+    let (memory, reference) = (T::Memory::load(memory, half), target.reference.load(half));
+    Moment { state: state.load(half), memory, reference }
+}
+
 struct Observe<'a, T: Task> {
     block: &'a Block<T>,
     /// The motion as it is measured, where it is not as it is.
@@ -283,7 +285,7 @@ impl<T: Task> Kernel for Observe<'_, T> {
     fn run<L: Lanes>(self) {
         let Self { block, measured, observation } = self;
         for half in 0..HALVES {
-            let mut moment = block.moment::<L>(half);
+            let mut moment = moment::<L, T>(&block.state, &block.memory, &block.target, half);
             if let Some(measured) = measured {
                 moment.state.body = load_body(measured, half);
             }
@@ -337,34 +339,34 @@ impl<T: Task> Block<T> {
         action: &[Row],
         outcome: &mut Outcome,
     ) {
-        let shared = Arc::clone(&self.shared);
+        let Self { shared, ledger, vehicles, state: states, memory: memories, target, push, .. } = self;
         let rules = &shared.rules;
         let mask = L::mask(live);
         if T::REFERENCE_MOVES_FIRST {
-            let at = self.ledger.moment(half, rules.period);
-            self.target.advance::<L>(&at, live, &rules.motion, &shared.noise);
+            let at = ledger.moment(half, rules.period);
+            target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
-        let push = load_vector(&self.push, half);
+        let push = load_vector(push, half);
         let (vehicle, disturbance) =
-            flight::<L, ALIGNED>(reality.map(Reality::flown), &self.vehicles.flown, push, half);
+            flight::<L, ALIGNED>(reality.map(Reality::flown), &vehicles.flown, push, half);
         let action = Action {
             given: load_four(action, half),
             applied: reality.map(|it| load_four(it.action(action), half)),
         };
-        let moment = self.moment::<L>(half);
-        let limits = T::Limits::load(&self.vehicles.limits, half);
+        let moment = moment::<L, T>(states, memories, target, half);
+        let limits = T::Limits::load(&vehicles.limits, half);
         let Judged { state, memory, terms, causes } =
             shared.task.step(&Flown { vehicle, disturbance }, &moment, &limits, &action);
 
-        self.state.store_where(half, mask, &state);
-        T::Memory::store_where::<L>(&mut self.memory, half, mask, &memory);
+        states.store_where(half, mask, &state);
+        T::Memory::store_where::<L>(memories, half, mask, &memory);
         if !T::REFERENCE_MOVES_FIRST {
-            let at = self.ledger.moment(half, rules.period);
-            self.target.advance::<L>(&at, live, &rules.motion, &shared.noise);
+            let at = ledger.moment(half, rules.period);
+            target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
         for (lanes, cause) in outcome.causes.iter_mut().zip(causes.as_ref()) {
             *lanes |= (L::bits(*cause) & live) << (half * LANES);
         }
-        outcome.reward.store(half, self.ledger.earn(half, mask, terms.as_ref()));
+        outcome.reward.store(half, ledger.earn(half, mask, terms.as_ref()));
     }
 }

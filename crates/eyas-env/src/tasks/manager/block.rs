@@ -256,13 +256,14 @@ impl EnvBlock for ManagerBlock {
             reality.begin_step(action, &self.ledger, &self.state, &self.flown);
         }
         let flies = reality.as_deref();
-        if self.shared.aligned {
-            dispatch(Advance::<true> { block: self, reality: flies, action });
+        let shared = &*Arc::clone(&self.shared);
+        if shared.aligned {
+            dispatch(Advance::<true> { block: self, shared, reality: flies, action });
         } else {
-            dispatch(Advance::<false> { block: self, reality: flies, action });
+            dispatch(Advance::<false> { block: self, shared, reality: flies, action });
         }
         self.reality = reality;
-        let outcome = dispatch(Judge { block: self });
+        let outcome = dispatch(Judge { block: self, shared });
         self.common_step = self.common_step.saturating_add(1);
         let causes = &outcome.causes[..self.shared.program.terminations.len()];
         let limit = self.shared.program.limit;

@@ -106,6 +106,7 @@ fn interval<L: Lanes>(event: &Event, stream: &eyas_lanes::Stream, at: &Moment<'_
 /// Action and physics of a control step.
 pub(super) struct Advance<'a, const ALIGNED: bool> {
     pub(super) block: &'a mut ManagerBlock,
+    pub(super) shared: &'a Shared,
     pub(super) reality: Option<&'a Reality>,
     pub(super) action: &'a [Row],
 }
@@ -115,17 +116,16 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { block, reality, action } = self;
-        let shared = Arc::clone(&block.shared);
+        let Self { block, shared, reality, action } = self;
         for half in 0..HALVES {
             let live = bits_of(!block.ledger.ended, half);
             if live == 0 {
                 continue;
             }
             if shared.config.command_update == CommandUpdate::BeforePhysics {
-                block.advance_commands::<L>(&shared, half, live);
+                block.advance_commands::<L>(shared, half, live);
             }
-            block.fly::<L, ALIGNED>(&shared, (half, live), reality, action);
+            block.fly::<L, ALIGNED>(shared, (half, live), reality, action);
         }
     }
 }
@@ -217,6 +217,7 @@ impl ManagerBlock {
 /// Terminations and rewards.
 pub(super) struct Judge<'a> {
     pub(super) block: &'a mut ManagerBlock,
+    pub(super) shared: &'a Shared,
 }
 
 /// What a step came to.
@@ -233,8 +234,7 @@ impl Kernel for Judge<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> Outcome {
-        let Self { block } = self;
-        let shared = Arc::clone(&block.shared);
+        let Self { block, shared } = self;
         let program = &shared.program;
         let mut outcome = Outcome { reward: Row::ZERO, causes: [0; MAX_TERMS], cut: 0 };
         for half in 0..HALVES {
