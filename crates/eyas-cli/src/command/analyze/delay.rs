@@ -10,7 +10,7 @@ use eyas_vehicles::FleetVehicle;
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 
-use super::{Setting, prepare, write};
+use super::{AnalysisSetup, prepare, write};
 use crate::arguments::Delay;
 use crate::print::say;
 use eyas::Failure;
@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
     let Delay { analysis, episodes, policy, t2w, .. } = arguments;
     // Under a reference that rests, all vertical velocity is oscillation.
     let own = [("env.prob_null_trajectory", Value::from(1.0))];
-    let Some(setting) = Setting::new(analysis, &own, *episodes)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(setting) = AnalysisSetup::new(analysis, &own, *episodes)? else { return Ok(ExitCode::SUCCESS) };
     if setting.env.observation_delay.linear_velocity != 0 {
         return Err(Failure::new("`env.observation_delay.linear_velocity` is what this analysis varies")
             .hint("give `--delays` instead"));
@@ -83,7 +83,7 @@ fn fly(
     fleet: &[FleetVehicle],
     pilot: &Pilot,
     episodes: usize,
-    setting: &Setting,
+    setting: &AnalysisSetup,
 ) -> Vec<Cell> {
     let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, episodes)).collect();

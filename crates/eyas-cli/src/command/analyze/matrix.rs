@@ -10,7 +10,7 @@ use eyas_vehicles::{FleetVehicle, read_fleet, vehicles};
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 
-use super::{Setting, prepare, write};
+use super::{AnalysisSetup, prepare, write};
 use crate::arguments::Matrix;
 use crate::print::say;
 use eyas::Failure;
@@ -18,7 +18,7 @@ use eyas::teachers::{Candidate, TeacherFolder};
 
 pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let Matrix { analysis, episodes, .. } = arguments;
-    let Some(setting) = Setting::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(setting) = AnalysisSetup::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
     let fleet: Vec<FleetVehicle> = if arguments.vehicles.as_os_str() == "registry" {
         vehicles().iter().map(eyas_vehicles::NamedVehicle::fleet_vehicle).collect()
     } else {
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn pilots_of(setting: &Setting, teachers: &[Candidate]) -> Result<Vec<Pilot>, Failure> {
+fn pilots_of(setting: &AnalysisSetup, teachers: &[Candidate]) -> Result<Vec<Pilot>, Failure> {
     let spec = setting.env.spec();
     teachers.iter().map(|it| it.pilot(&spec)).collect()
 }

@@ -29,14 +29,14 @@ pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
 }
 
 /// What an analysis flies in.
-struct Setting {
+struct AnalysisSetup {
     env: RaptorConfig,
     seed: u64,
     /// Longest episode, control steps.
     steps: u32,
 }
 
-impl Setting {
+impl AnalysisSetup {
     /// Layers as those of `eyas eval`: defaults, what the analysis sets, files and groups, overrides, flags. None where
     /// the configuration was only to be shown.
     fn new(analysis: &Analysis, own: &[(&str, Value)], episodes: usize) -> Result<Option<Self>, Failure> {

@@ -8,7 +8,7 @@ use eyas_learn::{LinearProbe, Quantity, final_states, quantities, score};
 use eyas_vehicles::{FleetVehicle, read_fleet};
 use eyas_view::Chart;
 
-use super::{Setting, prepare, write};
+use super::{AnalysisSetup, prepare, write};
 use crate::arguments::Probe;
 use crate::print::say;
 use eyas::Failure;
@@ -16,7 +16,7 @@ use eyas::teachers::envs_of;
 
 pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
     let Probe { analysis, episodes, ridge, policy, .. } = arguments;
-    let Some(setting) = Setting::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(setting) = AnalysisSetup::new(analysis, &[], *episodes)? else { return Ok(ExitCode::SUCCESS) };
     if !(*ridge >= 0.0 && ridge.is_finite()) {
         return Err(Failure::new(format!("`--ridge` is {ridge}, expected a number of at least 0")));
     }

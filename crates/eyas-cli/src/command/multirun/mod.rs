@@ -99,16 +99,16 @@ pub(crate) fn run(
 
 /// What a multirun runs; a resumed one must be the same.
 #[derive(PartialEq, Serialize, Deserialize)]
-struct Plan {
+struct JobList {
     jobs: Vec<Vec<String>>,
 }
 
 /// Makes the folder, or finds that of an earlier multirun of the same jobs.
 fn open(location: &RunLocation, resume: &Resume, jobs: &[Vec<String>]) -> Result<RunDir, Failure> {
-    let plan = Plan { jobs: jobs.to_vec() };
+    let list = JobList { jobs: jobs.to_vec() };
     if !resume.resume.unwrap_or(false) {
         let run = location.make()?;
-        let text = serde_json::to_string_pretty(&plan).map_err(Failure::new)?;
+        let text = serde_json::to_string_pretty(&list).map_err(Failure::new)?;
         write_file(&run.file(JOBS), text.as_bytes())?;
         return Ok(run);
     }
@@ -119,9 +119,9 @@ fn open(location: &RunLocation, resume: &Resume, jobs: &[Vec<String>]) -> Result
             .at(&path.display())
             .hint("`--resume --load_run REGEX` chooses another one")
     })?;
-    let earlier: Plan =
+    let earlier: JobList =
         serde_json::from_str(&text).map_err(|error| Failure::new(error).at(&path.display()))?;
-    if earlier == plan {
+    if earlier == list {
         return Ok(run);
     }
     Err(Failure::new("the multirun to go on with has other jobs")
