@@ -41,10 +41,11 @@ impl<T: Task> Shared<T> {
 
 /// The vehicles of a block.
 pub(crate) struct Vehicles<T: Task> {
-    /// [`Vehicle::numbers`] of each lane, as the vehicles are.
+    /// [`Vehicle::numbers`] of each lane, as the vehicles are. Blocks whose vehicles are alike share them, so that they
+    /// stay in the caches.
     own: Arc<[Row; VEHICLE_NUMBERS]>,
-    /// The same as they fly, under an interference.
-    pub(crate) flown: Box<[Row; VEHICLE_NUMBERS]>,
+    /// The same as they fly, where an interference changes them.
+    altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// Whether each of them is [aligned](VehicleParameters::is_aligned), and stays so.
     pub(crate) aligned: bool,
     /// What follows from each.
@@ -62,20 +63,25 @@ impl<T: Task> Vehicles<T> {
         for lane in 0..BLOCK {
             T::Limits::set_lane(&mut rows, lane, &limits(lane));
         }
-        let own = Vehicle::rows(lanes.iter().copied());
         Self {
-            flown: own.clone(),
-            own: own.into(),
+            own: Vehicle::rows(lanes.iter().copied()).into(),
+            altered: None,
             aligned: rules.reality.keeps_alignment() && lanes.iter().all(|it| it.is_aligned()),
             limits: rows,
         }
+    }
+
+    /// [`Vehicle::numbers`] of each lane, as the vehicles fly.
+    #[inline(always)]
+    pub(crate) fn flown(&self) -> &[Row; VEHICLE_NUMBERS] {
+        self.altered.as_deref().unwrap_or(&self.own)
     }
 }
 
 impl<T: Task> Clone for Vehicles<T> {
     fn clone(&self) -> Self {
-        let Self { own, flown, aligned, limits } = self;
-        Self { own: Arc::clone(own), flown: flown.clone(), aligned: *aligned, limits: *limits }
+        let Self { own, altered, aligned, limits } = self;
+        Self { own: Arc::clone(own), altered: altered.clone(), aligned: *aligned, limits: *limits }
     }
 }
 
@@ -158,7 +164,7 @@ impl<T: Task> EnvBlock for Block<T> {
         // Taken out, so that a step may read it while it changes the rest.
         let mut reality = self.reality.take();
         if let Some(reality) = &mut reality {
-            reality.begin_step(action, &self.ledger, &self.state, &self.vehicles.flown);
+            reality.begin_step(action, &self.ledger, &self.state, self.vehicles.flown());
         }
         let flies = reality.as_deref();
         let Outcome { reward, causes } = if self.is_aligned() {
@@ -194,7 +200,7 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.vehicles.own, &mut self.vehicles.flown);
+        self.vehicles.altered = interference.altered(&self.vehicles.own);
         self.push = interference.force_world;
         if let Some(reality) = &mut self.reality {
             reality.refit();
@@ -218,7 +224,7 @@ impl<T: Task> ResetLanes for Block<T> {
         let first_env = self.ledger.first_env + (half * LANES) as u32;
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let draws = self.shared.start.at_lanes(first_env, episode, &[0; LANES]);
-        let vehicle = Vehicle::<L>::load(&self.vehicles.flown, half);
+        let vehicle = Vehicle::<L>::load(self.vehicles.flown(), half);
         let limits = T::Limits::load(&self.vehicles.limits, half);
         let Start { state, memory, target } = self.shared.task.reset(&vehicle, &limits, &draws);
         self.state.store_where(half, mask, &state);
@@ -289,7 +295,7 @@ impl<T: Task> Kernel for Observe<'_, T> {
             if let Some(measured) = measured {
                 moment.state.body = load_body(measured, half);
             }
-            let vehicle = Vehicle::load(&block.vehicles.flown, half);
+            let vehicle = Vehicle::load(block.vehicles.flown(), half);
             let mut features = FeatureRows::new(observation, half);
             block.shared.task.observe(&vehicle, &moment, &mut features);
         }
@@ -348,7 +354,7 @@ impl<T: Task> Block<T> {
         }
         let push = load_vector(push, half);
         let (vehicle, disturbance) =
-            flight::<L, ALIGNED>(reality.map(Reality::flown), &vehicles.flown, push, half);
+            flight::<L, ALIGNED>(reality.map(Reality::flown), vehicles.flown(), push, half);
         let action = Action {
             given: load_four(action, half),
             applied: reality.map(|it| load_four(it.action(action), half)),

@@ -403,7 +403,7 @@ impl<T: Differentiable, const ALIGNED: bool> Kernel for PullBackStep<'_, T, ALIG
         for half in 0..HALVES {
             let flown = record.flown.as_deref();
             let no_push = [L::splat(0.0); 3];
-            let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, &block.vehicles.flown, no_push, half);
+            let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, block.vehicles.flown(), no_push, half);
             let step = FlownStep {
                 flown: Flown { vehicle, disturbance },
                 voltage: flown.map(|it| it.voltage(half)),
@@ -440,7 +440,7 @@ impl<T: Differentiable> Kernel for PullBackObservation<'_, T> {
         let Self { block, record, observation, derivative } = self;
         for half in 0..HALVES {
             let mut pulled = derivative.load::<L>(half);
-            let vehicle = Vehicle::load(&block.vehicles.flown, half);
+            let vehicle = Vehicle::load(block.vehicles.flown(), half);
             let slopes = SlopeRows { rows: observation, half };
             block.shared.task.pull_back_observation(&vehicle, &record.moment(half), &slopes, &mut pulled);
             derivative.store(half, &pulled);

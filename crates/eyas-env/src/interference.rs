@@ -25,8 +25,16 @@ impl Default for Interference {
 }
 
 impl Interference {
-    /// Vehicles of a block with other mass and weaker rotors; the same bits where they are as ever.
-    pub(crate) fn alter(&self, own: &[Row; VEHICLE_NUMBERS], flown: &mut [Row; VEHICLE_NUMBERS]) {
+    /// The vehicles of a block with other mass and weaker rotors; none where nothing about them changes.
+    pub(crate) fn altered(&self, own: &[Row; VEHICLE_NUMBERS]) -> Option<Box<[Row; VEHICLE_NUMBERS]>> {
+        let Self { force_world: _, mass_factor, payload, rotor_efficiency } = self;
+        let none = Self::default();
+        if (mass_factor, payload, rotor_efficiency)
+            == (&none.mass_factor, &none.payload, &none.rotor_efficiency)
+        {
+            return None;
+        }
+        let mut flown = Box::new(*own);
         for lane in 0..BLOCK {
             let own = Vehicle::<f32>::from_numbers(&own.map(|row| row[lane]));
             let efficiency = self.rotor_efficiency.each_ref().map(|row| row[lane]);
@@ -36,5 +44,6 @@ impl Interference {
                 row[lane] = number;
             }
         }
+        Some(flown)
     }
 }

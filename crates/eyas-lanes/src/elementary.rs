@@ -1,4 +1,7 @@
 //! Elementary functions made of IEEE operations only, so that `f32` and the lanes of each target give the same bytes.
+//!
+//! Each is what the method of [`Real`] of that name does on a number that knows no better way; domains and errors stand
+//! there.
 
 use crate::Real;
 
@@ -19,7 +22,7 @@ fn polynomial<R: Real, const N: usize>(x: R, coefficients: [f32; N]) -> R {
 
 /// Cody–Waite reduction and the degree-5 polynomial of Cephes `expf`.
 #[inline(always)]
-pub(crate) fn exp<R: Real>(x: R) -> R {
+pub fn exp<R: Real>(x: R) -> R {
     let x = x.max(exact(-87.0)).min(exact(88.0));
     let power = (x * exact(std::f32::consts::LOG2_E)).round();
     // ln 2 in two pieces; the first has trailing zeros, so that its product with `power` is exact.
@@ -33,7 +36,7 @@ pub(crate) fn exp<R: Real>(x: R) -> R {
 
 /// `2ᵖ (eʳ − 1) + (2ᵖ − 1)` with `x = p ln 2 + r`: for `x ≤ 0` what ln 2 loses in one piece vanishes with `2ᵖ`.
 #[inline(always)]
-pub(crate) fn exp_minus_one<R: Real>(x: R) -> R {
+pub fn exp_minus_one<R: Real>(x: R) -> R {
     // Below this the result is −1.
     let x = x.max(exact(-25.0));
     let power = (x * exact(std::f32::consts::LOG2_E)).round();
@@ -54,8 +57,9 @@ const TANH: ([f32; 4], [f32; 5]) = (
 /// Beyond this [`TANH`] passes 1 in `f32`.
 const TANH_LIMIT: f32 = 8.0;
 
+/// The quotient of two polynomials in `x²`.
 #[inline(always)]
-pub(crate) fn tanh<R: Real>(x: R) -> R {
+pub fn tanh<R: Real>(x: R) -> R {
     let limit: R = exact(TANH_LIMIT);
     let x = x.max(-limit).min(limit);
     let square = x * x;
@@ -64,7 +68,7 @@ pub(crate) fn tanh<R: Real>(x: R) -> R {
 
 /// `½ + ½ tanh(x/2)`, with the halves in the coefficients.
 #[inline(always)]
-pub(crate) fn sigmoid<R: Real>(x: R) -> R {
+pub fn sigmoid<R: Real>(x: R) -> R {
     const HALVED: ([f32; 4], [f32; 5]) = (scaled(TANH.0, 0.25), scaled(TANH.1, 1.0));
     let limit: R = exact(2.0 * TANH_LIMIT);
     let x = x.max(-limit).min(limit);
@@ -85,7 +89,7 @@ const fn scaled<const N: usize>(mut coefficients: [f32; N], mut factor: f32) -> 
 
 /// The polynomial of Cephes `logf`.
 #[inline(always)]
-pub(crate) fn ln<R: Real>(x: R) -> R {
+pub fn ln<R: Real>(x: R) -> R {
     let (mantissa, exponent) = x.split_exponent();
     let f = mantissa - exact(1.0);
     let square = f * f;
@@ -110,7 +114,7 @@ pub(crate) fn ln<R: Real>(x: R) -> R {
 
 /// Quarter-turn reduction and the polynomials of Cephes `sinf` and `cosf` on `[-π/4, π/4]`.
 #[inline(always)]
-pub(crate) fn sin_cos_turns<R: Real>(turns: R) -> (R, R) {
+pub fn sin_cos_turns<R: Real>(turns: R) -> (R, R) {
     let quarters = (turns * exact(4.0)).round();
     let angle = quarters.mul_add(exact(-0.25), turns) * exact(std::f32::consts::TAU);
     let (sine, cosine) = sin_cos_within_eighth(angle);
@@ -127,7 +131,7 @@ pub(crate) fn sin_cos_turns<R: Real>(turns: R) -> (R, R) {
 
 /// Sine and cosine of an angle in `[-π/4, π/4]`.
 #[inline(always)]
-pub(crate) fn sin_cos_within_eighth<R: Real>(angle: R) -> (R, R) {
+pub fn sin_cos_within_eighth<R: Real>(angle: R) -> (R, R) {
     let square = angle * angle;
     let sine = polynomial(square, [-1.951_529_6e-4, 8.332_161e-3, -1.666_665_5e-1]);
     let sine = (sine * square).mul_add(angle, angle);
@@ -138,7 +142,7 @@ pub(crate) fn sin_cos_within_eighth<R: Real>(angle: R) -> (R, R) {
 
 /// `acos(1 − x) = 2 asin √s` with `s = x/2`: `asin √s = √s (1 + s P(s))`, `P` fitted on `[0, ½]`.
 #[inline(always)]
-pub(crate) fn acos_one_minus<R: Real>(x: R) -> R {
+pub fn acos_one_minus<R: Real>(x: R) -> R {
     let s = (x * exact(0.5)).max(exact(0.0));
     let root = s.sqrt();
     let series = polynomial(

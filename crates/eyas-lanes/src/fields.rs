@@ -107,6 +107,26 @@ impl Fields for () {
     fn zip<A: Number, B: Number>((): &mut (), (): &(), _: &mut impl Zip<A, B>) {}
 }
 
+/// So many numbers.
+impl<const N: usize> Fields for [(); N] {
+    type Of<R: Number> = [R; N];
+
+    #[inline(always)]
+    fn splat<R: Number>(value: R) -> [R; N] {
+        [value; N]
+    }
+    #[inline(always)]
+    fn map<A: Number, B: Number>(from: &[A; N], map: &mut impl Map<A, B>) -> [B; N] {
+        std::array::from_fn(|index| map.one(&from[index]))
+    }
+    #[inline(always)]
+    fn zip<A: Number, B: Number>(into: &mut [A; N], from: &[B; N], zip: &mut impl Zip<A, B>) {
+        for (into, from) in into.iter_mut().zip(from) {
+            zip.pair(into, from);
+        }
+    }
+}
+
 /// Makes a struct whose fields are arrays of numbers, and its family: `Name<()>` is the [`Fields`] of every `Name<R>`.
 ///
 /// ```

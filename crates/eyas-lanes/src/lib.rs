@@ -7,7 +7,7 @@
 //! fixed order, so that all of them give the same bytes.
 
 mod dispatch;
-mod elementary;
+pub mod elementary;
 mod fields;
 mod float;
 mod lanes;

@@ -8,8 +8,8 @@ use crate::{Kernel, Real};
 
 /// Sixteen lanes as an array: the fallback of every target and the reference of the others.
 ///
-/// On x86-64, where hardly a machine needs them, the operations are functions: inlined they made kernels of half a
-/// megabyte, since a fused multiply-add is a call for each lane there, and took most of the time of a build.
+/// On x86-64 and aarch64, where hardly a machine needs them, the operations are functions: inlined they took most of the
+/// time of a build on x86-64, where a fused multiply-add is a call for each lane, and two fifths on aarch64.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Portable([f32; LANES]);
@@ -18,8 +18,8 @@ macro_rules! portable_binary {
     ($($operator:ident $method:ident $symbol:tt),*) => {$(
         impl $operator for Portable {
             type Output = Self;
-            #[cfg_attr(target_arch = "x86_64", inline(never))]
-            #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+            #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+            #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
             fn $method(mut self, other: Self) -> Self {
                 for lane in 0..LANES {
                     self.0[lane] $symbol other.0[lane];
@@ -33,8 +33,8 @@ portable_binary!(Add add +=, Sub sub -=, Mul mul *=, Div div /=);
 
 impl Neg for Portable {
     type Output = Self;
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn neg(self) -> Self {
         self.map(|x| -x)
     }
@@ -58,47 +58,47 @@ impl Real for Portable {
     fn constant(value: f64) -> Self {
         Self([value as f32; LANES])
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn mul_add(mut self, factor: Self, addend: Self) -> Self {
         for lane in 0..LANES {
             self.0[lane] = f32::mul_add(self.0[lane], factor.0[lane], addend.0[lane]);
         }
         self
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn sqrt(self) -> Self {
         self.map(f32::sqrt)
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn abs(self) -> Self {
         self.map(f32::abs)
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn min(mut self, other: Self) -> Self {
         for lane in 0..LANES {
             self.0[lane] = Real::min(self.0[lane], other.0[lane]);
         }
         self
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn max(mut self, other: Self) -> Self {
         for lane in 0..LANES {
             self.0[lane] = Real::max(self.0[lane], other.0[lane]);
         }
         self
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn less(self, other: Self) -> u32 {
         (0..LANES).fold(0, |bits, lane| bits | (u32::from(self.0[lane] < other.0[lane]) << lane))
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn select(mask: u32, yes: Self, mut no: Self) -> Self {
         for lane in 0..LANES {
             if mask >> lane & 1 == 1 {
@@ -107,18 +107,18 @@ impl Real for Portable {
         }
         no
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn round(self) -> Self {
         self.map(Real::round)
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn power_of_two(self) -> Self {
         self.map(Real::power_of_two)
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn split_exponent(self) -> (Self, Self) {
         (self.map(|x| x.split_exponent().0), self.map(|x| x.split_exponent().1))
     }
@@ -171,8 +171,8 @@ impl Lanes for Portable {
     fn mask(bits: u32) -> u32 {
         bits
     }
-    #[cfg_attr(target_arch = "x86_64", inline(never))]
-    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), inline(never))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(always))]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
         let mut columns = rows;
         for (column, values) in columns.iter_mut().enumerate() {

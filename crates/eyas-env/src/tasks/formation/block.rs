@@ -71,13 +71,19 @@ pub struct FormationBlock {
     pub(super) target: Target,
     /// Lanes in which a vehicle's flight has ended for each cause.
     pub(super) causes: [u32; CAUSES],
-    /// The vehicle of each lane as it flies, under an interference.
-    pub(super) vehicle: Box<[Row; VEHICLE_NUMBERS]>,
+    /// The vehicle of each lane as it flies, where an interference changes it.
+    altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// What pushes each, world frame, N.
     pub(super) push: [Row; 3],
 }
 
 impl FormationBlock {
+    /// [`Vehicle::numbers`](eyas_sim::Vehicle::numbers) of each lane as it flies.
+    #[inline(always)]
+    pub(super) fn flown(&self) -> &[Row; VEHICLE_NUMBERS] {
+        self.altered.as_deref().unwrap_or(&self.shared.vehicle_rows)
+    }
+
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let quad = || Quad { state: at_rest(), set_point: [Row::ZERO; 4], down: 0 };
         Self {
@@ -85,7 +91,7 @@ impl FormationBlock {
             quads: shared.places.iter().map(|_| quad()).collect(),
             target: Target::default(),
             causes: [0; CAUSES],
-            vehicle: shared.vehicle_rows.clone(),
+            altered: None,
             push: [Row::ZERO; 3],
             shared,
         }
@@ -182,12 +188,12 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.shared.vehicle_rows, &mut self.vehicle);
+        self.altered = interference.altered(&self.shared.vehicle_rows);
         self.push = interference.force_world;
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, ledger, quads, target, causes, vehicle: _, push: _ } = self;
+        let Self { shared: _, ledger, quads, target, causes, altered: _, push: _ } = self;
         ledger.visit_state(visit);
         target.visit_state(visit);
         for Quad { state, set_point, down } in quads {

@@ -100,7 +100,7 @@ impl FormationBlock {
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let config = &shared.config;
         let count = self.quads.len();
-        let vehicle = Vehicle::<L, ALIGNED>::load(&self.vehicle, half);
+        let vehicle = Vehicle::<L, ALIGNED>::load(self.flown(), half);
         let range = vehicle.speed_max - vehicle.speed_min;
         let mut flock = Flock {
             states: [State::from_fields([zero; 17]); MAX_AGENTS],

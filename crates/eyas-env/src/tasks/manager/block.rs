@@ -91,10 +91,10 @@ pub struct ManagerBlock {
     pub(super) effects: Effects,
     /// Weight of each reward as it is multiplied.
     pub(super) weights: Vec<f32>,
-    /// The vehicle of each lane under its circumstances.
-    vehicle: Box<[Row; VEHICLE_NUMBERS]>,
-    /// The same as it flies, under an interference.
-    pub(super) flown: Box<[Row; VEHICLE_NUMBERS]>,
+    /// The vehicle of each lane under its circumstances, where they change it.
+    vehicle: Option<Box<[Row; VEHICLE_NUMBERS]>>,
+    /// The same as it flies, where an interference changes it.
+    altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// Share of the set-point in each rotor's next speed, rising and falling.
     pub(super) lag: [[Row; 4]; 2],
     interference: Option<Interference>,
@@ -133,8 +133,8 @@ impl ManagerBlock {
             curriculum_step: 0,
             effects: program.effects.clone(),
             weights: vec![0.0; program.rewards.len()],
-            vehicle: shared.vehicle.clone(),
-            flown: shared.vehicle.clone(),
+            vehicle: None,
+            altered: None,
             lag: [[Row::ZERO; 4]; 2],
             interference: None,
             push: [Row::ZERO; 3],
@@ -169,11 +169,11 @@ impl ManagerBlock {
             reality.refit();
         }
         let config = &self.shared.config;
-        self.circumstances.alter(&self.shared.vehicle, &mut self.vehicle, mask);
-        match &self.interference {
-            Some(interference) => interference.alter(&self.vehicle, &mut self.flown),
-            None => self.flown.clone_from(&self.vehicle),
+        if self.shared.program.changes_vehicles() {
+            let vehicle = self.vehicle.get_or_insert_with(|| self.shared.vehicle.clone());
+            self.circumstances.alter(&self.shared.vehicle, vehicle, mask);
         }
+        self.altered = self.interference.as_ref().and_then(|it| it.altered(self.own()));
         let robot = &config.robot;
         let constants = [robot.rotor_time_constants_rising, robot.rotor_time_constants_falling];
         for (rows, constants) in self.lag.iter_mut().zip(constants) {
@@ -184,6 +184,17 @@ impl ManagerBlock {
                 }
             }
         }
+    }
+
+    /// [`Vehicle::numbers`] of each lane under its circumstances.
+    fn own(&self) -> &[Row; VEHICLE_NUMBERS] {
+        self.vehicle.as_deref().unwrap_or(&self.shared.vehicle)
+    }
+
+    /// The same as it flies.
+    #[inline(always)]
+    pub(super) fn flown(&self) -> &[Row; VEHICLE_NUMBERS] {
+        self.altered.as_deref().unwrap_or(self.own())
     }
 
     /// Keeps the present values of terms with delay or history: one more for lanes of `push`, nothing else for lanes of
@@ -253,7 +264,7 @@ impl EnvBlock for ManagerBlock {
     fn step(&mut self, action: &[Row]) -> Step {
         let mut reality = self.reality.take();
         if let Some(reality) = &mut reality {
-            reality.begin_step(action, &self.ledger, &self.state, &self.flown);
+            reality.begin_step(action, &self.ledger, &self.state, self.flown());
         }
         let flies = reality.as_deref();
         let shared = &*Arc::clone(&self.shared);
@@ -306,7 +317,7 @@ impl EnvBlock for ManagerBlock {
     }
 
     fn interfere(&mut self, interference: Interference) {
-        interference.alter(&self.vehicle, &mut self.flown);
+        self.altered = interference.altered(self.own());
         if let Some(reality) = &mut self.reality {
             reality.refit();
         }
@@ -330,7 +341,7 @@ impl EnvBlock for ManagerBlock {
             effects: _,
             weights: _,
             vehicle: _,
-            flown: _,
+            altered: _,
             lag: _,
             interference: _,
             push: _,

@@ -160,7 +160,7 @@ impl ManagerBlock {
             rows.raw[index].store_where::<L>(half, mask, raw);
             rows.processed[index].store_where::<L>(half, mask, *value);
         }
-        let mut flown = &*self.flown;
+        let mut flown = self.flown();
         if let Some(reality) = reality {
             flown = &reality.flown().vehicle;
             // Observations and rewards know of the action that was given, motors of what reaches them.
