@@ -49,12 +49,19 @@ impl Provenance {
         }
     }
 
-    /// Writes `params/*.yaml` and `manifest.json`: program, command, seed, input files, values with origins.
-    pub(crate) fn write(&self, run: &RunDir, seed: u64, inputs: &[&Path]) -> Result<(), Failure> {
+    /// Writes `params/*.yaml` and `manifest.json`: program, command, id of the task, seed, input files, values with origins.
+    pub(crate) fn write(
+        &self,
+        run: &RunDir,
+        task: &'static str,
+        seed: u64,
+        inputs: &[&Path],
+    ) -> Result<(), Failure> {
         for (group, value) in &self.groups {
             run.params(group, value)?;
         }
         let mut manifest = eyas_run::Manifest::new(format!("eyas {}", env!("CARGO_PKG_VERSION")), seed);
+        manifest.task = Some(task.into());
         for path in inputs {
             manifest.inputs.push(manifest::InputFile::read(path)?);
         }

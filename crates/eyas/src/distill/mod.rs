@@ -231,7 +231,7 @@ pub fn distill(
     observer.line(&format!("[INFO] Dataset size: {capacity} samples"))?;
     observer.line(&format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
-    provenance.write(&run, seed, &inputs)?;
+    provenance.write(&run, task.id(), seed, &inputs)?;
     if let Some(table) = table {
         write_file(&run.file("teachers.csv"), table.as_bytes())?;
     }
