@@ -176,7 +176,8 @@ except ImportError:
     from rsl_rl.modules import ActorCritic, EmpiricalNormalization
     def named(state, prefix, name):
         return {name + key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
-    model = ActorCritic(26, 26, 4, [64, 64, 64], [64, 64, 64], "elu")
+    widths = [value.shape[0] for key, value in critic.items() if key.startswith("mlp.") and key.endswith(".weight")]
+    model = ActorCritic(26, 26, 4, [64, 64, 64], widths[:-1], "elu")
     model.load_state_dict({"std": actor["distribution.std_param"], **named(actor, "mlp.", "actor."),
                            **named(critic, "mlp.", "critic.")})
     normalizer = EmpiricalNormalization([26])
