@@ -4,7 +4,9 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Outcome, cargo, require, works};
+use eyas_testing::Skipped;
+
+use crate::{Outcome, Tally, cargo, watch, works};
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 
@@ -23,13 +25,13 @@ const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 
 pub(crate) fn check(root: &Path) -> Outcome {
     if cfg!(target_arch = "aarch64") {
-        eprintln!("   skipped: this machine has NEON, so the tests ran on it");
-        return Ok(());
+        eprintln!("   this machine has NEON, so the tests ran on it");
+        return Ok(Tally::default());
     }
     let missing = missing();
     if !missing.is_empty() {
-        eprintln!("   skipped: there is no {}", missing.join(", no "));
-        return Ok(());
+        let skipped = Skipped { test: "xtask aarch64".into(), needs: missing.join(", ") };
+        return Ok(Tally { passed: 0, skipped: vec![skipped] });
     }
     let mut command = cargo(root, &["test", "--target", TARGET, "--tests"]);
     for package in PACKAGES {
@@ -41,7 +43,8 @@ pub(crate) fn check(root: &Path) -> Outcome {
             command.env(variable, value);
         }
     }
-    require(&mut command)
+    let said = watch::require(&mut command)?;
+    Ok(Tally { passed: watch::tests_passed(&said), skipped: Vec::new() })
 }
 
 /// What is needed and not there. Who sets cargo's variables has a linker and a runner.

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Outcome, binary, cargo, require};
+use crate::{Outcome, Tally, binary, cargo, require};
 
 /// Files that hold times of day, wall-clock times or paths.
 const UNSTEADY: [&str; 4] = ["manifest.json", "result.json", "epochs.csv", "ranking.csv"];
@@ -41,7 +41,8 @@ pub(crate) fn check(root: &Path) -> Outcome {
     if problems.is_empty() {
         eprintln!("   {} files", found.len());
         return fs::remove_dir_all(&folder)
-            .map_err(|error| format!("  cannot remove {}: {error}", folder.display()));
+            .map_err(|error| format!("  cannot remove {}: {error}", folder.display()))
+            .map(|()| Tally::one());
     }
     Err(format!("{}\n  see {} and xtask/data/runs.txt", problems.join("\n"), folder.display()))
 }

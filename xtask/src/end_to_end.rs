@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use crate::{Outcome, cargo, require};
+use crate::{Outcome, Tally, cargo, require};
 
 const TASK: &str = "Isaac-Quadcopter-Point-Ctrl-v0";
 const RAPTOR_TASK: &str = "Eyas-Raptor-v0";
@@ -49,10 +49,12 @@ pub(crate) fn check(root: &Path) -> Outcome {
     // What it wrote stays where a step failed.
     drive(root, &teacher, required, &folder)
         .map_err(|message| format!("{message}\n  see {}", folder.display()))?;
-    fs::remove_dir_all(&folder).map_err(|error| format!("  cannot remove {}: {error}", folder.display()))
+    fs::remove_dir_all(&folder)
+        .map_err(|error| format!("  cannot remove {}: {error}", folder.display()))
+        .map(|()| Tally::one())
 }
 
-fn drive(root: &Path, teacher: &Path, required: &str, folder: &Path) -> Outcome {
+fn drive(root: &Path, teacher: &Path, required: &str, folder: &Path) -> Result<(), String> {
     require(&mut cargo(root, &["build", "--release", "--package", "eyas-cli"]))?;
     require(eyas(root, folder, "distill", TASK).arg("--teacher_checkpoint").arg(teacher).args(SETTINGS))?;
     let student = find(&folder.join("logs/distillation/point_ctrl_direct"), "best_student.pt")?;

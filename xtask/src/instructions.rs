@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Outcome, binary, cargo, require, works};
+use eyas_testing::Skipped;
+
+use crate::{Outcome, Tally, binary, cargo, require, works};
 
 /// A work of `eyas bench`, how many units it does at a time, and instructions for each of them on AVX2, which is the
 /// widest set that valgrind knows. Compilers differ: a count may grow by [`MARGIN`] before it fails.
@@ -23,8 +25,8 @@ const TIMES: u64 = 2;
 
 pub(crate) fn check(root: &Path) -> Outcome {
     if !works(Command::new("valgrind").arg("--version")) || !cfg!(target_arch = "x86_64") {
-        eprintln!("   skipped: needs valgrind on x86-64");
-        return Ok(());
+        let skipped = Skipped { test: "xtask instructions".into(), needs: "valgrind on x86-64".into() };
+        return Ok(Tally { passed: 0, skipped: vec![skipped] });
     }
     require(&mut cargo(root, &["build", "--release", "--package", "eyas-cli"]))?;
     let mut problems = Vec::new();
@@ -37,7 +39,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
                 .push(format!("  {work}: {each:.1} instructions a unit, more than {MARGIN} × {stated:.1}"));
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if problems.is_empty() { Ok(Tally::one()) } else { Err(problems.join("\n")) }
 }
 
 /// Instructions of a whole process that does a work so many times.

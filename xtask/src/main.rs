@@ -6,6 +6,7 @@ mod documents;
 mod end_to_end;
 mod instructions;
 mod layers;
+mod watch;
 mod words;
 
 use std::env;
@@ -15,8 +16,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-/// What a step may fail with: one or more lines for people.
-type Outcome = Result<(), String>;
+use eyas_testing::{SKIPPED, Skipped, skipped};
+
+/// What a step found, or what it fails with: one or more lines for people.
+type Outcome = Result<Tally, String>;
+
+/// How many checks held, and which were not made because the machine lacks what they need.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    skipped: Vec<Skipped>,
+}
+
+impl Tally {
+    /// A step that is one check, and holds.
+    fn one() -> Self {
+        Self { passed: 1, skipped: Vec::new() }
+    }
+}
 
 /// A named check of the workspace at a path.
 struct Step {
@@ -105,11 +122,13 @@ fn usage() -> String {
     text
 }
 
-/// Runs the steps in order up to the first that fails, and counts them as `cargo test` counts tests.
+/// Runs the steps in order up to the first that fails, and counts tests and the checks of other steps as `cargo test`
+/// counts tests, those that were skipped apart.
 fn run(steps: &[&Step]) -> ExitCode {
     let root = &root();
     let start = Instant::now();
-    let mut passed = 0;
+    let mut total = Tally::default();
+    let mut done = 0;
     let mut failure = None;
     for step in steps {
         eprintln!("── {}: {}", step.name, step.purpose);
@@ -117,8 +136,10 @@ fn run(steps: &[&Step]) -> ExitCode {
         let outcome = (step.run)(root);
         let seconds = clock.elapsed().as_secs_f64();
         match outcome {
-            Ok(()) => {
-                passed += 1;
+            Ok(tally) => {
+                done += 1;
+                total.passed += tally.passed;
+                total.skipped.extend(tally.skipped);
                 eprintln!("── {}: ok, {seconds:.1} s", step.name);
             }
             Err(message) => {
@@ -130,10 +151,15 @@ fn run(steps: &[&Step]) -> ExitCode {
     }
     let failed = usize::from(failure.is_some());
     let verdict = if failure.is_some() { "FAILED" } else { "ok" };
-    let filtered = steps.len() - passed - failed;
+    for Skipped { test, needs } in &total.skipped {
+        eprintln!("skipped: {test}: needs {needs}");
+    }
     let summary = format!(
-        "test result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {filtered} filtered out; \
+        "test result: {verdict}. {} passed; {failed} failed; {} skipped; 0 ignored; 0 measured; {} filtered out; \
          finished in {:.2}s",
+        total.passed,
+        total.skipped.len(),
+        steps.len() - done - failed,
         start.elapsed().as_secs_f64()
     );
     // Nothing can be done about a closed pipe; the exit code tells.
@@ -157,8 +183,7 @@ fn cargo(root: &Path, arguments: &[&str]) -> Command {
 
 /// The release binary of `eyas`, once it is built.
 fn binary(root: &Path) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |it| root.join(it));
-    target.join("release/eyas")
+    target(root).join("release/eyas")
 }
 
 /// Whether a program can be started, and succeeds with these arguments.
@@ -167,22 +192,29 @@ fn works(command: &mut Command) -> bool {
 }
 
 /// Runs a command to its end, with its output shown.
-fn require(command: &mut Command) -> Outcome {
+fn require(command: &mut Command) -> Result<(), String> {
     let line = format!("{command:?}");
     let status = command.status().map_err(|error| format!("  cannot start {line}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("  {line}: {status}")) }
 }
 
+/// Where cargo puts what it builds.
+fn target(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |it| root.join(it))
+}
+
 fn format(root: &Path) -> Outcome {
-    require(&mut cargo(root, &["fmt", "--all", "--check"]))
+    require(&mut cargo(root, &["fmt", "--all", "--check"])).map(|()| Tally::one())
 }
 
 fn clippy(root: &Path) -> Outcome {
     require(&mut cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        .map(|()| Tally::one())
 }
 
 fn docs(root: &Path) -> Outcome {
     require(cargo(root, &["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+        .map(|()| Tally::one())
 }
 
 fn tests(root: &Path) -> Outcome {
@@ -190,10 +222,20 @@ fn tests(root: &Path) -> Outcome {
     let runner: &[&str] = if has_nextest { &["nextest", "run"] } else { &["test"] };
     let mut command = cargo(root, runner);
     command.args(["--workspace", "--all-targets", "--no-fail-fast"]);
+    let note = target(root).join("skipped-tests.txt");
+    let problem = |error: std::io::Error| format!("  {}: {error}", note.display());
+    match std::fs::remove_file(&note) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(problem(error)),
+        _ => {}
+    }
     // A snapshot that differs fails here; it is accepted by hand.
-    require(command.env("INSTA_UPDATE", "no"))
+    let said = watch::require(command.env("INSTA_UPDATE", "no").env(SKIPPED, &note))?;
+    let skipped = skipped(&note).map_err(problem)?;
+    // A test that was skipped returned early, which its harness counts as passed.
+    Ok(Tally { passed: watch::tests_passed(&said).saturating_sub(skipped.len()), skipped })
 }
 
 fn doc_tests(root: &Path) -> Outcome {
-    require(&mut cargo(root, &["test", "--workspace", "--doc"]))
+    let said = watch::require(&mut cargo(root, &["test", "--workspace", "--doc"]))?;
+    Ok(Tally { passed: watch::tests_passed(&said), skipped: Vec::new() })
 }

@@ -43,7 +43,7 @@ pub use registry::{
     DIRECT_TASK, FORMATION_TASK, MANAGER_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task,
     tasks,
 };
-pub use spec::{Actuation, EnvSpec, Frame, Group, Part, Symmetry, intern};
+pub use spec::{Actuation, EnvSpec, Frame, Group, POSITION_ERROR, Part, Symmetry, intern};
 pub use target::{Motion, Path, Target};
 pub use task::{
     Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,

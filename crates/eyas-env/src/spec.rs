@@ -47,6 +47,17 @@ pub struct Part {
     pub meaning: &'static str,
 }
 
+/// Name of the part that says how far a vehicle is from where it should be.
+pub const POSITION_ERROR: &str = "position_error";
+
+impl Part {
+    /// Whether it is a vector in metres, in the frame of the body or the world.
+    #[must_use]
+    pub fn is_vector_in_metres(&self) -> bool {
+        self.width == 3 && self.unit == "m" && matches!(self.frame, Frame::Body | Frame::World)
+    }
+}
+
 /// A named selection of observation features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -104,12 +115,26 @@ impl EnvSpec {
         self.parts.iter().map(|part| part.width).sum()
     }
 
-    /// Features of the part of that name.
+    /// Each part with its features of the full observation, in order.
+    pub fn layout(&self) -> impl Iterator<Item = (&Part, Range<usize>)> {
+        self.parts.iter().scan(0, |end, part| {
+            let first = *end;
+            *end += part.width;
+            Some((part, first..*end))
+        })
+    }
+
+    /// Features of the first part of that name.
     #[must_use]
     pub fn features_of(&self, name: &str) -> Option<Range<usize>> {
-        let place = self.parts.iter().position(|part| part.name == name)?;
-        let first = self.parts[..place].iter().map(|part| part.width).sum();
-        Some(first..first + self.parts[place].width)
+        self.layout().find(|(part, _)| part.name == name).map(|(_, features)| features)
+    }
+
+    /// The first part named `position_error` that is a vector in metres, and its features: how far the vehicle is from
+    /// where it should be.
+    #[must_use]
+    pub fn position_error(&self) -> Option<(&Part, Range<usize>)> {
+        self.layout().find(|(part, _)| part.name == POSITION_ERROR && part.is_vector_in_metres())
     }
 
     /// The group of that name.

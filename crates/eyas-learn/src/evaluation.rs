@@ -28,7 +28,8 @@ pub struct Outcome {
     pub is_moving_target: bool,
     /// Sum of squared position errors after [`SETTLE_STEPS`], m².
     pub squared_error_sum: f64,
-    /// Sum of the position errors after them, world frame, m.
+    /// Sum of the position errors after them, m, in the frame of [`EnvSpec::position_error`](eyas_env::EnvSpec::position_error), the world's
+    /// in a task without one.
     pub error_sum: [f64; 3],
     /// Steps in that sum, of each vehicle.
     pub settled_steps: u32,
@@ -125,7 +126,7 @@ pub fn evaluate_watched<N: Default + Send>(
 ) -> (Evaluation, Vec<N>) {
     let num_envs = env.num_envs();
     let observations = env.spec().num_observations();
-    let position_error = env.spec().features_of("position_error");
+    let position_error = env.spec().position_error().map(|(_, features)| features);
     let mut memories: Vec<(Memory, N)> = Vec::new();
     memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
     each_block(env, &mut memories, |block, used, (memory, notes)| {
@@ -260,7 +261,8 @@ impl Evaluation {
     }
 
     /// Where a policy comes to rest beside a target that rests: the mean position error after [`SETTLE_STEPS`]
-    /// over the episodes that lasted, world frame, m; 0 if none did.
+    /// over the episodes that lasted, m, in the frame of [`EnvSpec::position_error`](eyas_env::EnvSpec::position_error), the
+    /// world's in a task without one; 0 if none did.
     #[must_use]
     pub fn steady_state_offset(&self) -> [f64; 3] {
         let lasted = || self.outcomes.iter().filter(|it| !it.is_moving_target && !it.crashed);

@@ -22,6 +22,8 @@ pub enum RunError {
     OtherRun { path: PathBuf, params: Vec<String>, kind: Vec<String> },
     #[error("event file `{}` is damaged at byte {offset}: {reason}", path.display())]
     DamagedEvents { path: PathBuf, offset: u64, reason: &'static str },
+    #[error("`{}` is no manifest of a run", path.display())]
+    Manifest { path: PathBuf, source: serde_json::Error },
     #[error("integer {_0} of a configuration has more than 63 bits")]
     TooLarge(i128),
     #[error("cannot listen for Ctrl-C")]
@@ -45,6 +47,10 @@ impl RunError {
             }
             Self::NoMatch { present, .. } if present.is_empty() => Some("there is nothing in it".into()),
             Self::NoMatch { present, .. } => Some(format!("it holds {}", abridged(present))),
+            Self::Manifest { .. } => Some(
+                "put the file back as the run wrote it; without one, the run's task is told by its settings"
+                    .into(),
+            ),
             Self::Occupied { .. } => {
                 Some("name a new folder, or go on with the run that it holds: `--resume`".into())
             }

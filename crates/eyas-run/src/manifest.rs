@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::ZonedDateTime;
+use serde::Deserialize;
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,8 @@ pub struct Manifest {
     pub program: String,
     /// Arguments as given, program name first.
     pub command_line: Vec<String>,
+    /// Id of the task that the run is of; none if it is of none.
+    pub task: Option<String>,
     /// Seed after resolving a request for a random one.
     pub seed: u64,
     /// Start of the run, local time with its zone.
@@ -40,6 +43,9 @@ pub struct InputFile {
     pub sha256: String,
 }
 
+/// Name of the file in a run's folder.
+pub(crate) const FILE: &str = "manifest.json";
+
 /// Raised when a reader of an older version could misunderstand the file.
 const FORMAT_VERSION: u32 = 1;
 
@@ -50,6 +56,7 @@ impl Manifest {
         Self {
             program: program.into(),
             command_line: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            task: None,
             seed,
             start: ZonedDateTime::now(),
             inputs: Vec::new(),
@@ -77,6 +84,7 @@ impl Manifest {
             "format_version": FORMAT_VERSION,
             "program": self.program,
             "command_line": self.command_line,
+            "task": self.task,
             "seed": self.seed,
             "start": self.start.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
             "inputs": self.inputs.iter().map(input).collect::<Vec<_>>(),
@@ -84,6 +92,28 @@ impl Manifest {
         });
         format!("{document:#}\n")
     }
+}
+
+/// The id of the task that the run in a folder is of; none where no manifest is or it tells none, as those of before it
+/// was written down.
+///
+/// # Errors
+///
+/// [`RunError::Io`], or [`RunError::Manifest`] if the file is none.
+pub fn task_of(run: &Path) -> Result<Option<String>, RunError> {
+    #[derive(Deserialize)]
+    struct OfTask {
+        #[serde(default)]
+        task: Option<String>,
+    }
+    let path = run.join(FILE);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(RunError::io("read", &path)(error)),
+    };
+    let read: Result<OfTask, _> = serde_json::from_slice(&text);
+    read.map(|it| it.task).map_err(|source| RunError::Manifest { path, source })
 }
 
 impl InputFile {

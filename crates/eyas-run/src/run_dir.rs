@@ -11,7 +11,7 @@ use eyas_formats::atomic;
 
 use crate::config::Value;
 use crate::error::RunError;
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 
 /// The directory of one run, laid out as rsl_rl and Isaac Lab do:
 ///
@@ -142,7 +142,7 @@ impl RunDir {
     ///
     /// [`RunError::Io`] with the path.
     pub fn manifest(&self, manifest: &Manifest) -> Result<PathBuf, RunError> {
-        let path = self.file("manifest.json");
+        let path = self.file(manifest::FILE);
         atomic::write(&path, manifest.to_json().as_bytes()).map_err(RunError::io("write", &path))?;
         Ok(path)
     }
@@ -219,7 +219,7 @@ impl Resumable {
         let params = stems(&folder, "yaml")?;
         let is_part = params.iter().all(|name| kind.contains(&name.as_str()));
         // A run may have been killed between two of its params, or before them.
-        let is_whole = params.len() == kind.len() || !run.file("manifest.json").exists();
+        let is_whole = params.len() == kind.len() || !run.file(manifest::FILE).exists();
         let has_begun = folder.is_dir() || self.checkpoint.is_some() || is_empty(&self.run)?;
         if is_part && is_whole && has_begun {
             return Ok(run);

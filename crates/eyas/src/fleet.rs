@@ -5,7 +5,7 @@ mod board;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use eyas_env::{Protocol, RaptorConfig};
+use eyas_env::{Protocol, RAPTOR_TASK, RaptorConfig};
 use eyas_formats::{Value, atomic, rsl_rl};
 use eyas_learn::{Pilot, Summary, evaluate};
 use eyas_policy::Policy;
@@ -232,7 +232,7 @@ pub fn train_fleet(
     let directory = std::path::absolute(run.path())?;
     observer.line(&format!("[INFO] Logging experiment in directory: {}", directory.display()))?;
     let inputs: Vec<&Path> = config.vehicle_file.as_deref().into_iter().collect();
-    config.provenance.write(&run, settings.seed, &inputs)?;
+    config.provenance.write(&run, RAPTOR_TASK, settings.seed, &inputs)?;
 
     let results: Vec<Option<TeacherResult>> =
         fleet.iter().map(|(teacher, _)| read_result(&run, *teacher)).collect();

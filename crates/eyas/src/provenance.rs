@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eyas_run::config::{Setting, Value};
-use eyas_run::{ConfigError, Layers, RunDir, manifest};
+use eyas_run::{ConfigError, Layers, Origin, RunDir, manifest};
 
 use crate::failure::Failure;
 
@@ -26,17 +26,67 @@ impl Provenance {
         })
     }
 
-    /// Writes `params/*.yaml` and `manifest.json`: program, command, seed, input files, values with origins.
-    pub(crate) fn write(&self, run: &RunDir, seed: u64, inputs: &[&Path]) -> Result<(), Failure> {
+    /// Where a value comes from; the program's own default where nothing is known of it.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        let setting = self.settings.iter().find(|it| it.key == key);
+        setting.map_or(Origin::Default, |it| it.origin.clone())
+    }
+
+    /// Writes down another value of a key, as the program itself decided.
+    pub(crate) fn decide(&mut self, key: &str, value: &Value, decided_by: &str) {
+        if let Some(setting) = self.settings.iter_mut().find(|it| it.key == key) {
+            setting.value = value.clone();
+            setting.origin = Origin::Preset(decided_by.into());
+        }
+        let (group, path) = key.split_once('.').unwrap_or((key, ""));
+        let found = self.groups.iter_mut().find(|(name, _)| *name == group).map(|(_, value)| value);
+        let place = path.split('.').try_fold(found, |around, part| match around {
+            Some(Value::Table(table)) => Some(table.get_mut(part)),
+            _ => None,
+        });
+        if let Some(Some(place)) = place {
+            *place = value.clone();
+        }
+    }
+
+    /// Writes `params/*.yaml` and `manifest.json`: program, command, id of the task, seed, input files, values with origins.
+    pub(crate) fn write(
+        &self,
+        run: &RunDir,
+        task: &'static str,
+        seed: u64,
+        inputs: &[&Path],
+    ) -> Result<(), Failure> {
         for (group, value) in &self.groups {
             run.params(group, value)?;
         }
         let mut manifest = eyas_run::Manifest::new(format!("eyas {}", env!("CARGO_PKG_VERSION")), seed);
+        manifest.task = Some(task.into());
         for path in inputs {
             manifest.inputs.push(manifest::InputFile::read(path)?);
         }
         manifest.config.clone_from(&self.settings);
         run.manifest(&manifest)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_of_the_program_is_written_where_the_value_stands() {
+        let defaults = serde_json::json!({"distill": {"teachers": {"many": true, "few": true}}});
+        let mut layers = Layers::new(&defaults).unwrap();
+        layers.overrides(&["distill.teachers.few=false"]).unwrap();
+        let mut provenance = Provenance::of(&layers, &["distill"]).unwrap();
+        assert_eq!(provenance.origin("distill.teachers.many"), Origin::Default);
+        assert!(matches!(provenance.origin("distill.teachers.few"), Origin::Override(_)));
+        provenance.decide("distill.teachers.many", &false.into(), "task");
+        let text = provenance.groups[0].1.to_yaml();
+        assert!(text.contains("many: false") && text.contains("few: false"), "{text}");
+        assert_eq!(provenance.origin("distill.teachers.many"), Origin::Preset("task".into()));
+        assert_eq!(provenance.settings.iter().filter(|it| it.value == Value::Bool(false)).count(), 2);
     }
 }

@@ -8,8 +8,8 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use eyas_env::{
-    DIRECT_TASK, DirectConfig, EnvSpec, FORMATION_TASK, FormationConfig, MANAGER_TASK, ManagerConfig,
-    PointConfig, RAPTOR_TASK, RaptorConfig, TaskConfig, VecEnv, find_task,
+    DirectConfig, EnvSpec, FormationConfig, ManagerConfig, PointConfig, RaptorConfig, TaskConfig, VecEnv,
+    find_task,
 };
 use eyas_run::{ConfigError, Layers};
 use eyas_sim::{CourseConfig, VehicleParameters};
@@ -291,22 +291,22 @@ pub fn find(id: &str) -> Result<Box<dyn AnyTask>, Failure> {
     let known = find_task(id).map_err(|error| {
         Failure::new(error).hint("or give a task's own YAML file; `eyas task show manager` is one")
     })?;
-    Ok(match known.id {
-        MANAGER_TASK => Box::new(ManagerConfig::shipped()),
-        DIRECT_TASK => Box::new(DirectConfig::default()),
-        RAPTOR_TASK => Box::new(RaptorConfig::default()),
-        FORMATION_TASK => Box::new(FormationConfig::default()),
-        _ => Box::new(PointConfig::default()),
-    })
+    let task = all(ManagerConfig::shipped()).into_iter().find(|task| task.id() == known.id);
+    Ok(task.expect("every registered task is listed: a test says so"))
 }
 
 /// Every task as it is if nothing is configured; one of terms has none.
 pub fn defaults() -> [Box<dyn AnyTask>; 5] {
+    all(ManagerConfig::default())
+}
+
+/// Every task as it is if nothing is configured, with one of terms.
+fn all(of_terms: ManagerConfig) -> [Box<dyn AnyTask>; 5] {
     [
         Box::new(PointConfig::default()),
         Box::new(DirectConfig::default()),
         Box::new(RaptorConfig::default()),
-        Box::new(ManagerConfig::default()),
+        Box::new(of_terms),
         Box::new(FormationConfig::default()),
     ]
 }
@@ -332,4 +332,19 @@ fn read_terms(path: &Path) -> Result<Box<dyn AnyTask>, Failure> {
         failure.or_at(&path.display()).hint_or("`eyas task terms` lists the terms and what each takes")
     })?;
     Ok(task)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_registered_task_is_found_by_each_of_its_names() {
+        for task in eyas_env::tasks() {
+            for name in task.aliases.iter().chain([&task.id]) {
+                let found = find(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_eq!((found.id(), found.spec().task), (task.id, task.id), "{name}");
+            }
+        }
+    }
 }

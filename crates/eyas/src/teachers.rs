@@ -275,7 +275,7 @@ pub struct Admission<'a> {
     pub name: &'a str,
     /// How it flew.
     pub summary: Summary,
-    /// Where it comes to rest, m.
+    /// Where it comes to rest, m, in the frame of the task's `position_error`, the world's in a task without one.
     pub offset: [f64; 3],
 }
 

@@ -187,7 +187,7 @@ pub fn train(
         observer.line("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
     let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
-    config.provenance.write(&run, settings.seed, &inputs)?;
+    config.provenance.write(&run, config.task.id(), settings.seed, &inputs)?;
     let activity = Activity {
         name: "train",
         step_unit: "iteration",

@@ -71,7 +71,7 @@ mod tests {
         }
         let version = Command::new("script").arg("--version").output();
         if !version.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("util-linux")) {
-            eprintln!("skipped: needs `script` of util-linux");
+            eyas_testing::skip("`script` of util-linux");
             return;
         }
         let name = "dashboard::screen::tests::a_panic_gives_the_terminal_back_before_it_is_printed";

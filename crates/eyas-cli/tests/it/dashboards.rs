@@ -14,7 +14,7 @@ fn has_script() -> bool {
     let said = Command::new("script").arg("--version").output();
     let has_it = said.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("util-linux"));
     if !has_it {
-        eprintln!("skipped: needs `script` of util-linux");
+        eyas_testing::skip("`script` of util-linux");
     }
     has_it
 }

@@ -195,7 +195,7 @@ fn serve(listener: &TcpListener, page: &str) -> String {
 fn chromium_plays_it() {
     let chromium = std::env::var_os("EYAS_CHROMIUM").unwrap_or_else(|| "chromium".into());
     if Command::new(&chromium).arg("--version").output().is_err() {
-        eprintln!("skipped: needs chromium");
+        eyas_testing::skip("chromium");
         return;
     }
     let workspace = Workspace::with_teacher();

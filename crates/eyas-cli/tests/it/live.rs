@@ -190,7 +190,7 @@ fn what_cannot_be_shown_is_refused_by_name() {
 #[test]
 fn the_page_works_in_a_browser() {
     if let Some(missing) = missing() {
-        eprintln!("skipped: needs {missing}");
+        eyas_testing::skip(missing);
         return;
     }
     let workspace = Workspace::with_teacher();
@@ -210,7 +210,7 @@ fn the_page_works_in_a_browser() {
 #[test]
 fn a_run_is_watched_while_it_goes_on() {
     if let Some(missing) = missing() {
-        eprintln!("skipped: needs {missing}");
+        eyas_testing::skip(missing);
         return;
     }
     let workspace = Workspace::with_teacher();
@@ -225,7 +225,7 @@ fn a_run_is_watched_while_it_goes_on() {
 #[test]
 fn the_page_comes_back_with_the_program() {
     if let Some(missing) = missing() {
-        eprintln!("skipped: needs {missing}");
+        eyas_testing::skip(missing);
         return;
     }
     let workspace = Workspace::with_teacher();
@@ -244,7 +244,7 @@ fn the_page_comes_back_with_the_program() {
 #[test]
 fn a_fleet_is_watched_while_it_is_trained() {
     if let Some(missing) = missing() {
-        eprintln!("skipped: needs {missing}");
+        eyas_testing::skip(missing);
         return;
     }
     let workspace = Workspace::empty();

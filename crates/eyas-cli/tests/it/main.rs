@@ -28,6 +28,7 @@ mod refuses_bad_input;
 mod repeats_itself;
 mod replays_dynamics;
 mod reports;
+mod resting_errors;
 mod speaks;
 mod tasks_of_terms;
 mod tortures;

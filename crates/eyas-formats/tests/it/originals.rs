@@ -13,7 +13,7 @@ fn shared() -> Option<PathBuf> {
     let root = std::env::var_os("EYAS_SHARED").map_or(beside, PathBuf::from);
     let found = Some(root.join("data/rsl_rl")).filter(|directory| directory.is_dir());
     if found.is_none() {
-        eprintln!("skipped: needs the complete checkpoints, set EYAS_SHARED");
+        eyas_testing::skip("the complete checkpoints, set EYAS_SHARED");
     }
     found
 }

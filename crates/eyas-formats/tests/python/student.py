@@ -31,7 +31,8 @@ class Gru(nn.Module):
 
 
 torch.manual_seed(0)
-saved = torch.load(path, weights_only=True)
+# That of torch 1 knows no number with a fraction.
+saved = torch.load(path, weights_only=torch.__version__ >= "2")
 policy = Mlp() if kind == "mlp" else Gru()
 policy.load_state_dict(saved["model_state_dict"], strict=True)
 optimizer = torch.optim.Adam(policy.parameters())

@@ -200,7 +200,7 @@ impl Memory {
         episode_steps: u32,
         labels: &Labels,
     ) {
-        let Teacher { pilot: teacher, position_offset, .. } = labels.teacher;
+        let Teacher { pilot: teacher, resting, .. } = labels.teacher;
         let mut left = self.quota;
         // Episodes are numbered through the run, so that a resumed run starts them where it left off.
         for lane in 0..BLOCK {
@@ -221,7 +221,7 @@ impl Memory {
             for lane in lanes_of(flying) {
                 let episode = &mut self.open[lane];
                 let record = self.observation[features.clone()].iter().chain(&self.label);
-                episode.push(record.map(|row| row[lane]), position_offset);
+                episode.push(record.map(|row| row[lane]), resting.as_ref());
                 episode.episode_return += outcome.reward[lane];
             }
             let late = lanes_of(flying)

@@ -3,6 +3,7 @@
 use eyas_lanes::Stream;
 
 use super::collect::Rollouts;
+use super::resting::RestingError;
 
 /// One episode: a record for each visited state, the student's observation followed by the label.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,12 +21,12 @@ pub struct Episode {
 }
 
 impl Episode {
-    /// Adds a record that begins with a position, which is told from `origin`.
-    pub(super) fn push(&mut self, record: impl Iterator<Item = f32>, origin: &[f32; 3]) {
+    /// Adds a record, whose position is told from where its teacher comes to rest if that is known.
+    pub(super) fn push(&mut self, record: impl Iterator<Item = f32>, resting: Option<&RestingError>) {
         let start = self.records.len();
         self.records.extend(record);
-        for (position, origin) in self.records[start..].iter_mut().zip(origin) {
-            *position -= origin;
+        if let Some(resting) = resting {
+            resting.subtract_from(&mut self.records[start..]);
         }
     }
 

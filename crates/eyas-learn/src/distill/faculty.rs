@@ -4,6 +4,7 @@ use eyas_lanes::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::resting::RestingError;
 use crate::pilot::Pilot;
 
 /// A teacher and what is known of it.
@@ -13,9 +14,9 @@ pub struct Teacher {
     pub pilot: Pilot,
     /// Standard deviation of its labels, if they are samples of its distribution.
     pub label_std: Option<Vec<f32>>,
-    /// Where it comes to rest beside a target that rests, world frame, m. Its students are told that this is no
-    /// error, so they learn what it does there and come to rest at the target themselves.
-    pub position_offset: [f32; 3],
+    /// Where it comes to rest beside a target that rests, if that is to be corrected. Its students are told that this is
+    /// no error, so they learn what it does there and come to rest at the target themselves.
+    pub resting: Option<RestingError>,
     /// Mean return on its own vehicle, if it was measured.
     pub mean_return: f64,
 }
@@ -24,7 +25,7 @@ impl Teacher {
     /// A teacher of which nothing is known: labels are its mean actions.
     #[must_use]
     pub fn new(pilot: Pilot) -> Self {
-        Self { pilot, label_std: None, position_offset: [0.0; 3], mean_return: f64::NAN }
+        Self { pilot, label_std: None, resting: None, mean_return: f64::NAN }
     }
 }
 
@@ -43,6 +44,7 @@ pub struct FacultyConfig {
     /// What happens if a teacher does not reach it.
     pub on_weak_teacher: OnWeakTeacher,
     /// Whether students are told the position from where their teacher comes to rest instead of from the target.
+    /// Off where they see no part `position_error` or `position` that is a vector in m; who asks for it there is refused.
     pub correct_position_offset: bool,
     /// Vehicles that fly in an epoch, in turns; null: all. At least 1.
     pub vehicles_per_epoch: Option<usize>,

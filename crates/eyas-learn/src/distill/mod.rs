@@ -4,6 +4,7 @@ mod collect;
 mod config;
 mod dataset;
 mod faculty;
+mod resting;
 mod student;
 
 use eyas_env::VecEnv;
@@ -14,6 +15,7 @@ pub use collect::{Collected, Collector};
 pub use config::{DistillConfig, ObservationChoice, StudentConfig, StudentKind};
 pub use dataset::{Dataset, Episode};
 pub use faculty::{Active, FacultyConfig, OnWeakTeacher, Selection, Teacher};
+pub use resting::{PositionFeatures, RestingError, Uncorrectable};
 pub use student::{Stored, Student};
 
 use collect::{Flight, Rollouts};

@@ -150,25 +150,11 @@ impl Rollout {
 
     /// Mean 0 and standard deviation 1 over the whole rollout.
     fn normalize_advantages(&mut self) {
-        let mut sums = [0.0_f64; 3];
-        for block in &self.blocks {
-            for row in &block.advantages {
-                for (value, weight) in row.0.iter().zip(block.weight.0) {
-                    let value = f64::from(*value * weight);
-                    sums[0] += f64::from(weight);
-                    sums[1] += value;
-                    sums[2] += value * value;
-                }
-            }
-        }
-        let [count, sum, squares] = sums;
-        let mean = sum / count;
-        let std = ((squares - sum * mean) / (count - 1.0).max(1.0)).max(0.0).sqrt();
-        let (mean, scale) = (mean as f32, (1.0 / (std + 1e-8)) as f32);
+        let all =
+            self.blocks.iter().flat_map(|block| block.advantages.iter().map(|row| (row, &block.weight)));
+        let standardized = Standardization::of(all);
         for block in &mut self.blocks {
-            for row in &mut block.advantages {
-                row.0.iter_mut().for_each(|value| *value = (*value - mean) * scale);
-            }
+            block.advantages.iter_mut().for_each(|row| standardized.apply(row));
         }
     }
 
@@ -202,6 +188,35 @@ impl Rollout {
         for normalizer in targets {
             normalizer.update(count as u64, &means, &variances);
         }
+    }
+}
+
+/// What makes the mean of numbers 0 and their standard deviation 1.
+pub(super) struct Standardization {
+    mean: f32,
+    scale: f32,
+}
+
+impl Standardization {
+    /// Of rows of numbers, each row with the weights of its lanes, 1 or 0. The variance is that of a sample, over n − 1.
+    pub(super) fn of<'a>(rows: impl Iterator<Item = (&'a Row, &'a Row)>) -> Self {
+        let mut sums = [0.0_f64; 3];
+        for (row, weights) in rows {
+            for (value, weight) in row.0.iter().zip(weights.0) {
+                let value = f64::from(*value * weight);
+                sums[0] += f64::from(weight);
+                sums[1] += value;
+                sums[2] += value * value;
+            }
+        }
+        let [count, sum, squares] = sums;
+        let mean = sum / count;
+        let std = ((squares - sum * mean) / (count - 1.0).max(1.0)).max(0.0).sqrt();
+        Self { mean: mean as f32, scale: (1.0 / (std + 1e-8)) as f32 }
+    }
+
+    pub(super) fn apply(&self, row: &mut Row) {
+        row.0.iter_mut().for_each(|value| *value = (*value - self.mean) * self.scale);
     }
 }
 

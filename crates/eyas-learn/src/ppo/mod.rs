@@ -4,10 +4,14 @@
 //! observation normaliser learns between updates instead of during a rollout (so that the importance ratio of
 //! the first update is exactly 1), and with mirror augmentation each block
 //! of envs flies a rollout as seen through one random symmetry, instead of showing every sample through all of
-//! them (so that the old log-probabilities are those of what the policy saw).
+//! them (so that the old log-probabilities are those of what the policy saw). The KL divergence is that of rsl_rl 2, whose
+//! logarithm has 1e-5 added to the ratio of deviations, so that each action adds 1e-5 to that of rsl_rl 5: an adaptive
+//! learning rate rises in the first update too, in which policies are equal.
 
 mod collect;
 mod config;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use eyas_env::VecEnv;

@@ -4,7 +4,7 @@ use eyas_lanes::{HALVES, Kernel, Lanes, Row, Stream, dispatch};
 use eyas_policy::{Network, Normalizer, Pass, Trainer, Untrainable, clip_gradient_norm};
 use rayon::prelude::*;
 
-use super::collect::{HALF_LN_TAU, MAX_ACTIONS, log_density_at_mean};
+use super::collect::{HALF_LN_TAU, MAX_ACTIONS, Standardization, log_density_at_mean};
 use super::config::{AlgorithmConfig, Schedule};
 use super::{Ppo, Rollout};
 use crate::sum::sum_scaled;
@@ -44,7 +44,8 @@ pub(super) struct Updater {
     actor: Trainer,
     critic: Trainer,
     shards: Vec<Shard>,
-    gradient: Vec<f32>,
+    /// That of the last mini-batch.
+    pub(super) gradient: Vec<f32>,
 }
 
 #[derive(Default)]
@@ -60,9 +61,9 @@ struct Shard {
 
 /// One block of 32 samples: which block of envs, which step.
 #[derive(Clone, Copy)]
-struct Sample {
-    block: usize,
-    step: usize,
+pub(super) struct Sample {
+    pub(super) block: usize,
+    pub(super) step: usize,
 }
 
 /// What all shards read.
@@ -75,6 +76,8 @@ struct Batch<'a> {
     old_std: &'a [f32],
     /// 1 / number of samples in the mini-batch.
     share: f32,
+    /// What makes its advantages standard, where the rollout's are not.
+    standardized: Option<Standardization>,
 }
 
 impl Updater {
@@ -143,10 +146,19 @@ impl Ppo {
             .collect()
     }
 
-    fn step(&mut self, algorithm: &AlgorithmConfig, samples: &[Sample], old_std: &[f32]) -> Losses {
+    /// Losses of a mini-batch; their gradient is left in the updater, as std, actor, critic.
+    pub(super) fn gradient(
+        &mut self,
+        algorithm: &AlgorithmConfig,
+        samples: &[Sample],
+        old_std: &[f32],
+    ) -> Losses {
         self.updater.actor.refresh(&self.actor.network.parameters);
         self.updater.critic.refresh(&self.critic.parameters);
-        let weights = |sample: &Sample| self.rollout.blocks[sample.block].weight.0.iter().sum::<f32>();
+        let blocks = &self.rollout.blocks;
+        let weights = |sample: &Sample| blocks[sample.block].weight.0.iter().sum::<f32>();
+        let advantages =
+            |sample: &Sample| (&blocks[sample.block].advantages[sample.step], &blocks[sample.block].weight);
         let batch = Batch {
             rollout: &self.rollout,
             algorithm,
@@ -155,11 +167,18 @@ impl Ppo {
             std: &self.std,
             old_std,
             share: 1.0 / samples.iter().map(weights).sum::<f32>(),
+            standardized: algorithm
+                .normalize_advantage_per_mini_batch
+                .then(|| Standardization::of(samples.iter().map(advantages))),
         };
-        let losses = self.updater.gradient(&batch, samples, self.optimizer.exp_avg.len());
+        self.updater.gradient(&batch, samples, self.optimizer.exp_avg.len())
+    }
+
+    fn step(&mut self, algorithm: &AlgorithmConfig, samples: &[Sample], old_std: &[f32]) -> Losses {
+        let losses = self.gradient(algorithm, samples, old_std);
         self.adapt_learning_rate(algorithm, losses.kl);
 
-        // Parameters lie in the optimiser as std, actor, critic.
+        // The optimiser's parameters lie in the same order.
         let (actor_end, gradient) =
             (self.std.len() + self.actor.network.parameters.len(), &mut self.updater.gradient);
         clip_gradient_norm(&mut gradient[..actor_end], algorithm.max_grad_norm as f32);
@@ -213,12 +232,16 @@ impl Shard {
             let step = sample.step;
             let observation = &block.observations[step * observations..][..observations];
             self.input[index * observations..][..observations].copy_from_slice(observation);
+            let mut advantage = block.advantages[step];
+            if let Some(standardized) = &batch.standardized {
+                standardized.apply(&mut advantage);
+            }
             let rows = &mut self.batch[index * width..][..width];
             rows[..actions].copy_from_slice(&block.actions[step * actions..][..actions]);
             rows[actions..2 * actions].copy_from_slice(&block.means[step * actions..][..actions]);
             rows[2 * actions..].copy_from_slice(&[
                 block.log_probs[step],
-                block.advantages[step],
+                advantage,
                 block.values[step],
                 block.returns[step],
                 block.weight,

@@ -6,6 +6,7 @@
 mod apg;
 mod flight;
 mod geometric;
+mod labels;
 #[path = "../../examples/landing.rs"]
 #[expect(dead_code, reason = "its `main` is for people")]
 mod landing;

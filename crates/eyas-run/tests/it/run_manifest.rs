@@ -1,7 +1,7 @@
 use std::fs;
 
 use eyas_run::config::Setting;
-use eyas_run::manifest::{InputFile, Manifest};
+use eyas_run::manifest::{self, InputFile, Manifest};
 use eyas_run::{Origin, RunDir, Value};
 
 #[test]
@@ -23,6 +23,7 @@ fn the_manifest_says_how_to_repeat_the_run() {
     let setting = |key: &str, value: Value, origin| Setting { key: key.into(), value, origin };
     let manifest = Manifest {
         command_line: vec!["eyas".into(), "distill".into(), "--seed".into(), "7".into()],
+        task: Some("Isaac-Quadcopter-Point-Ctrl-v0".into()),
         start: jiff::civil::date(2025, 1, 31).at(14, 5, 9, 0).in_tz("UTC").unwrap(),
         inputs: vec![InputFile { path: "a.pt".into(), num_bytes: 3, sha256: "ba78".into() }],
         config: vec![
@@ -43,6 +44,7 @@ fn the_manifest_says_how_to_repeat_the_run() {
         "--seed",
         "7"
       ],
+      "task": "Isaac-Quadcopter-Point-Ctrl-v0",
       "seed": 7,
       "start": "2025-01-31T14:05:09+00:00",
       "inputs": [
@@ -64,6 +66,26 @@ fn the_manifest_says_how_to_repeat_the_run() {
       }
     }
     "#);
+}
+
+#[test]
+fn a_run_tells_its_task_if_its_manifest_does() {
+    let root = tempfile::tempdir().unwrap();
+    let run = RunDir::create(root.path(), "a", "").unwrap();
+    let task = || manifest::task_of(run.path());
+    assert_eq!(task().unwrap(), None, "there is no manifest yet");
+    for id in [None, Some("Eyas-Raptor-v0".to_owned())] {
+        run.manifest(&Manifest { task: id.clone(), ..Manifest::new("eyas 0.1.0", 7) }).unwrap();
+        assert_eq!(task().unwrap(), id);
+    }
+    // As it was before tasks were written down.
+    let path = run.file("manifest.json");
+    fs::write(&path, r#"{"format": "eyas-manifest", "format_version": 1, "seed": 7}"#).unwrap();
+    assert_eq!(task().unwrap(), None);
+    fs::write(&path, r#"{"format": "eyas-man"#).unwrap();
+    let error = task().unwrap_err();
+    assert!(error.to_string().ends_with("manifest.json` is no manifest of a run"), "{error}");
+    assert!(error.hint().is_some());
 }
 
 #[cfg(unix)]

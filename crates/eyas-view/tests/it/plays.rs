@@ -80,7 +80,7 @@ fn ffmpeg_decodes_every_frame() {
     command.args(["-v", "error", "-count_frames", "-select_streams", "v", "-show_entries"]);
     let entries = "stream=codec_name,width,height,color_space,nb_read_frames";
     let Ok(output) = command.arg(entries).args(["-of", "csv=p=0"]).arg(&path).output() else {
-        eprintln!("skipped: needs ffprobe");
+        eyas_testing::skip("ffprobe");
         return;
     };
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

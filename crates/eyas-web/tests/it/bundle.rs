@@ -14,14 +14,14 @@ fn ui() -> &'static Path {
 #[test]
 fn building_the_page_anew_gives_the_same_bytes() {
     if !ui().join("node_modules/vite").is_dir() {
-        eprintln!("skipped: needs npm, and `npm ci` in crates/eyas-web/ui");
+        eyas_testing::skip("npm, and `npm ci` in crates/eyas-web/ui");
         return;
     }
     let made = tempfile::tempdir().unwrap();
     let mut command = Command::new("node");
     command.args(["node_modules/vite/bin/vite.js", "build", "--emptyOutDir", "--outDir"]).arg(made.path());
     let Ok(output) = command.current_dir(ui()).output() else {
-        eprintln!("skipped: needs node");
+        eyas_testing::skip("node");
         return;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

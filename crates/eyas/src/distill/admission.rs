@@ -1,12 +1,16 @@
 //! The teachers of a distillation: read, given a vehicle each and, where there are many, admitted.
 
+use std::ops::Range;
+
 use eyas_env::EnvSpec;
 use eyas_learn::Pilot;
-use eyas_learn::distill::{OnWeakTeacher, Teacher};
+use eyas_learn::distill::{OnWeakTeacher, PositionFeatures, RestingError, Teacher};
+use eyas_run::Origin;
 
 use super::DistillationConfig;
 use crate::failure::Failure;
 use crate::observer::Observer;
+use crate::provenance::Provenance;
 use crate::self_check::self_check;
 use crate::tasks::AnyTask;
 use crate::teachers::{Admission, Candidate, Teachers, admission_table, is_alone};
@@ -20,10 +24,13 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// The candidates that are admitted and selected; a single one without a vehicle of its own is taken as it is.
+    /// The candidates that are admitted and selected; a single one without a vehicle of its own is taken as it is. A
+    /// student sees `student` of the task's features; what is decided of the configuration is written into `provenance`.
     pub(super) fn of(
         config: &DistillationConfig,
         spec: &EnvSpec,
+        student: &Range<usize>,
+        provenance: &mut Provenance,
         observer: &mut dyn Observer,
     ) -> Result<Self, Failure> {
         let candidates = &config.candidates;
@@ -34,8 +41,9 @@ impl Admitted {
         let mut teachers = Teachers { task: config.task.untimed(), fleet: Vec::new(), teachers };
         let mut table = None;
         if !is_alone(candidates) {
+            let corrected = corrected_features(config, spec, student, provenance, observer)?;
             teachers.fleet = candidates.iter().filter_map(|it| it.vehicle.clone()).collect();
-            table = Some(admit(&mut teachers, config, observer)?);
+            table = Some(admit(&mut teachers, config, corrected.as_ref(), observer)?);
         }
         Ok(Self { teachers, table })
     }
@@ -71,10 +79,42 @@ fn label_stds(
     candidates.iter().map(std).collect()
 }
 
+/// The features that are told from where a teacher comes to rest, if any are to be. A user who asks for it where students
+/// see no position is refused; what only the program's own settings ask for is switched off there, and the run's
+/// configuration says so.
+fn corrected_features(
+    config: &DistillationConfig,
+    spec: &EnvSpec,
+    student: &Range<usize>,
+    provenance: &mut Provenance,
+    observer: &mut dyn Observer,
+) -> Result<Option<PositionFeatures>, Failure> {
+    const KEY: &str = "distill.teachers.correct_position_offset";
+    if !config.distill.teachers.correct_position_offset {
+        return Ok(None);
+    }
+    let unseen = match PositionFeatures::new(spec, student) {
+        Ok(features) => return Ok(Some(features)),
+        Err(unseen) => unseen,
+    };
+    match provenance.origin(KEY) {
+        Origin::Default | Origin::Preset(_) => {
+            observer.line(&format!("[INFO] `{KEY}` is off: {unseen}"))?;
+            provenance.decide(KEY, &false.into(), "task");
+            Ok(None)
+        }
+        origin => Err(Failure::new(format!("`{KEY}` = true: {unseen}"))
+            .at(&origin)
+            .hint("leave the key out, or set it to false")),
+    }
+}
+
 /// Flies every teacher on its own vehicle, and keeps those that are admitted and selected; returns the table of all.
+/// Students are told `corrected` from where their teacher comes to rest.
 fn admit(
     teachers: &mut Teachers,
     config: &DistillationConfig,
+    corrected: Option<&PositionFeatures>,
     observer: &mut dyn Observer,
 ) -> Result<String, Failure> {
     let candidates = &config.candidates;
@@ -107,14 +147,13 @@ fn admit(
         return Err(Failure::new("no teacher is admitted")
             .hint("`distill.teachers.solved_return` is the bar that the warnings above name"));
     }
-    let offset = |index: usize| {
-        let none = [0.0; 3];
-        if settings.correct_position_offset { admissions[index].offset.map(|it| it as f32) } else { none }
+    let resting = |index: usize| {
+        corrected.map(|features| RestingError::new(features.clone(), admissions[index].offset))
     };
     teachers.teachers = chosen
         .iter()
         .map(|index| Teacher {
-            position_offset: offset(*index),
+            resting: resting(*index),
             mean_return: returns[*index],
             ..teachers.teachers[*index].clone()
         })

@@ -197,7 +197,9 @@ pub fn distill(
     let spec = task.make(1, seed).spec().clone();
     let group = student_group(&spec, config.distill.student.group())?;
     let num_actions = spec.num_actions;
-    let Admitted { teachers, table } = Admitted::of(config, &spec, observer)?;
+    let mut provenance = config.provenance.clone();
+    let Admitted { teachers, table } =
+        Admitted::of(config, &spec, &group.features, &mut provenance, observer)?;
 
     observer.accepted()?;
     let run = match &resumed {
@@ -229,7 +231,7 @@ pub fn distill(
     observer.line(&format!("[INFO] Dataset size: {capacity} samples"))?;
     observer.line(&format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
-    config.provenance.write(&run, seed, &inputs)?;
+    provenance.write(&run, task.id(), seed, &inputs)?;
     if let Some(table) = table {
         write_file(&run.file("teachers.csv"), table.as_bytes())?;
     }
@@ -246,7 +248,7 @@ pub fn distill(
         folder: Some(run.path()),
         task: shown.as_ref(),
     };
-    let logger = RunLogger::start(&run, observer, &activity, &config.provenance, &METRICS)?;
+    let logger = RunLogger::start(&run, observer, &activity, &provenance, &METRICS)?;
     let videos = config.video.map(|plan| {
         let [steps, episodes] = flown_after(config, epoch);
         let first = if plan.trigger == Trigger::Step { steps } else { episodes };

@@ -246,6 +246,11 @@ impl Observed {
         self.term.output().width
     }
 
+    /// Unit of the features, `1` if there is none or they are scaled.
+    pub(super) fn unit(&self) -> &'static str {
+        if matches!(self.scale, None | Some(1.0)) { self.term.output().unit } else { "1" }
+    }
+
     /// Features of all values that are shown.
     pub(super) fn features(&self) -> usize {
         self.width() * self.history

@@ -249,7 +249,7 @@ impl Layout {
                     name: intern(term_name),
                     width: observed.features(),
                     frame: output.frame,
-                    unit: output.unit,
+                    unit: observed.unit(),
                     meaning: Manager::Observations.find(&term.func).map_or("", |it| it.meaning),
                 });
                 layout.observations.push(observed);
