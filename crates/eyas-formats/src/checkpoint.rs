@@ -13,24 +13,27 @@ pub mod student;
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use eyas_policy::{Activation, Network, Normalizer, Policy};
+use eyas_policy::{Activation, Contract, Network, Normalizer, Policy};
 use serde::Serialize;
 
 use decide::note;
+pub(crate) use network::{bare_entries, policy_entries};
 
 pub use adam::AdamState;
-pub use describe::{Description, NetworkSummary, TensorSummary};
+pub(crate) use describe::chain;
+pub use describe::{ContractSummary, Description, NetworkSummary, OpaqueSummary, TensorSummary};
 pub use layout::{Layout, Role};
 
 use self::layout::Part;
 use self::state_dict::summary;
-use crate::container::hdf5;
 use crate::container::torch::{self, Container};
-use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value};
+use crate::container::{hdf5, npy, safetensors};
+use crate::convert::contract_beside;
+use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Tensor, Value, contract, onnx};
 
 /// Which policy of a distillation checkpoint to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,20 +214,46 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a file that torch or RLtools wrote; executes nothing that it holds.
+    /// Reads a file of torch, RLtools, safetensors, NumPy or ONNX; executes nothing that it holds.
     ///
     /// # Errors
     ///
     /// As [`torch::read`]; [`FormatError::Hdf5`] for HDF5 that RLtools would not write. A layout that is not known is no error here, but one in [`policy`](Self::policy).
     pub fn read(path: &Path) -> Result<Self, FormatError> {
-        let (root, container) = match read_hdf5(path)? {
-            Some(root) => (root, Container::Hdf5),
+        let (mut root, container) = match read_other(path)? {
+            Some(read) => read,
             None => torch::read(path)?,
         };
         check_version(path, &root)?;
+        attach_contract(path, &mut root)?;
         let num_bytes = fs::metadata(path).map_err(|source| FormatError::reading(path, source))?.len();
         let (layout, model_key) = layout::detect(&root);
         Ok(Self { path: path.to_owned(), num_bytes, container, layout, model_key, root })
+    }
+
+    /// The contract in the file, or in `NAME.contract.json` beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Contract`] if it is none, [`FormatError::NewerFormat`] if a later version wrote it.
+    pub fn contract(&self) -> Result<Option<Contract>, FormatError> {
+        let json = self.root.get(EYAS_KEY).and_then(|note| note.get("contract")).and_then(Value::as_str);
+        json.map(|json| contract::parse(json, &self.path)).transpose()
+    }
+
+    /// The contract, which must be that policy's.
+    ///
+    /// # Errors
+    ///
+    /// As [`contract`](Self::contract); [`FormatError::ContractMismatch`] says what differs.
+    pub fn contract_for(&self, policy: &Policy) -> Result<Option<Contract>, FormatError> {
+        let contract = self.contract()?;
+        if let Some(contract) = &contract {
+            contract
+                .check(policy)
+                .map_err(|source| FormatError::ContractMismatch { path: self.path.clone(), source })?;
+        }
+        Ok(contract)
     }
 
     /// The file.
@@ -371,6 +400,11 @@ impl Checkpoint {
     }
 
     fn no_policy(&self) -> FormatError {
+        if let Value::Opaque(class) = self.root.get(self.model_key).unwrap_or(&self.root) {
+            let (module, name) = class.rsplit_once('.').unwrap_or(("builtins", class));
+            let (module, name) = (module.to_owned(), name.to_owned());
+            return FormatError::ForbiddenGlobal { path: self.path.clone(), module, name };
+        }
         let Some(entries) = self.root.get(self.model_key).unwrap_or(&self.root).entries() else {
             return FormatError::unsupported(&self.path, format!("it is {}, not a dict", self.root.kind()));
         };
@@ -380,26 +414,82 @@ impl Checkpoint {
     }
 }
 
-/// The content of an HDF5 file; `None` for a file of another kind.
-fn read_hdf5(path: &Path) -> Result<Option<Value>, FormatError> {
+/// The content of a file that torch did not write, as the dict that it stands for; `None` for any other.
+fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
     let reading = |source| FormatError::reading(path, source);
     let mut file = File::open(path).map_err(reading)?;
-    let (mut bytes, head) = (Vec::new(), hdf5::SIGNATURE.len() as u64);
+    let (mut bytes, head) = (Vec::new(), 16);
     file.by_ref().take(head).read_to_end(&mut bytes).map_err(reading)?;
-    if bytes != hdf5::SIGNATURE {
-        return Ok(None);
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Ok(if npy::is_npz(path)? { Some((read_npz(path)?, Container::Npz)) } else { None });
     }
+    let container = if bytes.starts_with(hdf5::SIGNATURE) {
+        Container::Hdf5
+    } else if safetensors::is_safetensors(&bytes) {
+        Container::Safetensors
+    } else if onnx::is_onnx(&bytes) {
+        Container::Onnx
+    } else {
+        return Ok(None);
+    };
     let (found, limit) = (file.metadata().map_err(reading)?.len(), torch::MAX_FILE_BYTES);
     if found > limit {
-        return Err(FormatError::TooLarge {
-            path: path.to_owned(),
-            part: "the content".to_owned(),
-            found,
-            limit,
-        });
+        let part = "the content".to_owned();
+        return Err(FormatError::TooLarge { path: path.to_owned(), part, found, limit });
     }
     file.read_to_end(&mut bytes).map_err(reading)?;
-    hdf5::read(path, &bytes).map(Some)
+    let root = match container {
+        Container::Hdf5 => hdf5::read(path, &bytes)?,
+        Container::Safetensors => read_safetensors(path, &bytes)?,
+        _ => onnx::read(path, &bytes)?,
+    };
+    Ok(Some((root, container)))
+}
+
+fn read_safetensors(path: &Path, bytes: &[u8]) -> Result<Value, FormatError> {
+    let (tensors, metadata) = safetensors::read(path, bytes)?;
+    let mut entries: Vec<(String, Value)> =
+        tensors.into_iter().map(|(name, tensor)| (name, tensor.into())).collect();
+    if let Some((_, json)) = metadata.iter().find(|(key, _)| key == onnx::METADATA_KEY) {
+        entries.push((EYAS_KEY.to_owned(), contract::note(json, path)?));
+    }
+    Ok(Value::ordered_dict(entries))
+}
+
+fn read_npz(path: &Path) -> Result<Value, FormatError> {
+    let mut entries = Vec::new();
+    for (name, array) in npy::read_npz(path)? {
+        if let (onnx::METADATA_KEY, npy::Data::U8(text)) = (name.as_str(), array.data()) {
+            let json =
+                str::from_utf8(text).map_err(|_| FormatError::damaged(path, "its contract is not UTF-8"))?;
+            entries.push((EYAS_KEY.to_owned(), contract::note(json, path)?));
+            continue;
+        }
+        let tensor = match array.data() {
+            npy::Data::I64(values) => Tensor::from_i64(array.shape(), values),
+            npy::Data::U8(values) => Tensor::from_u8(array.shape(), values),
+            _ => Tensor::from_f32(array.shape(), &array.to_f32()),
+        };
+        entries.push((name, tensor.into()));
+    }
+    Ok(Value::ordered_dict(entries))
+}
+
+/// Takes over the contract beside a file that has no place for one.
+fn attach_contract(path: &Path, root: &mut Value) -> Result<(), FormatError> {
+    let (Value::Dict(entries) | Value::OrderedDict(entries)) = root else { return Ok(()) };
+    if entries.iter().any(|(key, _)| key.as_str() == Some(EYAS_KEY)) {
+        return Ok(());
+    }
+    let beside = contract_beside(path);
+    match fs::read_to_string(&beside) {
+        Ok(json) => {
+            entries.push((EYAS_KEY.into(), contract::note(&json, &beside)?));
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(FormatError::reading(&beside, error)),
+    }
 }
 
 /// Refuses what a later Eyas wrote with a meaning that this one does not know.

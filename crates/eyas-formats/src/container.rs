@@ -4,6 +4,8 @@ pub(crate) mod archive;
 pub(crate) mod hdf5;
 pub mod npy;
 pub(crate) mod pickle;
+pub(crate) mod protobuf;
+pub(crate) mod safetensors;
 mod sniff;
 pub(crate) mod tensor;
 pub mod torch;

@@ -79,6 +79,13 @@ pub enum FormatError {
     #[error("`{}` holds no normaliser, but {reason}", path.display())]
     MissingNormalizer { path: PathBuf, reason: String },
 
+    #[error(
+        "`{}` holds a normaliser as wide as the {role}'s observation, but where no checkpoint of its layout has one: \
+         {keys}",
+        path.display()
+    )]
+    StrayNormalizer { path: PathBuf, keys: String, role: &'static str },
+
     #[error("cannot read the runner config `{}`", path.display())]
     RunnerConfig { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
 
@@ -90,6 +97,18 @@ pub enum FormatError {
 
     #[error("cannot write `{}`: {layout} cannot express {what}", path.display())]
     Inexpressible { path: PathBuf, layout: &'static str, what: String },
+
+    #[error("cannot read the ONNX graph in `{}`: {problem}", path.display())]
+    Onnx { path: PathBuf, problem: String },
+
+    #[error("the ONNX graph in `{}` acts otherwise than the policy in it: {fault}", path.display())]
+    OnnxFault { path: PathBuf, fault: String },
+
+    #[error("cannot read the contract in `{}`", path.display())]
+    Contract { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+
+    #[error("the contract in `{}` is not the policy's", path.display())]
+    ContractMismatch { path: PathBuf, source: eyas_policy::ContractMismatch },
 
     #[error("cannot read the array in `{}`: {problem}", path.display())]
     Npy { path: PathBuf, problem: String },
@@ -114,7 +133,7 @@ impl FormatError {
             }
             Self::UnsupportedLayout { .. } => {
                 "readable are rsl_rl 1.x-5.x (PPO and distillation), the students of distillation.py, bare state \
-                 dicts of a torch Sequential and checkpoint.h5 of RLtools; `eyas inspect FILE` lists what a file holds"
+                 dicts of a torch Sequential, checkpoint.h5 of RLtools, and networks in ONNX, safetensors and .npz; `eyas inspect FILE` lists what a file holds"
             }
             Self::Hdf5 { .. } => {
                 "HDF5 is read as RLtools writes it; `h5repack -l CONTI -f NONE FILE COPY` makes the datasets of a \
@@ -134,7 +153,27 @@ impl FormatError {
             Self::MissingNormalizer { .. } => {
                 "give --teacher_normalizer PATH (a checkpoint of the run), or --teacher_normalizer off"
             }
+            Self::StrayNormalizer { path, .. } => {
+                return Some(format!(
+                    "give --teacher_normalizer {} if the policy was trained with it, or --teacher_normalizer off",
+                    path.display()
+                ));
+            }
             Self::RunnerConfig { .. } => "correct the file, or move it away and give the activation by flag",
+            Self::OnnxFault { path, .. } => {
+                let path = path.display();
+                return Some(format!(
+                    "`eyas verify {path} --repair FILE` says by how much and writes a right one"
+                ));
+            }
+            Self::Onnx { .. } => {
+                "readable are graphs of one MLP, GRU or LSTM with a normaliser before it and tanh after it, as rsl_rl, \
+                 Isaac Lab and Eyas export them; give the checkpoint that it was exported from"
+            }
+            Self::ContractMismatch { .. } => {
+                "flags that say how to read the policy contradict its file: leave them out, or give the file that the \
+                 contract belongs to"
+            }
             Self::ForeignOptimizer { .. } => {
                 "resume the run with the program that wrote it, or start anew from its policy"
             }

@@ -2,6 +2,9 @@
 //!
 //! - [`Checkpoint`] reads what rsl_rl 1.x to 5.x, Foundation, RLtools and Eyas itself wrote, and loads
 //!   policies from it; [`LoadedPolicy::decisions`] says what had to be decided and why.
+//! - [`convert`] writes a policy in the format of another program, with its [`Contract`](eyas_policy::Contract);
+//!   [`verify`](mod@verify) tells whether a file does what it says, [`Comparison`] what two files differ in, and [`onnx`]
+//!   the faults of exported graphs.
 //! - [`rsl_rl`] and [`student`] write checkpoints that those programs load, and read them back.
 //! - [`torch`] is the container below, [`Value`] and [`Tensor`] what it holds.
 //! - [`npy`] holds arrays.
@@ -10,17 +13,24 @@
 
 pub mod atomic;
 mod checkpoint;
+mod compare;
 mod container;
+mod contract;
+pub mod convert;
 mod error;
+pub mod onnx;
+pub mod verify;
 
 pub use checkpoint::{
-    AdamState, Checkpoint, Decision, Description, Layout, LoadOptions, LoadedCritic, LoadedPolicy,
-    NetworkSummary, NormalizerChoice, OutputChoice, Role, Side, TensorSummary, UnknownChoice, rsl_rl,
-    student,
+    AdamState, Checkpoint, ContractSummary, Decision, Description, Layout, LoadOptions, LoadedCritic,
+    LoadedPolicy, NetworkSummary, NormalizerChoice, OpaqueSummary, OutputChoice, Role, Side, TensorSummary,
+    UnknownChoice, rsl_rl, student,
 };
+pub use compare::{Comparison, Fact, Stated, TensorDifference};
 pub use container::tensor::{DType, Tensor};
 pub use container::value::Value;
 pub use container::{npy, torch};
+pub use convert::Kind;
 pub use error::FormatError;
 
 /// The top-level key under which Eyas keeps what a layout cannot say; other programs ignore it.

@@ -3,6 +3,7 @@
 mod activation;
 mod adam;
 mod architecture;
+mod contract;
 mod dense;
 mod elementwise;
 mod gru;
@@ -17,6 +18,10 @@ mod unroll;
 pub use activation::{Activation, UnknownActivation};
 pub use adam::{Adam, PARAMETERS_AT_ONCE, clip_gradient_norm};
 pub use architecture::{Architecture, Cell, Core, Linear, Recurrent, Tensor};
+pub use contract::{
+    ActionContract, Contract, ContractMismatch, NormalizerContract, ObservationContract, ObservationPart,
+    Origin, StateContract, TestVectors,
+};
 pub use inference::{Inference, Scratch};
 pub use init::Init;
 pub use normalizer::Normalizer;

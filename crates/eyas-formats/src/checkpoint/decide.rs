@@ -4,10 +4,11 @@ use std::path::Path;
 
 use eyas_policy::{Activation, Architecture, Network, Normalizer, Output, Policy};
 
-use super::layout::{Layout, Part, Role};
-use super::network::{NORMALIZER_KEYS, load_normalizer, refuse_unknown_keys};
+use super::layout::{Layout, Part, Role, normalizer_alone, stray_normalizers};
+use super::network::{FoundNormalizer, NORMALIZER_KEYS, load_normalizer, refuse_unknown_keys};
 use super::runner_config::{Distribution, RunnerConfig};
-use super::state_dict::StateDict;
+use super::state_dict::{StateDict, summary};
+use crate::contract::output_name;
 use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value};
 
 use super::{Checkpoint, Decision, LoadOptions, LoadedCritic, LoadedPolicy, NormalizerChoice, OutputChoice};
@@ -85,6 +86,10 @@ impl<'a> Loader<'a> {
     }
 
     fn network(&mut self) -> Result<Network, FormatError> {
+        if let Some(wrapper) = self.part.dict.wrapper {
+            let reason = format!("{} puts it before every key", wrapper.by);
+            self.decide("keys", format!("without `{}`", wrapper.prefix), reason);
+        }
         let activation = self.activation()?;
         let network = self.part.stems.load(&self.part.dict, activation)?;
         let mut known = self.part.stems.keys_of(&network.architecture);
@@ -105,7 +110,12 @@ impl<'a> Loader<'a> {
             self.config.as_ref().and_then(|config| config.activation(self.part.role.name()))
         {
             let path = self.config.as_ref().map_or(self.path(), |config| &config.path);
-            (parse_activation(name, path)?, self.config_says(&key))
+            let mut reason = self.config_says(&key);
+            if name.eq_ignore_ascii_case("crelu") && self.checkpoint.layout == Layout::RslRlActorCritic {
+                reason += " crelu, which is CELU from rsl_rl 2.1 on; 1.x meant ReLU: give --teacher_activation relu \
+                           for a run of it";
+            }
+            (parse_activation(name, path)?, reason)
         } else {
             match self.checkpoint.layout {
                 Layout::Student => (Activation::Elu, "distillation.py builds its MLP student so".to_owned()),
@@ -166,7 +176,8 @@ impl<'a> Loader<'a> {
 
     /// The action distribution as far as it is known; `None` if two outputs may stand for each action.
     fn distribution(&self, outputs: usize) -> Option<(Distribution, String)> {
-        if self.part.std.is_some() {
+        // A network of its own has no rows for the deviation, whatever the run beside it had.
+        if self.part.std.is_some() || self.checkpoint.layout == Layout::Network {
             return Some((Distribution::Gaussian, String::new()));
         }
         if let Some(found) =
@@ -220,10 +231,10 @@ impl<'a> Loader<'a> {
                 Ok(None)
             }
             NormalizerChoice::Path(path) => {
-                let normalizer = other_normalizer(path, self.options, self.part.role, width)?;
-                let reason = format!("given by option, count {}", normalizer.count);
+                let found = other_normalizer(path, self.options, self.part.role, width)?;
+                let reason = format!("given by option, {}", found.note);
                 self.decide("normaliser", path.display().to_string(), reason);
-                Ok(Some(normalizer))
+                Ok(Some(found.normalizer))
             }
             NormalizerChoice::Auto => self.own_normalizer(width),
         }
@@ -232,11 +243,19 @@ impl<'a> Loader<'a> {
     fn own_normalizer(&mut self, width: usize) -> Result<Option<Normalizer>, FormatError> {
         let model = self.part.role.name();
         if let Some((dict, prefix)) = &self.part.normalizer {
-            let normalizer = load_normalizer(dict, prefix, width)?;
+            let found = load_normalizer(dict, prefix, width)?;
             let place =
                 if prefix.is_empty() { dict.name.to_owned() } else { dict.full_name(&format!("{prefix}*")) };
-            self.decide("normaliser", place, format!("the file holds it, count {}", normalizer.count));
-            return Ok(Some(normalizer));
+            self.decide("normaliser", place, format!("the file holds it, {}", found.note));
+            return Ok(Some(found.normalizer));
+        }
+        let stray = stray_normalizers(&self.checkpoint.root, width);
+        if !stray.is_empty() && self.part.role != Role::Critic {
+            return Err(FormatError::StrayNormalizer {
+                path: self.path().to_owned(),
+                keys: summary(stray.into_iter()),
+                role: model,
+            });
         }
         let demanded = self.config.as_ref().and_then(|config| config.normalization(model));
         if let Some((true, key)) = demanded {
@@ -261,24 +280,34 @@ fn parse_activation(name: &str, path: &Path) -> Result<Activation, FormatError> 
     name.parse().map_err(|error| FormatError::RunnerConfig { path: path.to_owned(), source: Box::new(error) })
 }
 
-/// The normaliser of another file: the one of the same role in a checkpoint, or a saved normaliser.
+/// The normaliser of another file: the one of the same role in a checkpoint, a saved normaliser, or the only one that
+/// the file holds under whatever name.
 pub(super) fn other_normalizer(
     path: &Path,
     options: &LoadOptions,
     role: Role,
     width: usize,
-) -> Result<Normalizer, FormatError> {
+) -> Result<FoundNormalizer, FormatError> {
     let other = Checkpoint::read(path)?;
     let missing = || FormatError::MissingNormalizer {
         path: path.to_owned(),
         reason: "it was given for its normaliser".to_owned(),
     };
     if other.layout == Layout::RlTools {
-        return other.policy(&LoadOptions::default())?.policy.normalizer.ok_or_else(missing);
+        let normalizer = other.policy(&LoadOptions::default())?.policy.normalizer.ok_or_else(missing)?;
+        return Ok(FoundNormalizer { normalizer, note: "without count, as RLtools stores it".to_owned() });
     }
     let bare = StateDict::new(path, "", &other.root);
     if bare.contains("_mean") {
         return load_normalizer(&bare, "", width);
+    }
+    if let [key] = stray_normalizers(&other.root, width)[..] {
+        let dict = StateDict::new(path, "", other.root.get(key).ok_or_else(missing)?);
+        return load_normalizer(&dict, "", width);
+    }
+    if other.roles().is_empty() {
+        let (dict, prefix) = normalizer_alone(&other.root, path, role).ok_or_else(missing)?;
+        return load_normalizer(&dict, prefix, width);
     }
     let role = if role == Role::Critic { role } else { other.role(options.side)? };
     match &other.part(role)?.normalizer {
@@ -299,18 +328,19 @@ pub(super) fn first_half_of(network: Network) -> Network {
 }
 
 /// The note that a writer leaves under [`EYAS_KEY`]: what the layout itself cannot say.
-pub(crate) fn note(activation: Activation, output: Output, extra: Option<&Value>) -> Value {
-    let output = match output {
-        Output::Identity => "identity",
-        Output::Tanh => "tanh",
-        Output::Beta => "beta",
-    };
+pub(crate) fn note(
+    activation: Activation,
+    output: Output,
+    extra: Option<&Value>,
+    contract: Option<&str>,
+) -> Value {
     let mut entries = vec![
         ("format_version", Value::from(FORMAT_VERSION)),
         ("writer", Value::from(concat!("eyas ", env!("CARGO_PKG_VERSION")))),
         ("activation", Value::from(activation.to_string())),
-        ("output", Value::from(output)),
+        ("output", Value::from(output_name(output))),
     ];
     entries.extend(extra.map(|extra| ("extra", extra.clone())));
+    entries.extend(contract.map(|contract| ("contract", contract.into())));
     Value::dict(entries)
 }

@@ -36,8 +36,38 @@ pub struct Description {
     pub attributes: BTreeMap<String, String>,
     /// The networks, each with what had to be decided to load it.
     pub networks: Vec<NetworkSummary>,
+    /// What the file says of the policy's task, rate and motors.
+    pub contract: Option<ContractSummary>,
     /// Every tensor.
     pub tensors: Vec<TensorSummary>,
+    /// Every object that was not looked into, because its class is not known here.
+    pub opaque: Vec<OpaqueSummary>,
+}
+
+/// The contract in a file, without its test vectors.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContractSummary {
+    /// The task that the policy was trained on.
+    pub task: Option<String>,
+    /// Control steps a second, Hz.
+    pub control_rate_hz: Option<f64>,
+    /// Names of the parts of the observation, in order.
+    pub observation: Vec<String>,
+    /// Which motor each element of the action moves.
+    pub motor_order: Option<String>,
+    /// Steps of the test vectors.
+    pub test_steps: usize,
+    /// Why it cannot be read.
+    pub problem: Option<String>,
+}
+
+/// An object whose class is not known here; it was neither made nor read.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpaqueSummary {
+    /// Its keys from the root, joined by `/`.
+    pub key: String,
+    /// Python's name of its class.
+    pub class: String,
 }
 
 /// One network of a checkpoint.
@@ -82,8 +112,12 @@ impl Checkpoint {
     /// Describes everything in the file; a network that cannot be loaded is described by the reason.
     #[must_use]
     pub fn describe(&self, options: &LoadOptions) -> Description {
-        let mut tensors = Vec::new();
-        collect(self.root(), "", &mut tensors);
+        let (mut tensors, mut opaque) = (Vec::new(), Vec::new());
+        walk(self.root(), "", &mut |key, value| match value {
+            Value::Tensor(tensor) => tensors.push(TensorSummary::new(key, tensor)),
+            Value::Opaque(class) => opaque.push(OpaqueSummary { key: key.to_owned(), class: class.clone() }),
+            _ => {}
+        });
         let mut attributes = BTreeMap::new();
         collect_attributes(self.root(), "", &mut attributes);
         Description {
@@ -97,9 +131,34 @@ impl Checkpoint {
             best_return: self.best_return(),
             has_optimizer: self.has_optimizer(),
             attributes,
+            contract: self.contract_summary(),
             networks: self.roles().into_iter().map(|role| self.network_summary(role, options)).collect(),
             tensors,
+            opaque,
         }
+    }
+
+    fn contract_summary(&self) -> Option<ContractSummary> {
+        let empty = ContractSummary {
+            task: None,
+            control_rate_hz: None,
+            observation: Vec::new(),
+            motor_order: None,
+            test_steps: 0,
+            problem: None,
+        };
+        Some(match self.contract() {
+            Ok(None) => return None,
+            Err(error) => ContractSummary { problem: Some(error.to_string()), ..empty },
+            Ok(Some(contract)) => ContractSummary {
+                task: contract.task,
+                control_rate_hz: contract.control_rate_hz,
+                observation: contract.observation.parts.into_iter().map(|part| part.name).collect(),
+                motor_order: contract.action.motor_order,
+                test_steps: contract.test.observations.len(),
+                problem: None,
+            },
+        })
     }
 
     fn network_summary(&self, role: Role, options: &LoadOptions) -> NetworkSummary {
@@ -165,19 +224,18 @@ impl TensorSummary {
     }
 }
 
-fn collect(value: &Value, key: &str, tensors: &mut Vec<TensorSummary>) {
+/// Visits every value, each with its keys from the root joined by `/`.
+fn walk(value: &Value, key: &str, visit: &mut impl FnMut(&str, &Value)) {
     let below = |name: String| if key.is_empty() { name } else { format!("{key}/{name}") };
-    if let Some(tensor) = value.as_tensor() {
-        tensors.push(TensorSummary::new(key, tensor));
-    }
+    visit(key, value);
     for (name, value) in value.entries().unwrap_or_default() {
         let name = name
             .as_str()
             .map_or_else(|| name.as_i64().map_or("?".to_owned(), |n| n.to_string()), str::to_owned);
-        collect(value, &below(name), tensors);
+        walk(value, &below(name), visit);
     }
     for (index, value) in value.items().unwrap_or_default().iter().enumerate() {
-        collect(value, &below(index.to_string()), tensors);
+        walk(value, &below(index.to_string()), visit);
     }
 }
 
@@ -212,6 +270,9 @@ impl fmt::Display for Description {
         for network in &self.networks {
             write!(formatter, "{network}")?;
         }
+        if let Some(contract) = &self.contract {
+            write!(formatter, "{contract}")?;
+        }
         if !self.attributes.is_empty() {
             writeln!(formatter, "attributes")?;
         }
@@ -219,7 +280,31 @@ impl fmt::Display for Description {
         for (name, text) in &self.attributes {
             writeln!(formatter, "  {name:width$}  {text}")?;
         }
-        self.write_tensors(formatter)
+        self.write_tensors(formatter)?;
+        if !self.opaque.is_empty() {
+            writeln!(formatter, "objects of other programs, not read")?;
+        }
+        let width = self.opaque.iter().map(|object| object.key.len()).max().unwrap_or(0);
+        self.opaque
+            .iter()
+            .try_for_each(|object| writeln!(formatter, "  {:width$}  {}", object.key, object.class))
+    }
+}
+
+impl fmt::Display for ContractSummary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(problem) = &self.problem {
+            return writeln!(formatter, "contract: cannot be read: {problem}");
+        }
+        write!(formatter, "contract: {}", self.task.as_deref().unwrap_or("no stated task"))?;
+        if let Some(rate) = self.control_rate_hz {
+            write!(formatter, ", {rate} Hz")?;
+        }
+        writeln!(formatter, ", {} steps of test vectors", self.test_steps)?;
+        if !self.observation.is_empty() {
+            writeln!(formatter, "  observation: {}", self.observation.join(", "))?;
+        }
+        self.motor_order.iter().try_for_each(|order| writeln!(formatter, "  motors: {order}"))
     }
 }
 
@@ -261,7 +346,7 @@ impl fmt::Display for NetworkSummary {
             return writeln!(formatter, "cannot be loaded: {problem}");
         }
         if let Some(architecture) = &self.architecture {
-            write_chain(formatter, architecture)?;
+            formatter.write_str(&chain(architecture))?;
         }
         match self.num_actions {
             Some(actions) => write!(formatter, ", {actions} actions")?,
@@ -283,20 +368,14 @@ impl fmt::Display for NetworkSummary {
 }
 
 /// `26 → 64 → gru 16 → 4`, the widths from observation to output.
-fn write_chain(formatter: &mut fmt::Formatter<'_>, architecture: &Architecture) -> fmt::Result {
-    write!(formatter, "{}", architecture.inputs)?;
-    for width in &architecture.encoder {
-        write!(formatter, " → {width}")?;
-    }
-    if let Some(core) = architecture.core {
-        for _ in 0..core.layers {
-            write!(formatter, " → {} {}", format!("{:?}", core.cell).to_lowercase(), core.width)?;
-        }
-    }
-    for width in architecture.hidden.iter().chain([&architecture.outputs]) {
-        write!(formatter, " → {width}")?;
-    }
-    Ok(())
+pub(crate) fn chain(architecture: &Architecture) -> String {
+    let dense = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>();
+    let core = architecture.core.map_or_else(Vec::new, |core| {
+        vec![format!("{} {}", format!("{:?}", core.cell).to_lowercase(), core.width); core.layers]
+    });
+    let ends = [dense(&[architecture.inputs]), dense(&[architecture.outputs])];
+    let [first, last] = ends;
+    [first, dense(&architecture.encoder), core, dense(&architecture.hidden), last].concat().join(" → ")
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub enum Layout {
     BareModel,
     /// The state dict of a torch `Sequential` by itself: `0.weight`, `2.weight`, ….
     BareSequential,
+    /// One network under Eyas' own names: `encoder.*`, `core.*`, `head.*`, `obs_normalizer.*`. What is read of an ONNX
+    /// graph is arranged so, and what Eyas writes as safetensors or `.npz`.
+    Network,
     /// RLtools: layers as groups below `actor`, their kinds and activations as attributes.
     RlTools,
     /// None of these.
@@ -50,6 +53,7 @@ impl fmt::Display for Layout {
             Self::CustomRecurrentStudent => "recurrent student of Foundation",
             Self::BareModel => "state dict of one rsl_rl model",
             Self::BareSequential => "state dict of a torch Sequential",
+            Self::Network => "one network",
             Self::RlTools => "RLtools HDF5",
             Self::Unrecognised => "no known layout",
         })
@@ -114,7 +118,8 @@ pub(crate) fn detect(root: &Value) -> (Layout, &'static str) {
 
 fn detect_model(dict: &Value) -> Layout {
     let dict = StateDict::new(Path::new(""), "", dict);
-    let marks: [(&[&str], Layout); 9] = [
+    let marks: [(&[&str], Layout); 10] = [
+        (&["head.0."], Layout::Network),
         (&["network.0."], Layout::Student),
         (&["input_layer.", "gru.", "output_layer."], Layout::GruStudent),
         (&["pre_rnn_mlp.", "student."], Layout::CustomRecurrentStudent),
@@ -209,7 +214,13 @@ const PRIVILEGED: &[&str] = &["privileged_obs_norm_state_dict", "critic_obs_norm
 
 fn places(layout: Layout, role: Role, model_key: &'static str) -> Option<Places> {
     let one = Places { dict: model_key, ..NOWHERE };
-    let apart = Places { cores: &["rnn.rnn."], heads: &["mlp."], normalizer: "obs_normalizer.", ..NOWHERE };
+    let apart = Places {
+        cores: &["rnn.rnn."],
+        heads: &["mlp."],
+        normalizer: "obs_normalizer.",
+        root_normalizers: if matches!(role, Role::Critic | Role::Teacher) { PRIVILEGED } else { OWN },
+        ..NOWHERE
+    };
     Some(match (layout, role) {
         (Layout::RslRlActorCritic, Role::Actor) => Places {
             cores: &["memory_a.rnn."],
@@ -257,8 +268,8 @@ fn places(layout: Layout, role: Role, model_key: &'static str) -> Option<Places>
             others: &["student", "memory_s.", "pre_rnn_mlp.", "rnn.", "post_rnn_mlp.", "std", "log_std"],
             ..one
         },
-        (Layout::Student, Role::Student) => Places { heads: &["network."], ..one },
-        (Layout::BareSequential, Role::Actor) => Places { heads: &[""], ..one },
+        (Layout::Student, Role::Student) => Places { heads: &["network."], root_normalizers: OWN, ..one },
+        (Layout::BareSequential, Role::Actor) => Places { heads: &[""], root_normalizers: OWN, ..one },
         _ => return None,
     })
 }
@@ -273,7 +284,17 @@ pub(crate) fn part<'a>(
     if (layout, role) == (Layout::GruStudent, Role::Student) {
         let dict = StateDict::new(path, model_key, root.get(model_key).unwrap_or(root));
         let stems = gru_student_stems();
-        return Ok(Some(Part { role, dict, stems, normalizer: None, std: None, others: &[] }));
+        let normalizer = root_normalizer(root, path, OWN);
+        return Ok(Some(Part { role, dict, stems, normalizer, std: None, others: &[] }));
+    }
+    if (layout, role) == (Layout::Network, Role::Actor) {
+        let dict = StateDict::new(path, model_key, root.get(model_key).unwrap_or(root));
+        let normalizer = dict
+            .has_prefix("obs_normalizer.")
+            .then(|| (dict.clone(), "obs_normalizer."))
+            .or(root_normalizer(root, path, OWN));
+        let (stems, std) = (own_stems(&dict), std_key(&dict));
+        return Ok(Some(Part { role, dict, stems, normalizer, std, others: &[] }));
     }
     let Some(places) = places(layout, role, model_key) else { return Ok(None) };
     let Some(value) = (if places.dict.is_empty() { Some(root) } else { root.get(places.dict) }) else {
@@ -295,6 +316,19 @@ pub(crate) fn gru_student_stems() -> Stems {
         encoder: vec!["input_layer".to_owned()],
         core: Some("gru.".to_owned()),
         head: vec!["output_layer".to_owned()],
+    }
+}
+
+/// The stems under Eyas' own names: those of [`Architecture::tensors`](eyas_policy::Architecture::tensors).
+fn own_stems(dict: &StateDict<'_>) -> Stems {
+    let layers = |part: &str| {
+        let stems = (0..).map(|index| format!("{part}.{index}"));
+        stems.take_while(|stem| dict.contains(&format!("{stem}.weight"))).collect()
+    };
+    Stems {
+        encoder: layers("encoder"),
+        core: dict.has_prefix("core.").then(|| "core.".to_owned()),
+        head: layers("head"),
     }
 }
 
@@ -321,8 +355,41 @@ fn normalizer<'a>(
     if !places.normalizer.is_empty() && dict.has_prefix(places.normalizer) {
         return Some((dict.clone(), places.normalizer));
     }
-    let key = places.root_normalizers.iter().find(|key| root.get(key).is_some())?;
-    Some((StateDict::new(dict.path, key, root.get(key)?), ""))
+    root_normalizer(root, dict.path, places.root_normalizers)
+}
+
+/// The normaliser at the root of a file under one of these names.
+fn root_normalizer<'a>(
+    root: &'a Value,
+    path: &'a Path,
+    names: &[&'static str],
+) -> Option<(StateDict<'a>, &'static str)> {
+    let key = names.iter().find(|key| root.get(key).is_some())?;
+    Some((StateDict::new(path, key, root.get(key)?), ""))
+}
+
+/// The normaliser of a file that holds no network of this role.
+pub(crate) fn normalizer_alone<'a>(
+    root: &'a Value,
+    path: &'a Path,
+    role: Role,
+) -> Option<(StateDict<'a>, &'static str)> {
+    root_normalizer(root, path, if matches!(role, Role::Critic | Role::Teacher) { PRIVILEGED } else { OWN })
+}
+
+/// Keys at the root under which a normaliser of that many features stands although no layout has one there.
+pub(crate) fn stray_normalizers(root: &Value, width: usize) -> Vec<&str> {
+    let known = |key: &str| OWN.contains(&key) || PRIVILEGED.contains(&key);
+    let fits = |dict: &Value| {
+        dict.get("_mean").and_then(Value::as_tensor).is_some_and(|mean| mean.num_elements() == width)
+            && ["_std", "_var"].iter().any(|key| dict.get(key).is_some())
+    };
+    let entries = root.entries().unwrap_or_default().iter();
+    entries
+        .filter_map(|(key, dict)| Some((key.as_str()?, dict)))
+        .filter(|(key, dict)| !known(key) && fits(dict))
+        .map(|(key, _)| key)
+        .collect()
 }
 
 fn std_key(dict: &StateDict<'_>) -> Option<(&'static str, bool)> {

@@ -1,6 +1,6 @@
 //! Networks from and to the keys of a state dict.
 
-use eyas_policy::{Activation, Architecture, Cell, Core, Network, Normalizer};
+use eyas_policy::{Activation, Architecture, Cell, Core, Network, Normalizer, Policy};
 
 use super::state_dict::{StateDict, summary};
 use crate::{FormatError, Tensor, Value};
@@ -156,26 +156,90 @@ pub(crate) fn refuse_unknown_keys(
 /// Names of the buffers of rsl_rl's `EmpiricalNormalization`.
 pub(crate) const NORMALIZER_KEYS: [&str; 4] = ["_mean", "_var", "_std", "count"];
 
+/// What a normaliser without a count is taken to have seen: enough that resuming a run moves it slowly, as rsl_rl's
+/// default of 4096 envs and 24 steps does after a hundred iterations.
+const UNKNOWN_COUNT: u64 = 100 * 24 * 4096;
+
+/// A normaliser as it was read, and what was missing of it.
+pub(crate) struct FoundNormalizer {
+    pub(crate) normalizer: Normalizer,
+    /// What the file does not store, and what stands in its place.
+    pub(crate) note: String,
+}
+
 /// Reads a normaliser of `width` features under `prefix`.
+///
+/// rsl_rl 2.0 stores no count, forks store it as a float, and either of variance and deviation gives the other.
 pub(crate) fn load_normalizer(
     dict: &StateDict<'_>,
     prefix: &str,
     width: usize,
-) -> Result<Normalizer, FormatError> {
+) -> Result<FoundNormalizer, FormatError> {
     let [mean, var, std, count] = NORMALIZER_KEYS.map(|key| format!("{prefix}{key}"));
-    let counted = Value::Tensor(dict.get(&count)?.clone());
-    let counted = counted.as_i64().and_then(|count| u64::try_from(count).ok());
-    Ok(Normalizer {
-        mean: dict.vector(&mean, width)?,
-        var: dict.vector(&var, width)?,
-        std: dict.vector(&std, width)?,
-        count: counted.ok_or_else(|| FormatError::WrongType {
-            path: dict.path.to_owned(),
-            key: dict.full_name(&count),
-            found: "no count",
-            expected: "one integer, not negative",
-        })?,
+    let mut notes = Vec::new();
+    let (var, std) = match (dict.contains(&var), dict.contains(&std)) {
+        (false, true) => {
+            let std = dict.vector(&std, width)?;
+            notes.push("without variance, which is the square of the deviation".to_owned());
+            (std.iter().map(|std| std * std).collect(), std)
+        }
+        (true, false) => {
+            let var = dict.vector(&var, width)?;
+            notes.push("without deviation, which is the root of the variance".to_owned());
+            let roots = var.iter().map(|var| var.sqrt()).collect::<Vec<f32>>();
+            if let Some(index) = roots.iter().position(|root| root.is_nan()) {
+                let (path, key) = (dict.path.to_owned(), dict.full_name(&format!("{prefix}_var")));
+                return Err(FormatError::NonFinite { path, key, index, value: f64::from(roots[index]) });
+            }
+            (var, roots)
+        }
+        _ => (dict.vector(&var, width)?, dict.vector(&std, width)?),
+    };
+    let count = if dict.contains(&count) {
+        let samples = stored_count(dict, &count)?;
+        notes.push(format!("count {samples}"));
+        samples
+    } else {
+        notes.push(format!(
+            "without its count, which rsl_rl 2.0 does not store: taken as {UNKNOWN_COUNT} samples"
+        ));
+        UNKNOWN_COUNT
+    };
+    let normalizer = Normalizer { mean: dict.vector(&mean, width)?, var, std, count };
+    Ok(FoundNormalizer { normalizer, note: notes.join(", ") })
+}
+
+/// A count as an integer, or as the float that some forks store.
+fn stored_count(dict: &StateDict<'_>, key: &str) -> Result<u64, FormatError> {
+    let counted = Value::Tensor(dict.get(key)?.clone());
+    let whole = counted.as_i64().and_then(|count| u64::try_from(count).ok());
+    let float =
+        counted.as_f64().filter(|count| *count >= 0.0 && *count < u64::MAX as f64 && count.fract() == 0.0);
+    whole.or(float.map(|count| count as u64)).ok_or_else(|| FormatError::WrongType {
+        path: dict.path.to_owned(),
+        key: dict.full_name(key),
+        found: "no count",
+        expected: "one whole number, not negative",
     })
+}
+
+/// The entries of a policy under Eyas' own names, as [`Layout::Network`](super::Layout::Network) reads them.
+pub(crate) fn policy_entries(policy: &Policy, std: Option<&[f32]>) -> Vec<(String, Value)> {
+    let normalizer = policy.normalizer.as_ref();
+    let mut entries = normalizer.map_or_else(Vec::new, |it| normalizer_entries(it, "obs_normalizer."));
+    entries.extend(std.map(|std| ("std".to_owned(), Tensor::from_f32(&[std.len()], std).into())));
+    entries.extend(policy.network.architecture.tensors().into_iter().map(|tensor| {
+        let values = &policy.network.parameters[tensor.range];
+        (tensor.name, Tensor::from_f32(&tensor.shape, values).into())
+    }));
+    entries
+}
+
+/// The entries of a torch `Sequential`, `0.weight` and so on; `None` for a recurrent network.
+pub(crate) fn bare_entries(policy: &Policy) -> Option<Vec<(String, Value)>> {
+    let architecture = &policy.network.architecture;
+    let is_plain = architecture.core.is_none() && architecture.encoder.is_empty();
+    is_plain.then(|| Stems::sequential(architecture, "", "").entries(&policy.network))
 }
 
 /// The state-dict entries of a normaliser under `prefix`, with rsl_rl's shapes.

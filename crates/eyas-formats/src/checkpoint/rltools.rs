@@ -334,9 +334,9 @@ impl<'a> Loader<'a> {
                 Ok(None)
             }
             (NormalizerChoice::Path(path), _) => {
-                let normalizer = other_normalizer(path, self.options, Role::Actor, width)?;
+                let found = other_normalizer(path, self.options, Role::Actor, width)?;
                 self.decide("normaliser", path.display().to_string(), "given by option");
-                Ok(Some(normalizer))
+                Ok(Some(found.normalizer))
             }
             (NormalizerChoice::Auto, None) => {
                 self.decide("normaliser", "none", "the file holds none");

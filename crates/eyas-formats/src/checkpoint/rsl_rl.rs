@@ -6,8 +6,9 @@ use eyas_policy::{Network, Normalizer, Output, Policy};
 
 use super::adam::{self, AdamState, Parameter};
 use super::layout::{Layout, Part, Role};
-use super::network::{Stems, normalizer_entries};
+use super::network::{NORMALIZER_KEYS, Stems, normalizer_entries};
 use super::note;
+use crate::convert::Export;
 use crate::{Checkpoint, EYAS_KEY, FormatError, LoadOptions, Tensor, Value, torch};
 
 /// A PPO run between two iterations, as it is written.
@@ -71,7 +72,7 @@ pub fn write_ppo(path: &Path, checkpoint: &PpoCheckpoint<'_>) -> Result<(), Form
         ("optimizer_state_dict", adam::to_value(checkpoint.optimizer, &parameters)),
         ("iter", Value::Int(checkpoint.iteration.cast_signed())),
         ("infos", Value::None),
-        (EYAS_KEY, note(activation, actor.output, checkpoint.extra)),
+        (EYAS_KEY, note(activation, actor.output, checkpoint.extra, None)),
     ]);
     torch::write(path, &root)
 }
@@ -97,7 +98,7 @@ pub fn write_actor(
         ("actor_state_dict", Value::ordered_dict(entries)),
         ("iter", Value::Int(iteration.cast_signed())),
         ("infos", Value::None),
-        (EYAS_KEY, note(policy.network.architecture.activation, policy.output, extra)),
+        (EYAS_KEY, note(policy.network.architecture.activation, policy.output, extra, None)),
     ]);
     torch::write(path, &root)
 }
@@ -147,6 +148,125 @@ fn check_actor(actor: &Policy, std: &[f32]) -> Result<(), String> {
 
 fn inexpressible(path: &Path, what: String) -> FormatError {
     FormatError::Inexpressible { path: path.to_owned(), layout: LAYOUT, what }
+}
+
+/// How rsl_rl arranged its checkpoints over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Generation {
+    /// 2.x: one model, normalisers beside it.
+    V2,
+    /// 3.x: one model, normalisers inside.
+    V3,
+    /// 4.x: actor and critic apart, the deviation as `std`.
+    V4,
+    /// 5.x: actor and critic apart, the deviation in the distribution.
+    V5,
+}
+
+/// The learning rate of an optimiser that has taken no step; rsl_rl's default.
+const FRESH_LEARNING_RATE: f64 = 1e-3;
+
+/// Writes a policy, and its critic if there is one, as a version of rsl_rl does.
+pub(crate) fn write_generation(
+    path: &Path,
+    generation: Generation,
+    export: &Export<'_>,
+    contract: &str,
+    remarks: &mut Vec<String>,
+) -> Result<(), FormatError> {
+    let policy = export.policy;
+    let ones = vec![1.0; policy.num_actions()];
+    let std = export.std.unwrap_or(&ones);
+    check_actor(policy, std).map_err(|what| inexpressible(path, what))?;
+    let critic = export.critic.filter(|(network, _)| network.architecture.encoder.is_empty());
+    let mut root = match generation {
+        Generation::V2 | Generation::V3 => one_model(generation, policy, std, critic),
+        Generation::V4 | Generation::V5 => two_models(generation, policy, std, critic),
+    };
+    let parameters = count_parameters(&root);
+    let optimizer =
+        adam::to_value(&AdamState::new(0, FRESH_LEARNING_RATE), &vec![(Vec::new(), 0..0); parameters]);
+    root.extend([
+        ("optimizer_state_dict", optimizer),
+        ("iter", Value::Int(export.iteration.cast_signed())),
+        ("infos", Value::None),
+        (EYAS_KEY, note(policy.network.architecture.activation, policy.output, None, Some(contract))),
+    ]);
+    if export.std.is_none() {
+        remarks.push("the deviation of the exploration noise was set to 1: the source has none".to_owned());
+    }
+    if critic.is_none() {
+        remarks.push(
+            "no critic was written, the source has none: rsl_rl flies the actor but resumes no run"
+                .to_owned(),
+        );
+    }
+    if policy.output == Output::Tanh {
+        remarks.push("rsl_rl knows no tanh after the actor: take it of what rsl_rl computes".to_owned());
+    }
+    remarks.push("the optimiser starts anew".to_owned());
+    torch::write(path, &Value::dict(root))
+}
+
+type Critic<'a> = Option<(&'a Network, Option<&'a Normalizer>)>;
+
+/// `model_state_dict` with `actor.*`, `critic.*` and their memories.
+fn one_model(
+    generation: Generation,
+    policy: &Policy,
+    std: &[f32],
+    critic: Critic<'_>,
+) -> Vec<(&'static str, Value)> {
+    let mut entries = vec![("std".to_owned(), Value::from(Tensor::from_f32(&[std.len()], std)))];
+    let mut beside = Vec::new();
+    let actor = Some((&policy.network, policy.normalizer.as_ref()));
+    for (part, network) in [("actor", actor), ("critic", critic)] {
+        let Some((network, normalizer)) = network else { continue };
+        let memory = if part == "actor" { "memory_a.rnn." } else { "memory_c.rnn." };
+        entries
+            .extend(Stems::sequential(&network.architecture, &format!("{part}."), memory).entries(network));
+        let Some(normalizer) = normalizer else { continue };
+        if generation == Generation::V3 {
+            entries.extend(normalizer_entries(normalizer, &format!("{part}_obs_normalizer.")));
+        } else {
+            let key = if part == "actor" { "obs_norm_state_dict" } else { "privileged_obs_norm_state_dict" };
+            beside.push((key, Value::ordered_dict(normalizer_entries(normalizer, ""))));
+        }
+    }
+    let mut root = vec![("model_state_dict", Value::ordered_dict(entries))];
+    root.extend(beside);
+    root
+}
+
+/// `actor_state_dict` and `critic_state_dict`.
+fn two_models(
+    generation: Generation,
+    policy: &Policy,
+    std: &[f32],
+    critic: Critic<'_>,
+) -> Vec<(&'static str, Value)> {
+    let mut actor = model(&policy.network, policy.normalizer.as_ref(), Some(std));
+    if generation == Generation::V4 {
+        for (key, _) in &mut actor {
+            if *key == "distribution.std_param" {
+                *key = "std".to_owned();
+            }
+        }
+    }
+    let critic = critic.map(|(network, normalizer)| Value::ordered_dict(model(network, normalizer, None)));
+    let mut root = vec![("actor_state_dict", Value::ordered_dict(actor))];
+    root.extend(critic.map(|critic| ("critic_state_dict", critic)));
+    root
+}
+
+/// Tensors that an optimiser trains: all but the statistics of normalisers.
+fn count_parameters(root: &[(&'static str, Value)]) -> usize {
+    let is_statistic = |key: &Value| {
+        let last = key.as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
+        NORMALIZER_KEYS.contains(&last)
+    };
+    let entries = root.iter().flat_map(|(_, dict)| dict.entries().unwrap_or_default());
+    entries.filter(|(key, _)| !is_statistic(key)).count()
 }
 
 /// The optimiser's parameters in the order in which the entries stand.

@@ -81,7 +81,11 @@ impl RunnerConfig {
             io::ErrorKind::NotADirectory => FormatError::Missing { path: path.to_owned() },
             _ => FormatError::reading(path, source),
         })?;
-        let config: Self = serde_saphyr::from_str(&text)
+        // `clip_actions: .inf` is how PyYAML writes that nothing is clipped.
+        let options = serde_saphyr::options! {
+            non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+        };
+        let config: Self = serde_saphyr::from_str_with_options(&text, options)
             .map_err(|source| FormatError::RunnerConfig { path: path.to_owned(), source: source.into() })?;
         Ok(Self { path: path.to_owned(), ..config })
     }

@@ -11,25 +11,42 @@ pub(crate) struct StateDict<'a> {
     pub(crate) path: &'a Path,
     /// The key of the dict in the file; empty for the file's root.
     pub(crate) name: &'static str,
+    /// What a wrapper of the model put before every key, which the keys here are without.
+    pub(crate) wrapper: Option<Wrapper>,
     tensors: Vec<(Cow<'a, str>, &'a Tensor)>,
 }
 
+/// A module around the model, whose name stands before every key of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wrapper {
+    /// What stands before the keys.
+    pub(crate) prefix: &'static str,
+    /// Who puts it there.
+    pub(crate) by: &'static str,
+}
+
+const WRAPPERS: [Wrapper; 2] = [
+    Wrapper { prefix: "_orig_mod.", by: "torch.compile" },
+    Wrapper { prefix: "module.", by: "torch's DataParallel" },
+];
+
 impl<'a> StateDict<'a> {
     pub(crate) fn new(path: &'a Path, name: &'static str, dict: &'a Value) -> Self {
-        let tensors = dict
+        let mut tensors: Vec<(Cow<'a, str>, &'a Tensor)> = dict
             .entries()
             .unwrap_or_default()
             .iter()
             .filter_map(|(key, value)| Some((key.as_str()?.into(), value.as_tensor()?)))
             .collect();
-        Self { path, name, tensors }
+        let wrapper = unwrap(&mut tensors);
+        Self { path, name, wrapper, tensors }
     }
 
     /// The tensors of dicts within dicts, their keys joined by `/`.
     pub(crate) fn nested(path: &'a Path, name: &'static str, dict: &'a Value) -> Self {
         let mut tensors = Vec::new();
         flatten(dict, "", &mut tensors);
-        Self { path, name, tensors }
+        Self { path, name, wrapper: None, tensors }
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
@@ -106,6 +123,16 @@ impl<'a> StateDict<'a> {
     pub(crate) fn full_name(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}/{key}", self.name) }
     }
+}
+
+/// Takes what a wrapper put before every key from the keys.
+fn unwrap<'a>(tensors: &mut [(Cow<'a, str>, &'a Tensor)]) -> Option<Wrapper> {
+    let wraps = |wrapper: &Wrapper| tensors.iter().all(|(key, _)| key.starts_with(wrapper.prefix));
+    let wrapper = WRAPPERS.into_iter().find(|wrapper| !tensors.is_empty() && wraps(wrapper))?;
+    for (key, _) in tensors {
+        *key = key[wrapper.prefix.len()..].to_owned().into();
+    }
+    Some(wrapper)
 }
 
 fn flatten<'a>(dict: &'a Value, prefix: &str, tensors: &mut Vec<(Cow<'a, str>, &'a Tensor)>) {

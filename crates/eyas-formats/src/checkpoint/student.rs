@@ -49,6 +49,15 @@ pub struct StudentRun {
 /// [`FormatError::Inexpressible`] if the student is neither an MLP nor
 /// `Linear → activation → GRU → Linear` of one width, or carries a normaliser.
 pub fn write(path: &Path, checkpoint: &StudentCheckpoint<'_>) -> Result<(), FormatError> {
+    write_with_contract(path, checkpoint, None)
+}
+
+/// As [`write()`], with a contract.
+pub(crate) fn write_with_contract(
+    path: &Path,
+    checkpoint: &StudentCheckpoint<'_>,
+    contract: Option<&str>,
+) -> Result<(), FormatError> {
     let StudentCheckpoint { policy, optimizer, .. } = *checkpoint;
     let architecture = &policy.network.architecture;
     let stems = student_stems(policy)
@@ -59,7 +68,7 @@ pub fn write(path: &Path, checkpoint: &StudentCheckpoint<'_>) -> Result<(), Form
         ("model_state_dict", Value::ordered_dict(stems.entries(&policy.network))),
         ("optimizer_state_dict", adam::to_value(optimizer, &parameters(architecture))),
         ("best_return", checkpoint.best_return.into()),
-        (EYAS_KEY, note(architecture.activation, policy.output, checkpoint.extra)),
+        (EYAS_KEY, note(architecture.activation, policy.output, checkpoint.extra, contract)),
     ]);
     torch::write(path, &root)
 }

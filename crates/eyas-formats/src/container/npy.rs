@@ -182,6 +182,13 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, Array)>, FormatError> {
     Ok(arrays)
 }
 
+/// Whether a zip archive holds arrays and nothing else.
+pub(crate) fn is_npz(path: &Path) -> Result<bool, FormatError> {
+    let archive = Archive::open(path)?;
+    let is_array = |name: &String| Path::new(name).extension().is_some_and(|extension| extension == "npy");
+    Ok(!archive.names().is_empty() && archive.names().iter().all(is_array))
+}
+
 /// Writes an uncompressed `.npz` file; equal arrays give equal bytes.
 ///
 /// # Errors

@@ -24,11 +24,6 @@ const SIGNATURES: [(&[u8], &str, Option<&str>); 12] = [
 pub(crate) fn not_a_checkpoint(path: &Path, head: &[u8]) -> FormatError {
     let (looks_like, advice) = if head.is_empty() {
         ("an empty file", Some("the run may have ended while writing it; use the previous checkpoint"))
-    } else if head.len() > 9 && head[8] == b'{' && head[9] == b'"' {
-        ("a safetensors file", Some("save it with torch.save as a state dict"))
-    } else if head.first() == Some(&0x08) && head.get(2) == Some(&0x12) {
-        // The version and the producer, the first fields of the message.
-        ("an ONNX model", Some("give the checkpoint (.pt) that the model was exported from"))
     } else if head.starts_with(b"\x80") {
         (
             "a pickle that torch.save did not write",
@@ -46,15 +41,12 @@ pub(crate) fn not_a_checkpoint(path: &Path, head: &[u8]) -> FormatError {
 /// The error for a zip archive without `data.pkl`, or one with code in it; `None` for a checkpoint.
 pub(crate) fn not_a_checkpoint_archive(path: &Path, names: &[String]) -> Option<FormatError> {
     let ends_with = |suffix: &str| names.iter().any(|name| name.ends_with(suffix));
-    let is_array = |name: &String| Path::new(name).extension().is_some_and(|extension| extension == "npy");
     let (looks_like, advice) = if ends_with("/constants.pkl")
         || names.iter().any(|name| name.contains("/code/"))
     {
         ("a TorchScript export", Some("give the checkpoint (model_*.pt) that the policy was exported from"))
     } else if ends_with("/data.pkl") {
         return None;
-    } else if !names.is_empty() && names.iter().all(is_array) {
-        ("NumPy arrays (.npz)", Some("arrays hold data, not policies; give the .pt file of the run"))
     } else {
         ("a zip archive that torch.save did not write", None)
     };

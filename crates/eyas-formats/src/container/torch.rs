@@ -26,6 +26,12 @@ pub enum Container {
     Legacy,
     /// HDF5; RLtools writes it.
     Hdf5,
+    /// safetensors.
+    Safetensors,
+    /// NumPy's archive of arrays.
+    Npz,
+    /// A graph of operations.
+    Onnx,
 }
 
 impl std::fmt::Display for Container {
@@ -34,6 +40,9 @@ impl std::fmt::Display for Container {
             Self::Zip => "torch zip archive",
             Self::Legacy => "torch file from before 1.6",
             Self::Hdf5 => "HDF5 file",
+            Self::Safetensors => "safetensors file",
+            Self::Npz => "NumPy archive",
+            Self::Onnx => "ONNX graph",
         })
     }
 }

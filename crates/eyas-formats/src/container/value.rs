@@ -27,7 +27,7 @@ pub enum Value {
     Str(String),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A list; sets too.
+    /// A list; sets, frozen or not, too.
     List(Vec<Value>),
     /// A tuple; `torch.Size` too.
     Tuple(Vec<Value>),
@@ -37,6 +37,9 @@ pub enum Value {
     OrderedDict(Vec<(Value, Value)>),
     /// A tensor.
     Tensor(Tensor),
+    /// An object of a class that is not known here, by its Python name: its content was not looked at. Writing it
+    /// writes the name.
+    Opaque(String),
 }
 
 impl Value {
@@ -135,6 +138,7 @@ impl Value {
             Self::Dict(_) => "a dict",
             Self::OrderedDict(_) => "an OrderedDict",
             Self::Tensor(_) => "a tensor",
+            Self::Opaque(_) => "an object",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod acts_as_the_library;
 mod arrays;
 mod containers;
+mod converts;
 mod decisions;
 mod executes_nothing;
 mod fixtures;
@@ -13,6 +14,7 @@ mod messages;
 mod originals;
 mod python;
 mod reference;
+mod reported;
 mod resume;
 mod rltools;
 mod survives_damage;

@@ -5,11 +5,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use eyas_formats::convert::{self, Export, Kind};
 use eyas_formats::npy::{self, Array, Data};
 use eyas_formats::rsl_rl::{self, PpoCheckpoint};
 use eyas_formats::student::{self, StudentCheckpoint};
 use eyas_formats::{FormatError, Value, torch};
-use eyas_policy::{Activation, Architecture, Cell, Core, Output, Policy};
+use eyas_policy::{Activation, Architecture, Cell, Contract, Core, Inference, Output, Policy};
 use eyas_testing::python_with;
 
 use crate::fixtures::{adam, data, json, mlp_policy, network, normalizer, sequence};
@@ -193,4 +194,72 @@ fn numpy_and_eyas_read_each_other() {
     }
     let error = npy::read_npz(&file("compressed.npz")).unwrap_err();
     assert!(error.to_string().contains("compressed"), "{error}");
+}
+
+/// Shapes, normalisers and squashes of policies that are written as graphs.
+fn graphs() -> Vec<(&'static str, Policy)> {
+    let core = |cell, layers| Some(Core { cell, width: 6, layers });
+    let policy = |core, normalized: bool, output| {
+        let architecture = Architecture { core, ..Architecture::mlp(5, &[7, 6], 2, Activation::Elu) };
+        Policy { normalizer: normalized.then(|| normalizer(5)), network: network(architecture), output }
+    };
+    let student = network(Architecture::gru_student(5, 8, 2));
+    let mut graphs = vec![
+        ("mlp", policy(None, true, Output::Tanh)),
+        ("gru", policy(core(Cell::Gru, 1), true, Output::Identity)),
+        ("two gru", policy(core(Cell::Gru, 2), false, Output::Tanh)),
+        ("lstm", policy(core(Cell::Lstm, 1), false, Output::Identity)),
+        ("two lstm", policy(core(Cell::Lstm, 2), true, Output::Tanh)),
+        ("student", Policy { normalizer: None, network: student, output: Output::Identity }),
+        ("beta", policy(None, true, Output::Beta)),
+    ];
+    for name in
+        ["selu", "relu", "celu", "lrelu", "tanh", "sigmoid", "softplus", "gelu", "silu", "mish", "identity"]
+    {
+        let architecture = Architecture::mlp(5, &[7, 6], 2, name.parse().unwrap());
+        graphs.push((
+            name,
+            Policy { normalizer: None, network: network(architecture), output: Output::Identity },
+        ));
+    }
+    graphs
+}
+
+#[test]
+fn onnxruntime_flies_what_is_written_as_eyas_does() {
+    let Some(python) = python_with("onnx, onnxruntime, numpy") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let [model, inputs, outputs] =
+        ["policy.onnx", "inputs.npy", "actions.npy"].map(|name| directory.path().join(name));
+    let (times, batch) = (60, 3);
+    for (name, policy) in graphs() {
+        let contract = Contract::of(&policy);
+        let export = Export { policy: &policy, contract: &contract, std: None, critic: None, iteration: 0 };
+        convert::write(&model, Kind::Onnx, &export).unwrap();
+        let observations: Vec<f32> =
+            (0..times * batch * 5).map(|it| 2.0 * (0.37 * it as f32).sin()).collect();
+        npy::write(&inputs, &Array::new(&[times, batch, 5], Data::F32(observations.clone()))).unwrap();
+        run(&python, "onnx_graph.py", &[&model, &inputs, &outputs]);
+        let flown = npy::read(&outputs).unwrap();
+        let own = Inference::new(&policy).act_on_record(&observations, times, batch);
+        assert_eq!(flown.shape(), [times, batch, policy.num_actions()]);
+        let error = flown.to_f32().iter().zip(&own).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(error <= 1e-6, "{name}: actions differ by {error:e}");
+    }
+}
+
+#[test]
+fn safetensors_and_numpy_read_what_is_written() {
+    let Some(python) = python_with("safetensors, numpy") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (_, policy) = graphs().swap_remove(4);
+    let contract = Contract::of(&policy);
+    let export =
+        Export { policy: &policy, contract: &contract, std: Some(&[0.5; 2]), critic: None, iteration: 0 };
+    let files = [Kind::Safetensors, Kind::Npz].map(|kind| {
+        let path = directory.path().join(format!("policy.{}", kind.extension()));
+        convert::write(&path, kind, &export).unwrap();
+        path
+    });
+    run(&python, "tensors.py", &[&files[0], &files[1]]);
 }

@@ -18,6 +18,44 @@ pub(crate) enum Global {
     NumpyDtype,
     /// Protocol 2 writes bytes as `_codecs.encode(text, "latin1")`.
     Encode,
+    Set,
+}
+
+/// Modules whose functions act on the machine. No object of a run comes from them: a file that names one was made
+/// to be executed, and is refused as a whole although nothing here would run it.
+const ACTING: [&str; 16] = [
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "sys",
+    "pty",
+    "shutil",
+    "socket",
+    "ctypes",
+    "importlib",
+    "runpy",
+    "webbrowser",
+    "pickle",
+    "_pickle",
+    "code",
+    "torch.hub",
+];
+
+/// What stands for the classes in `builtins`, as Python 2 and 3 call it.
+const BUILTINS: [&str; 2] = ["builtins", "__builtin__"];
+
+/// Types among the built-in names; the others are functions.
+const TYPES: [&str; 10] =
+    ["bytearray", "bytes", "complex", "dict", "float", "int", "list", "object", "slice", "tuple"];
+
+/// Whether a name is there to be executed rather than to hold data.
+pub(super) fn acts(module: &str, name: &str) -> bool {
+    let top = module.split('.').next().unwrap_or(module);
+    ACTING.contains(&module)
+        || ACTING.contains(&top)
+        || (BUILTINS.contains(&module) && !TYPES.contains(&name))
+        || (module, name) == ("torch", "load")
 }
 
 impl Global {
@@ -33,6 +71,7 @@ impl Global {
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::NumpyScalar,
             ("numpy", "dtype") => Self::NumpyDtype,
             ("_codecs", "encode") => Self::Encode,
+            ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
             ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => {
                 Self::Storage(DType::from_storage_class(storage)?)
             }
@@ -44,6 +83,14 @@ impl Global {
     /// The object that `self(*arguments)` would be, built here.
     pub(crate) fn call(self, arguments: &[Id], nodes: &[Node]) -> Result<Node, String> {
         let argument = |index: usize| arguments.get(index).map(|&id| &nodes[id]);
+        // What is made of something that is not understood is not understood.
+        let opaque = arguments.iter().find_map(|&id| match &nodes[id] {
+            Node::Opaque(name) => Some(name),
+            _ => None,
+        });
+        if let Some(name) = opaque {
+            return Ok(Node::Opaque(name.clone()));
+        }
         let built = match (self, argument(0), argument(1)) {
             (Self::OrderedDict, None, None) => Some(Node::Dict { ordered: true, entries: Vec::new() }),
             (Self::OrderedDict, Some(Node::List(pairs)), None) => ordered_dict(pairs, nodes),
@@ -59,13 +106,23 @@ impl Global {
                 Some(Node::Str(format!("{kind}:{index}")))
             }
             (Self::NumpyDtype, Some(Node::Str(name)), _) => Some(Node::NumpyDtype(name.clone())),
-            (Self::NumpyScalar, Some(Node::NumpyDtype(dtype)), Some(Node::Bytes(bytes))) => {
+            (Self::NumpyScalar, Some(Node::NumpyDtype(dtype)), Some(Node::Bytes(bytes)))
+                if ["f8", "f4", "i8", "i4", "b1"].contains(&dtype.as_str()) =>
+            {
                 numpy_scalar(dtype, bytes)
             }
             (Self::Encode, Some(Node::Str(text)), Some(Node::Str(codec))) if codec == "latin1" => {
                 latin1(text)
             }
             (Self::Encode, Some(Node::Str(text)), None) if text.is_empty() => Some(Node::Bytes(Vec::new())),
+            (Self::Set, Some(Node::List(items) | Node::Tuple(items)), None) => {
+                Some(Node::List(items.clone()))
+            }
+            (Self::Set, None, None) => Some(Node::List(Vec::new())),
+            // A number of a type that no checkpoint counts in, such as a structured one.
+            (Self::NumpyScalar, Some(Node::NumpyDtype(dtype)), Some(Node::Bytes(_))) => {
+                Some(Node::Opaque(format!("numpy.{dtype}")))
+            }
             _ => None,
         };
         built.ok_or_else(|| format!("{self:?} is given arguments that torch and NumPy do not write"))

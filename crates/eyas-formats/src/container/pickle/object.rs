@@ -39,11 +39,16 @@ pub(crate) enum Node {
     Bytes(Vec<u8>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
-    Dict { ordered: bool, entries: Vec<(Id, Id)> },
+    Dict {
+        ordered: bool,
+        entries: Vec<(Id, Id)>,
+    },
     Global(Global),
     NumpyDtype(String),
     Storage(StorageRef),
     Tensor(TensorRef),
+    /// A class that is not known, or an object of it, by its Python name.
+    Opaque(String),
 }
 
 impl Node {
@@ -51,7 +56,7 @@ impl Node {
     pub(super) fn weight(&self) -> usize {
         size_of::<Self>().max(size_of::<Value>())
             + match self {
-                Self::Str(text) | Self::NumpyDtype(text) => text.len(),
+                Self::Str(text) | Self::NumpyDtype(text) | Self::Opaque(text) => text.len(),
                 Self::Bytes(bytes) => bytes.len(),
                 Self::List(items) | Self::Tuple(items) => size_of_val(&items[..]),
                 Self::Dict { entries, .. } => size_of_val(&entries[..]),
@@ -131,6 +136,7 @@ impl Builder<'_> {
             Node::NumpyDtype(name) => Value::Str(name.clone()),
             Node::Storage(storage) => self.storage(storage)?,
             Node::Tensor(tensor) => Value::Tensor(self.tensor(tensor)?),
+            Node::Opaque(name) => Value::Opaque(name.clone()),
         })
     }
 

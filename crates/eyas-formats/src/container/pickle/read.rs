@@ -6,13 +6,14 @@ use std::path::Path;
 use crate::FormatError;
 
 use super::Pickle;
-use super::globals::Global;
+use super::globals::{Global, acts};
 use super::object::{Id, MAX_WEIGHT, Node, StorageRef};
 
 /// Decodes the pickle at the start of `bytes`; what follows its STOP opcode is not looked at.
 ///
-/// Understands the binary opcodes of protocols 2 to 5. Names outside a short list end the decoding:
-/// nothing is imported, called or constructed but the data types of this crate.
+/// Understands the binary opcodes of protocols 2 to 5. Nothing is imported, called or constructed but the data types
+/// of this crate: objects of other classes become their names, and a name that is there to be executed ends the
+/// decoding.
 pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Pickle, FormatError> {
     let mut machine = Machine {
         bytes,
@@ -82,10 +83,10 @@ impl<'a> Machine<'a> {
             b'N' => self.push(Node::None)?,
             0x88 => self.push(Node::Bool(true))?,
             0x89 => self.push(Node::Bool(false))?,
-            opcode @ (b'J' | b'K' | b'M' | 0x8a | b'G') => self.number(opcode)?,
+            opcode @ (b'J' | b'K' | b'M' | 0x8a | 0x8b | b'G') => self.number(opcode)?,
             opcode @ (b'X' | 0x8c | 0x8d | b'B' | b'C' | 0x8e) => self.text(opcode)?,
             opcode @ (b'q' | b'r' | 0x94 | b'h' | b'j') => self.memoize(opcode)?,
-            opcode @ (b'}' | b']' | b')' | 0x8f | b't' | 0x85..=0x87) => self.container(opcode)?,
+            opcode @ (b'}' | b']' | b')' | 0x8f | 0x91 | b't' | 0x85..=0x87) => self.container(opcode)?,
             opcode @ (b's' | b'u' | b'a' | b'e' | 0x90) => self.fill(opcode)?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
@@ -98,6 +99,11 @@ impl<'a> Machine<'a> {
             b'Q' => self.persistent()?,
             // NEWOBJ is `class(*arguments)` too, as far as data types go.
             b'R' | 0x81 => self.reduce()?,
+            // NEWOBJ_EX: keyword arguments, which no data type here has.
+            0x92 => {
+                self.pop()?;
+                self.reduce()?;
+            }
             b'b' => self.build()?,
             opcode => return Err(format!("opcode {opcode:#04x} is not one that torch.save writes").into()),
         }
@@ -111,8 +117,13 @@ impl<'a> Machine<'a> {
             b'M' => Node::Int(i64::from(u16::from_le_bytes(self.array()?))),
             b'G' => Node::Float(f64::from_be_bytes(self.array()?)),
             _ => {
-                let length = usize::from(self.byte()?);
-                Node::Int(signed(self.take(length)?).ok_or("an integer exceeds 64 bits")?)
+                let length = if opcode == 0x8a {
+                    usize::from(self.byte()?)
+                } else {
+                    u32::from_le_bytes(self.array()?) as usize
+                };
+                // The state of a bit generator has 128 bits.
+                signed(self.take(length)?).map_or_else(|| Node::Opaque("int".to_owned()), Node::Int)
             }
         };
         self.push(node)
@@ -156,6 +167,7 @@ impl<'a> Machine<'a> {
             b']' | 0x8f => Node::List(Vec::new()),
             b')' => Node::Tuple(Vec::new()),
             b't' => Node::Tuple(self.pop_mark()?),
+            0x91 => Node::List(self.pop_mark()?),
             _ => Node::Tuple(self.pop_many(usize::from(opcode - 0x84))?),
         };
         self.push(node)
@@ -174,21 +186,37 @@ impl<'a> Machine<'a> {
                 entries.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
             (Node::List(list), b'a' | b'e' | 0x90) => list.extend(items),
+            (Node::Opaque(_), _) => {}
             _ => return Err("items are added to something that is no fitting container".into()),
         }
         Ok(())
     }
 
     fn global(&mut self, module: String, name: String) -> Result<(), Problem> {
-        let global = Global::lookup(&module, &name).ok_or(Problem::Forbidden { module, name })?;
-        self.push(Node::Global(global))
+        match Global::lookup(&module, &name) {
+            Some(global) => self.push(Node::Global(global)),
+            None if acts(&module, &name) => Err(Problem::Forbidden { module, name }),
+            None => self.push(Node::Opaque(format!("{module}.{name}"))),
+        }
     }
 
     /// A storage: `("storage", class, key, device, elements)`; files before torch 1.6 add a view.
     fn persistent(&mut self) -> Result<(), Problem> {
         let id = self.pop()?;
+        if let Some(class) = self.unknown_storage(id) {
+            return self.push(Node::Opaque(class));
+        }
         let storage = self.storage(id).ok_or("a persistent id is not one that torch.save writes")?;
         self.push(Node::Storage(storage))
+    }
+
+    /// The class of a storage whose elements are of a type that is not known here.
+    fn unknown_storage(&self, id: Id) -> Option<String> {
+        let Node::Tuple(parts) = &self.nodes[id] else { return None };
+        match &self.nodes[*parts.get(1)?] {
+            Node::Opaque(class) => Some(class.clone()),
+            _ => None,
+        }
     }
 
     fn storage(&self, id: Id) -> Option<StorageRef> {
@@ -210,12 +238,21 @@ impl<'a> Machine<'a> {
 
     fn reduce(&mut self) -> Result<(), Problem> {
         let (arguments, callable) = (self.pop()?, self.pop()?);
-        let (Node::Global(global), Node::Tuple(arguments)) = (&self.nodes[callable], &self.nodes[arguments])
-        else {
-            return Err("something that is no known function is called".into());
+        let node = match (&self.nodes[callable], &self.nodes[arguments]) {
+            (Node::Global(global), Node::Tuple(arguments)) => global.call(arguments, &self.nodes)?,
+            (Node::Opaque(name), Node::Tuple(arguments)) => Node::Opaque(self.class_of(name, arguments)),
+            _ => return Err("something that is no known function is called".into()),
         };
-        let node = global.call(arguments, &self.nodes)?;
         self.push(node)
+    }
+
+    /// The class of what `name(*arguments)` makes: functions that rebuild an object take its class first.
+    fn class_of(&self, name: &str, arguments: &[Id]) -> String {
+        let rebuilds = name.rsplit('.').next().is_some_and(|function| function.starts_with('_'));
+        match arguments.first().map(|&first| &self.nodes[first]) {
+            Some(Node::Opaque(class)) if rebuilds => class.clone(),
+            _ => name.to_owned(),
+        }
     }
 
     /// Attributes: torch's `_metadata` of a state dict is of no use here, NumPy's byte order is.
@@ -223,12 +260,13 @@ impl<'a> Machine<'a> {
         let state = self.pop()?;
         let object = *self.stack.last().ok_or("the stack is empty")?;
         match (&self.nodes[object], &self.nodes[state]) {
-            (Node::Dict { ordered: true, .. } | Node::Tensor(_), _) => Ok(()),
+            (Node::Dict { ordered: true, .. } | Node::Tensor(_) | Node::Opaque(_), _) => Ok(()),
             (Node::NumpyDtype(_), Node::Tuple(state)) => {
-                match state.get(1).map(|&order| &self.nodes[order]) {
-                    Some(Node::Str(order)) if order != ">" => Ok(()),
-                    _ => Err("a NumPy number is big-endian".into()),
+                let order = state.get(1).map(|&order| &self.nodes[order]);
+                if !matches!(order, Some(Node::Str(order)) if order != ">") {
+                    self.nodes[object] = Node::Opaque("numpy.dtype".to_owned());
                 }
+                Ok(())
             }
             _ => Err("attributes are set on something that has none".into()),
         }

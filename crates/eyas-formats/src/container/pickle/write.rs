@@ -29,7 +29,7 @@ impl Writer {
                 self.bytes.push(b'G');
                 self.bytes.extend(value.to_be_bytes());
             }
-            Value::Str(text) => self.text(text),
+            Value::Str(text) | Value::Opaque(text) => self.text(text),
             Value::Bytes(bytes) => self.latin1(bytes),
             Value::List(items) => {
                 self.bytes.extend(b"](");
