@@ -74,7 +74,7 @@ mod tests {
         let raptor = tasks::find("raptor").unwrap();
         let (_root, run) = run_of(raptor.as_ref(), Some(eyas_env::POINT_TASK));
         let error = task_of_run(run.path()).unwrap_err().to_string();
-        assert!(error.contains("unknown key"), "{error}");
+        assert!(error.contains("env"), "{error}");
         let (_root, run) = run_of(raptor.as_ref(), Some("Eyas-Newer-v0"));
         let error = task_of_run(run.path()).unwrap_err().to_string();
         assert!(error.contains("unknown task `Eyas-Newer-v0`"), "{error}");
