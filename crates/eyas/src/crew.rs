@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::command::train::BEST;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
-use crate::setup::{load_policy, read_vehicle};
+use crate::setup::{self, load_policy, read_vehicle};
 
 /// Starts of the admission, which no training uses.
 const ADMISSION_SEED: u64 = 0xad31;
@@ -88,7 +88,7 @@ impl<T: Flyable> Crew<T> {
 /// Reads the fleet that a flag names, for a task whose envs take vehicles.
 pub(crate) fn read_fleet_for<T: Flyable>(flag: &str, path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
     takes_vehicles::<T>(flag)?;
-    Ok(read_fleet(path)?)
+    setup::read_fleet(path)
 }
 
 /// Refuses a flag that names vehicles for a task that has one of its own.

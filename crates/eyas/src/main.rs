@@ -25,6 +25,7 @@ mod snapshot;
 mod table;
 mod tables;
 mod tracking;
+mod trained_on;
 mod trajectory;
 mod video;
 

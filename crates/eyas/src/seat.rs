@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use eyas_env::EnvSpec;
+use eyas_env::{EnvSpec, RAPTOR_TASK};
 use eyas_formats::LoadOptions;
 use eyas_learn::{Controller, GeometricPilot, Pilot};
 use eyas_sim::VehicleParameters;
 
 use crate::failure::Failure;
-use crate::setup::load_explained;
+use crate::setup::{MOST_WARNINGS, load_explained, tell_warnings};
+use crate::trained_on;
 
 /// What the geometric controller is called in place of a checkpoint.
 const SE3: &str = "se3";
@@ -30,6 +31,9 @@ pub(crate) fn seat(
         return Ok(Box::new(pilot));
     }
     let loaded = load_explained(checkpoint, options)?;
+    if spec.task == RAPTOR_TASK {
+        tell_warnings(&trained_on::differences(checkpoint, &loaded.policy, vehicles), MOST_WARNINGS, "these");
+    }
     let pilot =
         Pilot::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;
     Ok(Box::new(pilot))

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use eyas_env::TaskConfig;
+use eyas_env::{Actuation, TaskConfig};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, atomic};
 use eyas_run::config::{Setting, Value};
 use eyas_run::{Layers, Origin, Progress, RunDir, manifest};
-use eyas_vehicles::{VehicleFile, find_vehicle, vehicles};
+use eyas_vehicles::{FleetVehicle, VehicleFile, find_vehicle, survey_fleet, vehicle_warnings, vehicles};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +199,39 @@ pub(crate) fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), 
             Some(origin) => failure.at(origin),
         }
     })
+}
+
+/// Checks the configuration of a task, and says what looks wrong with a vehicle that flies by its rotors.
+pub(crate) fn check_env<T: TaskConfig>(layers: &Layers, env: &T) -> Result<(), Failure> {
+    check(layers, env.validate())?;
+    if env.spec().actuation == Actuation::Rotors {
+        tell_warnings(&vehicle_warnings(env.vehicle()), MOST_WARNINGS, "the vehicle");
+    }
+    Ok(())
+}
+
+/// Reads a fleet; says what looks wrong with its vehicles.
+pub(crate) fn read_fleet(path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
+    let survey = survey_fleet(path);
+    if let Some(problem) = survey.problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    let whole = format!("`eyas vehicles check {}`", shell_word(path.display()));
+    tell_warnings(&survey.warnings, MOST_WARNINGS, &whole);
+    Ok(survey.vehicles)
+}
+
+/// Warnings that are told before a flight; the rest is counted.
+pub(crate) const MOST_WARNINGS: usize = 5;
+
+/// Says what was noticed, the first of it where there is much.
+pub(crate) fn tell_warnings(warnings: &[String], most: usize, whole: &str) {
+    for warning in warnings.iter().take(most) {
+        tell(format!("warning: {warning}"));
+    }
+    if warnings.len() > most {
+        tell(format!("warning: {} more of {whole}", warnings.len() - most));
+    }
 }
 
 /// Reads a policy from a checkpoint.

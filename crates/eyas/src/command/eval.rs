@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::flyable::Flyable;
 use crate::report;
 use crate::seat::seat;
-use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
+use crate::setup::{AgentConfig, allow_steps, check, check_env, layer, write_file};
 use crate::trajectory;
 
 /// Episodes, if not said otherwise.
@@ -61,7 +61,7 @@ fn run_task<T: Flyable>(base: T, arguments: &Eval) -> Result<ExitCode, Failure> 
         return Ok(ExitCode::SUCCESS);
     }
     let config: Config<T> = layers.finish()?;
-    check(&layers, config.env.validate())?;
+    check_env(&layers, &config.env)?;
     check(&layers, config.agent.validate())?;
 
     let fleet = fleet_of::<T>(arguments, episodes)?;

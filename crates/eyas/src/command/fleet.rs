@@ -12,7 +12,7 @@ use eyas_learn::{Pilot, Summary, evaluate, ppo};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
-use eyas_vehicles::{FleetVehicle, VehicleFile, fleet_to_csv, read_fleet};
+use eyas_vehicles::{FleetVehicle, VehicleFile, fleet_to_csv};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ use crate::live::{self, Spectacle};
 use crate::outcome::{Outcome, RESULT};
 use crate::place::{Place, go_on_with};
 use crate::report::{say, shell_word};
-use crate::setup::{check, write_manifest};
+use crate::setup::{check, check_env, read_fleet, write_manifest};
 
 /// What of the configuration is written into a fleet's `params`.
 const SECTIONS: [&str; 3] = ["env", "agent", "fleet"];
@@ -168,7 +168,7 @@ fn run_recipe<A: Recipe<RaptorConfig>>(
         return Ok(ExitCode::SUCCESS);
     }
     let config: Config<A> = layers.finish()?;
-    check(&layers, config.env.validate())?;
+    check_env(&layers, &config.env)?;
     check(&layers, config.agent.validate())?;
     check(&layers, A::validate_task(&config.env))?;
     check(&layers, config.fleet.validate())?;

@@ -9,7 +9,7 @@ use std::slice;
 use eyas_env::VecEnv;
 use eyas_formats::atomic;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
-use eyas_vehicles::{FleetVehicle, find_vehicle, read_fleet};
+use eyas_vehicles::{FleetVehicle, find_vehicle};
 use eyas_view::{Airframe, Caption, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use crate::flyable::Flyable;
 use crate::live::{self, Stage};
 use crate::report::tell;
 use crate::seat::{is_geometric, seat};
-use crate::setup::{self, AgentConfig, check, layer};
+use crate::setup::{self, AgentConfig, check, check_env, layer, read_fleet};
 use crate::tracking::Recorder;
 use crate::trajectory;
 use crate::video::{
@@ -159,7 +159,7 @@ fn configure<T: Flyable>(
 ) -> Result<(Config<T>, String), Failure> {
     let (layers, trajectory) = layers_of(base, arguments, trajectory)?;
     let config: Config<T> = layers.finish()?;
-    check(&layers, config.env.validate())?;
+    check_env(&layers, &config.env)?;
     check(&layers, config.agent.validate())?;
     Ok((config, trajectory))
 }

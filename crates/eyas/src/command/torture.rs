@@ -23,7 +23,7 @@ use crate::flyable::Flyable;
 use crate::place::names_of;
 use crate::report::{say, tell};
 use crate::seat::seat;
-use crate::setup::{AgentConfig, allow_steps, check, layer, write_file};
+use crate::setup::{AgentConfig, allow_steps, check, check_env, layer, write_file};
 
 /// Flights of each cell, if not said otherwise.
 const FLIGHTS: usize = 100;
@@ -121,7 +121,7 @@ impl<T: Flyable> Suite<T> {
             return Ok(None);
         }
         let config: Config<T> = layers.finish()?;
-        check(&layers, config.env.validate())?;
+        check_env(&layers, &config.env)?;
         check(&layers, config.agent.validate())?;
         for (_, env) in trajectories(&config.env, &config.torture) {
             check(&layers, env.validate())?;

@@ -26,7 +26,7 @@ use crate::live::{self, Spectacle};
 use crate::outcome::Outcome;
 use crate::place::{Place, go_on_with};
 use crate::report::{self, say, shell_word};
-use crate::setup::{check, layer, load_policy, what_flies, write_manifest};
+use crate::setup::{check, check_env, layer, load_policy, what_flies, write_manifest};
 use crate::snapshot::Snapshots;
 use crate::video::{Defaults, Plan as VideoPlan, Trigger, Videos};
 
@@ -96,7 +96,7 @@ fn run_recipe<T: Flyable, A: Recipe<T>>(
         return Ok(ExitCode::SUCCESS);
     }
     let config: Config<T, A> = layers.finish()?;
-    check(&layers, config.env.validate())?;
+    check_env(&layers, &config.env)?;
     check(&layers, config.agent.validate())?;
     check(&layers, A::validate_task(&config.env))?;
     let plan = layers.section::<Plan>("agent")?;

@@ -18,7 +18,7 @@ use crate::arguments::{Analysis, Analyze, AnalyzeCommand, PolicyFile};
 use crate::configuration;
 use crate::failure::Failure;
 use crate::report::tell;
-use crate::setup::{AgentConfig, allow_steps, check, seed_of, write_file};
+use crate::setup::{AgentConfig, allow_steps, check, check_env, seed_of, write_file};
 
 pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
     match &arguments.command {
@@ -64,7 +64,7 @@ impl Setting {
             return Ok(None);
         }
         let Config { env, agent } = layers.finish()?;
-        check(&layers, env.validate())?;
+        check_env(&layers, &env)?;
         check(&layers, agent.validate())?;
         Ok(Some(Self { env, seed: agent.seed, steps }))
     }

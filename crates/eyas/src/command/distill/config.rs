@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Distill;
 use crate::failure::Failure;
 use crate::flyable::Flyable;
-use crate::setup::{self, AgentConfig, check, layer};
+use crate::setup::{self, AgentConfig, check, check_env, layer};
 
 /// What a distillation is made of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -100,7 +100,7 @@ pub(super) fn layers_of<T: Flyable>(base: T, arguments: &Distill) -> Result<(Lay
 /// The configuration, every range checked.
 pub(super) fn validated<T: Flyable>(layers: &Layers) -> Result<Config<T>, Failure> {
     let config: Config<T> = layers.finish()?;
-    check(layers, config.env.validate())?;
+    check_env(layers, &config.env)?;
     check(layers, config.agent.validate())?;
     check(layers, config.distill.validate())?;
     if config.distill.registry_interval > 0 && config.env.registry(1, 0).is_empty() {
