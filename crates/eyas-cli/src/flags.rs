@@ -4,11 +4,12 @@ use std::path::Path;
 
 use eyas::configuration::{layer_vehicle, takes_vehicles};
 use eyas::policies::load_policy;
-use eyas::text::shell_word;
+use eyas::text::{shell_word, warnings_told};
 use eyas::{AnyTask, Failure};
+use eyas_env::Actuation;
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_run::{Layers, Origin};
-use eyas_vehicles::{FleetVehicle, read_fleet};
+use eyas_vehicles::{FleetVehicle, survey_fleet, vehicle_warnings};
 
 use crate::arguments::{FlightFlags, Resume};
 use crate::configuration;
@@ -129,5 +130,23 @@ pub(crate) fn read_fleet_for(
     path: &Path,
 ) -> Result<Vec<FleetVehicle>, Failure> {
     takes_vehicles(task, flag)?;
-    Ok(read_fleet(path)?)
+    read_fleet(path)
+}
+
+/// Reads a fleet; says what looks wrong with its vehicles.
+pub(crate) fn read_fleet(path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
+    let survey = survey_fleet(path);
+    if let Some(problem) = survey.problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    let whole = format!("`eyas vehicles check {}`", shell_word(path.display()));
+    warnings_told(&survey.warnings, &whole).iter().for_each(tell);
+    Ok(survey.vehicles)
+}
+
+/// Says what looks wrong with the vehicle of a task that flies by its rotors.
+pub(crate) fn warn_of_vehicle(task: &dyn AnyTask) {
+    if task.spec().actuation == Actuation::Rotors {
+        warnings_told(&vehicle_warnings(task.vehicle()), "the vehicle").iter().for_each(tell);
+    }
 }

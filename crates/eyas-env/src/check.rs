@@ -1,7 +1,33 @@
 //! Range checks of configurations of the group `env`.
 
+use eyas_sim::{LangevinConfig, VehicleParameters};
+use eyas_vehicles::unflyable;
+
+/// Parameters of a vehicle that make sense.
+pub(crate) fn parameters(robot: &VehicleParameters) -> Result<(), String> {
+    robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+}
+
+/// A vehicle that flies by its rotors.
+pub(crate) fn vehicle(robot: &VehicleParameters) -> Result<(), String> {
+    parameters(robot)?;
+    unflyable(robot).first().map_or(Ok(()), |error| Err(format!("`env.robot`: {error}")))
+}
+
 fn check(name: &str, value: f64, holds: bool, range: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(format!("`env.{name}` = {value}, expected {range}")) }
+}
+
+/// A random motion that steps of `period` seconds keep bounded.
+pub(crate) fn langevin(key: &str, langevin: &LangevinConfig, period: f64) -> Result<(), String> {
+    if langevin.is_stable_at(period) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{key}` with gamma = {} and omega = {} is unstable at control steps of {period} s, expected gamma · dt + \
+         (omega · dt)² / 2 below 2",
+        langevin.gamma, langevin.omega
+    ))
 }
 
 /// All positive and finite.

@@ -39,7 +39,7 @@ const HAS_BEGUN: usize = 7;
 const MEMORY: usize = 8;
 
 /// The geometric controller cannot fly a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Unguidable {
     /// Its rotors cannot.
     #[error(transparent)]

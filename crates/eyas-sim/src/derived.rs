@@ -4,10 +4,17 @@ use crate::vector::{norm, transform};
 use crate::{Vector, VehicleParameters};
 
 impl VehicleParameters {
-    /// Thrust of all rotors at one speed, N; the speed in the unit of `action_limit`.
+    /// Thrust of all rotors at one speed, N, wherever each pushes; the speed in the unit of `action_limit`.
     #[must_use]
     pub fn thrust(&self, speed: f64) -> f64 {
         self.rotor_thrust_coefficients.iter().map(|[a, b, c]| a + speed * (b + speed * c)).sum()
+    }
+
+    /// Force of all rotors at one speed along the body's z axis, N; the speed in the unit of `action_limit`.
+    #[must_use]
+    pub fn lift(&self, speed: f64) -> f64 {
+        let rotors = self.rotor_thrust_coefficients.iter().zip(&self.rotor_thrust_directions);
+        rotors.map(|([a, b, c], direction)| (a + speed * (b + speed * c)) * direction[2]).sum()
     }
 
     /// Weight, N.
@@ -16,10 +23,10 @@ impl VehicleParameters {
         self.mass * norm(self.gravity)
     }
 
-    /// Full thrust over weight, as RLtools has it: the rotors' directions do not count.
+    /// Lift at full thrust over weight. RLtools leaves out where the rotors push, which is the same along z.
     #[must_use]
     pub fn thrust_to_weight(&self) -> f64 {
-        self.thrust(self.action_limit.max) / self.weight()
+        self.lift(self.action_limit.max) / self.weight()
     }
 
     /// The same vehicle with rotors as much stronger or weaker as gives it this ratio of full thrust to weight.
@@ -48,11 +55,15 @@ impl VehicleParameters {
         self.rotor_positions.iter().map(|position| norm(*position)).fold(0.0, f64::max)
     }
 
-    /// Speed of all rotors that carries the weight, as a share of the range of `action_limit`; none: no speed of
-    /// the range does.
+    /// Speed of all rotors that carries the weight of the level vehicle, as a share of the range of `action_limit`;
+    /// none: no speed of the range does, or gravity does not point down.
     #[must_use]
     pub fn hovering_throttle(&self) -> Option<f64> {
-        let sum = |power: usize| self.rotor_thrust_coefficients.iter().map(|it| it[power]).sum::<f64>();
+        if self.gravity[2] >= 0.0 {
+            return None;
+        }
+        let rotors = || self.rotor_thrust_coefficients.iter().zip(&self.rotor_thrust_directions);
+        let sum = |power: usize| rotors().map(|(it, direction)| it[power] * direction[2]).sum::<f64>();
         let (a, b, c) = (sum(2), sum(1), sum(0) - self.weight());
         // The form of the quadratic formula that subtracts no near numbers and allows a = 0.
         let q = -0.5 * (b + (b * b - 4.0 * a * c).sqrt().copysign(b));

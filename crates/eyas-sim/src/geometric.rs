@@ -1,8 +1,7 @@
 //! Geometric tracking control on SE(3) of a known vehicle.
 
-use crate::linear::solve;
 use crate::vector::{add, cross, dot, norm, scale, sub, transform};
-use crate::{Vector, Vehicle, VehicleParameters, body_from_world};
+use crate::{Allocation, Unsteerable, Vector, Vehicle, VehicleParameters, body_from_world};
 
 /// Damping ratio of position and attitude.
 const DAMPING: f64 = 1.0;
@@ -33,8 +32,7 @@ const ROTOR_SPEED_UP: f64 = 8.0;
 #[derive(Clone, Debug)]
 pub struct GeometricController {
     vehicle: Vehicle<f64>,
-    /// Thrusts, N, for each N of lift and each N m of torque.
-    allocation_inverse: [[f64; 4]; 4],
+    allocation: Allocation,
     gains: Gains,
     /// Acceleration that a vehicle which comes back from far away brakes with, m/s²; the largest one asked for is twice as
     /// large.
@@ -69,35 +67,16 @@ pub struct Tracking {
     pub angular_velocity: Vector<f64>,
 }
 
-/// The rotors of a vehicle cannot lift it and turn it about each axis apart from the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the rotors cannot carry the vehicle and turn it about every axis")]
-pub struct Unsteerable;
-
 impl GeometricController {
     /// The controller of a vehicle that gives set-points every `period` seconds.
     pub fn new(parameters: &VehicleParameters, period: f64) -> Result<Self, Unsteerable> {
         let vehicle = Vehicle::new(parameters);
-        let columns: Vec<Vec<f64>> = vehicle
-            .rotors
-            .iter()
-            .map(|it| vec![it.force[2], it.torque[0], it.torque[1], it.torque[2]])
-            .collect();
-        let mut allocation_inverse = [[0.0; 4]; 4];
-        for cause in 0..4 {
-            let mut unit = [0.0; 4];
-            unit[cause] = 1.0;
-            for (row, thrust) in allocation_inverse.iter_mut().zip(solve(&columns, &unit)) {
-                row[cause] = thrust;
-            }
-        }
+        let allocation = Allocation::new(parameters)?;
         let ratio = parameters.thrust_to_weight();
         // What full thrust accelerates by to the side, over gravity, while it carries the weight.
         let sideways = (ratio * ratio - 1.0).sqrt();
-        let is_finite = allocation_inverse.iter().flatten().all(|it| it.is_finite());
-        let lifts = allocation_inverse.iter().all(|row| row[0] > 0.0);
-        if !(is_finite && lifts && ratio > 1.0) {
-            return Err(Unsteerable);
+        if ratio.is_nan() || ratio <= 1.0 {
+            return Err(Unsteerable::TooWeak(ratio));
         }
         let slowest = vehicle.rotors.iter().map(|it| 1.0 / it.rising_rate.min(it.falling_rate));
         let rotor_lag = (slowest.fold(0.0, f64::max) / ROTOR_SPEED_UP).max(period);
@@ -105,7 +84,7 @@ impl GeometricController {
         let position = POSITION_BANDWIDTH * attitude;
         let step = |rate: f64| 1.0 - libm::exp(-period * rate);
         Ok(Self {
-            allocation_inverse,
+            allocation,
             gains: Gains {
                 position: position * position,
                 velocity: 2.0 * DAMPING * position,
@@ -155,7 +134,7 @@ impl GeometricController {
 
     /// Thrusts of a lift, N, and a torque, N m.
     fn allocated(&self, lift: f64, torque: Vector<f64>) -> [f64; 4] {
-        let inverse = &self.allocation_inverse;
+        let inverse = &self.allocation.inverse;
         let range: [[f64; 2]; 4] = std::array::from_fn(|rotor| {
             [self.vehicle.speed_min, self.vehicle.speed_max].map(|speed| self.thrust_of(rotor, speed))
         });

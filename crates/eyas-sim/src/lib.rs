@@ -4,6 +4,7 @@
 //! Body frame: x forward, y left, z up. Quaternions: w, x, y, z, body to world. SI units.
 
 mod adjoint;
+mod allocation;
 mod course;
 mod derived;
 mod dynamics;
@@ -17,12 +18,13 @@ mod vector;
 mod vehicle;
 
 pub use adjoint::{HeldDerivative, HeldStep, LaggedStep, pull_back_matrix};
+pub use allocation::{Allocation, Axes, Unsteerable};
 pub use course::{
     CircleConfig, Course, CourseConfig, CourseError, CourseKind, FigureEightConfig, LissajousConfig,
     MinimumSnap, MinimumSnapConfig, SamplesConfig, StepConfig, ZigzagConfig,
 };
 pub use dynamics::{Disturbance, SpeedLag, lagged, step_held, step_lagged};
-pub use geometric::{GeometricController, Tracking, Unsteerable};
+pub use geometric::{GeometricController, Tracking};
 pub use rotation::{
     body_from_world, matrix_from_quaternion, quaternion_from_euler_turns, turned_about_axes, world_from_body,
 };

@@ -21,6 +21,16 @@ pub struct LangevinConfig {
     pub alpha: f64,
 }
 
+impl LangevinConfig {
+    /// Whether steps of `dt` seconds keep the motion bounded: both eigenvalues of (M9) without noise lie within the unit
+    /// circle, whose limit is `γ dt + ½ (ω dt)² = 2`.
+    #[must_use]
+    pub fn is_stable_at(&self, dt: f64) -> bool {
+        let stiffness = self.omega * dt;
+        self.gamma * dt + 0.5 * stiffness * stiffness < 2.0
+    }
+}
+
 /// A randomly moving reference and the smoothed reference that follows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Langevin<R> {

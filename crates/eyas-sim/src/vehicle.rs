@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Vector;
 use crate::rotation::{rotate_add, rotate_z_add};
-use crate::vector::{add, cross, dot, scale, scale_add, transform};
+use crate::vector::{add, cross, dot, norm, scale, scale_add, transform};
 
 /// Mass, inertia and rotors of a quadrotor, with the field names of RLtools' parameter files.
 ///
@@ -67,8 +67,8 @@ pub struct ParameterError {
 }
 
 impl VehicleParameters {
-    /// Checks that masses, time constants and ranges are positive, inertia positive definite and everything
-    /// finite; the first of [`VehicleParameters::problems`].
+    /// Checks that masses, time constants and ranges are positive, directions of length 1, inertia positive definite
+    /// and everything finite; the first of [`VehicleParameters::problems`].
     pub fn validate(&self) -> Result<(), ParameterError> {
         self.problems().into_iter().next().map_or(Ok(()), Err)
     }
@@ -112,8 +112,18 @@ impl VehicleParameters {
             .chain([("hovering_throttle_relative", self.hovering_throttle_relative)])
             .filter(|(_, value)| !value.is_finite())
             .map(|(field, value)| ParameterError { field, value, expected: "a finite number" });
+        // Rounding to two decimals moves a length by less.
+        let units = [
+            ("norm(rotor_thrust_directions)", &self.rotor_thrust_directions),
+            ("norm(rotor_torque_directions)", &self.rotor_torque_directions),
+        ]
+        .into_iter()
+        .flat_map(|(field, vectors)| vectors.iter().map(move |it| (field, norm(*it))))
+        .filter(|(_, length)| length.is_finite() && (length - 1.0).abs() > 1e-2)
+        .map(|(field, value)| ParameterError { field, value, expected: "1: a unit vector" });
         positive
             .chain(finite)
+            .chain(units)
             .chain(inertia_problem("J", &self.inertia))
             .chain(inertia_problem("J_inv", &self.inertia_inverse))
             .collect()

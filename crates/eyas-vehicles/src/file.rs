@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
-use crate::FleetVehicle;
+use crate::lint::rounded;
+use crate::{FleetVehicle, Unflyable, unflyable, vehicle_warnings};
 
 /// A parameter file of RLtools at 460bae06^ (`rl/environments/l2f`), every field, in the order the C++ writes them.
 ///
@@ -175,6 +176,52 @@ impl DomainRandomization {
     }
 }
 
+impl DomainRandomization {
+    /// How a vehicle differs from all that are drawn from the ranges by more than a quarter, in what decides whether a
+    /// policy that has learned on those flies it.
+    #[must_use]
+    pub fn left_by(&self, dynamics: &VehicleParameters) -> Vec<String> {
+        const MARGIN: f64 = 1.25;
+        let slowest = |values: [f64; 4]| values.into_iter().fold(0.0, f64::max);
+        let fastest = |values: [f64; 4]| values.into_iter().fold(f64::INFINITY, f64::min);
+        let [rising, falling] = [dynamics.rotor_time_constants_rising, dynamics.rotor_time_constants_falling];
+        let torque = dynamics.torque_to_inertia();
+        let [rising_range, falling_range] = [
+            [self.rotor_time_constant_rising_min, self.rotor_time_constant_rising_max],
+            [self.rotor_time_constant_falling_min, self.rotor_time_constant_falling_max],
+        ];
+        [
+            (
+                "thrust to weight",
+                [dynamics.thrust_to_weight(); 2],
+                [self.thrust_to_weight_min, self.thrust_to_weight_max],
+                "",
+            ),
+            (
+                "torque over inertia",
+                [torque; 2],
+                [self.torque_to_inertia_min, self.torque_to_inertia_max],
+                " rad/s²",
+            ),
+            ("mass", [dynamics.mass; 2], [self.mass_min, self.mass_max], " kg"),
+            ("rising time constant of a rotor", [fastest(rising), slowest(rising)], rising_range, " s"),
+            ("falling time constant of a rotor", [fastest(falling), slowest(falling)], falling_range, " s"),
+        ]
+        .into_iter()
+        .filter_map(|(name, [low, high], [min, max], unit)| {
+            let value = if low < min / MARGIN {
+                low
+            } else if high > max * MARGIN {
+                high
+            } else {
+                return None;
+            };
+            Some(format!("{name} {}{unit}, drawn from {min} to {max}", rounded(value)))
+        })
+        .collect()
+    }
+}
+
 /// Why a parameter file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -182,8 +229,12 @@ impl DomainRandomization {
 pub enum VehicleFileError {
     #[error("not a parameter file of RLtools: {0}")]
     Json(serde_json::Error),
+    #[error("`{field}` has {found} entries, expected 4: this program flies quadrotors")]
+    Rotors { field: String, found: usize },
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    #[error(transparent)]
+    Unflyable(#[from] Unflyable),
     #[error("`{field}` is {value}, which this version does not simulate, expected 0")]
     NotSimulated { field: String, value: f64 },
     #[error("`{field}` is {value}, expected {expected}")]
@@ -199,13 +250,21 @@ impl VehicleFile {
 
     /// Reads what may have [`VehicleFile::problems`].
     pub(crate) fn parse_unchecked(json: &str) -> Result<Self, VehicleFileError> {
-        serde_json::from_str(json).map_err(VehicleFileError::Json)
+        serde_json::from_str(json).map_err(|error| {
+            let value = serde_json::from_str::<Value>(json).ok();
+            value.and_then(|it| other_rotors(it.get("dynamics")?)).unwrap_or(VehicleFileError::Json(error))
+        })
     }
 
-    /// Everything that makes no sense or cannot be simulated.
+    /// Everything that makes no sense, cannot fly or cannot be simulated.
     pub(crate) fn problems(&self) -> Vec<VehicleFileError> {
         let Self { mdp, disturbances, .. } = self;
-        let mut problems: Vec<_> = self.dynamics.problems().into_iter().map(Into::into).collect();
+        let mut problems: Vec<VehicleFileError> =
+            self.dynamics.problems().into_iter().map(Into::into).collect();
+        // What follows from parameters follows from those that make sense.
+        if problems.is_empty() {
+            problems.extend(unflyable(&self.dynamics).into_iter().map(Into::into));
+        }
         let mut range = |field, value: f64, holds: bool, expected| {
             if !(holds && value.is_finite()) {
                 problems.push(VehicleFileError::Range { field, value, expected });
@@ -339,30 +398,13 @@ impl From<&FleetVehicle> for VehicleFile {
     }
 }
 
-/// What looks wrong with a vehicle that can be flown.
-pub(crate) fn vehicle_warnings(dynamics: &VehicleParameters) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let mismatch = dynamics.inertia_mismatch();
-    // Six decimals of a Crazyflie's inertia are 5 % off.
-    if mismatch > 0.1 {
-        warnings.push(format!("`J` times `J_inv` is {mismatch:.3} away from the identity"));
-    }
-    let diagonal = [0, 1, 2].map(|axis| dynamics.inertia[axis][axis]);
-    let total: f64 = diagonal.iter().sum();
-    for (axis, value) in ["xx", "yy", "zz"].into_iter().zip(diagonal) {
-        if value > 0.5 * total * 1.1 {
-            warnings.push(format!(
-                "`J`_{axis} = {value} is larger than the other two together, which no body of mass has"
-            ));
-        }
-    }
-    if dynamics.hovering_throttle().is_none() {
-        warnings.push(format!(
-            "no rotor speed carries the weight: thrust to weight is {:.3}",
-            dynamics.thrust_to_weight()
-        ));
-    }
-    warnings
+/// The field of a vehicle that says of other than four rotors, if there is one.
+pub(crate) fn other_rotors(dynamics: &Value) -> Option<VehicleFileError> {
+    let fields = dynamics.as_object()?.iter().filter(|(field, _)| field.starts_with("rotor_"));
+    fields
+        .filter_map(|(field, value)| Some((field, value.as_array()?.len())))
+        .find(|(_, found)| *found != 4)
+        .map(|(field, found)| VehicleFileError::Rotors { field: field.clone(), found })
 }
 
 /// Dotted names and values of what a block holds, in its order.
@@ -431,5 +473,42 @@ impl Formatter for Lines {
 
     fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
         if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const VEHICLE_7: &str = include_str!("../tests/data/vehicle_7.json");
+
+    /// Puts `next()` in place of every number below these blocks.
+    fn randomize(value: &mut Value, next: &mut impl FnMut() -> f64) {
+        match value {
+            Value::Number(number) if number.is_f64() => *value = next().into(),
+            Value::Array(items) => items.iter_mut().for_each(|it| randomize(it, next)),
+            Value::Object(fields) => fields.values_mut().for_each(|it| randomize(it, next)),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_what_was_written_gives_the_same_numbers(numbers in prop::collection::vec(1e-12..1e9_f64, 128)) {
+            let mut json: Value = serde_json::from_str(VEHICLE_7).unwrap();
+            let mut numbers = numbers.into_iter().cycle();
+            let mut next = || numbers.next().unwrap();
+            for pointer in ["/dynamics", "/integration", "/mdp/init", "/mdp/reward", "/mdp/termination", "/trajectory"] {
+                let block = json.pointer_mut(pointer).unwrap();
+                randomize(block, &mut next);
+            }
+            json["disturbances"]["random_force"]["std"] = next().into();
+            let file = VehicleFile::parse_unchecked(&json.to_string()).unwrap();
+            let written = file.to_json();
+            prop_assert_eq!(&serde_json::from_str::<Value>(&written).unwrap(), &json);
+            prop_assert_eq!(VehicleFile::parse_unchecked(&written).unwrap(), file);
+        }
     }
 }

@@ -11,11 +11,12 @@ use eyas_sim::VehicleParameters;
 use flate2::read::GzDecoder;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::table::Columns;
 pub use self::table::{fits_a_table, fleet_to_csv};
-use crate::FleetVehicle;
-use crate::file::{VehicleFile, VehicleFileError, to_lines, vehicle_warnings};
+use crate::file::{VehicleFile, VehicleFileError, other_rotors, to_lines};
+use crate::{FleetVehicle, vehicle_warnings};
 
 /// Names of the tables that stand for a directory without parameter files.
 const TABLES: [&str; 2] = ["teacher_dynamics.csv", "vehicles.csv"];
@@ -188,7 +189,8 @@ impl FleetSurvey {
     }
 
     fn list(&mut self, path: &Path, text: &str) -> Result<(), FleetProblem> {
-        let list: List = serde_json::from_str(text).map_err(FleetProblem::List)?;
+        let list: List = serde_json::from_str(text)
+            .map_err(|error| other_rotors_in_list(text).unwrap_or(FleetProblem::List(error)))?;
         for entry in list.sampled {
             self.push(path, entry.into());
         }
@@ -222,6 +224,18 @@ impl FleetSurvey {
         }
         self.vehicles.push(vehicle);
     }
+}
+
+/// The vehicle of a list that has other than four rotors, if there is one.
+fn other_rotors_in_list(text: &str) -> Option<FleetProblem> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    value.get("sampled")?.as_array()?.iter().find_map(|entry| {
+        let source = other_rotors(entry.get("dynamics")?)?;
+        let id = entry
+            .get("id")
+            .map_or_else(String::new, |id| id.as_str().map_or_else(|| id.to_string(), ToOwned::to_owned));
+        Some(FleetProblem::Vehicle { id, source })
+    })
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

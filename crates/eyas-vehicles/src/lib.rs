@@ -3,6 +3,8 @@
 mod file;
 mod fleet;
 mod fleet_vehicle;
+mod lint;
+mod motors;
 mod named;
 mod sampler;
 
@@ -12,6 +14,8 @@ pub use fleet::{
     survey_fleet,
 };
 pub use fleet_vehicle::FleetVehicle;
+pub use lint::{Unflyable, unflyable, vehicle_warnings};
+pub use motors::{MotorMismatch, motor_order, reordered};
 pub use named::{
     FOUNDATION_ARM_LENGTH_M, NamedVehicle, crazyflie, find_vehicle, foundation_crazyflie, vehicles,
 };

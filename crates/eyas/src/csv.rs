@@ -100,7 +100,11 @@ impl Table {
 
     /// Numbers of a column; an empty cell holds none.
     pub fn numbers(&self, name: &str) -> Result<Vec<Option<f64>>, Failure> {
-        let column = self.names.iter().position(|known| known == name).ok_or_else(|| self.unknown(name))?;
+        let mut columns = (0..self.names.len()).filter(|column| self.names[*column] == name);
+        let column = columns.next().ok_or_else(|| self.unknown(name))?;
+        if columns.next().is_some() {
+            return Err(Failure::new(format!("column `{name}` stands there twice")).at(&self.path.display()));
+        }
         self.numbers_at(column)
     }
 

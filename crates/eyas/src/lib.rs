@@ -46,6 +46,7 @@ pub mod teachers;
 pub mod text;
 pub mod tracking;
 pub mod train;
+pub mod trained_on;
 pub mod trajectory;
 pub mod video;
 

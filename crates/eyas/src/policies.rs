@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use eyas_env::EnvSpec;
+use eyas_env::{EnvSpec, RAPTOR_TASK};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
 use eyas_learn::{Controller, GeometricPilot, Pilot};
 use eyas_sim::VehicleParameters;
 
 use crate::failure::Failure;
+use crate::text::warnings_told;
+use crate::trained_on;
 
 /// What the geometric controller is called in place of a checkpoint.
 const SE3: &str = "se3";
@@ -23,7 +25,7 @@ pub fn load_policy(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, F
 }
 
 /// The policy of a checkpoint, or the geometric controller of vehicles that the envs fly in turns; `decided` hears what
-/// the file left open.
+/// the file left open, and how the vehicles differ from those that it was trained on.
 pub fn load_controller(
     checkpoint: &Path,
     options: &LoadOptions,
@@ -37,6 +39,10 @@ pub fn load_controller(
     }
     let loaded = load_policy(checkpoint, options)?;
     loaded.decisions.iter().for_each(|decision| decided(&decision.to_string()));
+    if spec.task == RAPTOR_TASK {
+        let warnings = trained_on::differences(checkpoint, &loaded.policy, vehicles);
+        warnings_told(&warnings, "these").iter().for_each(|warning| decided(warning));
+    }
     let pilot =
         Pilot::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;
     Ok(Box::new(pilot))

@@ -134,3 +134,13 @@ mod tests {
         assert_eq!(position(&evaluation.summary()), "– (no episode lasted until errors count)");
     }
 }
+
+/// Warnings that are told before a flight; the rest is counted.
+const MOST_WARNINGS: usize = 5;
+
+/// Warnings as lines, the first of them where there are many; `whole` says of what the rest is.
+pub fn warnings_told(warnings: &[String], whole: &str) -> Vec<String> {
+    let first = warnings.iter().take(MOST_WARNINGS).map(|warning| format!("warning: {warning}"));
+    let left = warnings.len().saturating_sub(MOST_WARNINGS);
+    first.chain((left > 0).then(|| format!("warning: {left} more of {whole}"))).collect()
+}

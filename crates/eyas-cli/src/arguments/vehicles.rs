@@ -34,6 +34,9 @@ pub(crate) enum VehiclesCommand {
         from: PathBuf,
         /// A directory, or a file that ends in .csv, .json or .json.gz
         to: PathBuf,
+        /// Rotors of each vehicle in the order in which they are written, such as `1,4,2,3`
+        #[arg(long)]
+        motor_order: Option<String>,
         /// Write over files of the same names
         #[arg(long)]
         force: bool,

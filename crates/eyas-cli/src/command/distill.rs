@@ -14,7 +14,7 @@ use eyas_view::View;
 use crate::arguments::Distill;
 use crate::configuration;
 use crate::dashboard;
-use crate::flags::{layer, layer_resume, read_fleet_for, what_flies};
+use crate::flags::{layer, layer_resume, read_fleet_for, warn_of_vehicle, what_flies};
 use crate::print::go_on_with;
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, say_recorded};
@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut config = DistillationConfig::read(task, &layers)?;
+    warn_of_vehicle(config.task.as_ref());
     config.task_name.clone_from(&arguments.flight.task);
     config.video = plan_of(&arguments.flight.video, Defaults { view: View::Chase, num_envs: 1 })?;
     config.run_dir.clone_from(&arguments.resume.run_dir);

@@ -21,7 +21,7 @@ use eyas_vehicles::FleetVehicle;
 use super::torture;
 use crate::arguments::Eval;
 use crate::configuration;
-use crate::flags::{layer, read_fleet_for};
+use crate::flags::{layer, read_fleet_for, warn_of_vehicle};
 use crate::print::tell;
 
 /// Episodes, if not said otherwise.
@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
     }
     let (task, agent) = (task.read(&layers)?, layers.section::<AgentConfig>("agent")?);
     check(&layers, task.validate())?;
+    warn_of_vehicle(task.as_ref());
     check(&layers, agent.validate())?;
 
     let fleet = fleet_of(task.as_ref(), arguments, episodes)?;

@@ -7,11 +7,12 @@ use eyas::text::shell_word;
 use eyas::{Failure, TrainFleetConfig, train_fleet};
 use eyas_env::RaptorConfig;
 use eyas_run::Interrupt;
-use eyas_vehicles::{FleetVehicle, read_fleet};
+use eyas_vehicles::FleetVehicle;
 
 use super::train::{algorithm_of, layer_flags, terminal};
 use crate::arguments::Train;
 use crate::configuration;
+use crate::flags::{read_fleet, warn_of_vehicle};
 use crate::print::{go_on_with, say};
 
 pub(super) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
@@ -27,6 +28,7 @@ pub(super) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     let mut config = TrainFleetConfig::read(algorithm, &layers)?;
+    warn_of_vehicle(&config.task);
     let vehicles = arguments.fleet.vehicles.as_deref().expect("a fleet has vehicles");
     config.vehicles = chosen(arguments, read_fleet(vehicles)?)?;
     config.vehicle_file = vehicles.is_file().then(|| vehicles.to_owned());

@@ -12,12 +12,12 @@ use eyas::run_files::{FOLDER, VEHICLE};
 use eyas::video::MOST_ENVS;
 use eyas::{AnyTask, Failure, tasks, trajectory};
 use eyas_run::{Interrupt, Layers};
-use eyas_vehicles::{FleetVehicle, find_vehicle, read_fleet};
+use eyas_vehicles::{FleetVehicle, find_vehicle};
 use eyas_view::View;
 
 use crate::arguments::Play;
 use crate::configuration;
-use crate::flags::{layer, load_explained};
+use crate::flags::{layer, load_explained, read_fleet, warn_of_vehicle};
 use crate::live::{self, Stage};
 use crate::print::tell;
 use crate::terminal::Terminal;
@@ -101,7 +101,9 @@ fn fly_live(
 /// The configuration along a trajectory, by default the last that the task has.
 fn configure(base: &dyn AnyTask, arguments: &Play, trajectory: Option<&str>) -> Result<FlyConfig, Failure> {
     let (layers, trajectory) = layers_of(base, arguments, trajectory)?;
-    FlyConfig::read(base, &layers, trajectory, arguments.policy.checkpoint.clone())
+    let config = FlyConfig::read(base, &layers, trajectory, arguments.policy.checkpoint.clone())?;
+    warn_of_vehicle(config.task.as_ref());
+    Ok(config)
 }
 
 fn layers_of(

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use super::eval::{fleet_of, refuse};
 use crate::arguments::Eval;
 use crate::configuration;
-use crate::flags::layer;
+use crate::flags::{layer, warn_of_vehicle};
 use crate::print::{say, tell};
 
 /// Flights of each cell, if not said otherwise.
@@ -125,6 +125,7 @@ impl Suite {
         let agent: AgentConfig = layers.section("agent")?;
         let config = Config { env: base.read(&layers)?, agent, torture };
         check(&layers, config.env.validate())?;
+        warn_of_vehicle(config.env.as_ref());
         check(&layers, config.agent.validate())?;
         for (_, env) in trajectories(config.env.as_ref(), &config.torture) {
             check(&layers, env.validate())?;

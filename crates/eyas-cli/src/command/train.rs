@@ -13,7 +13,7 @@ use super::fleet;
 use crate::arguments::Train;
 use crate::configuration;
 use crate::dashboard;
-use crate::flags::{layer, what_flies};
+use crate::flags::{layer, warn_of_vehicle, what_flies};
 use crate::print::{go_on_with, say};
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, say_recorded};
@@ -37,6 +37,7 @@ pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut config = TrainConfig::read(task, algorithm, &layers)?;
+    warn_of_vehicle(config.task.as_ref());
     config.video = plan_of(&arguments.flight.video, Defaults { view: View::Fixed, num_envs: 4 })?;
     if config.video.is_some_and(|film| film.trigger == Trigger::Episode) {
         return Err(Failure::new("`--video_trigger episode`: training counts steps, not episodes")

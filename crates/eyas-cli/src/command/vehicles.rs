@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use eyas_run::{Layers, Origin};
 use eyas_vehicles::{
     FleetVehicle, SamplerConfig, VehicleFile, find_vehicle, fits_a_table, fleet_to_csv, fleet_to_json,
-    sample_fleet, survey_fleet, vehicles,
+    reordered, sample_fleet, survey_fleet, vehicles,
 };
 use flate2::{Compression, write::GzEncoder};
 
@@ -19,6 +19,7 @@ use crate::print::tell;
 use eyas::Failure;
 use eyas::configuration::read_vehicle;
 use eyas::run_files::write_file;
+use eyas::trained_on::motor_warning;
 
 /// Most vehicles of a fleet that is drawn: they are held in memory, and each is a file.
 const MOST_VEHICLES: usize = 1_000_000;
@@ -28,9 +29,17 @@ pub(crate) fn run(arguments: &Vehicles) -> Result<ExitCode, Failure> {
         VehiclesCommand::List => list(),
         VehiclesCommand::Show { vehicle, json } => show(vehicle, *json),
         VehiclesCommand::Sample(arguments) => sample(arguments),
-        VehiclesCommand::Convert { from, to, force } => convert(from, to, *force),
+        VehiclesCommand::Convert { from, to, motor_order, force } => {
+            let order = motor_order.as_deref().map(parse_order).transpose()?;
+            convert(from, to, order, *force)
+        }
         VehiclesCommand::Check { path } => {
             let fleet = read_all(path)?;
+            for it in &fleet {
+                if let Some(warning) = motor_warning(&it.id, &it.dynamics, path) {
+                    tell(format!("warning: {warning}"));
+                }
+            }
             writeln!(std::io::stdout().lock(), "{} can be flown", count(fleet.len()))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -127,7 +136,18 @@ fn show(vehicle: &str, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn convert(from: &Path, to: &Path, force: bool) -> Result<ExitCode, Failure> {
+/// Rotors counted from 1, each once.
+fn parse_order(text: &str) -> Result<[usize; 4], Failure> {
+    let rotors: Option<Vec<usize>> =
+        text.split(',').map(|it| it.trim().parse::<usize>().ok()?.checked_sub(1)).collect();
+    let order = rotors.and_then(|it| <[usize; 4]>::try_from(it).ok());
+    let is_permutation = |order: &[usize; 4]| (0..4).all(|rotor| order.contains(&rotor));
+    order.filter(is_permutation).ok_or_else(|| {
+        Failure::new(format!("`--motor_order {text}`, expected each of 1, 2, 3 and 4 once, such as 1,4,2,3"))
+    })
+}
+
+fn convert(from: &Path, to: &Path, order: Option<[usize; 4]>, force: bool) -> Result<ExitCode, Failure> {
     let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let extension = to.extension().map(|it| it.to_string_lossy().into_owned());
     let form = match extension.as_deref() {
@@ -142,7 +162,12 @@ fn convert(from: &Path, to: &Path, force: bool) -> Result<ExitCode, Failure> {
                 .hint("give a directory, or a file that ends in .csv, .json or .json.gz"));
         }
     };
-    let fleet = read_all(from)?;
+    let mut fleet = read_all(from)?;
+    if let Some(order) = order {
+        for vehicle in &mut fleet {
+            vehicle.dynamics = reordered(&vehicle.dynamics, &order);
+        }
+    }
     if form != Form::Directory && to.exists() && !force {
         return Err(Failure::new("the file is there already")
             .at(&to.display())

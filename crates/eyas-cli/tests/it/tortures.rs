@@ -130,6 +130,16 @@ fn every_trajectory_flies_in_both_tasks() {
     assert!(error("figure8 env.course.figure8.lap_s=6") > 2.0 * error("figure8"));
     it.eyas(&format!("play {RAPTOR} --checkpoint se3 --trajectory circle env.course.circle.lap_s=0"))
         .fail_with(&["`env.course.circle.lap_s` = 0, expected a positive number", "-->"]);
+    // In single precision it would be infinite, and a random motion would run away.
+    it.eyas(&format!("play {RAPTOR} --checkpoint se3 --trajectory circle env.course.circle.radius_m=1e39"))
+        .fail_with(&["`env.course.circle.radius_m` = 1", "expected numbers of at most 1000000 m", "-->"]);
+    it.eyas(&format!("play {RAPTOR} --checkpoint se3 --trajectory langevin env.langevin.gamma=1000"))
+        .fail_with(&[
+            "`env.langevin` with gamma = 1000 and omega = 2 is unstable at control steps of 0.01 s",
+        ]);
+    it.eyas(&format!("play {RAPTOR} --checkpoint se3 --trajectory minimum_snap"))
+        .arg("env.course.minimum_snap.waypoints_m=[[0,0,0],[1,0,0],[1.000001,0,0],[2,1,0]]")
+        .fail_with(&["`env.course.minimum_snap.waypoints_m` = 0.00000", "at least 1/200 of the longest leg"]);
     it.eyas(&format!("play {TASK} --checkpoint se3 --trajectory spiral")).fail_with(&[
         "`--trajectory spiral`",
         "minimum_snap",
@@ -158,6 +168,7 @@ fn a_csv_file_is_flown_or_its_fault_is_named() {
         ("time_s,x_m,y_m,z_m,vx_m_s\n0,0,0,0,0\n1,0,0,0,0\n", ["no column `vy_m_s`", "way.csv"]),
         ("time_s,x_m,y_m,z_m\n0,0,0,0\n", ["one sample, expected at least 2", "way.csv"]),
         ("time_s,x_m,y_m,z_m\n0,0,0,0\n1,inf,0,0\n", ["`inf` in column `x_m`", "way.csv:3"]),
+        ("time_s,x_m,x_m,y_m,z_m\n0,0,5,0,1\n1,0.1,9,0,1\n", ["column `x_m` stands there twice", "way.csv"]),
     ] {
         play(text).fail_with(&parts);
     }

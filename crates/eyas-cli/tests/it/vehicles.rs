@@ -132,3 +132,97 @@ fn a_check_names_every_problem() {
     it.eyas("vehicles check empty").fail_with(&["empty: no vehicles, expected at least one"]);
     it.eyas("vehicles check nowhere.csv").fail_with(&["nowhere.csv: cannot read it"]);
 }
+
+/// The parameter file of a vehicle of the program after a change of its JSON.
+fn changed(it: &Workspace, name: &str, change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let mut json: serde_json::Value =
+        serde_json::from_str(&it.eyas(&format!("vehicles show {name} --json")).succeed()).unwrap();
+    change(&mut json["dynamics"]);
+    json.to_string()
+}
+
+/// Its rotors in another order.
+fn reorder(dynamics: &mut serde_json::Value, order: [usize; 4]) {
+    for (field, value) in dynamics.as_object_mut().unwrap() {
+        if field.starts_with("rotor_") {
+            let rotors = value.as_array().unwrap().clone();
+            *value = order.iter().map(|rotor| rotors[*rotor].clone()).collect();
+        }
+    }
+}
+
+#[test]
+fn a_vehicle_that_cannot_fly_is_refused_by_every_command_before_anything_is_written() {
+    let it = Workspace::empty();
+    let ned = changed(&it, "x500", |it| it["gravity"][2] = 9.81.into());
+    fs::write(it.path("ned.json"), ned).unwrap();
+    let flight = "--task Eyas-Raptor-v0 --vehicle ned.json";
+    for command in [
+        "vehicles check ned.json".to_owned(),
+        "vehicles show ned.json".to_owned(),
+        format!("train {flight} --max_iterations 1"),
+        format!("eval {flight} --checkpoint se3"),
+        format!("play {flight} --checkpoint se3 --max_steps 1"),
+    ] {
+        it.eyas(&command).fail_with(&["`gravity` = [0.0, 0.0, 9.81] points up, expected down", "NED"]);
+    }
+    // A vehicle that no file describes is held to the same.
+    let spins = "env.robot.rotor_torque_directions=[[0,0,1],[0,0,1],[0,0,1],[0,0,1]]";
+    it.eyas(&format!("train --task Eyas-Raptor-v0 --max_iterations 1 {spins}"))
+        .fail_with(&["`env.robot`: the rotors cannot turn the vehicle about z (yaw)", "spin the same way"]);
+    assert!(!it.path("logs").exists(), "something was written");
+}
+
+#[test]
+fn a_vehicle_that_looks_wrong_is_flown_with_a_warning() {
+    let it = Workspace::empty();
+    let rpm = changed(&it, "x500", |it| it["action_limit"]["max"] = 9.549_296_585_513_721.into());
+    fs::write(it.path("rpm.json"), rpm).unwrap();
+    let warning = ["warning: ", "full thrust is 296 times the weight", "is `action_limit` in rpm"];
+    let flight = "--task Eyas-Raptor-v0 --vehicle rpm.json";
+    for command in [
+        "vehicles check rpm.json".to_owned(),
+        format!("train {flight} --max_iterations 1 agent.algorithm.window_steps=2 --quiet"),
+        format!("eval {flight} --checkpoint se3 --episodes 2 --steps 2 --quiet"),
+        format!("play {flight} --checkpoint se3 --num_envs 1 --max_steps 2 --quiet"),
+    ] {
+        let ended = it.eyas(&command).run();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert_in_order(&ended.stderr, &warning);
+    }
+}
+
+#[test]
+fn motors_in_another_order_than_a_policys_are_warned_of_and_mended() {
+    let it = Workspace::empty();
+    fs::create_dir(it.path("px4")).unwrap();
+    let px4 = changed(&it, "x500", |dynamics| reorder(dynamics, [0, 2, 3, 1]));
+    fs::write(it.path("px4/x500.json"), px4).unwrap();
+    let ended = it.eyas("vehicles check px4/x500.json").run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let mend = "vehicles convert px4/x500.json px4/x500_reordered --motor_order 1,4,2,3";
+    assert_in_order(&ended.stderr, &["rotor 2 is back left, expected back right", mend]);
+
+    let student = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/students/raptor.pt");
+    let eval = |vehicle: &str, checkpoint: &str| {
+        let flight = format!("--task Eyas-Raptor-v0 --vehicle {vehicle} --checkpoint {checkpoint} --quiet");
+        let ended = it
+            .eyas(&format!("eval {flight} --episodes 40 --trajectory hover --json env.protocol=raptor"))
+            .run();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        (ended.stderr, json["all"]["crash_rate"].as_f64().unwrap())
+    };
+    let (stderr, crashed) = eval("px4/x500.json", student);
+    assert_in_order(&stderr, &["warning: rotor 2 is back left", "`eyas vehicles check` of its file"]);
+    assert!(crashed > 0.9, "{crashed}");
+    // The geometric controller knows the vehicle.
+    let (stderr, crashed) = eval("px4/x500.json", "se3");
+    assert!(!stderr.contains("rotor 2") && crashed < 0.1, "{stderr} {crashed}");
+
+    it.eyas(mend).succeed();
+    let (stderr, crashed) = eval("px4/x500_reordered/x500.json", student);
+    assert!(!stderr.contains("warning") && crashed < 0.1, "{stderr} {crashed}");
+    it.eyas("vehicles convert px4/x500.json other --motor_order 1,2,2,4")
+        .fail_with(&["`--motor_order 1,2,2,4`, expected each of 1, 2, 3 and 4 once"]);
+}

@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::Vector;
 use crate::vector::{norm, sub};
 
+/// Farthest from the spawn point, m, and fastest, m/s, that a reference may be: single precision resolves 6 cm there.
+const MOST: f64 = 1e6;
+/// Shortest time between waypoints over the longest: below it polynomials of the seventh degree lose more than a
+/// millionth to rounding.
+const LEAST_TIME_RATIO: f64 = 5e-3;
+/// Times between waypoints whose seventh powers double precision holds, s.
+const TIMES: std::ops::RangeInclusive<f64> = 1e-6..=1e9;
+
 /// A course of the reference, and the parameters of each kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -233,6 +241,25 @@ fn finite<'a>(key: &str, values: impl IntoIterator<Item = &'a f64>) -> Result<()
     values.into_iter().try_for_each(|value| check(key, *value, value.is_finite(), "finite numbers"))
 }
 
+/// Finite and at most a million, whichever the sign.
+fn in_reach<'a>(key: &str, values: impl IntoIterator<Item = &'a f64>) -> Result<(), CourseError> {
+    let expected = "numbers of at most 1000000 m or m/s";
+    values.into_iter().try_for_each(|value| check(key, *value, value.abs() <= MOST, expected))
+}
+
+/// The time of a lap in which a reference passes so many metres for each radian of the phase.
+fn lap(key: &str, lap_s: f64, sizes: &[f64]) -> Result<(), CourseError> {
+    positive(key, lap_s)?;
+    let speed = |size: &f64| size.abs() * std::f64::consts::TAU / lap_s;
+    let holds = sizes.iter().map(speed).all(|it| it <= MOST);
+    check(key, lap_s, holds, "a lap with at most 1000000 m/s")
+}
+
+/// The least and the largest.
+fn extremes(values: impl Iterator<Item = f64>) -> [f64; 2] {
+    values.fold([f64::INFINITY, 0.0], |[least, most], it| [least.min(it), most.max(it)])
+}
+
 fn ascending(key: &str, times: &[f64]) -> Result<(), CourseError> {
     finite(key, times)?;
     match times.array_windows().find(|[time, next]| next <= time) {
@@ -251,19 +278,24 @@ impl CourseConfig {
     pub fn validate(&self) -> Result<(), CourseError> {
         not_negative("rest_s", self.rest_s)?;
         not_negative("ramp_s", self.ramp_s)?;
-        finite("figure8.size_m", &self.figure8.size_m)?;
-        positive("figure8.lap_s", self.figure8.lap_s)?;
-        finite("circle.radius_m", [&self.circle.radius_m])?;
-        positive("circle.lap_s", self.circle.lap_s)?;
-        finite("lissajous.size_m", &self.lissajous.size_m)?;
-        finite("lissajous.phase_rad", &self.lissajous.phase_rad)?;
-        positive("lissajous.lap_s", self.lissajous.lap_s)?;
-        finite("step.to_m", &self.step.to_m)?;
+        let [x, y] = self.figure8.size_m;
+        in_reach("figure8.size_m", &[x, y])?;
+        lap("figure8.lap_s", self.figure8.lap_s, &[x, 2.0 * y])?;
+        in_reach("circle.radius_m", [&self.circle.radius_m])?;
+        lap("circle.lap_s", self.circle.lap_s, &[self.circle.radius_m])?;
+        let LissajousConfig { size_m, cycles, phase_rad, lap_s } = &self.lissajous;
+        in_reach("lissajous.size_m", size_m)?;
+        finite("lissajous.phase_rad", phase_rad)?;
+        lap("lissajous.lap_s", *lap_s, &[0, 1, 2].map(|axis| size_m[axis] * f64::from(cycles[axis])))?;
+        in_reach("step.to_m", &self.step.to_m)?;
         let ZigzagConfig { leg_m, legs, speed_m_s } = &self.zigzag;
         let length = norm([leg_m[0], leg_m[1], 0.0]);
-        check("zigzag.leg_m", length, length > 0.0 && length.is_finite(), "a leg of some length")?;
-        check("zigzag.legs", f64::from(*legs), *legs > 0, "at least 1")?;
+        let holds = length > 0.0 && length <= MOST;
+        check("zigzag.leg_m", length, holds, "a leg of some length, at most 1000000 m")?;
+        let holds = *legs > 0 && f64::from(*legs) * length <= MOST;
+        check("zigzag.legs", f64::from(*legs), holds, "at least 1, and at most 1000000 m in all")?;
         not_negative("zigzag.speed_m_s", *speed_m_s)?;
+        in_reach("zigzag.speed_m_s", [speed_m_s])?;
         self.minimum_snap.validate()?;
         if self.kind == Some(CourseKind::Samples) { self.samples.validate() } else { Ok(()) }
     }
@@ -274,16 +306,30 @@ impl MinimumSnapConfig {
         let points = &self.waypoints_m;
         let holds = (2..=Self::MOST).contains(&points.len());
         count("minimum_snap.waypoints_m", points.len(), holds, "2 to 64 waypoints")?;
-        finite("minimum_snap.waypoints_m", points.iter().flatten())?;
+        in_reach("minimum_snap.waypoints_m", points.iter().flatten())?;
+        let legs = || points.windows(2).map(|it| norm(sub(it[1], it[0])));
         if self.times_s.is_empty() {
             positive("minimum_snap.speed_m_s", self.speed_m_s)?;
-            let shortest = points.windows(2).map(|it| norm(sub(it[1], it[0]))).fold(f64::INFINITY, f64::min);
-            let expected = "neighbours that differ, or `times_s`";
-            return check("minimum_snap.waypoints_m", shortest, shortest > 0.0, expected);
+            in_reach("minimum_snap.speed_m_s", [&self.speed_m_s])?;
+            let [shortest, longest] = extremes(legs());
+            let expected = "neighbours that are apart by at least 1/200 of the longest leg, or `times_s`";
+            let holds = shortest > 0.0 && shortest >= LEAST_TIME_RATIO * longest;
+            check("minimum_snap.waypoints_m", shortest, holds, expected)?;
+            let holds = [shortest, longest].iter().all(|leg| TIMES.contains(&(leg / self.speed_m_s)));
+            let expected = "a speed with 1e-6 s to 1e9 s between neighbours";
+            return check("minimum_snap.speed_m_s", self.speed_m_s, holds, expected);
         }
         let holds = self.times_s.len() == points.len();
         count("minimum_snap.times_s", self.times_s.len(), holds, "one for each waypoint, or none")?;
-        ascending("minimum_snap.times_s", &self.times_s)
+        ascending("minimum_snap.times_s", &self.times_s)?;
+        let times = || self.times_s.windows(2).map(|it| it[1] - it[0]);
+        let [shortest, longest] = extremes(times());
+        let expected = "times that are apart by at least 1/200 of the longest of them";
+        check("minimum_snap.times_s", shortest, shortest >= LEAST_TIME_RATIO * longest, expected)?;
+        let holds = TIMES.contains(&shortest) && TIMES.contains(&longest);
+        check("minimum_snap.times_s", shortest, holds, "times that are apart by 1e-6 s to 1e9 s")?;
+        let fastest = legs().zip(times()).map(|(leg, time)| leg / time).fold(0.0, f64::max);
+        check("minimum_snap.times_s", shortest, fastest <= MOST, "times that ask for at most 1000000 m/s")
     }
 }
 
@@ -294,10 +340,15 @@ impl SamplesConfig {
         ascending("samples.times_s", &self.times_s)?;
         let positions = self.positions_m.len();
         count("samples.positions_m", positions, positions == times, "one for each time")?;
-        finite("samples.positions_m", self.positions_m.iter().flatten())?;
+        in_reach("samples.positions_m", self.positions_m.iter().flatten())?;
         let velocities = self.velocities_m_s.len();
         let holds = velocities == 0 || velocities == times;
         count("samples.velocities_m_s", velocities, holds, "one for each time, or none")?;
-        finite("samples.velocities_m_s", self.velocities_m_s.iter().flatten())
+        if velocities > 0 {
+            return in_reach("samples.velocities_m_s", self.velocities_m_s.iter().flatten());
+        }
+        let ends = self.times_s.windows(2).zip(self.positions_m.windows(2));
+        let fastest = ends.map(|(t, p)| norm(sub(p[1], p[0])) / (t[1] - t[0])).fold(0.0, f64::max);
+        check("samples.times_s", fastest, fastest <= MOST, "samples that ask for at most 1000000 m/s")
     }
 }

@@ -1,6 +1,8 @@
 //! The geometric controller gives what its law asks for.
 
-use eyas_sim::{GeometricController, Tracking, Unsteerable, Vector, Vehicle, norm, sub};
+use eyas_sim::{
+    Axes, GeometricController, Tracking, Unsteerable, Vector, Vehicle, VehicleParameters, norm, sub,
+};
 
 use crate::vehicles::parameters;
 
@@ -121,13 +123,29 @@ fn scaling_mass_inertia_and_thrust_alike_changes_no_action() {
 }
 
 #[test]
-fn vehicles_that_cannot_be_steered_are_refused() {
-    let mut weak = parameters();
-    weak.mass *= 1e3;
-    let mut in_line = parameters();
-    in_line.rotor_thrust_directions = [[0.0, 0.0, 1.0]; 4];
-    in_line.rotor_positions = in_line.rotor_positions.map(|it| sub(it, [0.0, it[1], 0.0]));
-    for vehicle in [weak, in_line] {
-        assert_eq!(GeometricController::new(&vehicle, PERIOD).unwrap_err(), Unsteerable);
-    }
+fn vehicles_that_cannot_be_steered_are_refused_with_the_reason() {
+    let refused = |change: fn(&mut VehicleParameters)| {
+        let mut vehicle = parameters();
+        vehicle.rotor_thrust_directions = [[0.0, 0.0, 1.0]; 4];
+        change(&mut vehicle);
+        GeometricController::new(&vehicle, PERIOD).unwrap_err()
+    };
+    let torque = |x, y, z| Unsteerable::NoTorque(Axes([x, y, z]));
+    assert!(matches!(refused(|it| it.mass *= 1e3), Unsteerable::TooWeak(ratio) if ratio < 1e-2));
+    // On the x axis only reaction torques differ, and roll takes a lever along y.
+    let in_line = refused(|it| it.rotor_positions = it.rotor_positions.map(|r| sub(r, [0.0, r[1], 0.0])));
+    assert_eq!(in_line, torque(true, false, false));
+    let on_one_arm = refused(|it| it.rotor_positions = [[0.1, 0.1, 0.0]; 4]);
+    assert_eq!(on_one_arm, torque(true, true, false));
+    assert_eq!(on_one_arm.to_string().matches("x (roll) and y (pitch)").count(), 1);
+    let of_one_spin = refused(|it| {
+        it.rotor_torque_directions = [[0.0, 0.0, 1.0]; 4];
+        it.rotor_torque_constants = [0.02; 4];
+    });
+    assert_eq!(of_one_spin, torque(false, false, true));
+    assert_eq!(refused(|it| it.rotor_thrust_directions = [[0.0, 0.0, -1.0]; 4]), Unsteerable::Pulls(0));
+    assert_eq!(refused(|it| it.rotor_thrust_directions = [[1.0, 0.0, 0.0]; 4]), Unsteerable::NoLift);
+    // The centre of mass outside the rotors: those behind it would have to pull.
+    let behind = refused(|it| it.rotor_positions = it.rotor_positions.map(|[x, y, z]| [x + 0.5, y, z]));
+    assert!(matches!(behind, Unsteerable::Pulls(_)), "{behind}");
 }

@@ -1,7 +1,8 @@
 //! Courses pass where they should, smoothly.
 
 use eyas_sim::{
-    Course, CourseConfig, CourseKind, MinimumSnap, MinimumSnapConfig, SamplesConfig, Vector, norm, sub,
+    Course, CourseConfig, CourseKind, Langevin, LangevinConfig, MinimumSnap, MinimumSnapConfig,
+    SamplesConfig, Vector, norm, sub,
 };
 
 const WAYPOINTS: [Vector<f64>; 5] =
@@ -231,6 +232,88 @@ fn samples_are_met_with_their_velocities() {
 }
 
 #[test]
+fn waypoints_that_nearly_coincide_are_refused_where_rounding_would_tell() {
+    let way = |twin: Vector<f64>| {
+        let mut config = of_kind(CourseKind::MinimumSnap);
+        config.minimum_snap.waypoints_m = vec![[0.0; 3], [1.0, 0.0, 0.0], twin, [2.0, 1.0, 0.0]];
+        Course::new(&config)
+    };
+    for apart in [f64::EPSILON, 1e-9, 1e-6, 1e-4, 1e-3, 5e-3] {
+        let error = way([1.0 + apart, 0.0, 0.0]).unwrap_err().to_string();
+        assert!(error.contains("`minimum_snap.waypoints_m` = "), "{error}");
+    }
+    // With 120 digits the way stays within 2.0 m in every coordinate.
+    let near = way([1.01, 0.0, 0.0]).unwrap().unwrap();
+    for step in 0..1000 {
+        let (position, _) = near.at(0.01 * f64::from(step));
+        assert!(position.iter().all(|it| it.abs() < 2.01), "{position:?}");
+    }
+    // A last step by one rounding once made times that did not ascend.
+    let mut config = of_kind(CourseKind::MinimumSnap);
+    let (a, b) = (0.1, 0.100_000_000_000_000_02);
+    config.minimum_snap.waypoints_m =
+        vec![[0.0; 3], [3.0, 4.0, 0.0], [a, 0.0, 0.0], [b, 0.0, 0.0], [1.0, 0.0, 0.0]];
+    Course::new(&config).unwrap_err();
+    config.minimum_snap.times_s = vec![0.0, 1.0, 2.0, 2.001, 3.0];
+    let error = Course::new(&config).unwrap_err().to_string();
+    assert!(error.contains("`minimum_snap.times_s` = 0.00"), "{error}");
+}
+
+#[test]
+fn references_that_single_precision_does_not_hold_are_refused() {
+    type Change = fn(&mut CourseConfig);
+    let cases: [(Change, &str); 9] = [
+        (|it| it.circle.radius_m = 1e39, "`circle.radius_m` = 1"),
+        (|it| it.circle.lap_s = 1e-300, "`circle.lap_s` = 0.0"),
+        (|it| it.figure8.size_m[1] = -1e7, "`figure8.size_m` = -10000000, expected numbers of at most"),
+        (|it| it.lissajous.cycles = [u32::MAX; 3], "`lissajous.lap_s` = 16"),
+        (|it| it.step.to_m[2] = f64::INFINITY, "`step.to_m` = inf"),
+        (|it| it.zigzag.legs = u32::MAX, "`zigzag.legs` = 4294967295"),
+        (|it| it.minimum_snap.speed_m_s = 1e-300, "`minimum_snap.speed_m_s` = 0.0"),
+        (
+            |it| it.minimum_snap.times_s = [0.0, 1.0, 2.0, 3.0, 4.0].map(|it| 1e-200 * it).into(),
+            "1e-6 s to 1e9",
+        ),
+        (
+            |it| it.minimum_snap.times_s = [0.0, 1.0, 2.0, 3.0, 4.0].map(|it| 1e9 * it + it).into(),
+            "1e-6 s to 1e9",
+        ),
+    ];
+    for (change, message) in cases {
+        let mut config = of_kind(CourseKind::Step);
+        change(&mut config);
+        let error = Course::new(&config).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let mut config = of_kind(CourseKind::Samples);
+    config.samples.times_s = [0.0, 1.0, 2.0, 3.0].map(|it| 1e-9 * it).into();
+    let error = Course::new(&config).unwrap_err().to_string();
+    assert!(error.contains("samples that ask for at most 1000000 m/s"), "{error}");
+}
+
+#[test]
+fn a_langevin_motion_is_stable_where_its_steps_without_noise_die_away() {
+    let farthest = |gamma: f64, omega: f64| {
+        let config = LangevinConfig { gamma, omega, sigma: 0.0, alpha: 1.0 };
+        let mut it =
+            Langevin::<f64> { raw_position: [1.0; 3], raw_velocity: [1.0; 3], ..Langevin::at_rest() };
+        for _ in 0..20_000 {
+            it = it.step(&config, 0.01, [0.0; 3], None);
+        }
+        (norm(it.raw_velocity), config.is_stable_at(0.01))
+    };
+    for (gamma, omega) in [(1.0, 2.0), (0.5, 1.5), (199.0, 1.0), (1.0, 198.0), (100.0, 140.0), (50.0, 170.0)]
+    {
+        let (speed, is_stable) = farthest(gamma, omega);
+        assert!(is_stable && speed < 10.0, "{gamma} {omega}: {speed}");
+    }
+    for (gamma, omega) in [(201.0, 1.0), (1000.0, 2.0), (1.0, 201.0), (100.0, 143.0), (50.0, 174.0)] {
+        let (speed, is_stable) = farthest(gamma, omega);
+        assert!(!is_stable && (speed.is_nan() || speed > 1e3), "{gamma} {omega}: {speed}");
+    }
+}
+
+#[test]
 fn parameters_out_of_range_are_named() {
     type Change = fn(&mut CourseConfig);
     let cases: [(CourseKind, Change, &str); 9] = [
@@ -240,7 +323,11 @@ fn parameters_out_of_range_are_named() {
         (CourseKind::Zigzag, |it| it.zigzag.leg_m = [0.0; 2], "`zigzag.leg_m` = 0, expected a leg"),
         (CourseKind::MinimumSnap, |it| it.minimum_snap.waypoints_m.truncate(1), "= 1 entries, expected 2 to"),
         (CourseKind::MinimumSnap, |it| it.minimum_snap.times_s = vec![0.0; 5], "`minimum_snap.times_s` = 0"),
-        (CourseKind::MinimumSnap, |it| it.minimum_snap.waypoints_m[1] = [0.0; 3], "neighbours that differ"),
+        (
+            CourseKind::MinimumSnap,
+            |it| it.minimum_snap.waypoints_m[1] = [0.0; 3],
+            "= 0, expected neighbours that are apart by at least",
+        ),
         (CourseKind::Samples, |it| it.samples.times_s[2] = 3.4, "`samples.times_s` = 3.4, expected times"),
         (CourseKind::Samples, |it| it.samples.velocities_m_s = vec![[0.0; 3]], "one for each time, or none"),
     ];

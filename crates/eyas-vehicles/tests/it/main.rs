@@ -5,4 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests say what failed by panicking")]
 
 mod files;
+mod lints;
+mod motors;
 mod sampler;

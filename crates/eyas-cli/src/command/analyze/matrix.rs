@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use eyas_env::TaskConfig as _;
 use eyas_formats::Side;
 use eyas_learn::{Evaluation, Pilot, evaluate};
-use eyas_vehicles::{FleetVehicle, read_fleet, vehicles};
+use eyas_vehicles::{FleetVehicle, vehicles};
+
+use crate::flags::read_fleet;
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 

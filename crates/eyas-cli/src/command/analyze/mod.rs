@@ -17,7 +17,7 @@ use eyas_run::{Layers, Origin};
 
 use crate::arguments::{Analysis, Analyze, AnalyzeCommand, PolicyFile};
 use crate::configuration;
-use crate::flags::{load_explained, seed_of};
+use crate::flags::{load_explained, seed_of, warn_of_vehicle};
 use crate::print::tell;
 
 pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
@@ -61,6 +61,7 @@ impl AnalysisSetup {
         }
         let (env, agent): (RaptorConfig, AgentConfig) = (layers.section("env")?, layers.section("agent")?);
         check(&layers, env.validate())?;
+        warn_of_vehicle(&env);
         check(&layers, agent.validate())?;
         Ok(Some(Self { env, seed: agent.seed, steps }))
     }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use eyas_lanes::Stream;
 use eyas_learn::{LinearProbe, Quantity, final_states, quantities, score};
-use eyas_vehicles::{FleetVehicle, read_fleet};
+use eyas_vehicles::FleetVehicle;
+
+use crate::flags::read_fleet;
 use eyas_view::Chart;
 
 use super::{AnalysisSetup, prepare, write};

@@ -247,12 +247,13 @@ impl TaskConfig for FormationConfig {
         self.thresholds.validate()?;
         self.scene.validate()?;
         self.sim.validate()?;
+        check::langevin("env.langevin", &self.langevin, self.control_period())?;
         course::validate(&self.course)?;
         self.downwash.validate()?;
         self.formation.validate(self.num_agents)?;
         self.validate_starts()?;
         self.validate_state()?;
-        self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+        check::vehicle(&self.robot)
     }
 
     fn num_envs(&self) -> usize {

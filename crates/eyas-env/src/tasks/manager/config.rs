@@ -301,11 +301,11 @@ impl TaskConfig for ManagerConfig {
         self.scene.validate()?;
         self.sim.validate()?;
         course::validate(&self.course)?;
-        self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))?;
+        check::parameters(&self.robot)?;
         self.reality.validate()?;
         let program = Program::new(self)?;
         match program.spec.actuation {
-            Actuation::Rotors => Ok(()),
+            Actuation::Rotors => check::vehicle(&self.robot),
             Actuation::Wrench => self.reality.validate_without_rotors(),
         }
     }

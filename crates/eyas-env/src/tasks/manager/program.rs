@@ -12,7 +12,8 @@ use super::reward::RewardTerm;
 use super::termination::TerminationTerm;
 use super::terms::Terms;
 use crate::episode::MAX_TERMS;
-use crate::{EnvSpec, EpisodeScalar, Group, Part, TaskConfig as _, intern};
+use crate::target::{Motion, Path};
+use crate::{EnvSpec, EpisodeScalar, Group, Part, TaskConfig as _, check, intern};
 
 /// A task, resolved.
 #[derive(Clone, Debug)]
@@ -138,7 +139,12 @@ impl Program {
 fn commands(config: &ManagerConfig, names: &Names<'_>) -> Result<Vec<Command>, String> {
     let mut commands = Vec::new();
     for (name, command) in config.commands.iter() {
-        commands.push(Command::new(name, &format!("env.commands.{name}"), command, names)?);
+        let key = format!("env.commands.{name}");
+        let command = Command::new(name, &key, command, names)?;
+        if let CommandTerm::Moving(Motion { path: Path::Random(langevin), .. }) = &command.term {
+            check::langevin(&key, langevin, config.control_period())?;
+        }
+        commands.push(command);
     }
     let first = match (config.command_at_rest, config.course.kind) {
         (true, _) => CommandTerm::Hold([0.0; 3]),

@@ -157,8 +157,9 @@ impl TaskConfig for PointConfig {
         self.scene.validate()?;
         self.sim.validate()?;
         self.reality.validate()?;
+        check::langevin("env.langevin", &self.langevin, self.control_period())?;
         course::validate(&self.flown_course())?;
-        self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+        check::vehicle(&self.robot)
     }
 
     fn num_envs(&self) -> usize {

@@ -5,7 +5,7 @@ use eyas_vehicles::{FleetVehicle, crazyflie};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{at_least, at_most, finite, not_negative, positive, share};
+use crate::check::{self, at_least, at_most, finite, not_negative, positive, share};
 use crate::course;
 use crate::reality::MAX_DELAY_STEPS;
 use crate::registry::RAPTOR_TASK;
@@ -317,8 +317,9 @@ impl TaskConfig for RaptorConfig {
         at_least(&[("sim.substeps", f64::from(self.sim.substeps), 1.0)])?;
         self.scene.validate()?;
         self.sim.validate()?;
+        check::langevin("env.langevin", langevin, self.control_period())?;
         course::validate(&self.course)?;
-        self.robot.validate().map_err(|error| format!("`env.robot`: {error}"))
+        check::vehicle(&self.robot)
     }
 
     fn num_envs(&self) -> usize {

@@ -1,0 +1,71 @@
+//! What a policy has learned to command, beside the vehicles that it is asked to fly.
+
+use std::path::Path;
+
+use eyas_env::{RAPTOR_TASK, RaptorConfig};
+use eyas_policy::Policy;
+use eyas_sim::VehicleParameters;
+use eyas_vehicles::{DomainRandomization, MotorMismatch, motor_order};
+
+use crate::configuration::read_vehicle;
+use crate::run_files::VEHICLE;
+use crate::task_of_run::task_of_run;
+use crate::text::shell_word;
+
+/// How vehicles of `Eyas-Raptor-v0` differ from those that a policy of a file was trained on.
+pub(crate) fn differences(checkpoint: &Path, policy: &Policy, vehicles: &[VehicleParameters]) -> Vec<String> {
+    let own = own_vehicle(checkpoint);
+    let trained = own.clone().unwrap_or_else(|| RaptorConfig::default().robot);
+    let mut warnings = Vec::new();
+    // A recurrent policy beside no vehicle of its own is a student of many.
+    let ranges =
+        (own.is_none() && policy.network.architecture.core.is_some()).then(DomainRandomization::rltools);
+    for (index, vehicle) in vehicles.iter().enumerate() {
+        let name = if vehicles.len() > 1 { format!("vehicle {index}: ") } else { String::new() };
+        if let Some(mismatch) = MotorMismatch::between(&trained, vehicle) {
+            let mend = match mismatch {
+                MotorMismatch::Order { .. } => "; `eyas vehicles check` of its file says how to mend that",
+                _ => "",
+            };
+            warnings.push(format!("{name}{mismatch}{mend}"));
+        }
+        let left = ranges.as_ref().map(|it| it.left_by(vehicle)).unwrap_or_default();
+        if !left.is_empty() {
+            warnings.push(format!("{name}outside of what RAPTOR's students learn on: {}", left.join("; ")));
+        }
+    }
+    warnings
+}
+
+/// The one vehicle that a policy was trained on, if the files around it say so: its parameter file beside a teacher of a
+/// fleet, or the configuration of its run.
+fn own_vehicle(checkpoint: &Path) -> Option<VehicleParameters> {
+    let beside = checkpoint.with_file_name(VEHICLE);
+    if beside.is_file() {
+        return Some(read_vehicle(&beside).ok()?.dynamics);
+    }
+    let run = checkpoint.parent()?;
+    let is_student = run.join("params/distill.yaml").is_file();
+    (!is_student)
+        .then(|| task_of_run(run).ok())?
+        .filter(|task| task.id() == RAPTOR_TASK)
+        .map(|it| it.vehicle().clone())
+}
+
+/// How the rotors of a vehicle of a file differ from those of the policies of `Eyas-Raptor-v0`, and how to mend that.
+pub fn motor_warning(id: &str, vehicle: &VehicleParameters, file: &Path) -> Option<String> {
+    let mismatch = MotorMismatch::between(&RaptorConfig::default().robot, vehicle)?;
+    let mend = match &mismatch {
+        MotorMismatch::Order { order, .. } if file.is_file() => {
+            let directory = file.with_extension("").display().to_string() + "_reordered";
+            format!(
+                "; mend it: eyas vehicles convert {} {} --motor_order {}",
+                shell_word(file.display()),
+                shell_word(directory),
+                motor_order(order)
+            )
+        }
+        _ => String::new(),
+    };
+    Some(format!("vehicle `{id}`, for policies of `{}`: {mismatch}{mend}", RAPTOR_TASK))
+}
