@@ -444,7 +444,7 @@ fn compare(found: &Found, reference: &Policy, faults: &mut Vec<Fault>) {
         (None, Some(_)) => faults.push(Fault::MissingNormalizer("the model".to_owned())),
         (Some(_), None) => faults.push(Fault::OtherNormalizer("the model has none".to_owned())),
         (Some(own), Some(other)) => {
-            faults.extend(normalizer_difference(own, other).map(Fault::OtherNormalizer))
+            faults.extend(normalizer_difference(own, other).map(Fault::OtherNormalizer));
         }
         (None, None) => {}
     }

@@ -249,7 +249,7 @@ fn two_models(
     if generation == Generation::V4 {
         for (key, _) in &mut actor {
             if *key == "distribution.std_param" {
-                *key = "std".to_owned();
+                "std".clone_into(key);
             }
         }
     }

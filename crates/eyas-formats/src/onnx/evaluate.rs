@@ -201,9 +201,11 @@ impl Operation<'_> {
     fn gemm(&self) -> Result<Numbers, String> {
         let node = self.node;
         let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
-        let a = transposed_if(self.input(0)?, node.int("transA", 0) == 1)?;
-        let b = transposed_if(self.input(1)?, node.int("transB", 0) == 1)?;
-        let mut product = multiply(&a, &b)?;
+        let transposed = |name: &str| node.int(name, 0) == 1;
+        let mut product = multiply(
+            Matrix::new(self.input(0)?, transposed("transA"))?,
+            Matrix::new(self.input(1)?, transposed("transB"))?,
+        )?;
         let shape = product.shape.clone();
         let Some(c) = self.given(2) else {
             product.values.iter_mut().for_each(|value| *value *= alpha);
@@ -226,7 +228,7 @@ impl Operation<'_> {
             return Err("a scalar is no matrix".to_owned());
         };
         let flat = Numbers { shape: vec![elements(rows)?, columns], ..a.clone() };
-        let product = multiply(&flat, b)?;
+        let product = multiply(Matrix::new(&flat, false)?, Matrix::new(b, false)?)?;
         let shape = rows.iter().copied().chain([product.shape[1]]).collect();
         Ok(Numbers { shape, ..product })
     }
@@ -518,7 +520,7 @@ struct RecurrentCell<'a> {
 }
 
 impl RecurrentCell<'_> {
-    fn from_input(&self, row: usize, x: &[f64]) -> f64 {
+    fn input_sum(&self, row: usize, x: &[f64]) -> f64 {
         dot(&self.input[row * x.len()..], x) + self.bias[row]
     }
 
@@ -530,25 +532,25 @@ impl RecurrentCell<'_> {
         self.bias[self.bias.len() / 2 + row]
     }
 
-    fn from_state(&self, row: usize, h: &[f64]) -> f64 {
+    fn state_sum(&self, row: usize, h: &[f64]) -> f64 {
         self.state_product(row, h) + self.state_bias(row)
     }
 
     /// Gates `z, r, h`.
     fn gru(&self, x: &[f64], h: &mut [f64]) {
         let (width, old) = (self.width, h.to_vec());
-        let gate = |row: usize| sigmoid(self.from_input(row, x) + self.from_state(row, &old));
+        let gate = |row: usize| sigmoid(self.input_sum(row, x) + self.state_sum(row, &old));
         let update: Vec<f64> = (0..width).map(gate).collect();
         let reset: Vec<f64> = (width..2 * width).map(gate).collect();
         let damped: Vec<f64> = reset.iter().zip(&old).map(|(r, h)| r * h).collect();
         for unit in 0..width {
             let row = 2 * width + unit;
             let hidden = if self.reset_after {
-                reset[unit] * self.from_state(row, &old)
+                reset[unit] * self.state_sum(row, &old)
             } else {
                 self.state_product(row, &damped) + self.state_bias(row)
             };
-            let new = libm::tanh(self.from_input(row, x) + hidden);
+            let new = libm::tanh(self.input_sum(row, x) + hidden);
             h[unit] = (1.0 - update[unit]) * new + update[unit] * old[unit];
         }
     }
@@ -559,7 +561,7 @@ impl RecurrentCell<'_> {
         for unit in 0..width {
             let sum = |gate: usize| {
                 let row = gate * width + unit;
-                self.from_input(row, x) + self.from_state(row, &old)
+                self.input_sum(row, x) + self.state_sum(row, &old)
             };
             c[unit] = sigmoid(sum(2)) * c[unit] + sigmoid(sum(0)) * libm::tanh(sum(3));
             h[unit] = sigmoid(sum(1)) * libm::tanh(c[unit]);
@@ -639,40 +641,47 @@ fn reshaped(x: &Numbers, shape: Vec<usize>) -> Result<Numbers, String> {
     Ok(Numbers { shape, ..x.clone() })
 }
 
-fn transposed_if(x: &Numbers, swap: bool) -> Result<Numbers, String> {
-    let [rows, columns] = x.shape[..] else { return Err(format!("shape {:?} is no matrix", x.shape)) };
-    if !swap {
-        return Ok(x.clone());
-    }
-    let values = (0..columns).flat_map(|column| (0..rows).map(move |row| x.values[row * columns + column]));
-    Ok(Numbers { shape: vec![columns, rows], values: values.collect(), integer: x.integer })
+/// A matrix, or its transpose without moving a number.
+#[derive(Clone, Copy)]
+struct Matrix<'a> {
+    values: &'a [f64],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
 }
 
-fn multiply(a: &Numbers, b: &Numbers) -> Result<Numbers, String> {
-    let ([rows, inner], [same, columns]) = (&a.shape[..], &b.shape[..]) else {
-        return Err(format!("shapes {:?} and {:?} are no two matrices", a.shape, b.shape));
-    };
-    if inner != same {
-        return Err(format!("matrices of shapes {:?} and {:?} have no product", a.shape, b.shape));
+impl<'a> Matrix<'a> {
+    fn new(x: &'a Numbers, swap: bool) -> Result<Self, String> {
+        let [rows, columns] = x.shape[..] else { return Err(format!("shape {:?} is no matrix", x.shape)) };
+        let values = &x.values[..];
+        Ok(if swap {
+            Self { values, rows: columns, columns: rows, row_stride: 1, column_stride: columns }
+        } else {
+            Self { values, rows, columns, row_stride: columns, column_stride: 1 }
+        })
     }
-    if rows.saturating_mul(*inner).saturating_mul(*columns) > MAX_PRODUCTS {
-        return Err(format!(
-            "matrices of shapes {:?} and {:?} are larger than any policy's",
-            a.shape, b.shape
-        ));
+
+    fn at(&self, row: usize, column: usize) -> f64 {
+        self.values[row * self.row_stride + column * self.column_stride]
     }
-    let mut values = vec![0.0; elements(&[*rows, *columns])?];
-    for row in 0..*rows {
-        for index in 0..*inner {
-            let factor = a.values[row * inner + index];
-            for (sum, value) in
-                values[row * columns..(row + 1) * columns].iter_mut().zip(&b.values[index * columns..])
-            {
-                *sum += factor * value;
-            }
+}
+
+fn multiply(a: Matrix<'_>, b: Matrix<'_>) -> Result<Numbers, String> {
+    let (rows, inner, columns) = (a.rows, a.columns, b.columns);
+    if inner != b.rows {
+        return Err(format!("matrices of {rows} by {inner} and {} by {columns} have no product", b.rows));
+    }
+    if rows.saturating_mul(inner).saturating_mul(columns) > MAX_PRODUCTS {
+        return Err(format!("a product of {rows} by {inner} by {columns} is larger than any policy's"));
+    }
+    let mut values = Vec::with_capacity(elements(&[rows, columns])?);
+    for row in 0..rows {
+        for column in 0..columns {
+            values.push((0..inner).map(|index| a.at(row, index) * b.at(index, column)).sum());
         }
     }
-    Ok(Numbers::new(vec![*rows, *columns], values))
+    Ok(Numbers::new(vec![rows, columns], values))
 }
 
 /// The shape of what two shapes make together.

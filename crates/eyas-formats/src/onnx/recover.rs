@@ -23,6 +23,17 @@ pub(super) struct Found {
     pub(super) shows_activation: bool,
 }
 
+/// What may follow the last layer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tail {
+    /// Nothing, or tanh.
+    Plain,
+    /// The contract beside the graph says that two outputs for each action parametrise a Beta distribution.
+    MayBeBeta,
+    /// They do.
+    Beta,
+}
+
 /// A stage of the way.
 enum Stage {
     /// Rows and columns of the weight, the weight as `[outputs, inputs]`, the bias.
@@ -45,9 +56,7 @@ struct Walk<'a> {
     program: &'a Program<'a>,
     current: &'a str,
     action: &'a str,
-    /// The contract beside the graph says that two outputs for each action parametrise a Beta distribution.
-    may_be_beta: bool,
-    is_beta: bool,
+    tail: Tail,
     stages: Vec<Stage>,
     mean: Option<Vec<f64>>,
     /// What the centred observation is divided by, and the deviation of which that is a sum where the graph shows it.
@@ -72,8 +81,7 @@ pub(super) fn policy(graph: &Graph, program: &Program<'_>, may_be_beta: bool) ->
         program,
         current: &observation,
         action: &action,
-        may_be_beta,
-        is_beta: false,
+        tail: if may_be_beta { Tail::MayBeBeta } else { Tail::Plain },
         stages: Vec::new(),
         mean: None,
         divisor: None,
@@ -91,7 +99,7 @@ pub(super) fn policy(graph: &Graph, program: &Program<'_>, may_be_beta: bool) ->
     let states = walk.state_ports(&observation, &action);
     let state_is_lost = walk.state_is_lost(&states);
     let (network, output, shows_activation) = network(&walk.stages)?;
-    let output = if walk.is_beta { Output::Beta } else { output };
+    let output = if walk.tail == Tail::Beta { Output::Beta } else { output };
     let normalizer = walk.normalizer(network.architecture.inputs)?;
     let resets_before_product = walk.resets_before_product;
     let policy = Policy { normalizer, network, output };
@@ -116,8 +124,8 @@ impl<'a> Walk<'a> {
             .filter(|node| node.operator != "Shape" && !leaves(node))
             .collect();
         match consumers[..] {
-            [node] if node.operator == "Split" && self.may_be_beta => {
-                self.is_beta = true;
+            [node] if node.operator == "Split" && self.tail == Tail::MayBeBeta => {
+                self.tail = Tail::Beta;
                 self.current = self.action;
                 Ok(())
             }
@@ -193,7 +201,7 @@ impl<'a> Walk<'a> {
         }
         match (node.operator.as_str(), first) {
             ("Sub", true) if self.mean.is_none() && self.divisor.is_none() => {
-                self.mean = Some(constant.values.clone())
+                self.mean = Some(constant.values.clone());
             }
             ("Add", _) if self.mean.is_none() && self.divisor.is_none() => {
                 self.mean = Some(constant.values.iter().map(|value| -value).collect());

@@ -19,13 +19,9 @@ fn policy(core: Option<Core>, normalized: bool, output: Output) -> Policy {
     Policy { normalizer, network: Network { architecture, parameters }, output }
 }
 
-fn gru() -> Option<Core> {
-    Some(Core { cell: Cell::Gru, width: 6, layers: 2 })
-}
+const GRU: Option<Core> = Some(Core { cell: Cell::Gru, width: 6, layers: 2 });
 
-fn lstm() -> Option<Core> {
-    Some(Core { cell: Cell::Lstm, width: 6, layers: 1 })
-}
+const LSTM: Option<Core> = Some(Core { cell: Cell::Lstm, width: 6, layers: 1 });
 
 /// Writes the policy's graph after a change and examines it.
 fn examined(policy: &Policy, change: impl Fn(&mut Model), against: Option<&Policy>) -> Examination {
@@ -54,7 +50,7 @@ fn forget_linear_before_reset(model: &mut Model) {
 
 #[test]
 fn a_sound_graph_has_no_fault() {
-    for core in [None, gru(), lstm()] {
+    for core in [None, GRU, LSTM] {
         for output in [Output::Identity, Output::Tanh] {
             let policy = policy(core, true, output);
             let found = examined(&policy, |_| {}, Some(&policy));
@@ -67,7 +63,7 @@ fn a_sound_graph_has_no_fault() {
 
 #[test]
 fn a_gru_without_linear_before_reset_is_found_without_the_model_and_repaired() {
-    let policy = policy(gru(), true, Output::Tanh);
+    let policy = policy(GRU, true, Output::Tanh);
     let found = examined(&policy, forget_linear_before_reset, None);
     assert_eq!(found.faults, [Fault::ResetBeforeProduct]);
     // The error is that of the graph as it stands: beyond rounding by orders of magnitude.
@@ -87,8 +83,7 @@ fn a_gru_without_linear_before_reset_is_found_without_the_model_and_repaired() {
 
 #[test]
 fn gates_in_another_order_are_named() {
-    for (core, written, expected) in [(gru(), [0, 1, 2, 3], "r, z, h"), (lstm(), [0, 1, 2, 3], "i, f, c, o")]
-    {
+    for (core, written, expected) in [(GRU, [0, 1, 2, 3], "r, z, h"), (LSTM, [0, 1, 2, 3], "i, f, c, o")] {
         let policy = policy(core, false, Output::Identity);
         let gates = core.unwrap().cell.gates();
         // As an exporter writes it that copies PyTorch's weights: blocks `order` brought to their old places.
@@ -96,7 +91,7 @@ fn gates_in_another_order_are_named() {
             let order = build::order(core.unwrap().cell);
             for (name, numbers) in &mut model.graph.initializers {
                 let Some(part) = name.strip_prefix("core.") else { continue };
-                let halves = if part.ends_with(".B") { 2 } else { 1 };
+                let halves = if part.ends_with('B') { 2 } else { 1 };
                 let size = numbers.values.len() / halves / gates;
                 let old = numbers.values.clone();
                 for half in 0..halves {
@@ -117,7 +112,7 @@ fn gates_in_another_order_are_named() {
 
 #[test]
 fn a_normaliser_that_was_dropped_is_missed() {
-    let right = policy(gru(), true, Output::Identity);
+    let right = policy(GRU, true, Output::Identity);
     let without = Policy { normalizer: None, ..right.clone() };
     let found = examined(&without, |_| {}, Some(&right));
     assert_eq!(found.faults, [Fault::MissingNormalizer("the model".into())]);
@@ -140,7 +135,7 @@ fn a_squash_that_was_dropped_is_missed() {
 
 #[test]
 fn a_state_that_is_not_fed_back_is_found() {
-    let policy = policy(lstm(), false, Output::Identity);
+    let policy = policy(LSTM, false, Output::Identity);
     let forget = |model: &mut Model| {
         recurrent_nodes(model).for_each(|node| node.inputs.truncate(4));
         model.graph.inputs.truncate(1);
@@ -160,7 +155,7 @@ fn a_state_that_is_not_fed_back_is_found() {
 
 #[test]
 fn a_weight_that_changed_is_named() {
-    let right = policy(gru(), false, Output::Identity);
+    let right = policy(GRU, false, Output::Identity);
     let mut other = right.clone();
     let place = right.network.architecture.head_layers()[0].bias.start;
     other.network.parameters[place] += 0.25;
@@ -193,7 +188,7 @@ fn a_graph_that_clamps_its_observation_is_refused_by_the_operator() {
 
 #[test]
 fn no_changed_byte_of_a_graph_panics() {
-    let bytes = build::model(&policy(lstm(), true, Output::Tanh), Vec::new()).encode();
+    let bytes = build::model(&policy(LSTM, true, Output::Tanh), Vec::new()).encode();
     let path = Path::new("policy.onnx");
     for at in (0..bytes.len()).step_by(3) {
         for value in [0, 0x7f, 0xff] {

@@ -15,6 +15,7 @@ fn policy(core: Option<Core>, normalized: bool, output: Output) -> Policy {
     Policy { normalizer, network: network(architecture), output }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an architecture takes it so")]
 fn core(cell: Cell, layers: usize) -> Option<Core> {
     Some(Core { cell, width: 6, layers })
 }
