@@ -4,6 +4,7 @@ mod analyze;
 mod bench;
 mod catalogue;
 mod configuration;
+mod convert;
 mod distill;
 mod flight;
 mod fly;
@@ -21,6 +22,7 @@ pub(crate) use self::analyze::{Analysis, Analyze, AnalyzeCommand, Delay, Matrix,
 pub(crate) use self::bench::{Against, Bench};
 pub(crate) use self::catalogue::{Config, ConfigCommand, Task, TaskCommand};
 pub(crate) use self::configuration::Configuration;
+pub(crate) use self::convert::{Convert, Diff, Export, Verify};
 pub(crate) use self::distill::Distill;
 pub(crate) use self::flight::{FlightFlags, Video};
 pub(crate) use self::fly::{CheckDynamics, Eval, Play};
@@ -57,6 +59,14 @@ pub(crate) enum Command {
     Act(Act),
     /// Show what a checkpoint holds
     Inspect(Inspect),
+    /// Write a policy in another format, its contract with it
+    Convert(Convert),
+    /// Write a policy for another program: ONNX, safetensors, NumPy, rsl_rl of any version
+    Export(Export),
+    /// Check that a policy file does what it says, and find the faults of exported graphs
+    Verify(Verify),
+    /// Compare two policy files: facts, weights, actions
+    Diff(Diff),
     /// Replay recorded transitions and compare
     CheckDynamics(CheckDynamics),
     /// Fly teachers on many vehicles, read a student's memory, or delay what it sees: tables and plots

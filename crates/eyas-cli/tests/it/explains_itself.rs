@@ -2,13 +2,17 @@
 
 use crate::program::{Workspace, assert_in_order};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 15] = [
     "train",
     "distill",
     "play",
     "eval",
     "act",
     "inspect",
+    "convert",
+    "export",
+    "verify",
+    "diff",
     "check-dynamics",
     "plot",
     "config",

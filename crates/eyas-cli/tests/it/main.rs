@@ -9,6 +9,7 @@ mod any_quadrotor;
 #[cfg(unix)]
 mod benches;
 mod configures;
+mod converts;
 mod dashboards;
 mod distils;
 mod explains_itself;

@@ -1,0 +1,81 @@
+//! Policy files from one format into another, and checked.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use eyas_formats::Kind;
+
+use super::policy::Reading;
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Convert {
+    /// File with the policy, of any format that is read
+    pub(crate) source: PathBuf,
+    /// File to write
+    pub(crate) target: PathBuf,
+    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`
+    /// [default: what the target's extension says]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) to: Option<Kind>,
+    #[command(flatten)]
+    pub(crate) stated: Stated,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Export {
+    /// File with the policy, of any format that is read
+    pub(crate) policy: PathBuf,
+    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`
+    #[arg(long, value_name = "KIND")]
+    pub(crate) to: Kind,
+    /// Where to write it [default: the policy's name with the format's extension]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) stated: Stated,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+/// What the user knows of a policy that its file does not say.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Stated {
+    /// Task that the policy was trained on: its observation, action and rate go into the contract
+    /// [default: what the file's own contract says, else the run in whose folder the policy lies]
+    #[arg(long, value_name = "ID|FILE")]
+    pub(crate) task: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Verify {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// The file that it was exported from: weights, normaliser, squash and actions must be the same
+    #[arg(long, value_name = "OTHER")]
+    pub(crate) against: Option<PathBuf>,
+    /// Where to write a right ONNX file if the file has a fault that can be put right
+    #[arg(long, value_name = "FILE")]
+    pub(crate) repair: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Diff {
+    /// A file with a policy
+    pub(crate) a: PathBuf,
+    /// Another one
+    pub(crate) b: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
