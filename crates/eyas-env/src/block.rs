@@ -14,6 +14,9 @@ use crate::task::{
 };
 use crate::{Ended, EnvBlock, Interference, Step, Telemetry};
 
+/// Purpose of the stream that references move by.
+pub(crate) const REFERENCE_STREAM: &str = "env/target";
+
 /// What all blocks of an env share.
 pub(crate) struct Shared<T> {
     pub(crate) task: T,
@@ -31,7 +34,7 @@ impl<T: Task> Shared<T> {
         let rules = task.rules();
         Arc::new(Self {
             start: Stream::new(seed, rules.start_stream),
-            noise: Stream::new(seed, "env/target"),
+            noise: Stream::new(seed, REFERENCE_STREAM),
             task,
             rules,
             seed,
@@ -88,7 +91,7 @@ impl<T: Task> Clone for Vehicles<T> {
 /// Thirty-two episodes of a task; positions are relative to each env's spawn point.
 pub struct Block<T: Task> {
     pub(crate) shared: Arc<Shared<T>>,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     pub(crate) vehicles: Vehicles<T>,
     pub(crate) state: State<Row>,
     pub(crate) memory: MemoryOf<T, Row>,

@@ -11,6 +11,7 @@ mod interference;
 mod multi_agent;
 mod noise;
 mod reality;
+mod recorded;
 mod registry;
 mod rows;
 mod rules;
@@ -39,6 +40,7 @@ pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
 };
+pub use recorded::{Recorded, Surroundings, TaskRecorder};
 pub use registry::{
     DIRECT_TASK, FORMATION_TASK, MANAGER_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task,
     tasks,

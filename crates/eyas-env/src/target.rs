@@ -53,6 +53,12 @@ pub struct Target<R = Row> {
 }
 
 impl<R: Real> Target<R> {
+    /// Where a reference moves, given [`moving`](Self::moving).
+    #[inline(always)]
+    pub(crate) fn moves(moving: R) -> R::Mask {
+        R::constant(0.5).less(moving)
+    }
+
     /// At the origin at the start of an episode. Whether it rests there says the first word; how fast it may be
     /// otherwise, the second.
     #[inline(always)]
@@ -120,7 +126,7 @@ impl Target {
     /// Moves on by a control step in the lanes of one vector whose bits are set, where it moves.
     #[inline(always)]
     pub(crate) fn advance<L: Lanes>(&mut self, at: &Moment<'_>, live: u32, motion: &Motion, noise: &Stream) {
-        let moving = live & L::bits(L::splat(0.5).less(self.moving.load(at.half)));
+        let moving = live & L::bits(Target::<L>::moves(self.moving.load(at.half)));
         if moving != 0 {
             L::call(Advance { target: self, at, moving, motion, noise });
         }

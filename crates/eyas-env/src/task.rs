@@ -4,13 +4,14 @@ use std::fmt::Debug;
 
 use eyas_lanes::{Draws, Fields, Map, Number, Real, Row};
 use eyas_sim::{Disturbance, Langevin, State, Vehicle, VehicleParameters};
+use eyas_trace::Form;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::reality::RealityConfig;
 use crate::target::{Motion, Target};
-use crate::{EnvSpec, VecEnv, visit_rows};
+use crate::{EnvSpec, Recorded, VecEnv, visit_rows};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
@@ -56,6 +57,12 @@ pub trait TaskConfig:
 
     /// The same without a time limit that one could reach.
     fn untimed(&self) -> Self;
+
+    /// Its formulas as lists of operations, one for each that there is: reset, reference, observation, step and what a
+    /// gradient goes back through. None of a task that is not made of pure functions yet.
+    fn recorded(&self, _form: Form) -> Option<Vec<Recorded>> {
+        None
+    }
 }
 
 /// A task of one vehicle as pure functions: numbers in, numbers out, over any [`Real`].

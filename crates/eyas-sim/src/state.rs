@@ -1,20 +1,20 @@
 //! The state of a vehicle.
 
-use eyas_lanes::{Lanes, Real, Row};
+use eyas_lanes::{Fields, Lanes, Map, Number, Real, Row, Zip, fields};
 
-use crate::Vector;
-
-/// Pose and velocity of a rigid body.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Body<R> {
-    /// Position, world frame, m.
-    pub position: Vector<R>,
-    /// Orientation, body to world, `w, x, y, z`.
-    pub orientation: [R; 4],
-    /// Linear velocity, world frame, m/s.
-    pub velocity: Vector<R>,
-    /// Angular velocity, body frame, rad/s.
-    pub angular_velocity: Vector<R>,
+fields! {
+    /// Pose and velocity of a rigid body.
+    #[derive(Default)]
+    pub struct Body {
+        /// Position, world frame, m.
+        position: 3,
+        /// Orientation, body to world, `w, x, y, z`.
+        orientation: 4,
+        /// Linear velocity, world frame, m/s.
+        velocity: 3,
+        /// Angular velocity, body frame, rad/s.
+        angular_velocity: 3,
+    }
 }
 
 /// A rigid body and the speeds of its rotors.
@@ -24,6 +24,25 @@ pub struct State<R> {
     pub body: Body<R>,
     /// Rotor speeds in the unit of the vehicle's action limit.
     pub rotor_speed: [R; 4],
+}
+
+impl Fields for State<()> {
+    type Of<R: Number> = State<R>;
+
+    #[inline(always)]
+    fn splat<R: Number>(value: R) -> State<R> {
+        State { body: <Body<()> as Fields>::splat(value), rotor_speed: [value; 4] }
+    }
+    #[inline(always)]
+    fn map<A: Number, B: Number>(from: &State<A>, map: &mut impl Map<A, B>) -> State<B> {
+        let body = <Body<()> as Fields>::map(&from.body, map);
+        State { body, rotor_speed: <[(); 4] as Fields>::map(&from.rotor_speed, map) }
+    }
+    #[inline(always)]
+    fn zip<A: Number, B: Number>(into: &mut State<A>, from: &State<B>, zip: &mut impl Zip<A, B>) {
+        <Body<()> as Fields>::zip(&mut into.body, &from.body, zip);
+        <[(); 4] as Fields>::zip(&mut into.rotor_speed, &from.rotor_speed, zip);
+    }
 }
 
 impl<R: Real> Body<R> {

@@ -1,6 +1,6 @@
 //! References that move at random, in m and m/s, relative to the spawn point.
 
-use eyas_lanes::{Lanes, Real, Row};
+use eyas_lanes::{Lanes, Real, Row, fields};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,17 +31,19 @@ impl LangevinConfig {
     }
 }
 
-/// A randomly moving reference and the smoothed reference that follows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Langevin<R> {
-    /// Raw position.
-    pub raw_position: Vector<R>,
-    /// Raw velocity.
-    pub raw_velocity: Vector<R>,
-    /// Smoothed position: what a vehicle tracks.
-    pub position: Vector<R>,
-    /// Smoothed velocity.
-    pub velocity: Vector<R>,
+fields! {
+    /// A randomly moving reference and the smoothed reference that follows it.
+    #[derive(Default)]
+    pub struct Langevin {
+        /// Raw position.
+        raw_position: 3,
+        /// Raw velocity.
+        raw_velocity: 3,
+        /// Smoothed position: what a vehicle tracks.
+        position: 3,
+        /// Smoothed velocity.
+        velocity: 3,
+    }
 }
 
 impl<R: Real> Langevin<R> {

@@ -8,11 +8,12 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use eyas_env::{
-    DirectConfig, EnvSpec, FormationConfig, ManagerConfig, PointConfig, RaptorConfig, TaskConfig, VecEnv,
-    find_task,
+    DirectConfig, EnvSpec, FormationConfig, ManagerConfig, PointConfig, RaptorConfig, Recorded, TaskConfig,
+    VecEnv, find_task,
 };
 use eyas_run::{ConfigError, Layers};
 use eyas_sim::{CourseConfig, VehicleParameters};
+use eyas_trace::Form;
 use eyas_vehicles::FleetVehicle;
 
 use crate::configuration::check;
@@ -93,6 +94,9 @@ pub trait AnyTask: Any + Debug + Send + Sync {
 
     /// [`TaskConfig::spec`].
     fn spec(&self) -> EnvSpec;
+
+    /// [`TaskConfig::recorded`].
+    fn recorded(&self, form: Form) -> Option<Vec<Recorded>>;
 
     /// [`TaskConfig::validate`].
     fn validate(&self) -> Result<(), String>;
@@ -247,6 +251,10 @@ impl<T: Flyable> AnyTask for T {
 
     fn spec(&self) -> EnvSpec {
         TaskConfig::spec(self)
+    }
+
+    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
+        TaskConfig::recorded(self, form)
     }
 
     fn validate(&self) -> Result<(), String> {

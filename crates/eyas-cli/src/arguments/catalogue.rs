@@ -45,6 +45,9 @@ pub(crate) enum TaskCommand {
         /// Task id, or the YAML file of a task of terms
         #[arg(value_name = "ID|FILE")]
         id: String,
+        /// How many operations its formulas take instead, by kind, see `docs/recorder.md`
+        #[arg(long)]
+        operations: bool,
     },
     /// Describe the terms that tasks are made of, with their parameters, units and ranges
     Terms {

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use eyas::Failure;
 use eyas::tasks::{self, is_file};
 use eyas_env::{
-    Actuation, EnvSpec, Manager, ManagerConfig, Param, TermInfo, Terms, find_task, observation_output,
+    Actuation, EnvSpec, Manager, ManagerConfig, Param, Recorded, TermInfo, Terms, find_task,
+    observation_output,
 };
 use eyas_run::config::closest;
+use eyas_trace::{Form, Functions, Kind};
 
 use crate::arguments::{Task, TaskCommand};
 
@@ -21,7 +23,8 @@ pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
                 writeln!(out, "{}\n    {}\n    aliases: {}", task.id, task.summary, task.aliases.join(", "))?;
             }
         }
-        TaskCommand::Show { id } => {
+        TaskCommand::Show { id, operations: true } => write_operations(&mut out, tasks::find(id)?.as_ref())?,
+        TaskCommand::Show { id, operations: false } => {
             let task = tasks::find(id)?;
             if is_file(id) {
                 writeln!(out, "{id}: a task of terms\n")?;
@@ -38,6 +41,32 @@ pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
         TaskCommand::Terms { name } => write_terms(&mut out, name.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many operations of each kind the formulas of a task take for one env.
+fn write_operations(out: &mut impl Write, task: &dyn eyas::tasks::AnyTask) -> Result<(), Failure> {
+    let Some(recorded) = task.recorded(Form::default()) else {
+        return Err(Failure::new(format!("the formulas of `{}` cannot be recorded yet", task.id())).hint(
+            "tasks of terms and formations still compute with sixteen lanes at a time; the others can be recorded",
+        ));
+    };
+    let polynomials = Form { functions: Functions::Polynomials, ..Form::default() };
+    let expanded = task.recorded(polynomials).unwrap_or_default();
+    let mut header = format!("{:<38} {:>6} {:>9}", "", "total", "expanded");
+    for kind in Kind::ALL {
+        header += &format!(" {:>8}", kind.name());
+    }
+    writeln!(out, "operations of one env\n\n{header}")?;
+    for (Recorded { name, program }, expanded) in recorded.iter().zip(&expanded) {
+        let counts = program.counts();
+        let mut line = format!("{name:<38} {:>6} {:>9}", counts.total(), expanded.program.counts().total());
+        for kind in Kind::ALL {
+            line += &format!(" {:>8}", counts.get(kind));
+        }
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "\nexpanded: elementary functions as the polynomials that they are made of")?;
+    Ok(())
 }
 
 /// What a task observes, takes and ends by.

@@ -94,6 +94,34 @@ fn the_version_is_that_of_the_package() {
 }
 
 #[test]
+fn operations_of_a_task_are_counted_by_kind() {
+    let workspace = Workspace::empty();
+    let shown = workspace.eyas("task show raptor --operations").succeed();
+    let header = shown.lines().find(|line| line.contains("total")).expect("a header");
+    let columns: Vec<&str> = header.split_whitespace().collect();
+    assert_eq!(columns[..6], ["total", "expanded", "add", "multiply", "fused", "divide"]);
+    for name in [
+        "reset",
+        "reference",
+        "observe",
+        "step, aligned vehicles",
+        "step with reality, any vehicles",
+        "pull back step, any vehicles",
+        "pull back observation",
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(&format!("{name} "))).expect(name);
+        let numbers: Vec<usize> =
+            line[name.len()..].split_whitespace().map(|it| it.parse().unwrap()).collect();
+        assert_eq!(numbers.len(), columns.len(), "{line}");
+        let [total, expanded, kinds @ ..] = &numbers[..] else { panic!("{line}") };
+        assert_eq!(kinds.iter().sum::<usize>(), *total, "{line}");
+        let functions = kinds[columns[2..].iter().position(|it| *it == "function").unwrap()];
+        assert!(if functions == 0 { expanded == total } else { expanded > total }, "{line}");
+    }
+    workspace.eyas("task show formation --operations").fail_with(&["cannot be recorded yet", "hint: "]);
+}
+
+#[test]
 fn tasks_are_listed_and_described() {
     let workspace = Workspace::empty();
     let list = workspace.eyas("task list").succeed();

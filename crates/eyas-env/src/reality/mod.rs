@@ -70,9 +70,9 @@ fn lanes_at(step: &[u32; BLOCK], clock: &[u32; BLOCK]) -> u32 {
 pub(crate) struct Flown {
     /// [`Vehicle::numbers`] of each lane.
     pub(crate) vehicle: [Row; VEHICLE_NUMBERS],
-    disturbance: Disturbance<Row>,
+    pub(crate) disturbance: Disturbance<Row>,
     /// Over that of the full battery.
-    voltage: Row,
+    pub(crate) voltage: Row,
 }
 
 impl Flown {

@@ -1,13 +1,17 @@
 //! Configuration of Isaac Lab's quadcopter task; names as in its `QuadcopterEnvCfg`.
 
 use eyas_sim::{CourseConfig, Vector, VehicleParameters};
+use eyas_trace::Form;
 use eyas_vehicles::foundation_crazyflie;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Direct, DirectSurrogate};
 use crate::registry::DIRECT_TASK;
 use crate::task::FOREVER_S;
-use crate::{RealityConfig, SceneConfig, SimConfig, TaskConfig, VecEnv, check, course};
+use crate::{
+    RealityConfig, Recorded, SceneConfig, SimConfig, TaskConfig, TaskRecorder, VecEnv, check, course,
+};
 
 /// Configuration of the task of flying to a goal by thrust and moments.
 ///
@@ -265,5 +269,12 @@ impl TaskConfig for DirectConfig {
 
     fn untimed(&self) -> Self {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+
+    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
+        Some(
+            TaskRecorder { task: &Direct::new(self), form }
+                .formulas_and_adjoints(&DirectSurrogate::default()),
+        )
     }
 }

@@ -34,7 +34,7 @@ pub type DirectBlock = Block<Direct>;
 
 impl Direct {
     /// The task as configured.
-    fn new(config: &DirectConfig) -> Self {
+    pub(crate) fn new(config: &DirectConfig) -> Self {
         // A goal that follows no course stays where it was drawn.
         let (path, at_rest) = match course::chosen(&config.course) {
             Some(course) => (Path::Course(Box::new(course)), 0.0),

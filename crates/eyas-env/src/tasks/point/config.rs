@@ -1,13 +1,18 @@
 //! Configuration of the point task; names as in Isaac Lab and Foundation.
 
 use eyas_sim::{CourseConfig, CourseKind, LangevinConfig, VehicleParameters};
+use eyas_trace::Form;
 use eyas_vehicles::{FOUNDATION_ARM_LENGTH_M, foundation_crazyflie};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Point, PointSurrogate};
 use crate::registry::POINT_TASK;
 use crate::task::FOREVER_S;
-use crate::{RealityConfig, SceneConfig, SimConfig, TaskConfig, Thresholds, VecEnv, check, course};
+use crate::{
+    RealityConfig, Recorded, SceneConfig, SimConfig, TaskConfig, TaskRecorder, Thresholds, VecEnv, check,
+    course,
+};
 
 /// Configuration of the point-control task.
 ///
@@ -180,5 +185,9 @@ impl TaskConfig for PointConfig {
 
     fn untimed(&self) -> Self {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+
+    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
+        Some(TaskRecorder { task: &Point::new(self), form }.formulas_and_adjoints(&PointSurrogate::default()))
     }
 }

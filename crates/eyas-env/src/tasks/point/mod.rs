@@ -52,7 +52,7 @@ fn set_points<R: Real>(action: &[R; 4]) -> [R; 4] {
 
 impl Point {
     /// The task as configured.
-    pub(super) fn new(config: &PointConfig) -> Self {
+    pub(crate) fn new(config: &PointConfig) -> Self {
         Self {
             lag: SpeedLag::new(config.control_period(), config.motor_tau),
             start: StartLimits {

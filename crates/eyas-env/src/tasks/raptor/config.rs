@@ -1,16 +1,18 @@
 //! Configuration of the RAPTOR environment; names as in RLtools' parameter files.
 
 use eyas_sim::{CourseConfig, LangevinConfig, VehicleParameters};
+use eyas_trace::Form;
 use eyas_vehicles::{FleetVehicle, crazyflie};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Raptor, RaptorSurrogate};
 use crate::check::{self, at_least, at_most, finite, not_negative, positive, share};
 use crate::course;
 use crate::reality::MAX_DELAY_STEPS;
 use crate::registry::RAPTOR_TASK;
 use crate::task::FOREVER_S;
-use crate::{RealityConfig, SceneConfig, SimConfig, TaskConfig, VecEnv};
+use crate::{RealityConfig, Recorded, SceneConfig, SimConfig, TaskConfig, TaskRecorder, VecEnv};
 
 /// Configuration of the RAPTOR environment.
 ///
@@ -340,5 +342,12 @@ impl TaskConfig for RaptorConfig {
 
     fn untimed(&self) -> Self {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+
+    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
+        Some(
+            TaskRecorder { task: &Raptor::new(self), form }
+                .formulas_and_adjoints(&RaptorSurrogate::default()),
+        )
     }
 }

@@ -75,7 +75,7 @@ impl Limits<f32> {
 
 impl Raptor {
     /// The task as configured.
-    fn new(config: &RaptorConfig) -> Self {
+    pub(crate) fn new(config: &RaptorConfig) -> Self {
         Self {
             motion: Motion {
                 path: Path::new(&config.course, config.langevin),
