@@ -41,7 +41,9 @@ pub fn load_controller(
     loaded.decisions.iter().for_each(|decision| decided(&decision.to_string()));
     if spec.task == RAPTOR_TASK {
         let warnings = trained_on::differences(checkpoint, &loaded.policy, vehicles);
-        warnings_told(&warnings, "these").iter().for_each(|warning| decided(warning));
+        for warning in warnings_told(&warnings, "these") {
+            decided(&warning);
+        }
     }
     let pilot =
         Pilot::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;

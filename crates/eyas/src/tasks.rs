@@ -292,6 +292,10 @@ fn no_gradient(task: &str) -> Failure {
 }
 
 /// The task of that id or alias, or of a YAML file of terms.
+///
+/// # Panics
+///
+/// If a registered task is none of those that are known here, which a test rules out.
 pub fn find(id: &str) -> Result<Box<dyn AnyTask>, Failure> {
     if is_file(id) {
         return read_terms(Path::new(id));

@@ -89,6 +89,16 @@ pub fn on_named_vehicle(vehicle: &str, it: &Summary) -> String {
 /// What the columns of [`comparison`] mean.
 pub const LEGEND: &str = "return: mean ± 95 % confidence; position: RMSE after 5 s, at most half an episode; action: RMSE to the teacher's";
 
+/// Warnings that are told before a flight; the rest is counted.
+const MOST_WARNINGS: usize = 5;
+
+/// Warnings as lines, the first of them where there are many; `whole` says of what the rest is.
+pub fn warnings_told(warnings: &[String], whole: &str) -> Vec<String> {
+    let first = warnings.iter().take(MOST_WARNINGS).map(|warning| format!("warning: {warning}"));
+    let left = warnings.len().saturating_sub(MOST_WARNINGS);
+    first.chain((left > 0).then(|| format!("warning: {left} more of {whole}"))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,14 +143,4 @@ mod tests {
         assert!(table.contains("action –: no teacher to compare with"), "{table}");
         assert_eq!(position(&evaluation.summary()), "– (no episode lasted until errors count)");
     }
-}
-
-/// Warnings that are told before a flight; the rest is counted.
-const MOST_WARNINGS: usize = 5;
-
-/// Warnings as lines, the first of them where there are many; `whole` says of what the rest is.
-pub fn warnings_told(warnings: &[String], whole: &str) -> Vec<String> {
-    let first = warnings.iter().take(MOST_WARNINGS).map(|warning| format!("warning: {warning}"));
-    let left = warnings.len().saturating_sub(MOST_WARNINGS);
-    first.chain((left > 0).then(|| format!("warning: {left} more of {whole}"))).collect()
 }

@@ -67,5 +67,5 @@ pub fn motor_warning(id: &str, vehicle: &VehicleParameters, file: &Path) -> Opti
         }
         _ => String::new(),
     };
-    Some(format!("vehicle `{id}`, for policies of `{}`: {mismatch}{mend}", RAPTOR_TASK))
+    Some(format!("vehicle `{id}`, for policies of `{RAPTOR_TASK}`: {mismatch}{mend}"))
 }

@@ -52,18 +52,13 @@ fn write_operations(out: &mut impl Write, task: &dyn eyas::tasks::AnyTask) -> Re
     };
     let polynomials = Form { functions: Functions::Polynomials, ..Form::default() };
     let expanded = task.recorded(polynomials).unwrap_or_default();
-    let mut header = format!("{:<38} {:>6} {:>9}", "", "total", "expanded");
-    for kind in Kind::ALL {
-        header += &format!(" {:>8}", kind.name());
-    }
-    writeln!(out, "operations of one env\n\n{header}")?;
+    let header: Vec<String> = Kind::ALL.iter().map(|kind| format!(" {:>8}", kind.name())).collect();
+    writeln!(out, "operations of one env\n\n{:<38} {:>6} {:>9}{}", "", "total", "expanded", header.concat())?;
     for (Recorded { name, program }, expanded) in recorded.iter().zip(&expanded) {
         let counts = program.counts();
-        let mut line = format!("{name:<38} {:>6} {:>9}", counts.total(), expanded.program.counts().total());
-        for kind in Kind::ALL {
-            line += &format!(" {:>8}", counts.get(kind));
-        }
-        writeln!(out, "{line}")?;
+        let each: Vec<String> = Kind::ALL.iter().map(|kind| format!(" {:>8}", counts.get(*kind))).collect();
+        let (total, expanded) = (counts.total(), expanded.program.counts().total());
+        writeln!(out, "{name:<38} {total:>6} {expanded:>9}{}", each.concat())?;
     }
     writeln!(out, "\nexpanded: elementary functions as the polynomials that they are made of")?;
     Ok(())
