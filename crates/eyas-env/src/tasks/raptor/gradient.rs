@@ -122,7 +122,7 @@ impl Differentiable for Raptor {
         (cost, of_action)
     }
 
-    /// Of [`observe`](super::rules::observe): `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
+    /// Of `rules::observe`: `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
     #[inline(always)]
     fn pull_back_observation<R: Real>(
         &self,
