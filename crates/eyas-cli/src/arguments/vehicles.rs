@@ -35,7 +35,7 @@ pub(crate) enum VehiclesCommand {
         /// A directory, or a file that ends in .csv, .json or .json.gz
         to: PathBuf,
         /// Rotors of each vehicle in the order in which they are written, such as `1,4,2,3`
-        #[arg(long)]
+        #[arg(long = "motor_order", value_name = "ORDER")]
         motor_order: Option<String>,
         /// Write over files of the same names
         #[arg(long)]
