@@ -1,6 +1,6 @@
 //! A reference that rests in some episodes and moves in others.
 
-use eyas_lanes::{Kernel, LANES, Lanes, Real, Row, Stream, uniforms};
+use eyas_lanes::{Kernel, LANES, Lanes, Real, Row, Stream};
 use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
@@ -89,19 +89,6 @@ impl Target {
         self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
     }
 
-    /// Begins in the lanes of a mask, at the origin; goes on as [`draw`](Self::draw) says.
-    #[inline(always)]
-    pub(crate) fn reset<L: Lanes>(
-        &mut self,
-        half: usize,
-        mask: L::Mask,
-        motion: &Motion,
-        words: [&[u32; LANES]; 2],
-    ) {
-        self.rest::<L>(half, mask);
-        self.draw::<L>(half, mask, motion, words);
-    }
-
     /// Whether it rests from here on in the lanes of a mask, at the origin then, says the first word; how fast it may be
     /// otherwise, the second.
     #[inline(always)]
@@ -110,15 +97,13 @@ impl Target {
         half: usize,
         mask: L::Mask,
         motion: &Motion,
-        [rest, speed]: [&[u32; LANES]; 2],
+        words: [[u32; LANES]; 2],
     ) {
-        let rests = uniforms::<L>(rest).less(L::constant(motion.at_rest));
-        let moving = L::select(rests, L::splat(0.0), L::splat(1.0));
+        let Target { max_speed, moving, .. } = Target::<L>::start(motion, words);
         self.moving.store_where(half, mask, moving);
-        self.rest::<L>(half, L::mask(L::bits(mask) & L::bits(rests)));
-        if let Some([slow, fast]) = motion.max_speed {
-            let [slow, fast] = [L::constant(slow), L::constant(fast)];
-            let max_speed = uniforms::<L>(speed).mul_add(fast - slow, slow);
+        let rests = L::bits(L::not(Target::<L>::moves(moving)));
+        self.rest::<L>(half, L::mask(L::bits(mask) & rests));
+        if motion.max_speed.is_some() {
             self.max_speed.store_where(half, mask, max_speed);
         }
     }

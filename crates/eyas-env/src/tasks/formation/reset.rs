@@ -8,6 +8,7 @@ use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 use super::block::FormationBlock;
 use crate::episode::{Ledger, ResetLanes};
 use crate::rules::in_ball;
+use crate::target::Target;
 
 /// Draws of one vehicle, beside the first that is for all.
 const DRAWS: u32 = 5;
@@ -22,7 +23,7 @@ impl ResetLanes for FormationBlock {
         let episode = Ledger::lanes_of(&self.ledger.episode, half);
         let zero = L::splat(0.0);
         let kind = shared.start.lanes(first_env, episode, &[0; LANES], 0);
-        self.target.reset::<L>(half, mask, &shared.motion, [&kind[0], &kind[1]]);
+        self.target.store_where(half, mask, &Target::<L>::start(&shared.motion, [kind[0], kind[1]]));
         let is_perfect = uniforms::<L>(&kind[2]).less(L::constant(config.prob_perfect_start));
         // ±`init_angle` in turns, from a number in [0, 1).
         let turns = L::constant(config.init_angle * std::f64::consts::FRAC_1_PI);

@@ -359,7 +359,7 @@ impl Command {
                 }
             }
             CommandTerm::Moving(motion) => {
-                state.target.draw::<L>(half, mask, motion, [&kind[0], &kind[1]]);
+                state.target.draw::<L>(half, mask, motion, [kind[0], kind[1]]);
             }
         }
         if let Some([low, high]) = self.resampling_time_range {
