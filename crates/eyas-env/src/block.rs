@@ -7,7 +7,7 @@ use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
 
 use crate::episode::{Ledger, ResetLanes, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
-use crate::rows::{at_rest, bits_of, load_body, load_four, load_vector, not_a_number_to_zero, put};
+use crate::rows::{at_rest, bits_of, load_four, load_vector, not_a_number_to_zero};
 use crate::target::Target;
 use crate::task::{
     Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
@@ -196,7 +196,7 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 
     fn put(&mut self, lane: usize, body: &Body<f32>) {
-        put(&mut self.state.body, lane, body);
+        self.state.body.set_lane(lane, body);
         if let Some(reality) = &mut self.reality {
             reality.put(lane, &self.state.body);
         }
@@ -296,7 +296,7 @@ impl<T: Task> Kernel for Observe<'_, T> {
         for half in 0..HALVES {
             let mut moment = moment::<L, T>(&block.state, &block.memory, &block.target, half);
             if let Some(measured) = measured {
-                moment.state.body = load_body(measured, half);
+                moment.state.body = measured.load(half);
             }
             let vehicle = Vehicle::load(block.vehicles.flown(), half);
             let mut features = FeatureRows::new(observation, half);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
 use crate::reality::{Flown as RealFlown, flight, note};
-use crate::rows::{bits_of, load_body, load_four, load_vector};
+use crate::rows::{bits_of, load_four, load_vector};
 use crate::task::{Flown, LimitsOf, MemoryOf, Moment, Task};
 use crate::{EnvBlock, Step, TaskConfig};
 
@@ -409,7 +409,7 @@ impl<T: Differentiable, const ALIGNED: bool> Kernel for PullBackStep<'_, T, ALIG
                 voltage: flown.map(|it| it.voltage(half)),
                 before: record.moment(half),
                 action: load_four(&record.action, half),
-                after: load_body(&record.after, half),
+                after: record.after.load(half),
                 reference_after: load_vector(&record.reference_after, half),
             };
             let limits = T::Limits::load(&block.vehicles.limits, half);

@@ -50,27 +50,8 @@ pub(crate) fn not_finite<R: Real>(state: &State<R>) -> R::Mask {
     R::not(sum.is_finite())
 }
 
-/// Overwrites one lane of a body.
-pub(crate) fn put(rows: &mut Body<Row>, lane: usize, body: &Body<f32>) {
-    let values = body.position.into_iter().chain(body.orientation);
-    for (row, value) in body_rows(rows).zip(values.chain(body.velocity).chain(body.angular_velocity)) {
-        row[lane] = value;
-    }
-}
-
 /// The rows of a body.
 pub(crate) fn body_rows(body: &mut Body<Row>) -> impl Iterator<Item = &mut Row> {
     let Body { position, orientation, velocity, angular_velocity } = body;
     position.iter_mut().chain(orientation).chain(velocity).chain(angular_velocity)
-}
-
-/// One vector of lanes of a body.
-#[inline(always)]
-pub(crate) fn load_body<L: Lanes>(body: &Body<Row>, half: usize) -> Body<L> {
-    Body {
-        position: load_vector(&body.position, half),
-        orientation: load_four(&body.orientation, half),
-        velocity: load_vector(&body.velocity, half),
-        angular_velocity: load_vector(&body.angular_velocity, half),
-    }
 }

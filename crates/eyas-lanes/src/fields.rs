@@ -29,6 +29,12 @@ pub trait Fields: 'static {
         Self::map(rows, &mut Load(vector))
     }
 
+    /// Overwrites one vector of lanes of a block.
+    #[inline(always)]
+    fn store<L: Lanes>(rows: &mut Self::Of<Row>, vector: usize, values: &Self::Of<L>) {
+        Self::zip(rows, values, &mut Store(vector));
+    }
+
     /// Overwrites the lanes of one vector that a mask holds for.
     #[inline(always)]
     fn store_where<L: Lanes>(rows: &mut Self::Of<Row>, vector: usize, mask: L::Mask, values: &Self::Of<L>) {
@@ -66,6 +72,15 @@ impl<L: Lanes> Map<Row, L> for Load {
     #[inline(always)]
     fn one(&mut self, row: &Row) -> L {
         row.load(self.0)
+    }
+}
+
+struct Store(usize);
+
+impl<L: Lanes> Zip<Row, L> for Store {
+    #[inline(always)]
+    fn pair(&mut self, row: &mut Row, value: &L) {
+        row.store(self.0, *value);
     }
 }
 

@@ -116,30 +116,35 @@ impl<R> State<R> {
     }
 }
 
+impl Body<Row> {
+    /// One vector of lanes of a block.
+    #[inline(always)]
+    pub fn load<L: Lanes>(&self, half: usize) -> Body<L> {
+        <Body<()> as Fields>::load(self, half)
+    }
+
+    /// Overwrites one env of a block.
+    pub fn set_lane(&mut self, lane: usize, body: &Body<f32>) {
+        <Body<()> as Fields>::set_lane(self, lane, body);
+    }
+}
+
 impl State<Row> {
     /// One vector of lanes of a block.
     #[inline(always)]
     pub fn load<L: Lanes>(&self, half: usize) -> State<L> {
-        let mut fields = [L::splat(0.0); 17];
-        for (lanes, row) in fields.iter_mut().zip(self.fields()) {
-            *lanes = row.load(half);
-        }
-        State::from_fields(fields)
+        <State<()> as Fields>::load(self, half)
     }
 
     /// Overwrites one vector of lanes of a block.
     #[inline(always)]
     pub fn store<L: Lanes>(&mut self, half: usize, state: &State<L>) {
-        for (row, lanes) in self.fields_mut().into_iter().zip(state.fields()) {
-            row.store(half, *lanes);
-        }
+        <State<()> as Fields>::store(self, half, state);
     }
 
     /// Overwrites the lanes of one vector that a mask holds for.
     #[inline(always)]
     pub fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, state: &State<L>) {
-        for (row, lanes) in self.fields_mut().into_iter().zip(state.fields()) {
-            row.store_where(half, mask, *lanes);
-        }
+        <State<()> as Fields>::store_where::<L>(self, half, mask, state);
     }
 }

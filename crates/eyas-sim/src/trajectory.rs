@@ -1,6 +1,6 @@
 //! References that move at random, in m and m/s, relative to the spawn point.
 
-use eyas_lanes::{Lanes, Real, Row, fields};
+use eyas_lanes::{Fields, Lanes, Real, Row, fields};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -97,27 +97,12 @@ impl Langevin<Row> {
     /// One vector of lanes of a block.
     #[inline(always)]
     pub fn load<L: Lanes>(&self, half: usize) -> Langevin<L> {
-        let vector = |rows: &Vector<Row>| [rows[0].load(half), rows[1].load(half), rows[2].load(half)];
-        Langevin {
-            raw_position: vector(&self.raw_position),
-            raw_velocity: vector(&self.raw_velocity),
-            position: vector(&self.position),
-            velocity: vector(&self.velocity),
-        }
+        <Langevin<()> as Fields>::load(self, half)
     }
 
     /// Overwrites the lanes of one vector that a mask holds for.
     #[inline(always)]
     pub fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, values: &Langevin<L>) {
-        for (rows, values) in [
-            (&mut self.raw_position, values.raw_position),
-            (&mut self.raw_velocity, values.raw_velocity),
-            (&mut self.position, values.position),
-            (&mut self.velocity, values.velocity),
-        ] {
-            for (row, value) in rows.iter_mut().zip(values) {
-                row.store_where(half, mask, value);
-            }
-        }
+        <Langevin<()> as Fields>::store_where::<L>(self, half, mask, values);
     }
 }

@@ -12,7 +12,7 @@ use super::spec::{CAUSES, spec};
 use super::step::{Advance, Outcome};
 use crate::episode::{Ledger, reset_lanes};
 use crate::multi_agent::{MultiAgentBlock, MultiAgentSpec};
-use crate::rows::{at_rest, put};
+use crate::rows::at_rest;
 use crate::target::{Motion, Path, Target};
 use crate::{Ended, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words};
 
@@ -183,7 +183,7 @@ impl MultiAgentBlock for FormationBlock {
     fn put(&mut self, lane: usize, body: &Body<f32>) {
         for (quad, place) in self.quads.iter_mut().zip(&self.shared.places) {
             let position = [0, 1, 2].map(|axis| body.position[axis] + place[axis] as f32);
-            put(&mut quad.state.body, lane, &Body { position, ..*body });
+            quad.state.body.set_lane(lane, &Body { position, ..*body });
         }
     }
 

@@ -14,7 +14,7 @@ use super::program::Program;
 use super::scene::{ActionState, SceneParts};
 use crate::episode::{Ledger, reset_lanes};
 use crate::reality::{Reality, VEHICLE};
-use crate::rows::{at_rest, put};
+use crate::rows::at_rest;
 use crate::target::Target;
 use crate::{
     Ended, Env, EnvBlock, EnvSpec, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words,
@@ -309,7 +309,7 @@ impl EnvBlock for ManagerBlock {
     }
 
     fn put(&mut self, lane: usize, body: &Body<f32>) {
-        put(&mut self.state.body, lane, body);
+        self.state.body.set_lane(lane, body);
         if let Some(reality) = &mut self.reality {
             reality.put(lane, &self.state.body);
         }
