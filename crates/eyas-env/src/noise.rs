@@ -1,6 +1,6 @@
 //! Errors of a vehicle's sensors.
 
-use eyas_lanes::{HALVES, LANES, Lanes, Portable, Real, Row, Stream, normals};
+use eyas_lanes::{HALVES, LANES, Lanes, Portable, Real, Row, Stream};
 use eyas_sim::{Vector, matrix_from_quaternion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,9 +71,9 @@ pub(crate) fn errors<L: Lanes>(
     episode: &[u32; LANES],
     step: &[u32; LANES],
 ) -> [Vector<L>; 4] {
-    let a = normals::<L>(&stream.lanes(first_env, episode, step, 0));
-    let b = normals::<L>(&stream.lanes(first_env, episode, step, 1));
-    let c = normals::<L>(&stream.lanes(first_env, episode, step, 2));
+    let a = L::normals(stream.lanes(first_env, episode, step, 0));
+    let b = L::normals(stream.lanes(first_env, episode, step, 1));
+    let c = L::normals(stream.lanes(first_env, episode, step, 2));
     [[a[0], a[1], a[2]], [b[0], b[1], b[2]], [c[0], c[1], c[2]], [a[3], b[3], c[3]]]
 }
 

@@ -18,5 +18,5 @@ pub use dispatch::{Isa, Kernel, dispatch, dispatch_on, force_isa};
 pub use fields::{Fields, Map, Number, Zip};
 pub use float::{QuarterTurn, Real};
 pub use lanes::{LANES, Lanes, Portable};
-pub use random::{Draws, EnvDraws, LaneDraws, Stream, Words, normals, uniforms};
+pub use random::{Draws, EnvDraws, LaneDraws, Stream, Words};
 pub use row::{BLOCK, HALVES, Row, lanes_of, prefetch, transpose, transposed_rows};

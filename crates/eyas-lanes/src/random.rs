@@ -83,7 +83,7 @@ impl Stream {
         self.draws::<8>(first_env, episode, step, draw)
     }
 
-    /// [`normals`] of the words that [`lanes`](Self::lanes) gives.
+    /// [`Real::normals`] of the words that [`lanes`](Self::lanes) gives.
     #[inline(always)]
     #[must_use]
     pub fn normal_lanes<L: Lanes>(
@@ -94,9 +94,9 @@ impl Stream {
         draw: u32,
     ) -> [L; 4] {
         if L::REGISTERS >= 32 {
-            normals(&self.draws::<16>(first_env, episode, step, draw))
+            L::normals(self.draws::<16>(first_env, episode, step, draw))
         } else {
-            normals(&self.draws::<8>(first_env, episode, step, draw))
+            L::normals(self.draws::<8>(first_env, episode, step, draw))
         }
     }
 
@@ -194,20 +194,6 @@ impl<L: Lanes> Draws<L> for LaneDraws<'_> {
     fn normals(&self, draw: u32) -> [L; 4] {
         self.stream.normal_lanes(self.first_env, self.episode, self.step, draw)
     }
-}
-
-/// [`Real::uniform`] of words that lie in memory.
-#[inline(always)]
-#[must_use]
-pub fn uniforms<L: Lanes>(words: &[u32; LANES]) -> L {
-    L::uniform(*words)
-}
-
-/// [`Real::normals`] of words that lie in memory.
-#[inline(always)]
-#[must_use]
-pub fn normals<L: Lanes>(words: &Words) -> [L; 4] {
-    L::normals(*words)
 }
 
 /// Ten rounds on words that lie in the lower halves of 64 bits throughout: a vector unit multiplies those as they are,

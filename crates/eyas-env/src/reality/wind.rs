@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use eyas_lanes::{Lanes, Row, Stream, normals, uniforms};
+use eyas_lanes::{Lanes, Row, Stream};
 use eyas_sim::{Vector, add, scale};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -202,11 +202,11 @@ impl Wind {
             let GustConfig { amplitude_m_s: [small, large], duration_s: [short, long], .. } =
                 self.config.gust;
             let words = self.stream.lanes(first_env, episode, clock, 0);
-            let begins = uniforms::<L>(&words[0]).less(self.chance.load(half));
-            let size = uniforms::<L>(&words[1]).mul_add(L::constant(large - small), L::constant(small));
+            let begins = L::uniform(words[0]).less(self.chance.load(half));
+            let size = L::uniform(words[1]).mul_add(L::constant(large - small), L::constant(small));
             let (short, long) = (short / period, long / period);
-            let length = uniforms::<L>(&words[2]).mul_add(L::constant(long - short), L::constant(short));
-            let (y, x) = uniforms::<L>(&words[3]).sin_cos_turns();
+            let length = L::uniform(words[2]).mul_add(L::constant(long - short), L::constant(short));
+            let (y, x) = L::uniform(words[3]).sin_cos_turns();
             // Only a calm is followed by a gust.
             for (row, new) in self.peak.iter_mut().zip([size * x, size * y, zero]) {
                 let old = row.load(half);
@@ -216,7 +216,7 @@ impl Wind {
             self.age.store(half, L::select(blows, age + one, L::select(begins, zero, age)));
         }
         if !is_zero(self.config.turbulence.std_m_s) {
-            let [x, y, z, _] = normals::<L>(&self.stream.lanes(first_env, episode, clock, 1));
+            let [x, y, z, _] = L::normals(self.stream.lanes(first_env, episode, clock, 1));
             let (kept, added) = (self.kept.load::<L>(half), self.added.load::<L>(half));
             for (axis, normal) in [x, y, z].into_iter().enumerate() {
                 self.turbulence[axis].store(half, turbulence[axis].mul_add(kept, added * normal));

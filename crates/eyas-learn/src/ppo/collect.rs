@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use eyas_env::{Ended, EnvBlock, EnvSpec, EpisodeScalar, EpisodeStatistic, Symmetry, VecEnv};
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of, normals};
+use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of};
 use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
 use super::config::RunnerConfig;
@@ -348,7 +348,7 @@ impl Kernel for Explore<'_> {
             for (group, means) in self.mean.chunks(4).enumerate() {
                 let first_env = env + (half * LANES) as u32;
                 let draws = self.noise.lanes(first_env, &[iteration; LANES], &[step; LANES], group as u32);
-                let noise = normals::<L>(&draws);
+                let noise = L::normals(draws);
                 for (index, mean) in means.iter().enumerate() {
                     let motor = 4 * group + index;
                     let std = self.std[motor];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{LANES, Lanes, uniforms};
+use eyas_lanes::{LANES, Lanes};
 use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 
 use super::block::FormationBlock;
@@ -24,7 +24,7 @@ impl ResetLanes for FormationBlock {
         let zero = L::splat(0.0);
         let kind = shared.start.lanes(first_env, episode, &[0; LANES], 0);
         self.target.store_where(half, mask, &Target::<L>::start(&shared.motion, [kind[0], kind[1]]));
-        let is_perfect = uniforms::<L>(&kind[2]).less(L::constant(config.prob_perfect_start));
+        let is_perfect = L::uniform(kind[2]).less(L::constant(config.prob_perfect_start));
         // ±`init_angle` in turns, from a number in [0, 1).
         let turns = L::constant(config.init_angle * std::f64::consts::FRAC_1_PI);
         for (index, place) in shared.places.iter().enumerate() {
@@ -35,7 +35,7 @@ impl ResetLanes for FormationBlock {
             let velocity = in_ball::<L>(draw(1), radius[1], config.init_linear_velocity);
             let angular_velocity = in_ball::<L>(draw(2), radius[2], config.init_angular_velocity);
             let place = [L::constant(place[0]), L::constant(place[1]), L::constant(place[2])];
-            let angle = |axis: usize| (uniforms::<L>(&attitude[axis]) - L::splat(0.5)) * turns;
+            let angle = |axis: usize| (L::uniform(attitude[axis]) - L::splat(0.5)) * turns;
             let orientation = quaternion_from_euler_turns(angle(0), angle(1), angle(2));
             let position = add(place, offset);
             let body = Body { position, orientation, velocity, angular_velocity };

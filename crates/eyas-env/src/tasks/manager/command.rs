@@ -1,6 +1,6 @@
 //! Commands: references that vehicles are to follow.
 
-use eyas_lanes::{Lanes, Row, Stream, uniforms};
+use eyas_lanes::{Lanes, Row, Stream};
 use eyas_sim::{
     CircleConfig, CourseConfig, CourseKind, FigureEightConfig, LangevinConfig, LissajousConfig,
     MinimumSnapConfig, StepConfig, ZigzagConfig,
@@ -354,7 +354,7 @@ impl Command {
             }
             CommandTerm::UniformPosition(limits) => {
                 for ((row, [low, high]), words) in position.iter_mut().zip(limits).zip(&kind) {
-                    let value = uniforms::<L>(words).mul_add(L::constant(high - low), L::constant(*low));
+                    let value = L::uniform(*words).mul_add(L::constant(high - low), L::constant(*low));
                     row.store_where(half, mask, value);
                 }
             }
@@ -363,7 +363,7 @@ impl Command {
             }
         }
         if let Some([low, high]) = self.resampling_time_range {
-            let time = uniforms::<L>(&kind[3]).mul_add(L::constant(high - low), L::constant(low));
+            let time = L::uniform(kind[3]).mul_add(L::constant(high - low), L::constant(low));
             state.time_left.store_where(half, mask, time);
         }
     }

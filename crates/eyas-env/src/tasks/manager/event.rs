@@ -1,6 +1,6 @@
 //! Events: what happens to vehicles at the start, at resets and at intervals.
 
-use eyas_lanes::{Lanes, Row, Stream, lanes_of, uniforms};
+use eyas_lanes::{Lanes, Row, Stream, lanes_of};
 use eyas_sim::{State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
 
 use super::arguments::{Arguments, Names, terms};
@@ -114,7 +114,7 @@ impl<L: Lanes> Change<'_, L> {
         let mut drawn = [L::splat(0.0); 4];
         for ((drawn, words), [low, high]) in drawn.iter_mut().zip(&words).zip(ranges) {
             let (centre, width) = (0.5 * (low + high), high - low);
-            let centred = uniforms::<L>(words) - L::splat(0.5);
+            let centred = L::uniform(*words) - L::splat(0.5);
             let reach = L::constant(width) * L::splat(self.strength);
             *drawn = centred.mul_add(reach, L::constant(centre));
         }

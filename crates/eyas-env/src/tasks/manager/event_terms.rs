@@ -1,6 +1,6 @@
 //! What each event does.
 
-use eyas_lanes::{LANES, Lanes, uniforms};
+use eyas_lanes::{LANES, Lanes};
 use eyas_sim::{Body, State, VehicleParameters, add, quaternion_from_euler_turns, scale};
 
 use super::arguments::Arguments;
@@ -234,7 +234,7 @@ ranges! {
             let [speed, drag, ..] = change.draw(0, &[it.speed, it.drag]);
             let at = change.at;
             let words = change.stream.lanes(at.first_env, at.episode, at.clock, 7);
-            let (sine, cosine) = (uniforms::<L>(&words[0]) - L::splat(0.5)).sin_cos_turns();
+            let (sine, cosine) = (L::uniform(words[0]) - L::splat(0.5)).sin_cos_turns();
             let wind = scale(speed, [cosine, sine, L::splat(0.0)]);
             set::<L>(&mut change.circumstances.wind, half, change.mask, &wind);
             set::<L>(std::slice::from_mut(&mut change.circumstances.drag), half, change.mask, &[drag]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Row, uniforms};
+use eyas_lanes::{HALVES, Kernel, LANES, Lanes, Row};
 use eyas_sim::{Disturbance, State, Vehicle, add, scale, step_held, sub};
 
 use super::action::{ActionTerm, turn_rotors};
@@ -100,7 +100,7 @@ impl ResetLanes for ManagerBlock {
 fn interval<L: Lanes>(event: &Event, stream: &eyas_lanes::Stream, at: &Moment<'_>) -> L {
     let [low, high] = event.interval_range_s;
     let words = stream.lanes(at.first_env, at.episode, at.clock, 8);
-    uniforms::<L>(&words[0]).mul_add(L::constant(high - low), L::constant(low))
+    L::uniform(words[0]).mul_add(L::constant(high - low), L::constant(low))
 }
 
 /// Action and physics of a control step.
