@@ -6,12 +6,11 @@
 
 use eyas_env::{
     Action, Actuation, Block, BlockRules, Env, EnvSpec, EpisodeScalar, Features, Flown, Frame, Group, Judged,
-    Moment, Motion, Part, Path, RealityConfig, Start, Target, Task, VecEnv,
+    Moment, Motion, Part, Path, RealityConfig, Start, Target, Task,
 };
-use eyas_lanes::{BLOCK, Draws, Real, Row, fields, lanes_of};
-use eyas_learn::Pilot;
+use eyas_lanes::{BLOCK, Draws, Real, fields, lanes_of};
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_policy::Scratch;
+use eyas_learn::{CpuEngine, Engine as _, Pilot, Watched, evaluate_watched};
 use eyas_sim::{Body, SpeedLag, State, Vehicle, body_from_world, matrix_from_quaternion, norm, step_held};
 
 /// Control period, s.
@@ -153,30 +152,24 @@ pub(crate) fn landings(num_envs: usize, seed: u64) -> Env {
 
 /// Share of 64 landings that are soft.
 pub(crate) fn soft_share(ppo: &Ppo) -> f64 {
-    let mut env = landings(64, 7);
-    let pilot = Pilot::new(&ppo.actor, env.spec()).expect("it was trained in such an env");
-    let (mut observation, mut action) = ([Row::ZERO; 14], [Row::ZERO; 4]);
-    let mut soft = 0;
-    for block in env.blocks() {
-        block.reset(u32::MAX);
-        for _ in 0..TIME_LIMIT {
-            block.observe(&mut observation);
-            pilot.inference.act(&observation, &mut [], &mut Scratch::default(), &mut action);
-            block.step(&action);
-        }
-        soft += lanes_of(u32::MAX).filter(|lane| block.episode(*lane).terms[2] > 0.0).count();
-    }
-    soft as f64 / 64.0
+    let mut engine = CpuEngine::new(Box::new(landings(64, 7)));
+    let pilot = Pilot::new(&ppo.actor, engine.spec()).expect("it was trained in such an env");
+    let note = |moment: &Watched, soft: &mut u32| {
+        let landed = |lane: &usize| moment.block.episode(*lane).terms[2] > 0.0;
+        *soft += lanes_of(moment.live & moment.block.ended()).filter(landed).count() as u32;
+    };
+    let (_, soft) = evaluate_watched(&mut engine, &pilot, None, TIME_LIMIT, note);
+    f64::from(soft.iter().sum::<u32>()) / 64.0
 }
 
 /// A landing policy by PPO, after so many iterations.
 pub(crate) fn train(iterations: usize) -> Ppo {
-    let mut env = landings(512, 1);
+    let mut engine = CpuEngine::new(Box::new(landings(512, 1)));
     let mut config = RunnerConfig { num_steps_per_env: 64, ..RunnerConfig::default() };
     config.actor.distribution_cfg.init_std = 0.5;
-    let mut ppo = Ppo::new(&config, &mut env, 1).expect("the networks can be trained");
+    let mut ppo = Ppo::new(&config, &mut engine, 1).expect("the networks can be trained");
     for _ in 0..iterations {
-        ppo.iterate(&mut env);
+        ppo.iterate(&mut engine);
     }
     ppo
 }

@@ -1,9 +1,9 @@
 //! What analyses note of a flight, and what they look for.
 
-use eyas_env::VecEnv;
 use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_vehicles::FleetVehicle;
 
+use crate::engine::Engine;
 use crate::evaluation::{Evaluation, evaluate_watched};
 use crate::pilot::Pilot;
 
@@ -30,8 +30,12 @@ pub fn quantities() -> [Quantity; 5] {
 }
 
 /// Flies a recurrent policy; returns its state after the last step of each env, none where the episode ended before.
-pub fn final_states(env: &mut dyn VecEnv, pilot: &Pilot, steps: u32) -> (Evaluation, Vec<Option<Vec<f64>>>) {
-    let (evaluation, notes) = evaluate_watched(env, pilot, None, steps, |moment, note: &mut Vec<Row>| {
+pub fn final_states(
+    engine: &mut dyn Engine,
+    pilot: &Pilot,
+    steps: u32,
+) -> (Evaluation, Vec<Option<Vec<f64>>>) {
+    let (evaluation, notes) = evaluate_watched(engine, pilot, None, steps, |moment, note: &mut Vec<Row>| {
         if moment.step + 1 == steps {
             moment.recurrent.clone_into(note);
         }
@@ -45,9 +49,9 @@ pub fn final_states(env: &mut dyn VecEnv, pilot: &Pilot, steps: u32) -> (Evaluat
 
 /// Flies a policy; returns for each env the sum of squared vertical velocities over the second half of the longest
 /// episode, m²/s², and the steps in it.
-pub fn vertical_speeds(env: &mut dyn VecEnv, pilot: &Pilot, steps: u32) -> (Evaluation, Vec<(f64, u32)>) {
+pub fn vertical_speeds(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> (Evaluation, Vec<(f64, u32)>) {
     let (evaluation, notes) =
-        evaluate_watched(env, pilot, None, steps, |moment, sums: &mut [(f64, u32); BLOCK]| {
+        evaluate_watched(engine, pilot, None, steps, |moment, sums: &mut [(f64, u32); BLOCK]| {
             if moment.step < steps / 2 {
                 return;
             }

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use eyas_env::{EnvBlock, VecEnv};
+use eyas_env::{EnvBlock, Step};
 use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_policy::Scratch;
 use serde::Serialize;
 
 use crate::confidence::{Z95, wilson95};
 use crate::controller::Controller;
-use crate::pilot::{Pilot, each_block};
+use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::pilot::Pilot;
 
 /// Control steps that a vehicle may take to reach its target before its position error counts; at most half
 /// of an episode.
@@ -81,20 +82,8 @@ pub struct Summary {
     pub action_rmse: f64,
 }
 
-#[derive(Default)]
-struct Memory {
-    outcomes: [Outcome; BLOCK],
-    observation: Vec<Row>,
-    state: Vec<Row>,
-    scratch: Scratch,
-    action: Vec<Row>,
-    labeller_state: Vec<Row>,
-    labeller_scratch: Scratch,
-    label: Vec<Row>,
-}
-
-/// A moment of a block's flight, after a step.
-pub struct Moment<'a> {
+/// A block that has just taken a step.
+pub struct Watched<'a> {
     /// The block.
     pub block: &'a dyn EnvBlock,
     /// The step, from 0.
@@ -108,105 +97,143 @@ pub struct Moment<'a> {
 /// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
 /// action in every visited state.
 pub fn evaluate(
-    env: &mut dyn VecEnv,
-    pilot: &dyn Controller,
+    engine: &mut dyn Engine,
+    controller: &dyn Controller,
     labeller: Option<&Pilot>,
     steps: u32,
 ) -> Evaluation {
-    evaluate_watched(env, pilot, labeller, steps, |_, (): &mut ()| {}).0
+    evaluate_watched(engine, controller, labeller, steps, |_, (): &mut ()| {}).0
 }
 
 /// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
 pub fn evaluate_watched<N: Default + Send>(
-    env: &mut dyn VecEnv,
-    pilot: &dyn Controller,
+    engine: &mut dyn Engine,
+    controller: &dyn Controller,
     labeller: Option<&Pilot>,
     steps: u32,
-    watch: impl Fn(&Moment, &mut N) + Sync,
+    watch: impl Fn(&Watched, &mut N) + Sync,
 ) -> (Evaluation, Vec<N>) {
-    let num_envs = env.num_envs();
-    let observations = env.spec().num_observations();
-    let position_error = env.spec().position_error().map(|(_, features)| features);
-    let mut memories: Vec<(Memory, N)> = Vec::new();
-    memories.resize_with(num_envs.div_ceil(BLOCK), Default::default);
-    each_block(env, &mut memories, |block, used, (memory, notes)| {
-        memory.observation.resize(observations, Row::ZERO);
-        memory.action.resize(pilot.num_actions(), Row::ZERO);
-        memory.state.resize(pilot.state_width(), Row::ZERO);
-        if let Some(labeller) = labeller {
-            memory.label.resize(labeller.inference.num_actions(), Row::ZERO);
-            memory.labeller_state.resize(labeller.inference.state_width(), Row::ZERO);
-        }
-        block.reset(u32::MAX);
-        for step in 0..steps {
-            let live = used & !block.ended();
-            if live == 0 {
-                break;
-            }
-            block.observe(&mut memory.observation);
-            let Memory { observation, state, scratch, action, .. } = memory;
-            pilot.act(block, observation, state, scratch, action);
-            if let Some(labeller) = labeller {
-                let features = &memory.observation[labeller.features.clone()];
-                let Memory { labeller_state, labeller_scratch, label, .. } = memory;
-                labeller.inference.act(features, labeller_state, labeller_scratch, label);
-            }
-            if step >= SETTLE_STEPS.min(steps / 2) {
-                match &position_error {
-                    Some(features) => memory.record_observed_errors(live, features),
-                    None => memory.record_errors(live, block),
-                }
-            }
-            let outcome = block.step(&memory.action);
-            memory.record(live, &outcome.reward, outcome.terminated);
-            for vehicle in 0..block.num_vehicles() {
-                memory.record_vehicle(live, block.fallen(vehicle));
-            }
-            watch(&Moment { block, step, live, recurrent: &memory.state }, notes);
-        }
-        for lane in 0..BLOCK {
-            memory.outcomes[lane].is_moving_target = block.telemetry(lane).is_moving_target;
-        }
-    });
-    let (memories, notes): (Vec<Memory>, Vec<N>) = memories.into_iter().unzip();
-    let outcomes = memories.iter().flat_map(|memory| memory.outcomes).take(num_envs).collect();
+    let position_error = engine.spec().position_error().map(|(_, features)| features);
+    let zeros = |width: usize| vec![Row::ZERO; width];
+    let new = || Measured {
+        controller,
+        steps,
+        settle: SETTLE_STEPS.min(steps / 2),
+        position_error: position_error.clone(),
+        watch: &watch,
+        notes: N::default(),
+        outcomes: [Outcome::default(); BLOCK],
+        used: 0,
+        live: 0,
+        step: 0,
+        state: zeros(controller.state_width()),
+        scratch: Scratch::default(),
+        labeller: labeller.map(|pilot| Labeller {
+            pilot,
+            state: zeros(pilot.inference.state_width()),
+            scratch: Scratch::default(),
+            label: zeros(pilot.inference.num_actions()),
+        }),
+    };
+    let mut flown: Vec<_> = (0..engine.num_blocks()).map(|_| new()).collect();
+    engine.fly_all(&mut flown);
+    let outcomes = flown.iter().flat_map(|it| it.outcomes).take(engine.num_envs()).collect();
     let num_labels = labeller.map_or(0, |it| it.inference.num_actions());
-    (Evaluation { outcomes, num_labels }, notes)
+    (Evaluation { outcomes, num_labels }, flown.into_iter().map(|it| it.notes).collect())
 }
 
-impl Memory {
-    /// Counts a step of the lanes that were live.
-    fn record(&mut self, live: u32, reward: &Row, terminated: u32) {
-        for lane in lanes_of(live) {
+/// A block that flies one episode in every env.
+struct Measured<'a, W, N> {
+    controller: &'a dyn Controller,
+    labeller: Option<Labeller<'a>>,
+    steps: u32,
+    /// The step from which position errors count.
+    settle: u32,
+    position_error: Option<Range<usize>>,
+    watch: &'a W,
+    notes: N,
+    outcomes: [Outcome; BLOCK],
+    used: u32,
+    /// Bits of the lanes that fly still.
+    live: u32,
+    step: u32,
+    state: Vec<Row>,
+    scratch: Scratch,
+}
+
+/// Who is asked for its action in every visited state.
+struct Labeller<'a> {
+    pilot: &'a Pilot,
+    state: Vec<Row>,
+    scratch: Scratch,
+    label: Vec<Row>,
+}
+
+impl<W: Fn(&Watched, &mut N) + Sync, N: Send> Rollout for Measured<'_, W, N> {
+    fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
+        block.reset(u32::MAX);
+        self.used = used;
+        self.live = used & !block.ended();
+        self.steps > 0 && self.live != 0
+    }
+
+    fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
+        self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
+        if let Some(Labeller { pilot, state, scratch, label }) = &mut self.labeller {
+            pilot.inference.act(&observation[pilot.features.clone()], state, scratch, label);
+        }
+        if self.step >= self.settle {
+            match self.position_error.clone() {
+                Some(features) => self.record_observed_errors(&observation[features]),
+                None => self.record_errors(block),
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        block: &mut AnyBlock,
+        _observation: &mut [Row],
+        action: &[Row],
+        step: &Step,
+    ) -> Next {
+        let labels = self.labeller.as_ref().map_or(&[][..], |it| &it.label);
+        let fallen = (0..block.num_vehicles()).fold(step.terminated, |bits, it| bits | block.fallen(it));
+        for lane in lanes_of(self.live) {
             let outcome = &mut self.outcomes[lane];
-            outcome.episode_return += reward[lane];
+            outcome.episode_return += step.reward[lane];
             outcome.length += 1;
-            outcome.crashed |= terminated >> lane & 1 == 1;
-            for (action, label) in self.action.iter().zip(&self.label) {
+            outcome.crashed |= fallen >> lane & 1 == 1;
+            for (action, label) in action.iter().zip(labels) {
                 outcome.squared_action_error_sum += f64::from(action[lane] - label[lane]).powi(2);
             }
         }
+        let moment = Watched { block, step: self.step, live: self.live, recurrent: &self.state };
+        (self.watch)(&moment, &mut self.notes);
+        self.step += 1;
+        self.live = self.used & !block.ended();
+        Next { reset: 0, is_last: self.step == self.steps || self.live == 0 }
     }
 
-    /// The lanes that were live in which a vehicle's flight has ended count as crashed.
-    fn record_vehicle(&mut self, live: u32, fallen: u32) {
-        for lane in lanes_of(live & fallen) {
-            self.outcomes[lane].crashed = true;
+    fn end(&mut self, block: &mut AnyBlock, _observation: &mut [Row]) {
+        for (lane, outcome) in self.outcomes.iter_mut().enumerate() {
+            outcome.is_moving_target = block.telemetry(lane).is_moving_target;
         }
     }
+}
 
-    /// Counts the position error that was observed.
-    fn record_observed_errors(&mut self, live: u32, features: &Range<usize>) {
-        for lane in lanes_of(live) {
-            let error = [0, 1, 2].map(|axis| f64::from(self.observation[features.start + axis][lane]));
-            self.outcomes[lane].add_error(error);
+impl<W, N> Measured<'_, W, N> {
+    /// Counts the position error that was observed, its axes.
+    fn record_observed_errors(&mut self, error: &[Row]) {
+        for lane in lanes_of(self.live) {
+            self.outcomes[lane].add_error([0, 1, 2].map(|axis| f64::from(error[axis][lane])));
         }
     }
 
     /// Counts how far each vehicle that flies is from where it should be, where nobody observes that.
-    fn record_errors(&mut self, live: u32, block: &dyn EnvBlock) {
+    fn record_errors(&mut self, block: &dyn EnvBlock) {
         for vehicle in 0..block.num_vehicles() {
-            for lane in lanes_of(live & !block.fallen(vehicle)) {
+            for lane in lanes_of(self.live & !block.fallen(vehicle)) {
                 let it = block.vehicle_telemetry(lane, vehicle);
                 let error = [0, 1, 2].map(|axis| f64::from(it.position[axis] - it.desired_position[axis]));
                 self.outcomes[lane].add_error(error);

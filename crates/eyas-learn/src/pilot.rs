@@ -1,9 +1,8 @@
 //! A policy at the controls of an env.
 
-use eyas_env::{EnvBlock, EnvSpec, VecEnv};
+use eyas_env::EnvSpec;
 use eyas_lanes::{BLOCK, Row};
 use eyas_policy::{Inference, Policy};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// A policy and the observation features it reads.
@@ -44,22 +43,6 @@ impl Pilot {
         }
         Ok(Self { inference: Inference::new(policy), features: group.features.clone() })
     }
-}
-
-/// Runs `work` for every block of an env on all cores, each with its own memory and the lanes in use.
-///
-/// Blocks do not touch each other, so the outcome does not depend on the number of threads.
-pub fn each_block<M: Send>(
-    env: &mut dyn VecEnv,
-    memories: &mut [M],
-    work: impl Fn(&mut dyn EnvBlock, u32, &mut M) + Sync,
-) {
-    let used: Vec<u32> = (0..memories.len()).map(|block| env.used_lanes(block)).collect();
-    env.blocks()
-        .par_iter_mut()
-        .zip(memories)
-        .zip(used)
-        .for_each(|((block, memory), used)| work(block.as_mut(), used, memory));
 }
 
 /// Copies rows, through a symmetry if there is one.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
-use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Interference, SensorNoise, VecEnv};
+use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Interference, SensorNoise, Step};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::Scratch;
 use eyas_sim::{Body, VehicleParameters};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::confidence::{Z95, wilson95};
 use crate::controller::Controller;
-use crate::pilot::each_block;
+use crate::engine::{AnyBlock, Engine, Next, Rollout};
 
 /// How hard the disturbances are, and what a success is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -247,13 +247,26 @@ pub struct Torture<'a> {
     pub seed: u64,
 }
 
-#[derive(Default)]
-struct Memory {
-    observation: Vec<Row>,
+/// A block that flies under a disturbance.
+struct Tortured<'a> {
+    torture: &'a Torture<'a>,
+    controller: &'a dyn Controller,
+    spec: &'a EnvSpec,
+    noise: Stream,
+    used: u32,
+    /// Bits of the lanes that fly still.
+    live: u32,
+    step: u32,
+    /// Of the whole flight, and the first of those whose error decides on success.
+    steps: u32,
+    final_step: u32,
+    /// From when to when the block is interfered with.
+    disturbed: [u32; 2],
+    /// Control steps from an action to its effect.
+    delay: u32,
+    line: DelayLine,
     state: Vec<Row>,
     scratch: Scratch,
-    action: Vec<Row>,
-    line: DelayLine,
     tallies: [Tally; BLOCK],
 }
 
@@ -268,72 +281,36 @@ struct Tally {
 
 impl Torture<'_> {
     /// Flies a controller once in every env, whose episodes last long enough.
-    pub fn fly(&self, env: &mut dyn VecEnv, controller: &dyn Controller) -> Vec<TortureFlight> {
-        let spec = env.spec().clone();
-        let num_envs = env.num_envs();
-        let mut memories: Vec<Memory> = Vec::new();
-        memories.resize_with(num_envs.div_ceil(BLOCK), Memory::default);
-        each_block(env, &mut memories, |block, used, memory| {
-            self.fly_block(&spec, block, used, controller, memory);
-        });
-        let steps = steps_in(&spec, self.config.duration_s);
-        let final_steps = steps_in(&spec, self.config.final_s);
-        let tallies = memories.iter().flat_map(|memory| memory.tallies).take(num_envs);
-        tallies.map(|it| it.flight(steps, final_steps, self.config.success_error_m)).collect()
-    }
-
-    fn fly_block(
-        &self,
-        spec: &EnvSpec,
-        block: &mut dyn EnvBlock,
-        used: u32,
-        controller: &dyn Controller,
-        memory: &mut Memory,
-    ) {
-        let steps = |seconds| steps_in(spec, seconds);
-        let (onset, push_end) = (steps(self.config.onset_s), steps(self.config.onset_s + self.config.push_s));
-        let (all, last) = (steps(self.config.duration_s), steps(self.config.final_s));
-        let is_late = self.disturbance == Disturbance::Delay;
-        let delay = if is_late { steps(self.config.delay_s) } else { 0 };
-        let noise = Stream::new(self.seed, "torture/noise");
-        memory.observation.resize(spec.num_observations(), Row::ZERO);
-        memory.action.resize(controller.num_actions(), Row::ZERO);
-        memory.state.resize(controller.state_width(), Row::ZERO);
-        block.reset(u32::MAX);
-        for lane in 0..BLOCK {
-            let body = self.start(block.first_env() + lane as u32);
-            block.put(lane, &body);
-        }
-        let (begin, end) = match self.disturbance {
-            Disturbance::Push => (onset, push_end),
-            Disturbance::MotorLoss => (onset, all),
-            _ => (0, all),
+    pub fn fly(&self, engine: &mut dyn Engine, controller: &dyn Controller) -> Vec<TortureFlight> {
+        let spec = engine.spec().clone();
+        let config = self.config;
+        let steps_in = |seconds: f64| (seconds * spec.control_rate_hz).round() as u32;
+        let [steps, final_steps, onset] = [config.duration_s, config.final_s, config.onset_s].map(steps_in);
+        let block = || Tortured {
+            torture: self,
+            controller,
+            spec: &spec,
+            noise: Stream::new(self.seed, "torture/noise"),
+            used: 0,
+            live: 0,
+            step: 0,
+            steps,
+            final_step: steps.saturating_sub(final_steps),
+            disturbed: match self.disturbance {
+                Disturbance::Push => [onset, steps_in(config.onset_s + config.push_s)],
+                Disturbance::MotorLoss => [onset, steps],
+                _ => [0, steps],
+            },
+            delay: if self.disturbance == Disturbance::Delay { steps_in(config.delay_s) } else { 0 },
+            line: DelayLine::default(),
+            state: vec![Row::ZERO; controller.state_width()],
+            scratch: Scratch::default(),
+            tallies: [Tally::default(); BLOCK],
         };
-        for step in 0..all {
-            if step == begin && begin < end {
-                block.interfere(self.interference(block.first_env()));
-            } else if step == end {
-                block.interfere(Interference::default());
-            }
-            block.observe(&mut memory.observation);
-            if self.disturbance == Disturbance::Noise {
-                let place = [block.first_env(), 0, step];
-                self.config.noise.apply(spec, &noise, place, &mut memory.observation);
-            }
-            let Memory { observation, state, scratch, action, line, .. } = memory;
-            controller.act(block, observation, state, scratch, action);
-            let fresh = if step == 0 { u32::MAX } else { 0 };
-            let live = used & !block.ended();
-            block.step(line.pass(action, &[delay; BLOCK], fresh));
-            for lane in lanes_of(used) {
-                let is_live = live >> lane & 1 == 1;
-                memory.tallies[lane].count(block, lane, is_live, step + last >= all);
-            }
-        }
-        // The time of no episode runs out before, so those that have ended were terminated.
-        for lane in lanes_of(used & block.ended()) {
-            memory.tallies[lane].has_ended = true;
-        }
+        let mut flown: Vec<Tortured> = (0..engine.num_blocks()).map(|_| block()).collect();
+        engine.fly_all(&mut flown);
+        let tallies = flown.iter().flat_map(|it| it.tallies).take(engine.num_envs());
+        tallies.map(|it| it.flight(steps, final_steps, config.success_error_m)).collect()
     }
 
     fn start(&self, env: u32) -> Body<f32> {
@@ -385,9 +362,70 @@ impl Torture<'_> {
     }
 }
 
-/// Control steps in a time.
-fn steps_in(spec: &EnvSpec, seconds: f64) -> u32 {
-    (seconds * spec.control_rate_hz).round() as u32
+impl Tortured<'_> {
+    /// Interferes where a disturbance begins, and no more where it ends.
+    fn interfere(&self, block: &mut dyn EnvBlock) {
+        let [begin, end] = self.disturbed;
+        if self.step == begin && begin < end {
+            block.interfere(self.torture.interference(block.first_env()));
+        } else if self.step == end {
+            block.interfere(Interference::default());
+        }
+    }
+}
+
+impl Rollout for Tortured<'_> {
+    fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
+        self.used = used;
+        block.reset(u32::MAX);
+        for lane in 0..BLOCK {
+            let body = self.torture.start(block.first_env() + lane as u32);
+            block.put(lane, &body);
+        }
+        self.live = used & !block.ended();
+        self.interfere(block);
+        self.steps > 0
+    }
+
+    fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
+        if self.torture.disturbance == Disturbance::Noise {
+            let place = [block.first_env(), 0, self.step];
+            self.torture.config.noise.apply(self.spec, &self.noise, place, observation);
+        }
+        self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
+    }
+
+    fn step(&mut self, block: &mut AnyBlock, action: &[Row]) -> Step {
+        let fresh = if self.step == 0 { u32::MAX } else { 0 };
+        block.step(self.line.pass(action, &[self.delay; BLOCK], fresh))
+    }
+
+    fn record(
+        &mut self,
+        block: &mut AnyBlock,
+        _observation: &mut [Row],
+        _action: &[Row],
+        _step: &Step,
+    ) -> Next {
+        for lane in lanes_of(self.used) {
+            let is_live = self.live >> lane & 1 == 1;
+            self.tallies[lane].count(block, lane, is_live, self.step >= self.final_step);
+        }
+        self.live = self.used & !block.ended();
+        self.step += 1;
+        let is_last = self.step == self.steps;
+        if !is_last {
+            self.interfere(block);
+        }
+        Next { reset: 0, is_last }
+    }
+
+    fn end(&mut self, block: &mut AnyBlock, _observation: &mut [Row]) {
+        // The time of no episode runs out before, so those that have ended were terminated.
+        for lane in lanes_of(self.used & block.ended()) {
+            self.tallies[lane].has_ended = true;
+        }
+    }
 }
 
 /// A number in `[-1, 1)` of an env.

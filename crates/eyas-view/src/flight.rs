@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use eyas_env::{EnvBlock, Telemetry, VecEnv};
-use eyas_lanes::{BLOCK, Row};
-use eyas_policy::{Inference, Scratch};
+use eyas_env::{EnvBlock, Telemetry};
+use eyas_lanes::Row;
 
 use crate::space::{Pose, Vector};
 
@@ -144,48 +143,5 @@ impl Flight {
         let episode = self.moments[index].episode;
         let start = self.moments.partition_point(|moment| moment.episode < episode);
         start..self.moments.partition_point(|moment| moment.episode <= episode)
-    }
-
-    /// Flies a policy in every env of a fresh `env` for `steps` control steps; a new episode follows each that ends.
-    ///
-    /// `features` are those of the observation that the policy reads.
-    pub fn record(
-        env: &mut dyn VecEnv,
-        policy: &Inference,
-        features: &Range<usize>,
-        steps: u32,
-    ) -> Vec<Self> {
-        let period_s = 1.0 / env.spec().control_rate_hz;
-        let num_envs = env.num_envs();
-        let mut observation = vec![Row::ZERO; env.spec().num_observations()];
-        let mut action = vec![Row::ZERO; policy.num_actions()];
-        let mut scratch = Scratch::default();
-        let mut flights = vec![Self::new(period_s); num_envs];
-        for (index, block) in env.blocks().iter_mut().enumerate() {
-            let mut state = vec![Row::ZERO; policy.state_width()];
-            let mut clocks = [(0, 0); BLOCK];
-            block.reset(u32::MAX);
-            for _ in 0..steps {
-                block.observe(&mut observation);
-                policy.act(&observation[features.clone()], &mut state, &mut scratch, &mut action);
-                let outcome = block.step(&action);
-                for (lane, flight) in flights.iter_mut().skip(index * BLOCK).take(BLOCK).enumerate() {
-                    let (episode, step) = &mut clocks[lane];
-                    *step += 1;
-                    let has_crashed = outcome.terminated >> lane & 1 == 1;
-                    let memory: Vec<f32> = state.iter().map(|row| row[lane]).collect();
-                    flight.push_env(block.as_ref(), lane, &action, &memory, (*episode, *step, has_crashed));
-                    if block.ended() >> lane & 1 == 1 {
-                        (*episode, *step) = (*episode + 1, 0);
-                    }
-                }
-                let ended = block.ended();
-                if ended != 0 {
-                    Inference::forget(&mut state, ended);
-                    block.reset(ended);
-                }
-            }
-        }
-        flights
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use eyas_env::{Protocol, RAPTOR_TASK, RaptorConfig};
 use eyas_formats::{Value, atomic, rsl_rl};
-use eyas_learn::{Pilot, Summary, evaluate};
+use eyas_learn::{CpuEngine, Engine as _, Pilot, Summary, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
@@ -372,9 +372,10 @@ impl Job<'_> {
     fn measure(&self, protocol: Protocol, vehicle: &FleetVehicle, actor: &Policy) -> Result<Score, Failure> {
         let config = RaptorConfig { protocol, ..self.config.task.clone() };
         let vehicles = vec![0; self.config.fleet.eval_episodes];
-        let mut env = config.env_of_fleet(std::slice::from_ref(vehicle), &vehicles, EVALUATION_SEED);
-        let pilot = Pilot::new(actor, eyas_env::VecEnv::spec(&env))?;
-        Ok(evaluate(&mut env, &pilot, None, eyas_env::TaskConfig::max_episode_length(&config))
+        let env = config.env_of_fleet(std::slice::from_ref(vehicle), &vehicles, EVALUATION_SEED);
+        let mut engine = CpuEngine::new(Box::new(env));
+        let pilot = Pilot::new(actor, engine.spec())?;
+        Ok(evaluate(&mut engine, &pilot, None, eyas_env::TaskConfig::max_episode_length(&config))
             .summary()
             .into())
     }

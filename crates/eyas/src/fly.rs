@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use eyas_env::VecEnv;
 use eyas_formats::{LoadOptions, atomic};
+use eyas_learn::Engine;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_vehicles::FleetVehicle;
 use eyas_view::{Airframe, Caption};
@@ -85,7 +85,7 @@ impl FlyConfig {
     }
 
     /// Envs; of several vehicles one for each, all of which are the first, so that their draws are the same.
-    fn envs(&self) -> Vec<Box<dyn VecEnv>> {
+    fn envs(&self) -> Vec<Box<dyn Engine>> {
         let (task, seed) = (self.task.as_ref(), self.agent.seed);
         if self.vehicles.is_empty() {
             return vec![task.make(task.num_envs(), seed)];

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::str::FromStr;
 
-use eyas_env::{DifferentiableBlock, DifferentiableTask, Surrogate, VecEnv};
+use eyas_env::{DifferentiableBlock, DifferentiableTask, Surrogate};
 use eyas_formats::{AdamState, Tensor, Value, rsl_rl};
+use eyas_learn::Engine;
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
 use eyas_policy::{Adam, Network, Policy, Untrainable};
@@ -231,19 +232,23 @@ fn other_shape(path: &Path) -> Failure {
 /// PPO and the envs that it learns in.
 pub struct PpoLearner {
     ppo: Ppo,
-    env: Box<dyn VecEnv>,
+    engine: Box<dyn Engine>,
 }
 
 impl PpoLearner {
     /// A learner that has learned nothing.
-    pub fn new(config: &ppo::RunnerConfig, mut env: Box<dyn VecEnv>, seed: u64) -> Result<Self, Untrainable> {
-        Ok(Self { ppo: Ppo::new(config, env.as_mut(), seed)?, env })
+    pub fn new(
+        config: &ppo::RunnerConfig,
+        mut engine: Box<dyn Engine>,
+        seed: u64,
+    ) -> Result<Self, Untrainable> {
+        Ok(Self { ppo: Ppo::new(config, engine.as_mut(), seed)?, engine })
     }
 }
 
 impl Learner for PpoLearner {
     fn iterate(&mut self) -> Iteration {
-        let report = self.ppo.iterate(self.env.as_mut());
+        let report = self.ppo.iterate(self.engine.as_mut());
         let seconds = report.collection_time + report.learning_time;
         let std = f64::from(self.ppo.std.iter().sum::<f32>() / self.ppo.std.len() as f32);
         // The scalars of rsl_rl's runner, under the names of 2.x and of 5.x where they differ.
@@ -322,7 +327,7 @@ impl Learner for PpoLearner {
     }
 
     fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        self.env.blocks().iter_mut().for_each(|block| block.visit_state(visit));
+        self.engine.visit_state(visit);
     }
 }
 

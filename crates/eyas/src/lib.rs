@@ -29,6 +29,7 @@ mod failure;
 pub mod fleet;
 pub mod fly;
 pub mod flyable;
+mod footage;
 pub mod learner;
 pub mod observer;
 pub mod policies;

@@ -5,10 +5,11 @@
 use std::time::Instant;
 
 use eyas_learn::Pilot;
-use eyas_view::{Airframe, Caption, Film, Flight, Frame, Scene, View};
+use eyas_view::{Airframe, Caption, Film, Frame, Scene, View};
 
 use crate::budget::Budget;
 use crate::failure::Failure;
+use crate::footage::shoot;
 use crate::run_logger::RunLogger;
 use crate::tasks::AnyTask;
 use crate::video::{VIDEO_SEED, motor_names, vehicle_name};
@@ -52,7 +53,7 @@ impl Snapshots {
     fn picture(&self, title: &str, subtitle: &str, pilot: &Pilot) -> Frame {
         let mut env = self.env.make(1, VIDEO_SEED);
         let motors = motor_names(env.spec());
-        let mut flights = Flight::record(env.as_mut(), &pilot.inference, &pilot.features, STEPS);
+        let mut flights = shoot(env.as_mut(), pilot, STEPS);
         let scene = Scene {
             flight: flights.swap_remove(0),
             airframe: Airframe::new(self.env.vehicle()),

@@ -11,6 +11,7 @@ use eyas_env::{
     DirectConfig, EnvSpec, FormationConfig, ManagerConfig, PointConfig, RaptorConfig, Recorded, TaskConfig,
     VecEnv, find_task,
 };
+use eyas_learn::{CpuEngine, Engine};
 use eyas_run::{ConfigError, Layers};
 use eyas_sim::{CourseConfig, VehicleParameters};
 use eyas_trace::Form;
@@ -84,13 +85,13 @@ pub trait AnyTask: Any + Debug + Send + Sync {
     fn untimed(&self) -> Box<dyn AnyTask>;
 
     /// [`TaskConfig::make`].
-    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv>;
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn Engine>;
 
     /// [`Flyable::make_fleet`].
-    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv>;
+    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn Engine>;
 
     /// [`Flyable::registry`].
-    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn VecEnv>)>;
+    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn Engine>)>;
 
     /// [`TaskConfig::spec`].
     fn spec(&self) -> EnvSpec;
@@ -177,7 +178,7 @@ impl<T: Flyable> AnyTask for T {
         match trainer {
             TrainerConfig::Ppo(config) => {
                 let env = TaskConfig::make(self, TaskConfig::num_envs(self), seed);
-                Ok(Box::new(PpoLearner::new(config, env, seed)?))
+                Ok(Box::new(PpoLearner::new(config, on_cpu(env), seed)?))
             }
             TrainerConfig::Apg(config) => {
                 T::gradient().ok_or_else(|| no_gradient(T::ID))?.start(config.as_ref(), self, seed)
@@ -237,16 +238,16 @@ impl<T: Flyable> AnyTask for T {
         Box::new(TaskConfig::untimed(self))
     }
 
-    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        TaskConfig::make(self, num_envs, seed)
+    fn make(&self, num_envs: usize, seed: u64) -> Box<dyn Engine> {
+        on_cpu(TaskConfig::make(self, num_envs, seed))
     }
 
-    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn VecEnv> {
-        Flyable::make_fleet(self, fleet, vehicles, seed)
+    fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn Engine> {
+        on_cpu(Flyable::make_fleet(self, fleet, vehicles, seed))
     }
 
-    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn VecEnv>)> {
-        Flyable::registry(self, episodes, seed)
+    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn Engine>)> {
+        Flyable::registry(self, episodes, seed).into_iter().map(|(name, env)| (name, on_cpu(env))).collect()
     }
 
     fn spec(&self) -> EnvSpec {
@@ -344,6 +345,10 @@ fn read_terms(path: &Path) -> Result<Box<dyn AnyTask>, Failure> {
         failure.or_at(&path.display()).hint_or("`eyas task terms` lists the terms and what each takes")
     })?;
     Ok(task)
+}
+
+fn on_cpu(env: Box<dyn VecEnv>) -> Box<dyn Engine> {
+    Box::new(CpuEngine::new(env))
 }
 
 #[cfg(test)]

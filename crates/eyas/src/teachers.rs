@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eyas_env::{EnvSpec, VecEnv};
+use eyas_env::EnvSpec;
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
-use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
+use eyas_learn::{Engine, Evaluation, Pilot, Summary, evaluate};
 use eyas_sim::VehicleParameters;
 use eyas_vehicles::{FleetVehicle, read_fleet};
 use rayon::prelude::*;
@@ -39,7 +39,7 @@ impl Teachers {
     }
 
     /// Episodes spread evenly over all vehicles.
-    pub fn envs(&self, episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+    pub fn envs(&self, episodes: usize, seed: u64) -> Box<dyn Engine> {
         envs_of(self.task.as_ref(), &self.fleet, episodes, seed)
     }
 
@@ -77,7 +77,7 @@ impl Teachers {
 }
 
 /// Episodes spread evenly over the vehicles of a fleet, or of the task's own if it is empty.
-pub fn envs_of(env: &dyn AnyTask, fleet: &[FleetVehicle], episodes: usize, seed: u64) -> Box<dyn VecEnv> {
+pub fn envs_of(env: &dyn AnyTask, fleet: &[FleetVehicle], episodes: usize, seed: u64) -> Box<dyn Engine> {
     if fleet.is_empty() {
         return env.make(episodes, seed);
     }

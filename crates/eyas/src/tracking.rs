@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use eyas_env::{EnvBlock, VecEnv};
+use eyas_env::Step;
 use eyas_formats::npy::{self, Array, Data};
-use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::Controller;
+use eyas_lanes::{Row, lanes_of};
+use eyas_learn::{AnyBlock, Controller, Engine, Next, Rollout};
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, RunDir};
 use eyas_view::Flight;
@@ -40,105 +40,157 @@ pub struct Recorder {
     pub flown: Vec<Flight>,
 }
 
-/// A block of envs in flight.
-struct Flying<'a> {
-    block: &'a mut Box<dyn EnvBlock>,
-    /// Bits of the lanes that are envs.
-    used: u32,
-    /// Number of the first of them.
-    first: usize,
-    /// The policy's memory.
+/// One control step at a time of a block of envs, and what it has shown so far.
+struct Tracked<'a> {
+    controller: &'a dyn Controller,
     state: Vec<Row>,
+    scratch: Scratch,
+    period_s: f64,
+    has_begun: bool,
+    used: u32,
+    /// Bits of the lanes that fly still, and of those in which each vehicle has fallen.
+    live: u32,
+    fallen: Vec<u32>,
+    /// Of each lane that is an env: return, steps, whether all of it has crashed, and the flight.
+    envs: Vec<(f32, u32, bool, Flight)>,
+    /// Of each vehicle: steps, and whether it has crashed.
+    vehicles: Vec<(u32, bool)>,
+    /// Desired and actual position, desired and actual velocity, actions: `[step][env][vehicle][..]`.
+    tracks: [Vec<f32>; 5],
+}
+
+impl Rollout for Tracked<'_> {
+    fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
+        if !self.has_begun {
+            block.reset(u32::MAX);
+            let count = used.count_ones() as usize;
+            self.has_begun = true;
+            self.used = used;
+            self.live = used & !block.ended();
+            self.fallen = vec![0; block.num_vehicles()];
+            self.envs = vec![(0.0, 0, false, Flight::new(self.period_s)); count];
+            self.vehicles = vec![(0, false); count * block.num_vehicles()];
+        }
+        true
+    }
+
+    fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
+        self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
+    }
+
+    fn record(
+        &mut self,
+        block: &mut AnyBlock,
+        _observation: &mut [Row],
+        action: &[Row],
+        step: &Step,
+    ) -> Next {
+        let of_each = action.len() / self.fallen.len();
+        for (env, lane) in lanes_of(self.used).enumerate() {
+            let goes_on = self.live >> lane & 1 == 1;
+            for (vehicle, fallen) in self.fallen.iter().enumerate() {
+                let flies = goes_on && fallen >> lane & 1 == 0;
+                let seen = block.vehicle_telemetry(lane, vehicle);
+                let keep = |value: f32| if flies { value } else { f32::NAN };
+                let shown = [seen.desired_position, seen.position, seen.desired_velocity, seen.velocity];
+                for (track, vector) in self.tracks.iter_mut().zip(shown) {
+                    track.extend(vector.map(keep));
+                }
+                let own = &action[vehicle * of_each..][..of_each];
+                self.tracks[4].extend(own.iter().map(|row| keep(row[lane])));
+                if flies {
+                    let (length, has_crashed) = &mut self.vehicles[env * self.fallen.len() + vehicle];
+                    *length += 1;
+                    *has_crashed = (step.terminated | block.fallen(vehicle)) >> lane & 1 == 1;
+                }
+            }
+            let (sum, length, has_crashed, flight) = &mut self.envs[env];
+            if goes_on {
+                *sum += step.reward[lane];
+                (*length, *has_crashed) = (*length + 1, step.terminated >> lane & 1 == 1);
+            }
+            let memory: Vec<f32> = self.state.iter().map(|row| row[lane]).collect();
+            flight.push_env(block, lane, action, &memory, (0, *length, *has_crashed));
+        }
+        self.live = self.used & !block.ended();
+        for (vehicle, fallen) in self.fallen.iter_mut().enumerate() {
+            *fallen = block.fallen(vehicle);
+        }
+        Next { reset: 0, is_last: true }
+    }
 }
 
 impl Recorder {
     /// Flies one episode of at most `max_steps` control steps in every env.
     pub fn fly(
-        envs: &mut [Box<dyn VecEnv>],
-        pilot: &dyn Controller,
+        engines: &mut [Box<dyn Engine>],
+        controller: &dyn Controller,
         max_steps: u32,
         observer: &mut dyn Observer,
         interrupt: &Interrupt,
     ) -> Self {
-        let num_envs = envs.iter().map(|env| env.num_envs()).sum();
-        let spec = envs[0].spec().clone();
-        let num_vehicles = envs[0].blocks()[0].num_vehicles();
-        let mut recorder = Self {
-            num_envs,
-            num_vehicles,
-            steps: 0,
-            desired_position: Vec::new(),
-            actual_position: Vec::new(),
-            desired_velocity: Vec::new(),
-            actual_velocity: Vec::new(),
-            actions: Vec::new(),
-            returns: vec![0.0; num_envs],
-            lengths: vec![0; num_envs * num_vehicles],
-            crashed: vec![false; num_envs * num_vehicles],
-            flown: vec![Flight::new(1.0 / spec.control_rate_hz); num_envs],
+        let period_s = 1.0 / engines[0].spec().control_rate_hz;
+        let track = || Tracked {
+            controller,
+            state: vec![Row::ZERO; controller.state_width()],
+            scratch: Scratch::default(),
+            period_s,
+            has_begun: false,
+            used: 0,
+            live: 0,
+            fallen: Vec::new(),
+            envs: Vec::new(),
+            vehicles: Vec::new(),
+            tracks: Default::default(),
         };
-        // Steps of the episode of each env, and whether all of it has crashed.
-        let mut episodes = vec![(0, false); num_envs];
-        let mut observation = vec![Row::ZERO; spec.num_observations()];
-        let mut action = vec![Row::ZERO; pilot.num_actions()];
-        let mut scratch = Scratch::default();
-        let mut crowd = Vec::new();
-        let mut first = 0;
-        for env in envs {
-            let used: Vec<u32> = (0..env.num_envs().div_ceil(BLOCK)).map(|it| env.used_lanes(it)).collect();
-            for (block, used) in env.blocks().iter_mut().zip(used) {
-                block.reset(u32::MAX);
-                crowd.push(Flying { block, used, first, state: vec![Row::ZERO; pilot.state_width()] });
-                first += used.count_ones() as usize;
+        let mut tracked: Vec<Vec<Tracked>> =
+            engines.iter().map(|engine| (0..engine.num_blocks()).map(|_| track()).collect()).collect();
+        let mut steps = 0;
+        while steps < max_steps as usize {
+            let mut is_live = false;
+            for (engine, blocks) in engines.iter_mut().zip(&mut tracked) {
+                is_live |= blocks.iter().any(|it| !it.has_begun || it.live != 0);
+                engine.fly_all(blocks);
             }
-        }
-        for _ in 0..max_steps {
-            let mut live = 0;
-            for Flying { block, used, first, state } in &mut crowd {
-                let before = block.ended();
-                let fallen: Vec<u32> = (0..num_vehicles).map(|it| block.fallen(it)).collect();
-                block.observe(&mut observation);
-                pilot.act(block.as_ref(), &observation, state, &mut scratch, &mut action);
-                let outcome = block.step(&action);
-                for (place, lane) in lanes_of(*used).enumerate() {
-                    let env = *first + place;
-                    let goes_on = before >> lane & 1 == 0;
-                    let of_each = action.len() / num_vehicles;
-                    for (vehicle, fallen) in fallen.iter().enumerate() {
-                        let flies = goes_on && fallen >> lane & 1 == 0;
-                        let seen = block.vehicle_telemetry(lane, vehicle);
-                        let keep = |value: f32| if flies { value } else { f32::NAN };
-                        recorder.actual_position.extend(seen.position.map(keep));
-                        recorder.actual_velocity.extend(seen.velocity.map(keep));
-                        recorder.desired_position.extend(seen.desired_position.map(keep));
-                        recorder.desired_velocity.extend(seen.desired_velocity.map(keep));
-                        let own = &action[vehicle * of_each..][..of_each];
-                        recorder.actions.extend(own.iter().map(|row| keep(row[lane])));
-                        if flies {
-                            let place = env * num_vehicles + vehicle;
-                            recorder.lengths[place] += 1;
-                            let ended = outcome.terminated | block.fallen(vehicle);
-                            recorder.crashed[place] = ended >> lane & 1 == 1;
-                        }
-                    }
-                    if goes_on {
-                        recorder.returns[env] += outcome.reward[lane];
-                        episodes[env] = (episodes[env].0 + 1, outcome.terminated >> lane & 1 == 1);
-                        live += 1;
-                    }
-                    let memory: Vec<f32> = state.iter().map(|row| row[lane]).collect();
-                    let (step, has_crashed) = episodes[env];
-                    let moment = (0, step, has_crashed);
-                    recorder.flown[env].push_env(block.as_ref(), lane, &action, &memory, moment);
-                }
-            }
-            recorder.steps += 1;
-            observer.position(recorder.steps as u64);
-            if live == 0 || interrupt.interrupted() {
+            steps += 1;
+            observer.position(steps as u64);
+            if !is_live || interrupt.interrupted() {
                 break;
             }
         }
-        recorder
+        let num_vehicles = engines[0].num_vehicles();
+        let num_envs = engines.iter().map(|engine| engine.num_envs()).sum();
+        Self::of(tracked.into_iter().flatten().collect(), steps, num_envs, num_vehicles)
+    }
+
+    /// What all blocks have shown, in the order of their envs.
+    fn of(mut blocks: Vec<Tracked>, steps: usize, num_envs: usize, num_vehicles: usize) -> Self {
+        let track = |index: usize| {
+            let of_step = |(step, block): (usize, &Tracked)| {
+                let width = block.tracks[index].len() / steps;
+                block.tracks[index][step * width..][..width].to_vec()
+            };
+            let of_all = |step| blocks.iter().flat_map(move |block| of_step((step, block)));
+            (0..steps).flat_map(of_all).collect::<Vec<f32>>()
+        };
+        let [desired_position, actual_position, desired_velocity, actual_velocity, actions] =
+            [0, 1, 2, 3, 4].map(track);
+        let envs: Vec<_> = blocks.iter_mut().flat_map(|it| it.envs.drain(..)).collect();
+        let vehicles: Vec<_> = blocks.iter_mut().flat_map(|it| it.vehicles.drain(..)).collect();
+        Self {
+            num_envs,
+            num_vehicles,
+            steps,
+            desired_position,
+            actual_position,
+            desired_velocity,
+            actual_velocity,
+            actions,
+            returns: envs.iter().map(|it| it.0).collect(),
+            lengths: vehicles.iter().map(|it| it.0).collect(),
+            crashed: vehicles.iter().map(|it| it.1).collect(),
+            flown: envs.into_iter().map(|it| it.3).collect(),
+        }
     }
 
     /// Euclidean distances of `[step][env][3]` arrays.

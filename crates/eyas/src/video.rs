@@ -15,6 +15,7 @@ use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
 use crate::budget::Budget;
 use crate::failure::Failure;
+use crate::footage::shoot;
 use crate::run_files::write_file;
 use crate::tasks::AnyTask;
 
@@ -218,7 +219,7 @@ impl Videos {
                 let mut env = self.env.make(count, VIDEO_SEED);
                 motors = motor_names(env.spec());
                 let steps = self.plan.length.unwrap_or_else(|| env.spec().max_episode_length.min(2000));
-                Flight::record(env.as_mut(), &pilot.inference, &pilot.features, steps)
+                shoot(env.as_mut(), pilot, steps)
             })
             .collect();
         let unit = if self.plan.trigger == Trigger::Step { "step" } else { "episode" };

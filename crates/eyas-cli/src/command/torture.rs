@@ -11,8 +11,8 @@ use eyas::run_files::write_file;
 use eyas::run_location::names_of;
 use eyas::tasks::AnyTask;
 use eyas::teachers::{envs_of, vehicles_of};
-use eyas_env::{Actuation, VecEnv};
-use eyas_learn::{Controller, Disturbance, Torture, TortureConfig, TortureSummary};
+use eyas_env::Actuation;
+use eyas_learn::{Controller, Disturbance, Engine, Torture, TortureConfig, TortureSummary};
 use eyas_run::{Layers, Origin};
 use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
 use eyas_vehicles::FleetVehicle;
@@ -134,7 +134,7 @@ impl Suite {
         Ok(Some(Self { vehicles: vehicles_of(config.env.as_ref(), &fleet), config, fleet, flights }))
     }
 
-    fn envs(&self, env: &dyn AnyTask) -> Box<dyn VecEnv> {
+    fn envs(&self, env: &dyn AnyTask) -> Box<dyn Engine> {
         envs_of(env, &self.fleet, self.flights, self.config.agent.seed)
     }
 

@@ -1,14 +1,14 @@
 //! A policy in envs of its own, one control step at a time, without end.
 
-use eyas_env::{DelayLine, EnvBlock, Interference, VecEnv};
-use eyas_lanes::{BLOCK, Row};
-use eyas_learn::{Pilot, each_block};
+use eyas_env::{DelayLine, Interference, Step, Telemetry};
+use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_learn::{AnyBlock, Controller, Engine, Next, Pilot, Rollout};
 use eyas_policy::{Inference, Scratch};
 use eyas_web::{Poses, VehiclePose};
 
 /// Envs that fly one policy; an episode that ends is followed by another.
 pub(crate) struct Flyer {
-    env: Box<dyn VecEnv>,
+    engine: Box<dyn Engine>,
     pilot: Pilot,
     blocks: Vec<BlockState>,
     /// Control steps from an action to its effect.
@@ -20,47 +20,59 @@ pub(crate) struct Flyer {
 /// What is remembered of a block between steps.
 #[derive(Default)]
 struct BlockState {
-    observation: Vec<Row>,
     state: Vec<Row>,
     scratch: Scratch,
-    action: Vec<Row>,
     late: DelayLine,
+    /// Bits of the lanes that are envs; 0 before the first episodes.
+    used: u32,
     /// Bits of the lanes whose episode has just begun.
     fresh: u32,
     episodes: u32,
     crashes: u32,
+    /// Where the vehicles are, when that was asked last.
+    seen: Vec<Telemetry>,
+}
+
+/// What to do with a block.
+#[derive(Clone, Copy)]
+enum Task<'a> {
+    /// Fly a control step.
+    Fly,
+    /// Change what happens to its vehicles.
+    Disturb(&'a Interference),
+    /// See where they are.
+    Look,
+}
+
+struct Live<'a> {
+    task: Task<'a>,
+    pilot: &'a Pilot,
+    delay: u32,
+    memory: &'a mut BlockState,
 }
 
 impl Flyer {
     /// Starts an episode in every env.
-    pub(crate) fn new(mut env: Box<dyn VecEnv>, pilot: Pilot) -> Self {
-        let count = env.blocks().len();
+    pub(crate) fn new(engine: Box<dyn Engine>, pilot: Pilot) -> Self {
         let mut blocks = Vec::new();
-        blocks.resize_with(count, BlockState::default);
-        for (index, memory) in blocks.iter_mut().enumerate() {
-            memory.episodes = env.used_lanes(index).count_ones();
-            memory.fresh = u32::MAX;
-            env.blocks()[index].reset(u32::MAX);
-        }
-        let mut flyer = Self { env, pilot, blocks, delay: 0, steps: 0 };
-        flyer.make_room();
+        blocks.resize_with(engine.num_blocks(), BlockState::default);
+        let mut flyer = Self { engine, pilot, blocks, delay: 0, steps: 0 };
+        flyer.forget();
+        flyer.each_block(Task::Look);
         flyer
     }
 
     /// Lets another policy of the same task fly on from here, with an empty memory.
     pub(crate) fn hand_over(&mut self, pilot: Pilot) {
         self.pilot = pilot;
-        self.make_room();
+        self.forget();
     }
 
-    fn make_room(&mut self) {
-        let inference = &self.pilot.inference;
-        let observations = self.env.spec().num_observations();
+    fn forget(&mut self) {
+        let width = self.pilot.state_width();
         for memory in &mut self.blocks {
-            memory.observation.resize(observations, Row::ZERO);
-            memory.action.resize(inference.num_actions(), Row::ZERO);
             memory.state.clear();
-            memory.state.resize(inference.state_width(), Row::ZERO);
+            memory.state.resize(width, Row::ZERO);
             memory.scratch = Scratch::default();
         }
     }
@@ -68,42 +80,32 @@ impl Flyer {
     /// Changes what happens to the vehicles from now on; the delay is in control steps.
     pub(crate) fn disturb(&mut self, interference: &Interference, delay: u32) {
         self.delay = delay;
-        for block in self.env.blocks() {
-            block.interfere(interference.clone());
-        }
+        self.each_block(Task::Disturb(interference));
     }
 
     /// Flies one control step in every env.
     pub(crate) fn step(&mut self) {
-        let Self { env, pilot, blocks, delay, .. } = self;
-        if let [memory] = &mut blocks[..] {
-            // A single block goes without the thread pool, which may be busy learning.
-            let used = env.used_lanes(0);
-            memory.step(env.blocks()[0].as_mut(), used, pilot, *delay);
-        } else {
-            each_block(env.as_mut(), blocks, |block, used, memory| memory.step(block, used, pilot, *delay));
-        }
+        self.each_block(Task::Fly);
         self.steps += 1;
+    }
+
+    fn each_block(&mut self, task: Task) {
+        let Self { engine, pilot, blocks, delay, .. } = self;
+        let live = |memory| Live { task, pilot, delay: *delay, memory };
+        engine.fly_all(&mut blocks.iter_mut().map(live).collect::<Vec<_>>());
     }
 
     /// Where everyone is; `speed` is flown time over time.
     pub(crate) fn poses(&mut self, speed: f32) -> Poses {
-        let num_envs = self.env.num_envs();
-        let period_s = 1.0 / self.env.spec().control_rate_hz;
-        let blocks = self.env.blocks().iter().map(AsRef::as_ref);
-        let lanes = blocks.flat_map(|block| (0..BLOCK).map(move |lane| (block, lane)));
-        let of_lane = |(block, lane): (&dyn EnvBlock, usize)| {
-            let seen = |vehicle| block.vehicle_telemetry(lane, vehicle);
-            (0..block.num_vehicles()).map(seen).collect::<Vec<_>>()
-        };
-        let vehicles = lanes.take(num_envs).flat_map(of_lane).map(|it| VehiclePose {
+        self.each_block(Task::Look);
+        let vehicles = self.blocks.iter().flat_map(|block| &block.seen).map(|it| VehiclePose {
             position: it.position,
             orientation: it.orientation,
             target: it.desired_position,
         });
         Poses {
             vehicles: vehicles.collect(),
-            time_s: self.steps as f64 * period_s,
+            time_s: self.steps as f64 / self.engine.spec().control_rate_hz,
             speed,
             crashes: self.blocks.iter().map(|it| it.crashes).sum(),
             episodes: self.blocks.iter().map(|it| it.episodes).sum(),
@@ -111,19 +113,52 @@ impl Flyer {
     }
 }
 
-impl BlockState {
-    fn step(&mut self, block: &mut dyn EnvBlock, used: u32, pilot: &Pilot, delay: u32) {
-        block.observe(&mut self.observation);
-        let features = &self.observation[pilot.features.clone()];
-        pilot.inference.act(features, &mut self.state, &mut self.scratch, &mut self.action);
-        let outcome = block.step(self.late.pass(&self.action, &[delay; BLOCK], self.fresh));
-        let ended = block.ended();
-        self.crashes += (outcome.terminated & used).count_ones();
-        self.episodes += (ended & used).count_ones();
-        self.fresh = ended;
-        if ended != 0 {
-            block.reset(ended);
-            Inference::forget(&mut self.state, ended);
+impl Rollout for Live<'_> {
+    fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
+        let memory = &mut *self.memory;
+        if memory.used == 0 {
+            block.reset(u32::MAX);
+            (memory.used, memory.fresh) = (used, u32::MAX);
+            memory.episodes = used.count_ones();
         }
+        match self.task {
+            Task::Fly => return true,
+            Task::Disturb(interference) => block.interfere(interference.clone()),
+            Task::Look => {
+                let block = &*block;
+                let of_lane = |lane| {
+                    (0..block.num_vehicles()).map(move |vehicle| block.vehicle_telemetry(lane, vehicle))
+                };
+                memory.seen.clear();
+                memory.seen.extend(lanes_of(used).flat_map(of_lane));
+            }
+        }
+        false
+    }
+
+    fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
+        let BlockState { state, scratch, .. } = &mut *self.memory;
+        self.pilot.act(block, observation, state, scratch, action);
+    }
+
+    fn step(&mut self, block: &mut AnyBlock, action: &[Row]) -> Step {
+        let memory = &mut *self.memory;
+        block.step(memory.late.pass(action, &[self.delay; BLOCK], memory.fresh))
+    }
+
+    fn record(
+        &mut self,
+        block: &mut AnyBlock,
+        _observation: &mut [Row],
+        _action: &[Row],
+        step: &Step,
+    ) -> Next {
+        let memory = &mut *self.memory;
+        let ended = block.ended();
+        memory.crashes += (step.terminated & memory.used).count_ones();
+        memory.episodes += (ended & memory.used).count_ones();
+        memory.fresh = ended;
+        Inference::forget(&mut memory.state, ended);
+        Next { reset: ended, is_last: true }
     }
 }

@@ -52,8 +52,8 @@ pub(crate) fn check_num_envs(num_envs: usize) -> Result<(), Failure> {
 
 /// A scene of a task's vehicle, without controls.
 pub(crate) fn scene(activity: &str, step_unit: &str, env: &dyn AnyTask, num_envs: usize) -> Scene {
-    let mut made = env.make(1, 0);
-    let num_vehicles = made.blocks()[0].num_vehicles();
+    let made = env.make(1, 0);
+    let num_vehicles = made.num_vehicles();
     let spec = made.spec().clone();
     Scene {
         activity: activity.into(),

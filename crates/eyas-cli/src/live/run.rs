@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use eyas::Failure;
 use eyas::observer::MakePilot;
 use eyas::tasks::AnyTask;
-use eyas_env::VecEnv;
+use eyas_learn::Engine;
 use eyas_learn::Pilot;
 use eyas_web::{Feed, HeatMap, LiveView};
 
@@ -53,7 +53,7 @@ struct Policy {
 /// A policy, and the envs that it flies in if they are others than before.
 struct Next {
     pilot: Pilot,
-    env: Option<Box<dyn VecEnv>>,
+    env: Option<Box<dyn Engine>>,
 }
 
 impl LiveRun {

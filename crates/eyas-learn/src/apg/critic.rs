@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sum::sum_scaled;
+use crate::engine::sum_of_shards;
 
 /// The terminal value of SHAC (Xu et al. 2022, arXiv:2204.07137).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -189,11 +189,12 @@ impl Critic {
                 self.trainer.refresh(&self.network.parameters);
             }
             let samples = (memories.len() * times.div_ceil(batches) * BLOCK) as f32;
-            let this = &*self;
-            memories
-                .par_iter_mut()
-                .for_each(|(memory, _)| this.add_batch(memory, batch, batches, 1.0 / samples));
-            sum_scaled(&mut self.gradient, 1.0, memories.iter().map(|(it, _)| it.gradient.as_slice()));
+            let mut gradient = std::mem::take(&mut self.gradient);
+            sum_of_shards(memories, 1.0, &mut gradient, |(memory, _)| {
+                self.add_batch(memory, batch, batches, 1.0 / samples);
+                &memory.gradient
+            });
+            self.gradient = gradient;
             loss += memories.iter().map(|(it, _)| it.loss / batches as f64).sum::<f64>();
             if clip_gradient_norm(&mut self.gradient, 1.0).is_finite() {
                 let rate = self.config.learning_rate as f32 * rate_share;

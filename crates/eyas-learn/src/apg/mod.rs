@@ -23,10 +23,9 @@ use std::time::Instant;
 use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec, visit_words};
 use eyas_lanes::{BLOCK, Stream};
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm};
-use rayon::prelude::*;
 
+use crate::engine::sum_of_shards;
 use crate::spares::Spares;
-use crate::sum::sum_scaled;
 
 pub use config::{ApgConfig, RunnerConfig};
 use critic::Critic;
@@ -194,16 +193,16 @@ impl<B: DifferentiableBlock> Apg<B> {
             iteration: self.iteration,
             mirror: Stream::new(self.seed, "apg/mirror"),
         };
-        self.shards.par_iter_mut().for_each(|(block, memory)| {
+        let env_steps = self.shards.len() * BLOCK * self.config.algorithm.window_steps;
+        let share = 1.0 / env_steps as f32;
+        let mut report = Report { env_steps: env_steps as u64, ..Report::default() };
+        sum_of_shards(&mut self.shards, share, &mut self.gradient, |(block, memory)| {
             let mut recording = self.recordings.take_or(|| Recording::new(&flight));
             flight.fly(block, memory, &mut recording);
             flight.go_back(block, memory, &mut recording, self.optimizer.exp_avg.len());
             self.recordings.give_back(recording);
+            &memory.gradient
         });
-        let env_steps = self.shards.len() * BLOCK * self.config.algorithm.window_steps;
-        let share = 1.0 / env_steps as f32;
-        let mut report = Report { env_steps: env_steps as u64, ..Report::default() };
-        sum_scaled(&mut self.gradient, share, self.shards.iter().map(|(_, it)| it.gradient.as_slice()));
         for (_, memory) in &self.shards {
             report.cost += memory.cost * f64::from(share);
             report.reward += memory.reward * f64::from(share);

@@ -1,11 +1,12 @@
 //! Flying a window of control steps, and going back through it.
 
-use eyas_env::{Derivative, DifferentiableBlock, EnvSpec, Surrogate, Symmetry};
+use eyas_env::{Derivative, DifferentiableBlock, EnvSpec, Step, Surrogate, Symmetry};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::{Unroll, UnrollTape};
 
 use super::config::ApgConfig;
 use super::critic::{Critic, CriticMemory, Window};
+use crate::engine::{Next, Rollout, fly_block};
 use crate::pilot::mirror;
 
 /// What all blocks read.
@@ -90,6 +91,57 @@ impl Memory {
     }
 }
 
+/// A block's window while it is flown.
+struct FlownWindow<'a, B: DifferentiableBlock> {
+    shared: &'a Flight<'a, B::Surrogate>,
+    symmetry: Option<&'a Symmetry>,
+    time: usize,
+    memory: &'a mut Memory,
+    recording: &'a mut Recording<B>,
+}
+
+impl<B: DifferentiableBlock> Rollout<B> for FlownWindow<'_, B> {
+    fn begin(&mut self, _block: &mut B, _used: u32) -> bool {
+        (self.memory.reward, self.memory.crashes) = (0.0, 0);
+        self.shared.config.window_steps > 0
+    }
+
+    fn act(&mut self, _block: &B, observation: &mut [Row], action: &mut [Row]) {
+        let Recording { tape, mirrored, .. } = &mut *self.recording;
+        mirror(self.symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
+        let output = self.shared.unroll.forward(self.time, mirrored, tape);
+        mirror(self.symmetry.map(|it| it.action.as_slice()), output, action);
+    }
+
+    fn step(&mut self, block: &mut B, action: &[Row]) -> Step {
+        block.step_recorded(action, &mut self.recording.records[self.time])
+    }
+
+    fn record(&mut self, block: &mut B, observation: &mut [Row], _action: &[Row], step: &Step) -> Next {
+        let Self { shared, memory, time, .. } = self;
+        memory.reward += f64::from(step.reward.0.iter().sum::<f32>());
+        memory.crashes += step.terminated.count_ones();
+        let mut done = step.terminated | step.truncated;
+        for (lane, age) in memory.age.iter_mut().enumerate() {
+            *age += 1;
+            done |= u32::from(*age >= shared.config.episode_steps) << lane;
+        }
+        memory.crashed[*time] = step.terminated;
+        memory.cut[*time] = done & !step.terminated;
+        for lane in lanes_of(done) {
+            memory.age[lane] = 0;
+        }
+        if let Some(critic) = shared.critic.filter(|_| memory.cut[*time] != 0) {
+            let mirrored = &mut self.recording.mirrored;
+            block.observe(observation);
+            mirror(self.symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
+            critic.keep_cut(mirrored, &mut memory.critic);
+        }
+        *time += 1;
+        Next { reset: done, is_last: *time == shared.config.window_steps }
+    }
+}
+
 impl<S: Surrogate> Flight<'_, S> {
     /// Flies a window, resetting envs that crash or come of age.
     pub(super) fn fly<B: DifferentiableBlock<Surrogate = S>>(
@@ -99,40 +151,11 @@ impl<S: Surrogate> Flight<'_, S> {
         recording: &mut Recording<B>,
     ) {
         let symmetry = self.symmetry_of(block.first_env());
-        (memory.reward, memory.crashes) = (0.0, 0);
-        for time in 0..self.config.window_steps {
-            self.look(block, recording);
-            let output = self.unroll.forward(time, &recording.mirrored, &mut recording.tape);
-            mirror(symmetry.map(|it| it.action.as_slice()), output, &mut recording.action);
-            let step = block.step_recorded(&recording.action, &mut recording.records[time]);
-            memory.reward += f64::from(step.reward.0.iter().sum::<f32>());
-            memory.crashes += step.terminated.count_ones();
-            let mut done = 0;
-            for (lane, age) in memory.age.iter_mut().enumerate() {
-                *age += 1;
-                done |= u32::from(*age >= self.config.episode_steps) << lane;
-            }
-            done |= step.terminated | step.truncated;
-            memory.crashed[time] = step.terminated;
-            memory.cut[time] = done & !step.terminated;
-            if let Some(critic) = self.critic.filter(|_| memory.cut[time] != 0) {
-                self.look(block, recording);
-                critic.keep_cut(&recording.mirrored, &mut memory.critic);
-            }
-            if done != 0 {
-                block.reset(done);
-                for lane in lanes_of(done) {
-                    memory.age[lane] = 0;
-                }
-            }
-        }
-    }
-
-    /// Observes a block as its symmetry shows it.
-    fn look<B: DifferentiableBlock>(&self, block: &B, recording: &mut Recording<B>) {
-        let symmetry = self.symmetry_of(block.first_env());
-        block.observe(&mut recording.observation);
-        mirror(symmetry.map(|it| it.observation.as_slice()), &recording.observation, &mut recording.mirrored);
+        let mut buffers = [std::mem::take(&mut recording.observation), std::mem::take(&mut recording.action)];
+        let [observation, action] = &mut buffers;
+        let mut window = FlownWindow { shared: self, symmetry, time: 0, memory, recording };
+        fly_block(block, u32::MAX, &mut window, observation, action);
+        [recording.observation, recording.action] = buffers;
     }
 
     /// Derivative of the cost to come after the window with respect to the state at its end.
@@ -146,9 +169,10 @@ impl<S: Surrogate> Flight<'_, S> {
         if let Some(critic) = self.critic {
             let symmetry = self.symmetry_of(block.first_env());
             let end = self.config.window_steps;
-            self.look(block, recording);
             block.record_state(&mut recording.records[end]);
             let Recording { tape, mirrored, observation, records, .. } = recording;
+            block.observe(observation);
+            mirror(symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
             critic.close(tape.inputs(), mirrored, &mut memory.critic, observation);
             mirror(symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
             block.pull_back_observation(&records[end], mirrored, &mut derivative);

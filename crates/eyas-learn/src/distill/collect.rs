@@ -2,17 +2,18 @@
 
 use std::ops::Range;
 
-use eyas_env::{EnvBlock, VecEnv};
+use eyas_env::Step;
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::{Inference, Scratch};
 
 use super::config::DistillConfig;
 use super::dataset::Episode;
 use super::faculty::Teacher;
-use crate::pilot::{Pilot, each_block};
+use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::pilot::Pilot;
 
 /// Flies the episodes of an epoch.
-pub struct Collector {
+pub(super) struct Collector {
     features: Range<usize>,
     num_actions: usize,
     episode_steps: u32,
@@ -30,8 +31,9 @@ pub(super) struct Rollouts {
     pub(super) episodes: Vec<Episode>,
 }
 
-/// One flight of all envs that take part.
-pub(super) struct Flight<'a> {
+/// Who flies, who labels, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Plan<'a> {
     /// Who flies; none: each teacher its own vehicle.
     pub(super) pilot: Option<&'a Pilot>,
     /// Who labels.
@@ -98,12 +100,10 @@ impl Rollouts {
 
 #[derive(Default)]
 struct Memory {
-    /// Episodes that each lane still has to begin.
+    /// Episodes that each lane has to fly.
     quota: [u32; BLOCK],
     open: Vec<Episode>,
     done: Vec<(usize, Episode)>,
-    observation: Vec<Row>,
-    action: Vec<Row>,
     label: Vec<Row>,
     state: Vec<Row>,
     teacher_state: Vec<Row>,
@@ -114,21 +114,21 @@ impl Collector {
     /// `num_teachers` teachers share the blocks evenly and in order; each flies `num_episodes` of the configuration.
     pub(super) fn new(
         config: &DistillConfig,
-        env: &dyn VecEnv,
+        engine: &dyn Engine,
         num_teachers: usize,
         features: Range<usize>,
         noise: Stream,
     ) -> Self {
         let mut memories = Vec::new();
-        memories.resize_with(env.num_envs().div_ceil(BLOCK), Memory::default);
+        memories.resize_with(engine.num_blocks(), Memory::default);
         let per_teacher = memories.len() / num_teachers;
         for own in memories.chunks_mut(per_teacher) {
-            let envs = env.num_envs().min(own.len() * BLOCK);
+            let envs = engine.num_envs().min(own.len() * BLOCK);
             share_episodes(own, config.num_episodes as usize, envs);
         }
         Self {
             features,
-            num_actions: env.spec().num_actions,
+            num_actions: engine.spec().num_actions,
             episode_steps: config.episode_steps,
             clamp_labels: config.clamp_labels,
             noise,
@@ -137,22 +137,31 @@ impl Collector {
         }
     }
 
-    /// Flies the episodes of a flight: every env its share, each to its own end, so that long episodes are as likely to
-    /// be kept as short ones.
-    pub(super) fn collect(&mut self, env: &mut dyn VecEnv, flight: &Flight) -> Rollouts {
-        let observations = env.spec().num_observations();
+    /// Flies the episodes of a plan: every env its share, each to its own end, so that long episodes are as likely to be
+    /// kept as short ones.
+    pub(super) fn collect(&mut self, engine: &mut dyn Engine, plan: &Plan) -> Rollouts {
         let Self { features, num_actions, episode_steps, clamp_labels, noise, teachers, memories } = self;
-        each_block(env, memories, |block, _, memory| {
-            let index = teachers[block.first_env() as usize / BLOCK];
-            if !flight.flies[index] {
-                return;
-            }
-            let teacher = &flight.teachers[index];
-            let pilot = flight.pilot.unwrap_or(&teacher.pilot);
-            let labels = Labels { teacher, clamp: *clamp_labels, noise: *noise, flight: flight.index };
-            memory.prepare(observations, *num_actions, pilot, &teacher.pilot);
-            memory.fly(block, pilot, features.clone(), *episode_steps, &labels);
-        });
+        let mut rollouts: Vec<Labelled> = memories
+            .iter_mut()
+            .zip(&*teachers)
+            .map(|(memory, index)| {
+                let teacher = &plan.teachers[*index];
+                let pilot = plan.pilot.unwrap_or(&teacher.pilot);
+                memory.prepare(*num_actions, pilot, &teacher.pilot);
+                Labelled {
+                    flies: plan.flies[*index],
+                    pilot,
+                    labels: Labels { teacher, clamp: *clamp_labels, noise: *noise, flight: plan.index },
+                    features: features.clone(),
+                    episode_steps: *episode_steps,
+                    left: memory.quota,
+                    flying: 0,
+                    step: 0,
+                    memory,
+                }
+            })
+            .collect();
+        engine.fly_all(&mut rollouts);
         let mut episodes = Vec::new();
         for (memory, teacher) in memories.iter_mut().zip(teachers) {
             // Lanes finish in any order of time; episodes are kept in the order of envs.
@@ -180,10 +189,23 @@ struct Labels<'a> {
     flight: u32,
 }
 
+/// A block's episodes, every state of which the teacher labels.
+struct Labelled<'a> {
+    flies: bool,
+    pilot: &'a Pilot,
+    labels: Labels<'a>,
+    features: Range<usize>,
+    episode_steps: u32,
+    /// Episodes that each lane still has to end.
+    left: [u32; BLOCK],
+    /// Bits of the lanes that have any.
+    flying: u32,
+    step: u32,
+    memory: &'a mut Memory,
+}
+
 impl Memory {
-    fn prepare(&mut self, observations: usize, actions: usize, pilot: &Pilot, teacher: &Pilot) {
-        self.observation.resize(observations, Row::ZERO);
-        self.action.resize(actions, Row::ZERO);
+    fn prepare(&mut self, actions: usize, pilot: &Pilot, teacher: &Pilot) {
         self.label.resize(actions, Row::ZERO);
         self.state.clear();
         self.state.resize(pilot.inference.state_width(), Row::ZERO);
@@ -191,61 +213,66 @@ impl Memory {
         self.teacher_state.resize(teacher.inference.state_width(), Row::ZERO);
         self.open.resize_with(BLOCK, Episode::default);
     }
+}
 
-    fn fly(
-        &mut self,
-        block: &mut dyn EnvBlock,
-        pilot: &Pilot,
-        features: Range<usize>,
-        episode_steps: u32,
-        labels: &Labels,
-    ) {
-        let Teacher { pilot: teacher, resting, .. } = labels.teacher;
-        let mut left = self.quota;
+impl Rollout for Labelled<'_> {
+    fn begin(&mut self, block: &mut AnyBlock, _used: u32) -> bool {
+        if !self.flies {
+            return false;
+        }
         // Episodes are numbered through the run, so that a resumed run starts them where it left off.
         for lane in 0..BLOCK {
-            block.set_next_episode(lane, labels.flight * self.quota[lane]);
+            block.set_next_episode(lane, self.labels.flight * self.left[lane]);
         }
-        let mut flying = (0..BLOCK).filter(|lane| left[*lane] > 0).fold(0, |bits, lane| bits | 1_u32 << lane);
-        block.reset(flying);
-        let width = features.len();
-        let mut step = 0;
-        while flying != 0 {
-            block.observe(&mut self.observation);
-            let Self { state, teacher_state, scratch: [scratch, teacher_scratch], .. } = self;
-            pilot.inference.act(&self.observation[pilot.features.clone()], state, scratch, &mut self.action);
-            let observed = &self.observation[teacher.features.clone()];
-            teacher.inference.act(observed, teacher_state, teacher_scratch, &mut self.label);
-            labels.finish(block.first_env(), step, &mut self.label);
-            let outcome = block.step(&self.action);
-            for lane in lanes_of(flying) {
-                let episode = &mut self.open[lane];
-                let record = self.observation[features.clone()].iter().chain(&self.label);
-                episode.push(record.map(|row| row[lane]), resting.as_ref());
-                episode.episode_return += outcome.reward[lane];
-            }
-            let late = lanes_of(flying)
-                .filter(|lane| {
-                    self.open[*lane].records.len() >= episode_steps as usize * (width + self.label.len())
-                })
-                .fold(0, |bits, lane| bits | 1_u32 << lane);
-            let ended = flying & (outcome.terminated | outcome.truncated | late);
-            for lane in lanes_of(ended) {
-                let mut episode = std::mem::take(&mut self.open[lane]);
-                episode.width = width + self.label.len();
-                episode.crashed = outcome.terminated >> lane & 1 == 1;
-                self.done.push((lane, episode));
-                left[lane] -= 1;
-                if left[lane] == 0 {
-                    flying &= !(1 << lane);
-                }
-            }
-            for state in [&mut self.state, &mut self.teacher_state] {
-                Inference::forget(state, ended);
-            }
-            block.reset(ended & flying);
-            step += 1;
+        self.flying = (0..BLOCK).filter(|lane| self.left[*lane] > 0).fold(0, |bits, lane| bits | 1 << lane);
+        block.reset(self.flying);
+        self.flying != 0
+    }
+
+    fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
+        let Memory { state, teacher_state, label, scratch: [scratch, teacher_scratch], .. } =
+            &mut *self.memory;
+        self.pilot.inference.act(&observation[self.pilot.features.clone()], state, scratch, action);
+        let teacher = &self.labels.teacher.pilot;
+        teacher.inference.act(&observation[teacher.features.clone()], teacher_state, teacher_scratch, label);
+        self.labels.finish(block.first_env(), self.step, label);
+    }
+
+    fn record(
+        &mut self,
+        _block: &mut AnyBlock,
+        observation: &mut [Row],
+        _action: &[Row],
+        step: &Step,
+    ) -> Next {
+        let Memory { open, done, label, state, teacher_state, .. } = &mut *self.memory;
+        let width = self.features.len() + label.len();
+        let longest = self.episode_steps as usize * width;
+        let resting = self.labels.teacher.resting.as_ref();
+        let mut ended = 0;
+        for lane in lanes_of(self.flying) {
+            let episode = &mut open[lane];
+            let record = observation[self.features.clone()].iter().chain(&*label);
+            episode.push(record.map(|row| row[lane]), resting);
+            episode.episode_return += step.reward[lane];
+            let is_late = episode.records.len() >= longest;
+            ended |= u32::from((step.terminated | step.truncated) >> lane & 1 == 1 || is_late) << lane;
         }
+        for lane in lanes_of(ended) {
+            let mut episode = std::mem::take(&mut open[lane]);
+            episode.width = width;
+            episode.crashed = step.terminated >> lane & 1 == 1;
+            done.push((lane, episode));
+            self.left[lane] -= 1;
+            if self.left[lane] == 0 {
+                self.flying &= !(1 << lane);
+            }
+        }
+        for state in [state, teacher_state] {
+            Inference::forget(state, ended);
+        }
+        self.step += 1;
+        Next { reset: ended & self.flying, is_last: self.flying == 0 }
     }
 }
 

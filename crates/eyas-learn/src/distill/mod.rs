@@ -7,19 +7,19 @@ mod faculty;
 mod resting;
 mod student;
 
-use eyas_env::VecEnv;
 use eyas_lanes::Stream;
 use eyas_policy::Policy;
 
-pub use collect::{Collected, Collector};
+pub use collect::Collected;
 pub use config::{DistillConfig, ObservationChoice, StudentConfig, StudentKind};
 pub use dataset::{Dataset, Episode};
 pub use faculty::{Active, FacultyConfig, OnWeakTeacher, Selection, Teacher};
 pub use resting::{PositionFeatures, RestingError, Uncorrectable};
 pub use student::{Stored, Student};
 
-use collect::{Flight, Rollouts};
+use collect::{Collector, Plan, Rollouts};
 
+use crate::engine::Engine;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::pilot::Pilot;
 
@@ -142,30 +142,30 @@ pub fn distill<O: Observer>(
     Ok(())
 }
 
-/// Where a distillation flies: one env to collect in, and the means to make fresh ones to evaluate in.
+/// Where a distillation flies: envs to collect in, and the means to make fresh ones to evaluate in.
 pub struct Arena {
-    env: Box<dyn VecEnv>,
+    engine: Box<dyn Engine>,
     collector: Collector,
-    make_evaluation_env: Box<dyn Fn() -> Box<dyn VecEnv>>,
+    make_evaluation: Box<dyn Fn() -> Box<dyn Engine>>,
     config: DistillConfig,
     turns: Stream,
 }
 
 impl Arena {
-    /// An arena for as many teachers, which share the blocks of `env` evenly and in order; `make_evaluation_env` gives
-    /// an env with the same starts every time.
+    /// An arena for as many teachers, which share the blocks of `engine` evenly and in order; `make_evaluation` gives envs
+    /// with the same starts every time.
     pub fn new(
         config: &DistillConfig,
-        env: Box<dyn VecEnv>,
+        engine: Box<dyn Engine>,
         num_teachers: usize,
         student_features: std::ops::Range<usize>,
         seed: u64,
-        make_evaluation_env: Box<dyn Fn() -> Box<dyn VecEnv>>,
+        make_evaluation: Box<dyn Fn() -> Box<dyn Engine>>,
     ) -> Self {
         let noise = Stream::new(seed, "distill/noise");
-        let collector = Collector::new(config, env.as_ref(), num_teachers, student_features, noise);
+        let collector = Collector::new(config, engine.as_ref(), num_teachers, student_features, noise);
         let turns = Stream::new(seed, "distill/turns");
-        Self { env, collector, make_evaluation_env, config: config.clone(), turns }
+        Self { engine, collector, make_evaluation, config: config.clone(), turns }
     }
 
     /// The trajectories of an epoch: of the teachers where `beta` is 1, of the learner where it is 0.
@@ -191,8 +191,8 @@ impl Arena {
     fn fly(&mut self, pilot: Option<&Pilot>, teachers: &[Teacher], epoch: u32, flight: u32) -> Rollouts {
         let flies = self.config.teachers.flying(teachers.len(), epoch, self.turns);
         let index = epoch * self.config.flights_per_epoch() + flight;
-        let flight = Flight { pilot, teachers, flies: &flies, index };
-        self.collector.collect(self.env.as_mut(), &flight)
+        let plan = Plan { pilot, teachers, flies: &flies, index };
+        self.collector.collect(self.engine.as_mut(), &plan)
     }
 
     /// Flies a policy on the evaluation's starts, beside the labels of the teacher if there is one.
@@ -201,7 +201,7 @@ impl Arena {
             [teacher] => Some(&teacher.pilot),
             _ => None,
         };
-        evaluate((self.make_evaluation_env)().as_mut(), pilot, labeller, self.config.eval_steps)
+        evaluate((self.make_evaluation)().as_mut(), pilot, labeller, self.config.eval_steps)
     }
 }
 

@@ -4,12 +4,11 @@ use std::ops::Range;
 
 use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, Stream, dispatch, transpose};
 use eyas_policy::{Adam, Inference, Pass, Policy, Trainer, Untrainable, clip_gradient_norm};
-use rayon::prelude::*;
 
 use super::config::{DistillConfig, StudentKind};
 use super::dataset::Dataset;
+use crate::engine::sum_of_shards;
 use crate::pilot::Pilot;
-use crate::sum::sum_scaled;
 
 /// Blocks of samples that one forward and backward pass takes.
 const SHARD_BLOCKS: usize = 4;
@@ -236,14 +235,15 @@ impl Student {
             self.shards.resize_with(parts.len(), Shard::default);
         }
         let trainer = &self.trainer;
-        self.shards[..parts.len()].par_iter_mut().zip(&parts).for_each(|(shard, part)| {
-            shard.load(dataset, part, &self.exponents, actions, is_recurrent);
-            shard.differentiate(trainer, scale);
-        });
-        let shards = &self.shards[..parts.len()];
+        let exponents = &self.exponents;
+        let mut shards: Vec<_> = self.shards.iter_mut().zip(parts).collect();
         self.gradient.resize(self.policy.network.parameters.len(), 0.0);
-        sum_scaled(&mut self.gradient, 1.0, shards.iter().map(|it| it.gradient.as_slice()));
-        let loss = shards.iter().map(|it| it.loss).sum();
+        sum_of_shards(&mut shards, 1.0, &mut self.gradient, |(shard, part)| {
+            shard.load(dataset, part, exponents, actions, is_recurrent);
+            shard.differentiate(trainer, scale);
+            &shard.gradient
+        });
+        let loss = shards.iter().map(|(shard, _)| shard.loss).sum();
         clip_gradient_norm(&mut self.gradient, max_norm);
         self.optimizer.update(&mut self.policy.network.parameters, &self.gradient, learning_rate);
         loss

@@ -3,26 +3,25 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use eyas_env::{Ended, EnvBlock, EnvSpec, EpisodeScalar, EpisodeStatistic, Symmetry, VecEnv};
+use eyas_env::{Ended, EnvSpec, EpisodeScalar, EpisodeStatistic, Step, Symmetry};
 use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of};
 use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
 use super::config::RunnerConfig;
-use crate::pilot::{each_block, mirror};
+use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::pilot::mirror;
 
 /// Transitions of every env over one rollout.
-pub struct Rollout {
+pub struct RolloutStorage {
     steps: usize,
     noise: Stream,
     mirror: Stream,
     /// Symmetries that blocks fly through; empty without augmentation.
     symmetries: Vec<Symmetry>,
     settings: Settings,
-    pub(super) blocks: Vec<BlockRollout>,
+    pub(super) blocks: Vec<BlockStorage>,
     /// What the policy reads of all that is seen.
     features: Range<usize>,
-    /// Width of all that is seen.
-    seen: usize,
     /// Statistics of the episodes that ended.
     pub log: EpisodeLog,
 }
@@ -37,7 +36,7 @@ struct Settings {
 
 /// Transitions of one block; index `step`, or `step * width + feature`.
 #[derive(Default)]
-pub(super) struct BlockRollout {
+pub(super) struct BlockStorage {
     pub(super) observations: Vec<Row>,
     pub(super) actions: Vec<Row>,
     pub(super) means: Vec<Row>,
@@ -53,15 +52,16 @@ pub(super) struct BlockRollout {
     scratch: [Scratch; 2],
 }
 
-impl Rollout {
-    pub(super) fn new(config: &RunnerConfig, env: &mut dyn VecEnv, seed: u64) -> Self {
+impl RolloutStorage {
+    pub(super) fn new(config: &RunnerConfig, engine: &mut dyn Engine, seed: u64) -> Self {
         let steps = config.num_steps_per_env;
-        let features = env.spec().trained_features();
+        let spec = engine.spec().clone();
+        let features = spec.trained_features();
         let observations = features.len();
-        let actions = env.spec().num_actions;
+        let actions = spec.num_actions;
         let rows = |width: usize| vec![Row::ZERO; steps * width];
         let mut blocks = Vec::new();
-        blocks.resize_with(env.num_envs().div_ceil(BLOCK), || BlockRollout {
+        blocks.resize_with(engine.num_blocks(), || BlockStorage {
             observations: rows(observations),
             actions: rows(actions),
             means: rows(actions),
@@ -71,15 +71,15 @@ impl Rollout {
             returns: rows(1),
             rewards: rows(1),
             dones: vec![0; steps],
-            ..BlockRollout::default()
+            ..BlockStorage::default()
         });
         let algorithm = &config.algorithm;
-        let mut rollout = Self {
+        let mut storage = Self {
             steps,
             noise: Stream::new(seed, "ppo/noise"),
             mirror: Stream::new(seed, "ppo/mirror"),
             symmetries: if algorithm.symmetry_cfg.use_data_augmentation {
-                env.spec().symmetries.clone()
+                spec.symmetries.clone()
             } else {
                 Vec::new()
             },
@@ -91,30 +91,23 @@ impl Rollout {
             },
             blocks,
             features,
-            seen: env.spec().num_observations(),
-            log: EpisodeLog::new(env.spec(), env.num_envs()),
+            log: EpisodeLog::new(&spec, engine.num_envs()),
         };
-        rollout.start(env, Stream::new(seed, "ppo/age"));
-        rollout
+        storage.start(engine, Stream::new(seed, "ppo/age"));
+        storage
     }
 
     /// Starts every episode, each as if it had begun a random while ago (`init_at_random_ep_len`).
-    fn start(&mut self, env: &mut dyn VecEnv, ages: Stream) {
-        let length = env.spec().max_episode_length;
-        each_block(env, &mut self.blocks, |block, used, memory| {
-            block.reset(u32::MAX);
-            for lane in 0..BLOCK {
-                let env = block.first_env() + lane as u32;
-                block.set_age(lane, (ages.uniform([env, 0, 0, 0]) * length as f32) as u32);
-                memory.weight[lane] = (used >> lane & 1) as f32;
-            }
-        });
+    fn start(&mut self, engine: &mut dyn Engine, ages: Stream) {
+        let length = engine.spec().max_episode_length;
+        let start = |storage| Start { ages, length, storage };
+        engine.fly_all(&mut self.blocks.iter_mut().map(start).collect::<Vec<_>>());
     }
 
     pub(super) fn collect(
         &mut self,
         iteration: u32,
-        env: &mut dyn VecEnv,
+        engine: &mut dyn Engine,
         actor: &Policy,
         std: &[f32],
         critic: &Network,
@@ -126,7 +119,7 @@ impl Rollout {
             network: critic.clone(),
             output: eyas_policy::Output::Identity,
         };
-        let flight = Flight {
+        let shared = Behaviour {
             iteration,
             steps: self.steps,
             actor,
@@ -136,10 +129,10 @@ impl Rollout {
             mirror: self.mirror,
             symmetries: &self.symmetries,
             features: self.features.clone(),
-            seen: self.seen,
             settings: self.settings,
         };
-        each_block(env, &mut self.blocks, |block, used, memory| flight.fly(block, used, memory));
+        let explore = |storage| Exploration { shared: &shared, symmetry: None, used: 0, step: 0, storage };
+        engine.fly_all(&mut self.blocks.iter_mut().map(explore).collect::<Vec<_>>());
         if self.settings.normalize_advantage {
             self.normalize_advantages();
         }
@@ -220,7 +213,8 @@ impl Standardization {
     }
 }
 
-struct Flight<'a> {
+/// The policy that acts, and how.
+struct Behaviour<'a> {
     iteration: u32,
     steps: usize,
     actor: Inference,
@@ -231,62 +225,102 @@ struct Flight<'a> {
     symmetries: &'a [Symmetry],
     /// What the policy reads of all that is seen.
     features: Range<usize>,
-    /// Width of all that is seen.
-    seen: usize,
     settings: Settings,
 }
 
-impl Flight<'_> {
-    fn fly(&self, block: &mut dyn EnvBlock, used: u32, memory: &mut BlockRollout) {
-        let observations = self.actor.num_observations();
-        let actions = self.actor.num_actions();
-        let symmetry = self.symmetry_of(block.first_env());
-        let mut seen = vec![Row::ZERO; self.seen];
-        let mut flown = vec![Row::ZERO; actions];
-        for step in 0..self.steps {
-            let observation = &mut memory.observations[step * observations..][..observations];
-            let mean = &mut memory.means[step * actions..][..actions];
-            let action = &mut memory.actions[step * actions..][..actions];
-            block.observe(&mut seen);
-            self.read(symmetry, &seen, observation);
-            self.actor.act(observation, &mut [], &mut memory.scratch[0], mean);
-            let value = &mut memory.values[step..=step];
-            self.critic.act(observation, &mut [], &mut memory.scratch[1], value);
-            memory.log_probs[step] = dispatch(Explore {
-                noise: self.noise,
-                place: [block.first_env(), self.iteration, step as u32],
-                std: self.std,
-                mean,
-                action,
-            });
-            // Every symmetry is its own inverse.
-            mirror(symmetry.map(|it| it.action.as_slice()), action, &mut flown);
-            let outcome = block.step(&flown);
-            let done = outcome.terminated | outcome.truncated;
-            let reward = &mut memory.rewards[step];
-            for lane in 0..BLOCK {
-                reward[lane] = self.settings.reward_scale * outcome.reward[lane];
-                if outcome.truncated >> lane & 1 == 1 {
-                    // rsl_rl bootstraps a time-out with the value of the state before it.
-                    reward[lane] += self.settings.gamma * memory.values[step][lane];
-                }
-            }
-            memory.dones[step] = done;
-            for lane in lanes_of(done & used) {
-                memory.ended.push(block.episode(lane));
-            }
-            if done != 0 {
-                block.reset(done);
-            }
+/// Starts the episodes of a block and flies none of them.
+struct Start<'a> {
+    ages: Stream,
+    length: u32,
+    storage: &'a mut BlockStorage,
+}
+
+/// A block's transitions while they are made.
+struct Exploration<'a> {
+    shared: &'a Behaviour<'a>,
+    symmetry: Option<&'a Symmetry>,
+    used: u32,
+    step: usize,
+    storage: &'a mut BlockStorage,
+}
+
+impl Rollout for Start<'_> {
+    fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
+        block.reset(u32::MAX);
+        for lane in 0..BLOCK {
+            let env = block.first_env() + lane as u32;
+            block.set_age(lane, (self.ages.uniform([env, 0, 0, 0]) * self.length as f32) as u32);
+            self.storage.weight[lane] = (used >> lane & 1) as f32;
         }
-        let mut last = vec![Row::ZERO; observations];
-        block.observe(&mut seen);
-        self.read(symmetry, &seen, &mut last);
-        let mut value = [Row::ZERO];
-        self.critic.act(&last, &mut [], &mut memory.scratch[1], &mut value);
-        memory.estimate_advantages(self.settings, value[0]);
+        false
     }
 
+    fn act(&mut self, _block: &AnyBlock, _observation: &mut [Row], _action: &mut [Row]) {}
+
+    fn record(&mut self, _: &mut AnyBlock, _: &mut [Row], _: &[Row], _: &Step) -> Next {
+        Next { reset: 0, is_last: true }
+    }
+}
+
+impl Rollout for Exploration<'_> {
+    fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
+        self.used = used;
+        self.symmetry = self.shared.symmetry_of(block.first_env());
+        self.shared.steps > 0
+    }
+
+    fn act(&mut self, block: &AnyBlock, seen: &mut [Row], flown: &mut [Row]) {
+        let (shared, step) = (self.shared, self.step);
+        let BlockStorage { observations, means, actions, values, log_probs, scratch, .. } =
+            &mut *self.storage;
+        let [inputs, outputs] = [shared.actor.num_observations(), shared.actor.num_actions()];
+        let observation = &mut observations[step * inputs..][..inputs];
+        let mean = &mut means[step * outputs..][..outputs];
+        let action = &mut actions[step * outputs..][..outputs];
+        shared.read(self.symmetry, seen, observation);
+        shared.actor.act(observation, &mut [], &mut scratch[0], mean);
+        shared.critic.act(observation, &mut [], &mut scratch[1], &mut values[step..=step]);
+        log_probs[step] = dispatch(Explore {
+            noise: shared.noise,
+            place: [block.first_env(), shared.iteration, step as u32],
+            std: shared.std,
+            mean,
+            action,
+        });
+        // Every symmetry is its own inverse.
+        mirror(self.symmetry.map(|it| it.action.as_slice()), action, flown);
+    }
+
+    fn record(&mut self, block: &mut AnyBlock, _seen: &mut [Row], _flown: &[Row], step: &Step) -> Next {
+        let BlockStorage { rewards, values, dones, ended, .. } = &mut *self.storage;
+        let settings = self.shared.settings;
+        let done = step.terminated | step.truncated;
+        let reward = &mut rewards[self.step];
+        for lane in 0..BLOCK {
+            reward[lane] = settings.reward_scale * step.reward[lane];
+            if step.truncated >> lane & 1 == 1 {
+                // rsl_rl bootstraps a time-out with the value of the state before it.
+                reward[lane] += settings.gamma * values[self.step][lane];
+            }
+        }
+        dones[self.step] = done;
+        ended.extend(lanes_of(done & self.used).map(|lane| block.episode(lane)));
+        self.step += 1;
+        Next { reset: done, is_last: self.step == self.shared.steps }
+    }
+
+    fn end(&mut self, block: &mut AnyBlock, seen: &mut [Row]) {
+        let shared = self.shared;
+        let mut last = vec![Row::ZERO; shared.actor.num_observations()];
+        block.observe(seen);
+        shared.read(self.symmetry, seen, &mut last);
+        let mut value = [Row::ZERO];
+        shared.critic.act(&last, &mut [], &mut self.storage.scratch[1], &mut value);
+        self.storage.estimate_advantages(shared.settings, value[0]);
+    }
+}
+
+impl Behaviour<'_> {
     /// What the policy reads of all that is seen, through a symmetry if there is one.
     fn read(&self, symmetry: Option<&Symmetry>, seen: &[Row], observation: &mut [Row]) {
         let features = self.features.clone();
@@ -303,7 +337,7 @@ impl Flight<'_> {
     }
 }
 
-impl BlockRollout {
+impl BlockStorage {
     /// Generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438):
     /// `δ = r + γ (1 − done) V' − V`, `A = δ + γ λ (1 − done) A'`.
     fn estimate_advantages(&mut self, settings: Settings, mut next_value: Row) {

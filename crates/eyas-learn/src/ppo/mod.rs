@@ -14,15 +14,16 @@ mod config;
 mod tests;
 mod update;
 
-use eyas_env::VecEnv;
 use eyas_lanes::Stream;
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Untrainable};
 
-pub use collect::{EpisodeLog, Rollout};
+pub use collect::{EpisodeLog, RolloutStorage};
 pub use config::{
     AlgorithmConfig, DistributionConfig, ModelConfig, RunnerConfig, Schedule, StdType, SymmetryConfig,
 };
 pub use update::Losses;
+
+use crate::engine::Engine;
 
 /// Actor, critic and their optimiser.
 pub struct Ppo {
@@ -42,7 +43,7 @@ pub struct Ppo {
     pub learning_rate: f32,
     /// Iterations done.
     pub iteration: u32,
-    rollout: Rollout,
+    rollout: RolloutStorage,
     updater: update::Updater,
 }
 
@@ -60,9 +61,9 @@ pub struct Report {
 }
 
 impl Ppo {
-    /// Fresh networks for an env, whose episodes it starts.
-    pub fn new(config: &RunnerConfig, env: &mut dyn VecEnv, seed: u64) -> Result<Self, Untrainable> {
-        let spec = env.spec().clone();
+    /// Fresh networks for envs, whose episodes it starts.
+    pub fn new(config: &RunnerConfig, engine: &mut dyn Engine, seed: u64) -> Result<Self, Untrainable> {
+        let spec = engine.spec().clone();
         let inputs = spec.trained_features().len();
         let network = |model: &ModelConfig, outputs: usize, name: &str| {
             Network::new(model.architecture(inputs, outputs), Init::Torch, Stream::new(seed, name))
@@ -83,7 +84,7 @@ impl Ppo {
             optimizer: Adam::new(parameters),
             learning_rate: config.algorithm.learning_rate as f32,
             iteration: 0,
-            rollout: Rollout::new(config, env, seed),
+            rollout: RolloutStorage::new(config, engine, seed),
             updater,
             actor,
             critic,
@@ -92,11 +93,11 @@ impl Ppo {
     }
 
     /// One iteration: roll out, estimate advantages, update.
-    pub fn iterate(&mut self, env: &mut dyn VecEnv) -> Report {
+    pub fn iterate(&mut self, engine: &mut dyn Engine) -> Report {
         let start = std::time::Instant::now();
         self.rollout.collect(
             self.iteration,
-            env,
+            engine,
             &self.actor,
             &self.std,
             &self.critic,
@@ -108,7 +109,7 @@ impl Ppo {
         self.iteration += 1;
         Report {
             losses,
-            env_steps: (self.config.num_steps_per_env * env.num_envs()) as u64,
+            env_steps: (self.config.num_steps_per_env * engine.num_envs()) as u64,
             collection_time: (collected - start).as_secs_f64(),
             learning_time: collected.elapsed().as_secs_f64(),
         }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::update::Sample;
 use super::*;
+use crate::engine::CpuEngine;
 
 const RSL_RL: &str = include_str!("../../tests/data/ppo_rsl_rl_5.5.1.json");
 
@@ -204,7 +205,7 @@ impl Ppo {
 
 /// A learner at its start, who holds the rollout that the data are of.
 fn recorded(data: &Data, algorithm: &AlgorithmConfig) -> Ppo {
-    let mut env = ScriptedBlock::env(data);
+    let mut engine = CpuEngine::new(Box::new(ScriptedBlock::env(data)));
     let mut config = RunnerConfig { num_steps_per_env: data.rewards.len(), ..RunnerConfig::default() };
     for model in [&mut config.actor, &mut config.critic] {
         *model = ModelConfig {
@@ -215,14 +216,14 @@ fn recorded(data: &Data, algorithm: &AlgorithmConfig) -> Ppo {
         };
     }
     config.algorithm = AlgorithmConfig { num_mini_batches: 1, ..algorithm.clone() };
-    let mut ppo = Ppo::new(&config, &mut env, 0).unwrap();
+    let mut ppo = Ppo::new(&config, &mut engine, 0).unwrap();
     ppo.take(&data.behaviour);
-    ppo.rollout.collect(0, &mut env, &ppo.actor, &ppo.std, &ppo.critic, None);
+    ppo.rollout.collect(0, &mut engine, &ppo.actor, &ppo.std, &ppo.critic, None);
     // The actions are drawn by another generator than ours.
     let actions = data.actions[0][0].len();
     for (block, rollout) in ppo.rollout.blocks.iter_mut().enumerate() {
         for step in 0..data.rewards.len() {
-            for lane in 0..BLOCK.min(env.num_envs() - block * BLOCK) {
+            for lane in 0..BLOCK.min(engine.num_envs() - block * BLOCK) {
                 let env = block * BLOCK + lane;
                 rollout.log_probs[step][lane] = data.log_probs[step][env] as f32;
                 for action in 0..actions {

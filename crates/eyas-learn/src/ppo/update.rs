@@ -2,12 +2,11 @@
 
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, Stream, dispatch};
 use eyas_policy::{Network, Normalizer, Pass, Trainer, Untrainable, clip_gradient_norm};
-use rayon::prelude::*;
 
 use super::collect::{HALF_LN_TAU, MAX_ACTIONS, Standardization, log_density_at_mean};
 use super::config::{AlgorithmConfig, Schedule};
-use super::{Ppo, Rollout};
-use crate::sum::sum_scaled;
+use super::{Ppo, RolloutStorage};
+use crate::engine::sum_of_shards;
 
 /// Parts that a mini-batch is cut into, whatever the number of threads.
 const SHARDS: usize = 16;
@@ -68,7 +67,7 @@ pub(super) struct Sample {
 
 /// What all shards read.
 struct Batch<'a> {
-    rollout: &'a Rollout,
+    rollout: &'a RolloutStorage,
     algorithm: &'a AlgorithmConfig,
     actor_normalizer: Option<&'a Normalizer>,
     critic_normalizer: Option<&'a Normalizer>,
@@ -97,19 +96,19 @@ impl Updater {
         let (actor, critic) = (&self.actor, &self.critic);
         let per_shard = samples.len().div_ceil(SHARDS);
         let parts: Vec<&[Sample]> = samples.chunks(per_shard).collect();
-        self.shards[..parts.len()].par_iter_mut().zip(&parts).for_each(|(shard, samples)| {
+        let mut shards: Vec<_> = self.shards.iter_mut().zip(parts).collect();
+        self.gradient.resize(parameters, 0.0);
+        sum_of_shards(&mut shards, 1.0, &mut self.gradient, |(shard, samples)| {
             shard.gradient.clear();
             shard.gradient.resize(parameters, 0.0);
             shard.losses = Losses::default();
             for samples in samples.chunks(CHUNK) {
                 shard.add_chunk(batch, samples, actor, critic);
             }
+            &shard.gradient
         });
-        let shards = &self.shards[..parts.len()];
-        self.gradient.resize(parameters, 0.0);
-        sum_scaled(&mut self.gradient, 1.0, shards.iter().map(|it| it.gradient.as_slice()));
         let mut losses = Losses::default();
-        for shard in shards {
+        for (shard, _) in shards {
             losses.add(&shard.losses, 1.0);
         }
         losses

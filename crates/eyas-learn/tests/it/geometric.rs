@@ -1,7 +1,10 @@
 //! The geometric controller flies what it was made for.
 
 use eyas_env::{PointConfig, RaptorConfig, TaskConfig, TerminationConfig};
-use eyas_learn::{Disturbance, GeometricPilot, Torture, TortureConfig, TortureFlight, TortureSummary};
+use eyas_learn::{
+    CpuEngine, Disturbance, Engine as _, GeometricPilot, Torture, TortureConfig, TortureFlight,
+    TortureSummary,
+};
 use eyas_sim::{CourseConfig, CourseKind};
 use eyas_vehicles::vehicles;
 
@@ -18,10 +21,10 @@ fn far() -> TerminationConfig {
 /// Flights of a task's own vehicle under a disturbance.
 fn fly<T: TaskConfig>(config: &T, disturbance: Disturbance, flights: usize) -> Vec<TortureFlight> {
     let vehicles = [config.vehicle().clone()];
-    let mut env = config.make(flights, SEED);
-    let pilot = GeometricPilot::new(&vehicles, env.spec()).unwrap();
+    let mut engine = CpuEngine::new(config.make(flights, SEED));
+    let pilot = GeometricPilot::new(&vehicles, engine.spec()).unwrap();
     let torture = TortureConfig::default();
-    Torture { config: &torture, disturbance, vehicles: &vehicles, seed: SEED }.fly(env.as_mut(), &pilot)
+    Torture { config: &torture, disturbance, vehicles: &vehicles, seed: SEED }.fly(&mut engine, &pilot)
 }
 
 /// The RAPTOR environment of a named vehicle along a course, or with a reference that rests.
@@ -104,9 +107,9 @@ fn what_is_not_there_cannot_disturb() {
         ..TortureConfig::default()
     };
     let fly = |disturbance| {
-        let mut env = config.make(4, SEED);
-        let pilot = GeometricPilot::new(&vehicles, env.spec()).unwrap();
-        Torture { config: &none, disturbance, vehicles: &vehicles, seed: SEED }.fly(env.as_mut(), &pilot)
+        let mut engine = CpuEngine::new(config.make(4, SEED));
+        let pilot = GeometricPilot::new(&vehicles, engine.spec()).unwrap();
+        Torture { config: &none, disturbance, vehicles: &vehicles, seed: SEED }.fly(&mut engine, &pilot)
     };
     let calm = fly(Disturbance::None);
     for disturbance in &Disturbance::ALL[1..7] {

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 
 use eyas_env::{PointConfig, TaskConfig};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
-use eyas_learn::Pilot;
 use eyas_learn::distill::{
     Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Student,
     StudentKind, Teacher, distill, new_student,
 };
+use eyas_learn::{CpuEngine, Engine, Pilot};
 use eyas_policy::{Activation, Architecture, Inference, Init, Network, Normalizer, Output, Policy, Scratch};
 
 use crate::flight::act;
@@ -87,9 +87,11 @@ fn flown(config: &DistillConfig) -> Vec<(Pilot, Vec<Episode>)> {
     let spec = task.spec();
     let features = spec.group(config.student.group()).unwrap().features.clone();
     let teachers = [Teacher::new(Pilot::new(&teacher(), &spec).unwrap())];
-    let make = move || PointConfig::default().make(1, SEED + 1);
-    let env = task.make(BLOCK, SEED);
-    let mut arena = Arena::new(config, env, 1, features.clone(), SEED, Box::new(make));
+    let engine = |num_envs, seed| -> Box<dyn Engine> {
+        Box::new(CpuEngine::new(PointConfig::default().make(num_envs, seed)))
+    };
+    let make = Box::new(move || engine(1, SEED + 1));
+    let mut arena = Arena::new(config, engine(BLOCK, SEED), 1, features.clone(), SEED, make);
     let student = Student::new(new_student(config, features.clone(), ACTIONS, SEED), features, SEED).unwrap();
     let mut flights = Flights { student: student.pilot(), epochs: Vec::new() };
     let dataset = Dataset::new(config.max_memory, SEED);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say what failed by panicking")]
 
 mod apg;
+mod engine;
 mod flight;
 mod geometric;
 mod labels;

@@ -307,7 +307,7 @@ fn dataset_capacity(config: &DistillationConfig, num_teachers: usize, width: usi
 
 fn make_arena(config: &DistillationConfig, teachers: &Teachers, features: Range<usize>) -> Arena {
     let (seed, count) = (config.agent.seed, teachers.teachers.len());
-    let env = if count == 1 && teachers.fleet.is_empty() {
+    let engine = if count == 1 && teachers.fleet.is_empty() {
         config.task.make(config.task.num_envs(), seed)
     } else {
         // A block of envs flies one vehicle, so that one teacher labels all of it.
@@ -317,7 +317,7 @@ fn make_arena(config: &DistillationConfig, teachers: &Teachers, features: Range<
     let (evaluation, fleet, episodes) =
         (teachers.task.clone(), teachers.fleet.clone(), config.distill.eval_episodes);
     let make = Box::new(move || envs_of(evaluation.as_ref(), &fleet, episodes, EVALUATION_SEED));
-    Arena::new(&config.distill, env, count, features, seed, make)
+    Arena::new(&config.distill, engine, count, features, seed, make)
 }
 
 /// The start of a run, or where an earlier one stood; and its best return so far. A record of the dataset has `width`

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use eyas_env::{RaptorConfig, TaskConfig as _};
-use eyas_learn::{Evaluation, Outcome, Pilot, vertical_speeds};
+use eyas_learn::{CpuEngine, Evaluation, Outcome, Pilot, vertical_speeds};
 use eyas_run::config::Value;
 use eyas_vehicles::FleetVehicle;
 use eyas_view::Heatmap;
@@ -87,8 +87,8 @@ fn fly(
 ) -> Vec<Cell> {
     let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, episodes)).collect();
-    let mut env = env.env_of_fleet(fleet, &vehicles, setting.seed);
-    let (evaluation, speeds) = vertical_speeds(&mut env, pilot, setting.steps);
+    let env = env.env_of_fleet(fleet, &vehicles, setting.seed);
+    let (evaluation, speeds) = vertical_speeds(&mut CpuEngine::new(Box::new(env)), pilot, setting.steps);
     let cell = |(outcomes, speeds): (&[Outcome], &[(f64, u32)])| {
         let own = Evaluation::unlabelled(outcomes.to_vec()).summary();
         let (sum, count) = speeds.iter().fold((0.0, 0), |all, it| (all.0 + it.0, all.1 + it.1));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use eyas_env::TaskConfig as _;
 use eyas_formats::Side;
-use eyas_learn::{Evaluation, Pilot, evaluate};
+use eyas_learn::{CpuEngine, Evaluation, Pilot, evaluate};
 use eyas_vehicles::{FleetVehicle, vehicles};
 
 use crate::flags::read_fleet;
@@ -41,8 +41,8 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let returns: Vec<Vec<f64>> = pilots
         .par_iter()
         .map(|pilot| {
-            let mut env = setting.env.env_of_fleet(&fleet, &vehicles, setting.seed);
-            let outcomes = evaluate(&mut env, pilot, None, setting.steps).outcomes;
+            let env = setting.env.env_of_fleet(&fleet, &vehicles, setting.seed);
+            let outcomes = evaluate(&mut CpuEngine::new(Box::new(env)), pilot, None, setting.steps).outcomes;
             let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
             outcomes.chunks(*episodes).map(mean).collect()
         })

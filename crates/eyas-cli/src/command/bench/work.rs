@@ -2,15 +2,16 @@
 
 use std::hint::black_box;
 use std::ops::Range;
+use std::sync::Arc;
 
-use eyas_env::{Env, EnvBlock, PointConfig, RaptorConfig, TaskConfig, VecEnv};
+use eyas_env::{Env, PointConfig, RaptorConfig, Step, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::distill::{
     Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
     StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_learn::{Pilot, each_block};
+use eyas_learn::{AnyBlock, CpuEngine, Engine, Next, Pilot, Rollout};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
 use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
@@ -184,50 +185,62 @@ fn mlp_rollout(width: usize) -> Repeat {
 
 /// Flies every env for many steps, by a network or with motors held at half of their range. Episodes end at different
 /// times and begin anew.
-fn fly(mut env: impl VecEnv + 'static, features: Range<usize>, network: Option<Network>) -> Repeat {
+fn fly(env: impl VecEnv + 'static, features: Range<usize>, network: Option<Network>) -> Repeat {
     const STEPS: usize = 100;
-    struct Memory {
-        observation: Vec<Row>,
+    struct Flown {
+        network: Option<Arc<(Inference, Range<usize>)>>,
         state: Vec<Row>,
         scratch: Scratch,
-        action: Vec<Row>,
+        length: u32,
+        has_begun: bool,
+        step: usize,
     }
-    let inference = network.map(|it| Inference::of_network(&it));
-    let observations = env.spec().num_observations();
-    let mut memories: Vec<Memory> = (0..env.num_envs().div_ceil(BLOCK))
-        .map(|_| Memory {
-            observation: vec![Row::ZERO; observations],
-            state: vec![Row::ZERO; inference.as_ref().map_or(0, Inference::state_width)],
-            scratch: Scratch::default(),
-            action: vec![Row::ZERO; 4],
-        })
-        .collect();
-    let length = env.spec().max_episode_length;
-    let ages = Stream::new(1, "bench/age");
-    for block in env.blocks() {
-        block.reset(u32::MAX);
-        for lane in 0..BLOCK {
-            let share = ages.uniform([block.first_env(), lane as u32, 0, 0]);
-            block.set_age(lane, (share * length as f32) as u32);
-        }
-    }
-    Box::new(move || {
-        each_block(&mut env, &mut memories, |block: &mut dyn EnvBlock, _, memory| {
-            for _ in 0..STEPS {
-                block.observe(&mut memory.observation);
-                if let Some(inference) = &inference {
-                    let observation = &memory.observation[features.clone()];
-                    inference.act(observation, &mut memory.state, &mut memory.scratch, &mut memory.action);
-                }
-                let step = block.step(&memory.action);
-                let ended = step.terminated | step.truncated;
-                if ended != 0 {
-                    block.reset(ended);
-                    Inference::forget(&mut memory.state, ended);
+    impl Rollout for Flown {
+        fn begin(&mut self, block: &mut AnyBlock, _used: u32) -> bool {
+            if !self.has_begun {
+                self.has_begun = true;
+                block.reset(u32::MAX);
+                let ages = Stream::new(1, "bench/age");
+                for lane in 0..BLOCK {
+                    let share = ages.uniform([block.first_env(), lane as u32, 0, 0]);
+                    block.set_age(lane, (share * self.length as f32) as u32);
                 }
             }
-        });
-        (STEPS * env.num_envs()) as f64
+            self.step = 0;
+            true
+        }
+
+        fn act(&mut self, _block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
+            match self.network.as_deref() {
+                Some((inference, features)) => {
+                    inference.act(&observation[features.clone()], &mut self.state, &mut self.scratch, action);
+                }
+                None => action.fill(Row::ZERO),
+            }
+        }
+
+        fn record(&mut self, _: &mut AnyBlock, _: &mut [Row], _: &[Row], step: &Step) -> Next {
+            let reset = step.terminated | step.truncated;
+            Inference::forget(&mut self.state, reset);
+            self.step += 1;
+            Next { reset, is_last: self.step == STEPS }
+        }
+    }
+    let mut engine: Box<dyn Engine> = Box::new(CpuEngine::new(Box::new(env)));
+    let network = network.map(|it| Arc::new((Inference::of_network(&it), features)));
+    let (num_envs, length) = (engine.num_envs(), engine.spec().max_episode_length);
+    let new = |_| Flown {
+        state: vec![Row::ZERO; network.as_ref().map_or(0, |it| it.0.state_width())],
+        network: network.clone(),
+        scratch: Scratch::default(),
+        length,
+        has_begun: false,
+        step: 0,
+    };
+    let mut blocks: Vec<Flown> = (0..engine.num_blocks()).map(new).collect();
+    Box::new(move || {
+        engine.fly_all(&mut blocks);
+        (STEPS * num_envs) as f64
     })
 }
 
@@ -314,12 +327,12 @@ fn gradient() -> Repeat {
 }
 
 fn ppo() -> Repeat {
-    let mut env = TaskConfig::make(&PointConfig::default(), 2048, 1);
+    let mut engine = CpuEngine::new(TaskConfig::make(&PointConfig::default(), 2048, 1));
     let mut config = RunnerConfig { num_steps_per_env: 32, ..RunnerConfig::default() };
     config.algorithm.num_learning_epochs = 3;
     config.algorithm.num_mini_batches = 8;
-    let mut ppo = Ppo::new(&config, &mut *env, 1).expect("the networks can be trained");
-    Box::new(move || ppo.iterate(&mut *env).env_steps as f64)
+    let mut ppo = Ppo::new(&config, &mut engine, 1).expect("the networks can be trained");
+    Box::new(move || ppo.iterate(&mut engine).env_steps as f64)
 }
 
 fn distillation() -> Repeat {
@@ -409,7 +422,8 @@ fn repeat(
     let dataset = Dataset::new(config.max_memory, 1);
     let mut progress = Progress { student, dataset, epoch: 1 };
     let evaluation = Box::new(|| unreachable!("only the first epoch of these is measured"));
-    let mut arena = Arena::new(&config, env, teachers.len(), features, 1, evaluation);
+    let mut arena =
+        Arena::new(&config, Box::new(CpuEngine::new(env)), teachers.len(), features, 1, evaluation);
     Box::new(move || {
         let mut count = Count(units, 0.0);
         let Ok(()) = distill(&config, &teachers, &mut arena, &mut progress, &mut count);

@@ -1,0 +1,105 @@
+//! Envs on the cores of this machine.
+
+use eyas_env::{EnvBlock, EnvSpec, VecEnv};
+use eyas_lanes::Row;
+use eyas_policy::PARAMETERS_AT_ONCE;
+use rayon::prelude::*;
+
+use super::{Engine, Rollout};
+
+/// Envs in memory, whose blocks fly on all cores, each from its first step to its last: a block stays in the caches of
+/// one core.
+pub struct CpuEngine {
+    env: Box<dyn VecEnv>,
+    num_vehicles: usize,
+}
+
+impl CpuEngine {
+    /// The engine of such envs.
+    #[must_use]
+    pub fn new(mut env: Box<dyn VecEnv>) -> Self {
+        let num_vehicles = env.blocks().first().map_or(1, |block| block.num_vehicles());
+        Self { env, num_vehicles }
+    }
+}
+
+impl Engine for CpuEngine {
+    fn spec(&self) -> &EnvSpec {
+        self.env.spec()
+    }
+
+    fn num_envs(&self) -> usize {
+        self.env.num_envs()
+    }
+
+    fn num_vehicles(&self) -> usize {
+        self.num_vehicles
+    }
+
+    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) {
+        let used: Vec<u32> = (0..rollouts.len()).map(|block| self.env.used_lanes(block)).collect();
+        let widths = [self.env.spec().num_observations(), self.env.spec().num_actions];
+        let buffers = || widths.map(|width| vec![Row::ZERO; width]);
+        let [mut observation, mut action] = buffers();
+        let blocks = self.env.blocks();
+        // A single block goes without the thread pool, which may be busy with other work.
+        if let ([block, ..], [rollout], [used]) = (&mut *blocks, &mut *rollouts, &used[..]) {
+            return fly_block(block.as_mut(), *used, *rollout, &mut observation, &mut action);
+        }
+        let flown = blocks.par_iter_mut().zip(rollouts).zip(used);
+        flown.for_each_init(buffers, |[observation, action], ((block, rollout), used)| {
+            fly_block(block.as_mut(), used, *rollout, observation, action);
+        });
+    }
+
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        for block in self.env.blocks() {
+            block.visit_state(visit);
+        }
+    }
+}
+
+/// One block's rollout: all the loops there are.
+pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
+    block: &mut B,
+    used: u32,
+    rollout: &mut (impl Rollout<B> + ?Sized),
+    observation: &mut [Row],
+    action: &mut [Row],
+) {
+    if !rollout.begin(block, used) {
+        return;
+    }
+    loop {
+        block.observe(observation);
+        rollout.act(block, observation, action);
+        let step = rollout.step(block, action);
+        let next = rollout.record(block, observation, action, &step);
+        if next.reset != 0 {
+            block.reset(next.reset);
+        }
+        if next.is_last {
+            break;
+        }
+    }
+    rollout.end(block, observation);
+}
+
+/// `sum = scale Σ gradient`, where `differentiate` finds the gradient of each shard of a batch, on all cores; they are
+/// summed in the order of the shards.
+pub(crate) fn sum_of_shards<S: Send>(
+    shards: &mut [S],
+    scale: f32,
+    sum: &mut [f32],
+    differentiate: impl Fn(&mut S) -> &[f32] + Send + Sync,
+) {
+    let gradients: Vec<&[f32]> = shards.par_iter_mut().map(differentiate).collect();
+    sum.par_chunks_mut(PARAMETERS_AT_ONCE).enumerate().for_each(|(index, sum)| {
+        sum.fill(0.0);
+        for gradient in &gradients {
+            for (sum, value) in sum.iter_mut().zip(&gradient[index * PARAMETERS_AT_ONCE..]) {
+                *sum += scale * value;
+            }
+        }
+    });
+}

@@ -1,0 +1,77 @@
+//! Where envs fly: algorithms say what is done with a block of envs at each step, an engine does it.
+
+mod cpu;
+
+use eyas_env::{EnvBlock, EnvSpec, Step};
+use eyas_lanes::{BLOCK, Row};
+
+pub use cpu::CpuEngine;
+pub(crate) use cpu::{fly_block, sum_of_shards};
+
+/// Many envs of a task, and what flies them.
+///
+/// Whatever it is, a rollout of a block sees the same numbers: blocks do not touch each other, and what is found in each is
+/// put together in the order of the blocks. So an engine may fly a block after the other, all at once, or all of them
+/// a step at a time.
+pub trait Engine: Send {
+    /// What the task observes, takes and ends by.
+    fn spec(&self) -> &EnvSpec;
+
+    /// Number of envs.
+    fn num_envs(&self) -> usize;
+
+    /// Vehicles of each env.
+    fn num_vehicles(&self) -> usize;
+
+    /// Flies every block by the rollout in its place until that ends; blocks that have none rest.
+    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]);
+
+    /// [`EnvBlock::visit_state`] of all envs.
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));
+
+    /// Blocks of 32 envs.
+    fn num_blocks(&self) -> usize {
+        self.num_envs().div_ceil(BLOCK)
+    }
+}
+
+/// A block of a task that is known at run time only.
+pub type AnyBlock = dyn EnvBlock;
+
+/// What is done with a block of envs, step by step: who acts, what is kept, which episodes begin anew.
+pub trait Rollout<B: EnvBlock + ?Sized = AnyBlock>: Send {
+    /// Before the first step; `used` has the bits of the lanes that are envs. Whether there is a step to fly.
+    fn begin(&mut self, block: &mut B, used: u32) -> bool;
+
+    /// Gives the actions `[num_actions]` for what is observed `[num_observations]`.
+    fn act(&mut self, block: &B, observation: &mut [Row], action: &mut [Row]);
+
+    /// Holds the actions for one control step.
+    fn step(&mut self, block: &mut B, action: &[Row]) -> Step {
+        block.step(action)
+    }
+
+    /// Takes note of a step, of what was observed before it and done in it. Then `observation` is room to observe.
+    fn record(&mut self, block: &mut B, observation: &mut [Row], action: &[Row], step: &Step) -> Next;
+
+    /// After the last step and its resets, not where there was none.
+    fn end(&mut self, _block: &mut B, _observation: &mut [Row]) {}
+}
+
+/// What follows a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Bits of the lanes whose next episode begins.
+    pub reset: u32,
+    /// Whether the rollout ends here.
+    pub is_last: bool,
+}
+
+impl dyn Engine + '_ {
+    /// [`Engine::fly`] with a rollout for each block.
+    pub fn fly_all<R: Rollout>(&mut self, rollouts: &mut [R]) {
+        let mut rollouts: Vec<&mut dyn Rollout> =
+            rollouts.iter_mut().map(|rollout| rollout as &mut dyn Rollout).collect();
+        self.fly(&mut rollouts);
+    }
+}
