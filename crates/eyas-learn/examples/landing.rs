@@ -158,7 +158,8 @@ pub(crate) fn soft_share(ppo: &Ppo) -> f64 {
         let landed = |lane: &usize| moment.block.episode(*lane).terms[2] > 0.0;
         *soft += lanes_of(moment.live & moment.block.ended()).filter(landed).count() as u32;
     };
-    let (_, soft) = evaluate_watched(&mut engine, &pilot, None, TIME_LIMIT, note);
+    let (_, soft) =
+        evaluate_watched(&mut engine, &pilot, None, TIME_LIMIT, note).expect("all numbers are finite");
     f64::from(soft.iter().sum::<u32>()) / 64.0
 }
 
@@ -169,7 +170,7 @@ pub(crate) fn train(iterations: usize) -> Ppo {
     config.actor.distribution_cfg.init_std = 0.5;
     let mut ppo = Ppo::new(&config, &mut engine, 1).expect("the networks can be trained");
     for _ in 0..iterations {
-        ppo.iterate(&mut engine);
+        ppo.iterate(&mut engine).expect("it does not diverge");
     }
     ppo
 }

@@ -5,6 +5,7 @@ use eyas_vehicles::FleetVehicle;
 
 use crate::engine::Engine;
 use crate::evaluation::{Evaluation, evaluate_watched};
+use crate::finite::NotFinite;
 use crate::pilot::Pilot;
 
 /// A number of a vehicle that a policy's memory may hold.
@@ -29,27 +30,34 @@ pub fn quantities() -> [Quantity; 5] {
     ]
 }
 
+/// The state of a recurrent policy at the end of an episode that lasted.
+pub type FinalState = Option<Vec<f64>>;
+
 /// Flies a recurrent policy; returns its state after the last step of each env, none where the episode ended before.
 pub fn final_states(
     engine: &mut dyn Engine,
     pilot: &Pilot,
     steps: u32,
-) -> (Evaluation, Vec<Option<Vec<f64>>>) {
+) -> Result<(Evaluation, Vec<FinalState>), NotFinite> {
     let (evaluation, notes) = evaluate_watched(engine, pilot, None, steps, |moment, note: &mut Vec<Row>| {
         if moment.step + 1 == steps {
             moment.recurrent.clone_into(note);
         }
-    });
+    })?;
     let state = |index: usize| notes[index / BLOCK].iter().map(|row| f64::from(row[index % BLOCK])).collect();
     let outcomes = evaluation.outcomes.iter().enumerate();
     let states =
         outcomes.map(|(index, it)| (it.length == steps && !it.crashed).then(|| state(index))).collect();
-    (evaluation, states)
+    Ok((evaluation, states))
 }
 
 /// Flies a policy; returns for each env the sum of squared vertical velocities over the second half of the longest
 /// episode, m²/s², and the steps in it.
-pub fn vertical_speeds(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> (Evaluation, Vec<(f64, u32)>) {
+pub fn vertical_speeds(
+    engine: &mut dyn Engine,
+    pilot: &Pilot,
+    steps: u32,
+) -> Result<(Evaluation, Vec<(f64, u32)>), NotFinite> {
     let (evaluation, notes) =
         evaluate_watched(engine, pilot, None, steps, |moment, sums: &mut [(f64, u32); BLOCK]| {
             if moment.step < steps / 2 {
@@ -63,7 +71,7 @@ pub fn vertical_speeds(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> (E
                     sums[lane].1 += 1;
                 }
             }
-        });
+        })?;
     let sums = notes.into_iter().flatten().take(evaluation.outcomes.len()).collect();
-    (evaluation, sums)
+    Ok((evaluation, sums))
 }

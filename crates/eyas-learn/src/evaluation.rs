@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::confidence::{Z95, wilson95};
 use crate::controller::Controller;
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::finite::NotFinite;
 use crate::pilot::Pilot;
 
 /// Control steps that a vehicle may take to reach its target before its position error counts; at most half
@@ -101,8 +102,8 @@ pub fn evaluate(
     controller: &dyn Controller,
     labeller: Option<&Pilot>,
     steps: u32,
-) -> Evaluation {
-    evaluate_watched(engine, controller, labeller, steps, |_, (): &mut ()| {}).0
+) -> Result<Evaluation, NotFinite> {
+    Ok(evaluate_watched(engine, controller, labeller, steps, |_, (): &mut ()| {})?.0)
 }
 
 /// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
@@ -112,7 +113,7 @@ pub fn evaluate_watched<N: Default + Send>(
     labeller: Option<&Pilot>,
     steps: u32,
     watch: impl Fn(&Watched, &mut N) + Sync,
-) -> (Evaluation, Vec<N>) {
+) -> Result<(Evaluation, Vec<N>), NotFinite> {
     let position_error = engine.spec().position_error().map(|(_, features)| features);
     let zeros = |width: usize| vec![Row::ZERO; width];
     let new = || Measured {
@@ -136,10 +137,10 @@ pub fn evaluate_watched<N: Default + Send>(
         }),
     };
     let mut flown: Vec<_> = (0..engine.num_blocks()).map(|_| new()).collect();
-    engine.fly_all(&mut flown);
+    engine.fly_all(&mut flown)?;
     let outcomes = flown.iter().flat_map(|it| it.outcomes).take(engine.num_envs()).collect();
     let num_labels = labeller.map_or(0, |it| it.inference.num_actions());
-    (Evaluation { outcomes, num_labels }, flown.into_iter().map(|it| it.notes).collect())
+    Ok((Evaluation { outcomes, num_labels }, flown.into_iter().map(|it| it.notes).collect()))
 }
 
 /// A block that flies one episode in every env.

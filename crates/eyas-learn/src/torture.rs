@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::confidence::{Z95, wilson95};
 use crate::controller::Controller;
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::finite::NotFinite;
 
 /// How hard the disturbances are, and what a success is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -281,7 +282,11 @@ struct Tally {
 
 impl Torture<'_> {
     /// Flies a controller once in every env, whose episodes last long enough.
-    pub fn fly(&self, engine: &mut dyn Engine, controller: &dyn Controller) -> Vec<TortureFlight> {
+    pub fn fly(
+        &self,
+        engine: &mut dyn Engine,
+        controller: &dyn Controller,
+    ) -> Result<Vec<TortureFlight>, NotFinite> {
         let spec = engine.spec().clone();
         let config = self.config;
         let steps_in = |seconds: f64| (seconds * spec.control_rate_hz).round() as u32;
@@ -308,9 +313,9 @@ impl Torture<'_> {
             tallies: [Tally::default(); BLOCK],
         };
         let mut flown: Vec<Tortured> = (0..engine.num_blocks()).map(|_| block()).collect();
-        engine.fly_all(&mut flown);
+        engine.fly_all(&mut flown)?;
         let tallies = flown.iter().flat_map(|it| it.tallies).take(engine.num_envs());
-        tallies.map(|it| it.flight(steps, final_steps, config.success_error_m)).collect()
+        Ok(tallies.map(|it| it.flight(steps, final_steps, config.success_error_m)).collect())
     }
 
     fn start(&self, env: u32) -> Body<f32> {

@@ -40,12 +40,12 @@ pub fn layers(task: &dyn AnyTask, trajectory: Settings) -> Result<Layers, Failur
 ///
 /// # Errors
 ///
-/// If there is nothing to fly.
+/// If there is nothing to fly, or a number of the flight is not finite.
 pub fn evaluate(config: &EvaluateConfig, controller: &dyn Controller) -> Result<Evaluation, Failure> {
     let EvaluateConfig { task, vehicles, episodes, steps, seed } = *config;
     if episodes == 0 || steps == 0 {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
     let mut envs = envs_of(task, vehicles, episodes, seed);
-    Ok(eyas_learn::evaluate(envs.as_mut(), controller, None, steps))
+    Ok(eyas_learn::evaluate(envs.as_mut(), controller, None, steps)?)
 }

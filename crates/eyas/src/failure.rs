@@ -2,6 +2,12 @@
 
 use std::error::Error;
 use std::fmt::{self, Display};
+use std::path::Path;
+
+use eyas_learn::NotFinite;
+
+/// What helps where learning diverged.
+const SMALLER_STEPS: &str = "a smaller learning rate or a smaller `max_grad_norm` is the usual cure";
 
 /// A failed command.
 #[derive(Debug)]
@@ -39,6 +45,24 @@ impl Failure {
     pub fn at(mut self, place: &impl ToString) -> Self {
         self.place = Some(place.to_string());
         self
+    }
+
+    /// Whether a number was not finite.
+    pub(crate) fn is_not_finite(&self) -> bool {
+        self.error.is::<NotFinite>()
+    }
+
+    /// Where a run was when a number turned out not to be finite, and what it can go on from; nothing where that was not
+    /// what failed.
+    pub(crate) fn not_finite_in(self, moment: &str, seed: u64, last_checkpoint: Option<&Path>) -> Self {
+        if !self.is_not_finite() {
+            return self;
+        }
+        let hint = match last_checkpoint {
+            Some(path) => format!("the last good checkpoint is {}; {SMALLER_STEPS}", path.display()),
+            None => format!("no checkpoint was written before it; {SMALLER_STEPS}"),
+        };
+        Self::new(format!("{moment} with seed {seed}: {}", self.error)).hint(hint)
     }
 
     /// Where, if that is known.
@@ -95,6 +119,18 @@ impl From<eyas_learn::Misfit> for Failure {
     fn from(error: eyas_learn::Misfit) -> Self {
         let hint =
             "`eyas inspect FILE` shows what a checkpoint holds, `eyas task show` what the task provides";
+        Self::new(error).hint(hint)
+    }
+}
+
+impl From<NotFinite> for Failure {
+    fn from(error: NotFinite) -> Self {
+        let hint = match error {
+            NotFinite::Flown { .. } => {
+                "a policy whose weights are huge, or a vehicle that the control period is too long for"
+            }
+            _ => SMALLER_STEPS,
+        };
         Self::new(error).hint(hint)
     }
 }

@@ -298,14 +298,21 @@ impl Job<'_> {
         let fleet = &self.config.fleet;
         let mut best: Option<Best> = None;
         let mut attempts = 0;
+        let mut diverged = None;
         while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| fleet.accepts(it)) {
-            self.attempt(teacher, vehicle, attempts, &mut best)?;
+            match self.attempt(teacher, vehicle, attempts, &mut best) {
+                // Where a seed diverged, the next one learns more carefully.
+                Err(failure) if failure.is_not_finite() => diverged = Some(failure),
+                attempted => attempted?,
+            }
             if self.interrupt.interrupted() {
                 return Ok(());
             }
             attempts += 1;
         }
-        let Some(best) = best else { return Ok(()) };
+        let Some(best) = best else {
+            return diverged.map_or(Ok(()), |failure| Err(failure.or_at(&format!("teacher {teacher}"))));
+        };
         let result = TeacherResult {
             teacher,
             vehicle: vehicle.id.clone(),
@@ -333,7 +340,7 @@ impl Job<'_> {
         let seed = self.config.settings.seed + u64::from(attempt);
         let mut learner = env.learner(&self.config.trainer.more_carefully(attempt), seed)?;
         while learner.iteration() < self.config.settings.max_iterations && !self.interrupt.interrupted() {
-            let steps = learner.iterate().env_steps;
+            let steps = learner.iterate()?.env_steps;
             self.board.count(steps);
             let iteration = learner.iteration();
             if !iteration.is_multiple_of(self.config.settings.eval_interval)
@@ -375,9 +382,8 @@ impl Job<'_> {
         let env = config.env_of_fleet(std::slice::from_ref(vehicle), &vehicles, EVALUATION_SEED);
         let mut engine = CpuEngine::new(Box::new(env));
         let pilot = Pilot::new(actor, engine.spec())?;
-        Ok(evaluate(&mut engine, &pilot, None, eyas_env::TaskConfig::max_episode_length(&config))
-            .summary()
-            .into())
+        let steps = eyas_env::TaskConfig::max_episode_length(&config);
+        Ok(evaluate(&mut engine, &pilot, None, steps)?.summary().into())
     }
 
     /// The model, the vehicle, and last what says that both are there.

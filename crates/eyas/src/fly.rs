@@ -149,7 +149,7 @@ pub fn fly(
         task: task.as_ref(),
     };
     observer.started(&activity)?;
-    let flight = Recorder::fly(&mut envs, controller.as_ref(), *max_steps, observer, interrupt);
+    let flight = Recorder::fly(&mut envs, controller.as_ref(), *max_steps, observer, interrupt)?;
     observer.stopped();
 
     let run = RunDir::create_flight(ROOT, &agent.experiment_name, &agent.run_name)?;

@@ -2,12 +2,12 @@
 
 use eyas_env::Step;
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::{AnyBlock, Controller, Engine, Next, Pilot, Rollout};
+use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Pilot, Rollout};
 use eyas_policy::{Inference, Scratch};
 use eyas_view::Flight;
 
 /// Flies a policy in every env for `steps` control steps; a new episode follows each that ends.
-pub(crate) fn shoot(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> Vec<Flight> {
+pub(crate) fn shoot(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> Result<Vec<Flight>, NotFinite> {
     let new = || Filmed {
         pilot,
         state: vec![Row::ZERO; pilot.state_width()],
@@ -18,8 +18,8 @@ pub(crate) fn shoot(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> Vec<F
         flights: vec![Flight::new(1.0 / engine.spec().control_rate_hz); BLOCK],
     };
     let mut filmed: Vec<Filmed> = (0..engine.num_blocks()).map(|_| new()).collect();
-    engine.fly_all(&mut filmed);
-    filmed.into_iter().flat_map(|it| it.flights).take(engine.num_envs()).collect()
+    engine.fly_all(&mut filmed)?;
+    Ok(filmed.into_iter().flat_map(|it| it.flights).take(engine.num_envs()).collect())
 }
 
 struct Filmed<'a> {

@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use eyas_env::{DifferentiableBlock, DifferentiableTask, Surrogate};
 use eyas_formats::{AdamState, Tensor, Value, rsl_rl};
-use eyas_learn::Engine;
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
+use eyas_learn::{Engine, NotFinite};
 use eyas_policy::{Adam, Network, Policy, Untrainable};
 use eyas_run::{ConfigError, Layers};
 
@@ -184,7 +184,7 @@ pub struct Iteration {
 /// An algorithm as the session drives it.
 pub trait Learner: Send {
     /// Learns for one iteration.
-    fn iterate(&mut self) -> Iteration;
+    fn iterate(&mut self) -> Result<Iteration, NotFinite>;
     /// Iterations that are done.
     fn iteration(&self) -> u32;
     /// What it has learned.
@@ -247,8 +247,8 @@ impl PpoLearner {
 }
 
 impl Learner for PpoLearner {
-    fn iterate(&mut self) -> Iteration {
-        let report = self.ppo.iterate(self.engine.as_mut());
+    fn iterate(&mut self) -> Result<Iteration, NotFinite> {
+        let report = self.ppo.iterate(self.engine.as_mut())?;
         let seconds = report.collection_time + report.learning_time;
         let std = f64::from(self.ppo.std.iter().sum::<f32>() / self.ppo.std.len() as f32);
         // The scalars of rsl_rl's runner, under the names of 2.x and of 5.x where they differ.
@@ -270,7 +270,7 @@ impl Learner for PpoLearner {
             scalars.push(("Train/mean_episode_length".to_owned(), mean_length));
         }
         scalars.extend(self.ppo.episodes().drain(report.env_steps));
-        Iteration { env_steps: report.env_steps, seconds, scalars }
+        Ok(Iteration { env_steps: report.env_steps, seconds, scalars })
     }
 
     fn iteration(&self) -> u32 {
@@ -340,8 +340,8 @@ pub struct ApgLearner<B: DifferentiableBlock> {
 }
 
 impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
-    fn iterate(&mut self) -> Iteration {
-        let report = self.apg.iterate();
+    fn iterate(&mut self) -> Result<Iteration, NotFinite> {
+        let report = self.apg.iterate()?;
         let mut scalars = named([
             ("Loss/cost", report.cost),
             ("Loss/gradient_norm", report.gradient_norm),
@@ -354,7 +354,7 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
         if report.value_loss.is_finite() {
             scalars.push(("Loss/value_function".to_owned(), report.value_loss));
         }
-        Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars }
+        Ok(Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars })
     }
 
     fn iteration(&self) -> u32 {

@@ -47,7 +47,7 @@ fn fly(env: &dyn AnyTask, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
     let (episodes, steps) = FLIGHT;
     let mut env = env.make(episodes, SEED);
     let pilot = Pilot::new(&loaded.policy, env.spec())?;
-    Ok(evaluate(env.as_mut(), &pilot, None, steps).summary())
+    Ok(evaluate(env.as_mut(), &pilot, None, steps)?.summary())
 }
 
 /// Another way to read the file: the flags that ask for it.

@@ -45,15 +45,15 @@ impl Snapshots {
             return Ok(());
         }
         let clock = Instant::now();
-        logger.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?))?;
+        logger.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?)?)?;
         self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
     }
 
-    fn picture(&self, title: &str, subtitle: &str, pilot: &Pilot) -> Frame {
+    fn picture(&self, title: &str, subtitle: &str, pilot: &Pilot) -> Result<Frame, Failure> {
         let mut env = self.env.make(1, VIDEO_SEED);
         let motors = motor_names(env.spec());
-        let mut flights = shoot(env.as_mut(), pilot, STEPS);
+        let mut flights = shoot(env.as_mut(), pilot, STEPS)?;
         let scene = Scene {
             flight: flights.swap_remove(0),
             airframe: Airframe::new(self.env.vehicle()),
@@ -65,6 +65,6 @@ impl Snapshots {
             view: View::Fixed,
         };
         let film = Film::new(SIZE, 1, vec![scene]);
-        film.frame(film.num_frames().saturating_sub(1))
+        Ok(film.frame(film.num_frames().saturating_sub(1)))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use eyas_env::EnvSpec;
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
-use eyas_learn::{Engine, Evaluation, Pilot, Summary, evaluate};
+use eyas_learn::{Engine, Evaluation, NotFinite, Pilot, Summary, evaluate};
 use eyas_sim::VehicleParameters;
 use eyas_vehicles::{FleetVehicle, read_fleet};
 use rayon::prelude::*;
@@ -44,7 +44,13 @@ impl Teachers {
     }
 
     /// Flies a policy; a single teacher is asked for its action in every state.
-    pub fn fly(&self, pilot: &Pilot, episodes: usize, seed: u64, steps: u32) -> Evaluation {
+    pub fn fly(
+        &self,
+        pilot: &Pilot,
+        episodes: usize,
+        seed: u64,
+        steps: u32,
+    ) -> Result<Evaluation, NotFinite> {
         let labeller = match &*self.teachers {
             [teacher] => Some(&teacher.pilot),
             _ => None,
@@ -53,17 +59,17 @@ impl Teachers {
     }
 
     /// Flies every teacher on its own vehicle, about that many episodes in all.
-    pub fn fly_teachers(&self, episodes: usize, seed: u64, steps: u32) -> Evaluation {
+    pub fn fly_teachers(&self, episodes: usize, seed: u64, steps: u32) -> Result<Evaluation, NotFinite> {
         if let [teacher] = &*self.teachers {
             return self.fly(&teacher.pilot, episodes, seed, steps);
         }
         let each = episodes.div_ceil(self.teachers.len());
-        let flights = self.fly_each(each, seed, steps);
-        Evaluation::unlabelled(flights.into_iter().flat_map(|it| it.outcomes).collect())
+        let flights = self.fly_each(each, seed, steps)?;
+        Ok(Evaluation::unlabelled(flights.into_iter().flat_map(|it| it.outcomes).collect()))
     }
 
     /// Flies every teacher on its own vehicle, so many episodes each, as an admission does.
-    pub fn fly_each(&self, episodes: usize, seed: u64, steps: u32) -> Vec<Evaluation> {
+    pub fn fly_each(&self, episodes: usize, seed: u64, steps: u32) -> Result<Vec<Evaluation>, NotFinite> {
         let fly = |(index, teacher): (usize, &Teacher)| {
             let mut env = if self.fleet.is_empty() {
                 self.task.make(episodes, seed)
@@ -286,14 +292,14 @@ impl<'a> Admission<'a> {
         teachers: &Teachers,
         episodes: usize,
         steps: u32,
-    ) -> Vec<Self> {
-        let flights = teachers.fly_each(episodes, ADMISSION_SEED, steps);
+    ) -> Result<Vec<Self>, NotFinite> {
+        let flights = teachers.fly_each(episodes, ADMISSION_SEED, steps)?;
         let admission = |(candidate, it): (&'a Candidate, Evaluation)| Self {
             name: &candidate.name,
             summary: it.summary(),
             offset: it.steady_state_offset(),
         };
-        candidates.iter().zip(flights).map(admission).collect()
+        Ok(candidates.iter().zip(flights).map(admission).collect())
     }
 }
 

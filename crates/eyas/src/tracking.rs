@@ -6,7 +6,7 @@ use std::path::Path;
 use eyas_env::Step;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_lanes::{Row, lanes_of};
-use eyas_learn::{AnyBlock, Controller, Engine, Next, Rollout};
+use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Rollout};
 use eyas_policy::Scratch;
 use eyas_run::{Interrupt, RunDir};
 use eyas_view::Flight;
@@ -128,7 +128,7 @@ impl Recorder {
         max_steps: u32,
         observer: &mut dyn Observer,
         interrupt: &Interrupt,
-    ) -> Self {
+    ) -> Result<Self, NotFinite> {
         let period_s = 1.0 / engines[0].spec().control_rate_hz;
         let track = || Tracked {
             controller,
@@ -150,7 +150,7 @@ impl Recorder {
             let mut is_live = false;
             for (engine, blocks) in engines.iter_mut().zip(&mut tracked) {
                 is_live |= blocks.iter().any(|it| !it.has_begun || it.live != 0);
-                engine.fly_all(blocks);
+                engine.fly_all(blocks)?;
             }
             steps += 1;
             observer.position(steps as u64);
@@ -160,7 +160,7 @@ impl Recorder {
         }
         let num_vehicles = engines[0].num_vehicles();
         let num_envs = engines.iter().map(|engine| engine.num_envs()).sum();
-        Self::of(tracked.into_iter().flatten().collect(), steps, num_envs, num_vehicles)
+        Ok(Self::of(tracked.into_iter().flatten().collect(), steps, num_envs, num_vehicles))
     }
 
     /// What all blocks have shown, in the order of their envs.

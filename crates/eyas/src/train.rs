@@ -212,12 +212,15 @@ pub fn train(
         interrupt,
         env_steps: 0,
         seconds: 0.0,
+        last_checkpoint: checkpoint.cloned(),
     };
     session.show(learner.as_ref())?;
     session.film(learner.as_ref(), 0)?;
     while learner.iteration() < settings.max_iterations && !interrupt.interrupted() {
-        let iteration = learner.iterate();
-        session.record(learner.as_mut(), &iteration)?;
+        let iteration = learner.iteration();
+        let learned = learner.iterate().map_err(Failure::from);
+        let recorded = learned.and_then(|it| session.record(learner.as_mut(), &it));
+        recorded.map_err(|failure| session.explain(failure, iteration))?;
     }
     session.finish(learner.iteration())
 }
@@ -255,6 +258,8 @@ struct Session<'a> {
     best: Option<Evaluation>,
     env_steps: u64,
     seconds: f64,
+    /// What the run can go on from.
+    last_checkpoint: Option<PathBuf>,
 }
 
 impl Session<'_> {
@@ -271,6 +276,12 @@ impl Session<'_> {
         let steps = u64::from(learner.iteration()) * each;
         let spec = self.task.spec();
         videos.at(steps, 0, "policy", || Ok(Pilot::new(learner.actor(), &spec)?))
+    }
+
+    /// Says of a number that is not finite when it was found.
+    fn explain(&self, failure: Failure, iteration: u32) -> Failure {
+        let moment = format!("iteration {}", iteration + 1);
+        failure.not_finite_in(&moment, self.settings.seed, self.last_checkpoint.as_deref())
     }
 
     fn record(&mut self, learner: &mut dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
@@ -297,7 +308,9 @@ impl Session<'_> {
                 (BEST_RETURN, Value::from(self.best_return)),
                 (learner.envs_key(), Value::from(envs_of(learner))),
             ]);
-            learner.write(&self.run.file(format!("{CHECKPOINT}{index}.pt")), &extra)?;
+            let path = self.run.file(format!("{CHECKPOINT}{index}.pt"));
+            learner.write(&path, &extra)?;
+            self.last_checkpoint = Some(path);
         }
         Ok(())
     }
@@ -305,7 +318,7 @@ impl Session<'_> {
     fn fly(&self, actor: &Policy) -> Result<Evaluation, Failure> {
         let mut env = self.task.untimed().make(EVALUATION_EPISODES, EVALUATION_SEED);
         let pilot = Pilot::new(actor, env.spec())?;
-        Ok(evaluate(env.as_mut(), &pilot, None, self.task.evaluation_steps()))
+        Ok(evaluate(env.as_mut(), &pilot, None, self.task.evaluation_steps())?)
     }
 
     fn evaluate(&mut self, learner: &dyn Learner) -> Result<(), Failure> {

@@ -202,26 +202,26 @@ impl Videos {
         }
         let clock = Instant::now();
         let learner = Flier { name: name.into(), pilot: pilot()? };
-        let film = self.film(&learner, due);
+        let film = self.film(&learner, due)?;
         write(&film, &self.folder, &self.plan, due, steps)?;
         self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
     }
 
-    fn film(&self, learner: &Flier, due: u64) -> Film {
+    fn film(&self, learner: &Flier, due: u64) -> Result<Film, Failure> {
         let count = self.plan.num_envs;
         let mut fliers: Vec<&Flier> = self.teacher.iter().collect();
         fliers.push(learner);
         let mut motors = [const { String::new() }; 4];
-        let flown: Vec<Vec<Flight>> = fliers
+        let flown = fliers
             .iter()
             .map(|Flier { pilot, .. }| {
                 let mut env = self.env.make(count, VIDEO_SEED);
                 motors = motor_names(env.spec());
                 let steps = self.plan.length.unwrap_or_else(|| env.spec().max_episode_length.min(2000));
-                shoot(env.as_mut(), pilot, steps)
+                Ok(shoot(env.as_mut(), pilot, steps)?)
             })
-            .collect();
+            .collect::<Result<Vec<Vec<Flight>>, Failure>>()?;
         let unit = if self.plan.trigger == Trigger::Step { "step" } else { "episode" };
         let subtitle = format!("{} · {unit} {due}", vehicle_name(self.env.as_ref()));
         let airframe = Airframe::new(self.env.vehicle());
@@ -240,7 +240,7 @@ impl Videos {
                 });
             }
         }
-        self.plan.film(scenes)
+        Ok(self.plan.film(scenes))
     }
 
     /// What was recorded.

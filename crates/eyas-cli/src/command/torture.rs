@@ -12,7 +12,7 @@ use eyas::run_location::names_of;
 use eyas::tasks::AnyTask;
 use eyas::teachers::{envs_of, vehicles_of};
 use eyas_env::Actuation;
-use eyas_learn::{Controller, Disturbance, Engine, Torture, TortureConfig, TortureSummary};
+use eyas_learn::{Controller, Disturbance, Engine, NotFinite, Torture, TortureConfig, TortureSummary};
 use eyas_run::{Layers, Origin};
 use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
 use eyas_vehicles::FleetVehicle;
@@ -72,13 +72,12 @@ pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Fail
             places.extend(disturbances.map(|disturbance| (policy, trajectory, disturbance)));
         }
     }
-    let fly = |(policy, trajectory, disturbance): (usize, usize, Disturbance)| Cell {
-        policy: names[policy].clone(),
-        trajectory: trajectories[trajectory].0,
-        disturbance: disturbance.name(),
-        summary: suite.fly(pilots[policy].as_ref(), trajectories[trajectory].1.as_ref(), disturbance),
+    let fly = |(policy, trajectory, disturbance): (usize, usize, Disturbance)| {
+        let (name, env) = &trajectories[trajectory];
+        let summary = suite.fly(pilots[policy].as_ref(), env.as_ref(), disturbance)?;
+        Ok(Cell { policy: names[policy].clone(), trajectory: name, disturbance: disturbance.name(), summary })
     };
-    let cells: Vec<Cell> = places.into_par_iter().map(fly).collect();
+    let cells = places.into_par_iter().map(fly).collect::<Result<Vec<Cell>, NotFinite>>()?;
 
     for (name, bytes) in [
         ("torture.csv", table(&cells).into_bytes()),
@@ -138,14 +137,19 @@ impl Suite {
         envs_of(env, &self.fleet, self.flights, self.config.agent.seed)
     }
 
-    fn fly(&self, pilot: &dyn Controller, env: &dyn AnyTask, disturbance: Disturbance) -> TortureSummary {
+    fn fly(
+        &self,
+        pilot: &dyn Controller,
+        env: &dyn AnyTask,
+        disturbance: Disturbance,
+    ) -> Result<TortureSummary, NotFinite> {
         let torture = Torture {
             config: &self.config.torture,
             disturbance,
             vehicles: &self.vehicles,
             seed: self.config.agent.seed,
         };
-        TortureSummary::of(&torture.fly(self.envs(env).as_mut(), pilot))
+        Ok(TortureSummary::of(&torture.fly(self.envs(env).as_mut(), pilot)?))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use eyas_env::{DelayLine, Interference, Step, Telemetry};
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::{AnyBlock, Controller, Engine, Next, Pilot, Rollout};
+use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Pilot, Rollout};
 use eyas_policy::{Inference, Scratch};
 use eyas_web::{Poses, VehiclePose};
 
@@ -58,7 +58,7 @@ impl Flyer {
         blocks.resize_with(engine.num_blocks(), BlockState::default);
         let mut flyer = Self { engine, pilot, blocks, delay: 0, steps: 0 };
         flyer.forget();
-        flyer.each_block(Task::Look);
+        flyer.look();
         flyer
     }
 
@@ -80,24 +80,29 @@ impl Flyer {
     /// Changes what happens to the vehicles from now on; the delay is in control steps.
     pub(crate) fn disturb(&mut self, interference: &Interference, delay: u32) {
         self.delay = delay;
-        self.each_block(Task::Disturb(interference));
+        // No step is flown that a number could go wrong in.
+        let _ = self.each_block(Task::Disturb(interference));
+    }
+
+    fn look(&mut self) {
+        let _ = self.each_block(Task::Look);
     }
 
     /// Flies one control step in every env.
-    pub(crate) fn step(&mut self) {
-        self.each_block(Task::Fly);
+    pub(crate) fn step(&mut self) -> Result<(), NotFinite> {
         self.steps += 1;
+        self.each_block(Task::Fly)
     }
 
-    fn each_block(&mut self, task: Task) {
+    fn each_block(&mut self, task: Task) -> Result<(), NotFinite> {
         let Self { engine, pilot, blocks, delay, .. } = self;
         let live = |memory| Live { task, pilot, delay: *delay, memory };
-        engine.fly_all(&mut blocks.iter_mut().map(live).collect::<Vec<_>>());
+        engine.fly_all(&mut blocks.iter_mut().map(live).collect::<Vec<_>>())
     }
 
     /// Where everyone is; `speed` is flown time over time.
     pub(crate) fn poses(&mut self, speed: f32) -> Poses {
-        self.each_block(Task::Look);
+        self.look();
         let vehicles = self.blocks.iter().flat_map(|block| &block.seen).map(|it| VehiclePose {
             position: it.position,
             orientation: it.orientation,

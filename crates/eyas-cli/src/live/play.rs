@@ -71,7 +71,7 @@ pub(crate) fn play(
                 feed.settings(&flight.settings());
             }
             Err(RecvTimeoutError::Timeout) if feed.num_viewers() > 0 => {
-                flight.step();
+                flight.step()?;
                 pace.stepped();
                 if flight.steps.is_multiple_of(POSE_INTERVAL) {
                     feed.poses(&flight.flyer.poses(pace.speed));
@@ -149,12 +149,13 @@ impl<'a> LiveFlight<'a> {
         }
     }
 
-    fn step(&mut self) {
-        self.flyer.step();
+    fn step(&mut self) -> Result<(), Failure> {
+        self.flyer.step()?;
         self.steps += 1;
         if self.disturbances.advance() {
             self.disturb();
         }
+        Ok(())
     }
 
     fn disturb(&mut self) {

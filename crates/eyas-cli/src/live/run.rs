@@ -177,7 +177,11 @@ impl Policy {
                 continue;
             };
             thread::sleep(pace.until_due());
-            flyer.step();
+            if flyer.step().is_err() {
+                // The policy has diverged, as its training will say.
+                thread::sleep(NAP);
+                continue;
+            }
             pace.stepped();
             steps += 1;
             if steps.is_multiple_of(2) {

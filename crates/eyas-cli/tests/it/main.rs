@@ -12,6 +12,7 @@ mod configures;
 mod converts;
 mod dashboards;
 mod distils;
+mod diverges;
 mod explains_itself;
 mod films;
 mod fleets;

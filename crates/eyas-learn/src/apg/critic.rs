@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::sum_of_shards;
+use crate::finite::NotFinite;
 
 /// The terminal value of SHAC (Xu et al. 2022, arXiv:2204.07137).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -179,7 +180,11 @@ impl Critic {
 
     /// One pass over the windows of all blocks in mini-batches of their times; returns the mean squared error
     /// of the predictions before it.
-    pub(super) fn learn(&mut self, memories: &mut [(&mut CriticMemory, Window)], rate_share: f32) -> f64 {
+    pub(super) fn learn(
+        &mut self,
+        memories: &mut [(&mut CriticMemory, Window)],
+        rate_share: f32,
+    ) -> Result<f64, NotFinite> {
         memories.par_iter_mut().for_each(|(memory, window)| self.set_targets(memory, window));
         let times = memories.first().map_or(0, |(memory, _)| memory.targets.len());
         let batches = self.config.num_mini_batches.min(times);
@@ -196,12 +201,12 @@ impl Critic {
             });
             self.gradient = gradient;
             loss += memories.iter().map(|(it, _)| it.loss / batches as f64).sum::<f64>();
-            if clip_gradient_norm(&mut self.gradient, 1.0).is_finite() {
-                let rate = self.config.learning_rate as f32 * rate_share;
-                self.optimizer.update(&mut self.network.parameters, &self.gradient, rate);
-            }
+            let norm = clip_gradient_norm(&mut self.gradient, 1.0);
+            NotFinite::check("norm of the terminal value's gradient", &[norm])?;
+            let rate = self.config.learning_rate as f32 * rate_share;
+            self.optimizer.update(&mut self.network.parameters, &self.gradient, rate);
         }
-        loss
+        Ok(loss)
     }
 
     /// TD(λ) targets, from the end of the window back:
@@ -317,7 +322,7 @@ mod tests {
             .map(|_| {
                 critic.refresh();
                 let window = Window { costs: &costs, crashed: &[0; 8], cut: &[0; 8] };
-                critic.learn(&mut [(&mut memory, window)], 1.0)
+                critic.learn(&mut [(&mut memory, window)], 1.0).unwrap()
             })
             .collect();
         assert!(losses[299] < 0.05 * losses[0], "from {} to {}", losses[0], losses[299]);

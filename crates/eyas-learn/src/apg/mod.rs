@@ -25,6 +25,7 @@ use eyas_lanes::{BLOCK, Stream};
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm};
 
 use crate::engine::sum_of_shards;
+use crate::finite::NotFinite;
 use crate::spares::Spares;
 
 pub use config::{ApgConfig, RunnerConfig};
@@ -179,7 +180,11 @@ impl<B: DifferentiableBlock> Apg<B> {
     }
 
     /// One update: fly a window, go back through it, step.
-    pub fn iterate(&mut self) -> Report {
+    ///
+    /// # Errors
+    ///
+    /// The first number that is not finite.
+    pub fn iterate(&mut self) -> Result<Report, NotFinite> {
         let start = Instant::now();
         self.unroll.refresh(&self.actor.network.parameters);
         if let Some(critic) = &mut self.critic {
@@ -198,31 +203,33 @@ impl<B: DifferentiableBlock> Apg<B> {
         let mut report = Report { env_steps: env_steps as u64, ..Report::default() };
         sum_of_shards(&mut self.shards, share, &mut self.gradient, |(block, memory)| {
             let mut recording = self.recordings.take_or(|| Recording::new(&flight));
-            flight.fly(block, memory, &mut recording);
+            memory.flown = flight.fly(block, memory, &mut recording);
             flight.go_back(block, memory, &mut recording, self.optimizer.exp_avg.len());
             self.recordings.give_back(recording);
             &memory.gradient
         });
         for (_, memory) in &self.shards {
+            memory.flown.clone()?;
             report.cost += memory.cost * f64::from(share);
             report.reward += memory.reward * f64::from(share);
             report.crashes_per_step += f64::from(memory.crashes) * f64::from(share);
         }
         let norm = clip_gradient_norm(&mut self.gradient, self.config.algorithm.max_grad_norm as f32);
+        NotFinite::check("cost", &[report.cost as f32])?;
+        NotFinite::check("norm of the gradient", &[norm])?;
         report.gradient_norm = f64::from(norm);
         report.learning_rate = self.learning_rate();
-        if norm.is_finite() {
-            let rate = report.learning_rate as f32;
-            self.optimizer.update(&mut self.actor.network.parameters, &self.gradient, rate);
-        }
+        let rate = report.learning_rate as f32;
+        self.optimizer.update(&mut self.actor.network.parameters, &self.gradient, rate);
+        NotFinite::check("actor's weights", &self.actor.network.parameters)?;
         report.value_loss = f64::NAN;
         if let Some(critic) = &mut self.critic {
             let rate_share = report.learning_rate / self.config.algorithm.learning_rate;
             let mut windows: Vec<_> = self.shards.iter_mut().map(|(_, memory)| memory.window()).collect();
-            report.value_loss = critic.learn(&mut windows, rate_share as f32);
+            report.value_loss = critic.learn(&mut windows, rate_share as f32)?;
         }
         self.iteration += 1;
         report.seconds = start.elapsed().as_secs_f64();
-        report
+        Ok(report)
     }
 }

@@ -7,6 +7,7 @@ use eyas_policy::{Unroll, UnrollTape};
 use super::config::ApgConfig;
 use super::critic::{Critic, CriticMemory, Window};
 use crate::engine::{Next, Rollout, fly_block};
+use crate::finite::NotFinite;
 use crate::pilot::mirror;
 
 /// What all blocks read.
@@ -43,6 +44,8 @@ pub(super) struct Memory {
     pub(super) cost: f64,
     pub(super) reward: f64,
     pub(super) crashes: u32,
+    /// What became of the window that was flown last.
+    pub(super) flown: Result<(), NotFinite>,
 }
 
 impl<B: DifferentiableBlock> Recording<B> {
@@ -82,6 +85,7 @@ impl Memory {
             cost: 0.0,
             reward: 0.0,
             crashes: 0,
+            flown: Ok(()),
         }
     }
 
@@ -149,13 +153,13 @@ impl<S: Surrogate> Flight<'_, S> {
         block: &mut B,
         memory: &mut Memory,
         recording: &mut Recording<B>,
-    ) {
+    ) -> Result<(), NotFinite> {
         let symmetry = self.symmetry_of(block.first_env());
         let mut buffers = [std::mem::take(&mut recording.observation), std::mem::take(&mut recording.action)];
-        let [observation, action] = &mut buffers;
         let mut window = FlownWindow { shared: self, symmetry, time: 0, memory, recording };
-        fly_block(block, u32::MAX, &mut window, observation, action);
+        let flown = fly_block(block, u32::MAX, &mut window, self.spec, &mut buffers);
         [recording.observation, recording.action] = buffers;
+        flown
     }
 
     /// Derivative of the cost to come after the window with respect to the state at its end.

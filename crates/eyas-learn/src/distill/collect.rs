@@ -10,6 +10,7 @@ use super::config::DistillConfig;
 use super::dataset::Episode;
 use super::faculty::Teacher;
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::finite::NotFinite;
 use crate::pilot::Pilot;
 
 /// Flies the episodes of an epoch.
@@ -139,7 +140,7 @@ impl Collector {
 
     /// Flies the episodes of a plan: every env its share, each to its own end, so that long episodes are as likely to be
     /// kept as short ones.
-    pub(super) fn collect(&mut self, engine: &mut dyn Engine, plan: &Plan) -> Rollouts {
+    pub(super) fn collect(&mut self, engine: &mut dyn Engine, plan: &Plan) -> Result<Rollouts, NotFinite> {
         let Self { features, num_actions, episode_steps, clamp_labels, noise, teachers, memories } = self;
         let mut rollouts: Vec<Labelled> = memories
             .iter_mut()
@@ -161,7 +162,7 @@ impl Collector {
                 }
             })
             .collect();
-        engine.fly_all(&mut rollouts);
+        engine.fly_all(&mut rollouts)?;
         let mut episodes = Vec::new();
         for (memory, teacher) in memories.iter_mut().zip(teachers) {
             // Lanes finish in any order of time; episodes are kept in the order of envs.
@@ -169,7 +170,7 @@ impl Collector {
             let teacher = *teacher as u32;
             episodes.extend(memory.done.drain(..).map(|(_, episode)| Episode { teacher, ..episode }));
         }
-        Rollouts { episodes }
+        Ok(Rollouts { episodes })
     }
 }
 

@@ -21,6 +21,7 @@ use collect::{Collector, Plan, Rollouts};
 
 use crate::engine::Engine;
 use crate::evaluation::{Evaluation, evaluate};
+use crate::finite::NotFinite;
 use crate::pilot::Pilot;
 
 /// What one epoch did.
@@ -64,7 +65,7 @@ pub enum Continue {
 /// Watches a distillation: prints, logs, writes checkpoints.
 pub trait Observer {
     /// The error that ends a run.
-    type Error;
+    type Error: From<NotFinite>;
 
     /// An epoch begins, in which the teachers fly (`beta` 1) or the student does (0).
     fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), Self::Error>;
@@ -107,7 +108,7 @@ pub fn distill<O: Observer>(
         // Sample trajectories with πᵢ = βᵢ π* + (1 − βᵢ) π̂ᵢ; the teacher π* labels every state visited.
         let beta = config.beta(*epoch);
         observer.begin(*epoch, beta)?;
-        let mut rollouts = arena.sample(beta, &student.pilot(), teachers, *epoch);
+        let mut rollouts = arena.sample(beta, &student.pilot(), teachers, *epoch)?;
         let collected = rollouts.summary(teachers.len());
         rollouts.keep(&config.labelling(beta, &collected.returns, teachers));
         // Aggregate: D ← D ∪ Dᵢ, or Dᵢ alone on-policy.
@@ -115,15 +116,15 @@ pub fn distill<O: Observer>(
             dataset.clear();
         }
         dataset.aggregate(rollouts, *epoch);
-        arena.sample_teachers(beta, teachers, *epoch, |rollouts| dataset.aggregate(rollouts, *epoch));
+        arena.sample_teachers(beta, teachers, *epoch, |rollouts| dataset.aggregate(rollouts, *epoch))?;
         let collecting = clock.lap();
         // Train π̂ᵢ₊₁ on D.
         let lesson = student.choose(dataset, config, *epoch);
         observer.collected(&collected, lesson.samples)?;
-        let losses = student.fit(dataset, &lesson, config, *epoch);
+        let losses = student.fit(dataset, &lesson, config, *epoch)?;
         let fitting = clock.lap();
         // Keep the best π̂ᵢ on validation.
-        let evaluation = config.evaluates(*epoch).then(|| arena.evaluate(&student.pilot(), teachers));
+        let evaluation = arena.validate(&student.pilot(), teachers, *epoch)?;
         let report = EpochReport {
             epoch: *epoch,
             beta,
@@ -169,7 +170,13 @@ impl Arena {
     }
 
     /// The trajectories of an epoch: of the teachers where `beta` is 1, of the learner where it is 0.
-    fn sample(&mut self, beta: f64, learner: &Pilot, teachers: &[Teacher], epoch: u32) -> Rollouts {
+    fn sample(
+        &mut self,
+        beta: f64,
+        learner: &Pilot,
+        teachers: &[Teacher],
+        epoch: u32,
+    ) -> Result<Rollouts, NotFinite> {
         let student = (beta < 1.0).then_some(learner);
         self.fly(student, teachers, epoch, 0)
     }
@@ -181,27 +188,44 @@ impl Arena {
         teachers: &[Teacher],
         epoch: u32,
         mut aggregate: impl FnMut(Rollouts),
-    ) {
+    ) -> Result<(), NotFinite> {
         for flight in self.config.more_teacher_flights(beta) {
-            aggregate(self.fly(None, teachers, epoch, flight));
+            aggregate(self.fly(None, teachers, epoch, flight)?);
         }
+        Ok(())
     }
 
     /// One flight of an epoch, by its number; of the teachers where there is no pilot.
-    fn fly(&mut self, pilot: Option<&Pilot>, teachers: &[Teacher], epoch: u32, flight: u32) -> Rollouts {
+    fn fly(
+        &mut self,
+        pilot: Option<&Pilot>,
+        teachers: &[Teacher],
+        epoch: u32,
+        flight: u32,
+    ) -> Result<Rollouts, NotFinite> {
         let flies = self.config.teachers.flying(teachers.len(), epoch, self.turns);
         let index = epoch * self.config.flights_per_epoch() + flight;
         let plan = Plan { pilot, teachers, flies: &flies, index };
         self.collector.collect(self.engine.as_mut(), &plan)
     }
 
-    /// Flies a policy on the evaluation's starts, beside the labels of the teacher if there is one.
-    pub fn evaluate(&self, pilot: &Pilot, teachers: &[Teacher]) -> Evaluation {
+    /// Flies a policy on the evaluation's starts in the epochs that evaluate, beside the labels of the teacher if there is
+    /// one.
+    fn validate(
+        &self,
+        pilot: &Pilot,
+        teachers: &[Teacher],
+        epoch: u32,
+    ) -> Result<Option<Evaluation>, NotFinite> {
+        if !self.config.evaluates(epoch) {
+            return Ok(None);
+        }
         let labeller = match teachers {
             [teacher] => Some(&teacher.pilot),
             _ => None,
         };
-        evaluate((self.make_evaluation)().as_mut(), pilot, labeller, self.config.eval_steps)
+        let mut engine = (self.make_evaluation)();
+        evaluate(engine.as_mut(), pilot, labeller, self.config.eval_steps).map(Some)
     }
 }
 

@@ -8,6 +8,7 @@ use eyas_policy::{Adam, Inference, Pass, Policy, Trainer, Untrainable, clip_grad
 use super::config::{DistillConfig, StudentKind};
 use super::dataset::Dataset;
 use crate::engine::sum_of_shards;
+use crate::finite::NotFinite;
 use crate::pilot::Pilot;
 
 /// Blocks of samples that one forward and backward pass takes.
@@ -184,7 +185,7 @@ impl Student {
         lesson: &Lesson,
         config: &DistillConfig,
         epoch: u32,
-    ) -> Vec<f64> {
+    ) -> Result<Vec<f64>, NotFinite> {
         if self.exponents.is_empty() {
             self.precondition(dataset);
         }
@@ -223,7 +224,13 @@ impl Student {
         lesson
     }
 
-    fn step(&mut self, dataset: &Dataset, batch: &[Sequence], learning_rate: f32, max_norm: f32) -> f64 {
+    fn step(
+        &mut self,
+        dataset: &Dataset,
+        batch: &[Sequence],
+        learning_rate: f32,
+        max_norm: f32,
+    ) -> Result<f64, NotFinite> {
         self.trainer.refresh(&self.policy.network.parameters);
         let is_recurrent = self.policy.network.architecture.core.is_some();
         let actions = self.policy.num_actions();
@@ -243,10 +250,12 @@ impl Student {
             shard.differentiate(trainer, scale);
             &shard.gradient
         });
-        let loss = shards.iter().map(|(shard, _)| shard.loss).sum();
-        clip_gradient_norm(&mut self.gradient, max_norm);
+        let loss: f64 = shards.iter().map(|(shard, _)| shard.loss).sum();
+        NotFinite::check("loss", &[loss as f32])?;
+        NotFinite::check("norm of the gradient", &[clip_gradient_norm(&mut self.gradient, max_norm)])?;
         self.optimizer.update(&mut self.policy.network.parameters, &self.gradient, learning_rate);
-        loss
+        NotFinite::check("student's weights", &self.policy.network.parameters)?;
+        Ok(loss)
     }
 }
 

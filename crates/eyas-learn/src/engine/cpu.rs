@@ -6,6 +6,7 @@ use eyas_policy::PARAMETERS_AT_ONCE;
 use rayon::prelude::*;
 
 use super::{Engine, Rollout};
+use crate::finite::{NotFinite, StepRows};
 
 /// Envs in memory, whose blocks fly on all cores, each from its first step to its last: a block stays in the caches of
 /// one core.
@@ -36,20 +37,22 @@ impl Engine for CpuEngine {
         self.num_vehicles
     }
 
-    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) {
+    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) -> Result<(), NotFinite> {
         let used: Vec<u32> = (0..rollouts.len()).map(|block| self.env.used_lanes(block)).collect();
-        let widths = [self.env.spec().num_observations(), self.env.spec().num_actions];
-        let buffers = || widths.map(|width| vec![Row::ZERO; width]);
-        let [mut observation, mut action] = buffers();
+        let spec = self.env.spec().clone();
+        let buffers = || [spec.num_observations(), spec.num_actions].map(|width| vec![Row::ZERO; width]);
         let blocks = self.env.blocks();
         // A single block goes without the thread pool, which may be busy with other work.
         if let ([block, ..], [rollout], [used]) = (&mut *blocks, &mut *rollouts, &used[..]) {
-            return fly_block(block.as_mut(), *used, *rollout, &mut observation, &mut action);
+            return fly_block(block.as_mut(), *used, *rollout, &spec, &mut buffers());
         }
         let flown = blocks.par_iter_mut().zip(rollouts).zip(used);
-        flown.for_each_init(buffers, |[observation, action], ((block, rollout), used)| {
-            fly_block(block.as_mut(), used, *rollout, observation, action);
-        });
+        let flown: Vec<Result<(), NotFinite>> = flown
+            .map_init(buffers, |buffers, ((block, rollout), used)| {
+                fly_block(block.as_mut(), used, *rollout, &spec, buffers)
+            })
+            .collect();
+        flown.into_iter().collect()
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
@@ -59,22 +62,29 @@ impl Engine for CpuEngine {
     }
 }
 
-/// One block's rollout: all the loops there are.
+/// One block's rollout: all the loops there are. The buffers hold what is observed and what is done.
 pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
     block: &mut B,
     used: u32,
     rollout: &mut (impl Rollout<B> + ?Sized),
-    observation: &mut [Row],
-    action: &mut [Row],
-) {
+    spec: &EnvSpec,
+    [observation, action]: &mut [Vec<Row>; 2],
+) -> Result<(), NotFinite> {
     if !rollout.begin(block, used) {
-        return;
+        return Ok(());
     }
-    loop {
+    for step in 0.. {
+        let live = used & !block.ended();
         block.observe(observation);
         rollout.act(block, observation, action);
-        let step = rollout.step(block, action);
-        let next = rollout.record(block, observation, action, &step);
+        let outcome = rollout.step(block, action);
+        StepRows { observation, action, reward: &outcome.reward }.check(
+            spec,
+            block.first_env(),
+            live,
+            step,
+        )?;
+        let next = rollout.record(block, observation, action, &outcome);
         if next.reset != 0 {
             block.reset(next.reset);
         }
@@ -83,6 +93,7 @@ pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
         }
     }
     rollout.end(block, observation);
+    Ok(())
 }
 
 /// `sum = scale Σ gradient`, where `differentiate` finds the gradient of each shard of a batch, on all cores; they are

@@ -5,6 +5,8 @@ mod cpu;
 use eyas_env::{EnvBlock, EnvSpec, Step};
 use eyas_lanes::{BLOCK, Row};
 
+use crate::finite::NotFinite;
+
 pub use cpu::CpuEngine;
 pub(crate) use cpu::{fly_block, sum_of_shards};
 
@@ -24,7 +26,11 @@ pub trait Engine: Send {
     fn num_vehicles(&self) -> usize;
 
     /// Flies every block by the rollout in its place until that ends; blocks that have none rest.
-    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]);
+    ///
+    /// # Errors
+    ///
+    /// The first number, in the order of the blocks, that an env which flies shows or is given and that is not finite.
+    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) -> Result<(), NotFinite>;
 
     /// [`EnvBlock::visit_state`] of all envs.
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));
@@ -69,9 +75,9 @@ pub struct Next {
 
 impl dyn Engine + '_ {
     /// [`Engine::fly`] with a rollout for each block.
-    pub fn fly_all<R: Rollout>(&mut self, rollouts: &mut [R]) {
+    pub fn fly_all<R: Rollout>(&mut self, rollouts: &mut [R]) -> Result<(), NotFinite> {
         let mut rollouts: Vec<&mut dyn Rollout> =
             rollouts.iter_mut().map(|rollout| rollout as &mut dyn Rollout).collect();
-        self.fly(&mut rollouts);
+        self.fly(&mut rollouts)
     }
 }

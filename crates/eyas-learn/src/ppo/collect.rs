@@ -9,6 +9,7 @@ use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
 use super::config::RunnerConfig;
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::finite::NotFinite;
 use crate::pilot::mirror;
 
 /// Transitions of every env over one rollout.
@@ -101,7 +102,8 @@ impl RolloutStorage {
     fn start(&mut self, engine: &mut dyn Engine, ages: Stream) {
         let length = engine.spec().max_episode_length;
         let start = |storage| Start { ages, length, storage };
-        engine.fly_all(&mut self.blocks.iter_mut().map(start).collect::<Vec<_>>());
+        // None flies, so no number is looked at.
+        let _ = engine.fly_all(&mut self.blocks.iter_mut().map(start).collect::<Vec<_>>());
     }
 
     pub(super) fn collect(
@@ -112,7 +114,7 @@ impl RolloutStorage {
         std: &[f32],
         critic: &Network,
         critic_normalizer: Option<&Normalizer>,
-    ) {
+    ) -> Result<(), NotFinite> {
         let actor = Inference::new(actor);
         let critic = Policy {
             normalizer: critic_normalizer.cloned(),
@@ -132,13 +134,14 @@ impl RolloutStorage {
             settings: self.settings,
         };
         let explore = |storage| Exploration { shared: &shared, symmetry: None, used: 0, step: 0, storage };
-        engine.fly_all(&mut self.blocks.iter_mut().map(explore).collect::<Vec<_>>());
+        engine.fly_all(&mut self.blocks.iter_mut().map(explore).collect::<Vec<_>>())?;
         if self.settings.normalize_advantage {
             self.normalize_advantages();
         }
         for block in &mut self.blocks {
             self.log.extend(block.ended.drain(..));
         }
+        Ok(())
     }
 
     /// Mean 0 and standard deviation 1 over the whole rollout.

@@ -24,6 +24,7 @@ pub use config::{
 pub use update::Losses;
 
 use crate::engine::Engine;
+use crate::finite::NotFinite;
 
 /// Actor, critic and their optimiser.
 pub struct Ppo {
@@ -93,7 +94,11 @@ impl Ppo {
     }
 
     /// One iteration: roll out, estimate advantages, update.
-    pub fn iterate(&mut self, engine: &mut dyn Engine) -> Report {
+    ///
+    /// # Errors
+    ///
+    /// The first number that is not finite.
+    pub fn iterate(&mut self, engine: &mut dyn Engine) -> Result<Report, NotFinite> {
         let start = std::time::Instant::now();
         self.rollout.collect(
             self.iteration,
@@ -102,17 +107,17 @@ impl Ppo {
             &self.std,
             &self.critic,
             self.critic_normalizer.as_ref(),
-        );
+        )?;
         let collected = std::time::Instant::now();
-        let losses = self.update();
+        let losses = self.update()?;
         self.rollout.update_normalizers(self.actor.normalizer.as_mut(), self.critic_normalizer.as_mut());
         self.iteration += 1;
-        Report {
+        Ok(Report {
             losses,
             env_steps: (self.config.num_steps_per_env * engine.num_envs()) as u64,
             collection_time: (collected - start).as_secs_f64(),
             learning_time: collected.elapsed().as_secs_f64(),
-        }
+        })
     }
 
     /// Episodes that ended since the last call, and the rolling statistics of the run.

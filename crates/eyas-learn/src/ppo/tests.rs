@@ -218,7 +218,7 @@ fn recorded(data: &Data, algorithm: &AlgorithmConfig) -> Ppo {
     config.algorithm = AlgorithmConfig { num_mini_batches: 1, ..algorithm.clone() };
     let mut ppo = Ppo::new(&config, &mut engine, 0).unwrap();
     ppo.take(&data.behaviour);
-    ppo.rollout.collect(0, &mut engine, &ppo.actor, &ppo.std, &ppo.critic, None);
+    ppo.rollout.collect(0, &mut engine, &ppo.actor, &ppo.std, &ppo.critic, None).unwrap();
     // The actions are drawn by another generator than ours.
     let actions = data.actions[0][0].len();
     for (block, rollout) in ppo.rollout.blocks.iter_mut().enumerate() {
@@ -274,7 +274,7 @@ fn updates_are_those_of_rsl_rl() {
         for (epochs, expected) in (1..).zip(&case.after) {
             let algorithm = AlgorithmConfig { num_learning_epochs: epochs, ..case.algorithm.clone() };
             let mut ppo = recorded(&data, &algorithm);
-            let losses = ppo.update();
+            let losses = ppo.update().unwrap();
             let what = |it: &str| format!("{} after {epochs} epochs: {it}", case.name);
             let rate = f64::from(ppo.learning_rate);
             near(rate, expected.learning_rate, 1e-6 * expected.learning_rate, &what("learning rate"));

@@ -7,6 +7,7 @@ use super::collect::{HALF_LN_TAU, MAX_ACTIONS, Standardization, log_density_at_m
 use super::config::{AlgorithmConfig, Schedule};
 use super::{Ppo, RolloutStorage};
 use crate::engine::sum_of_shards;
+use crate::finite::NotFinite;
 
 /// Parts that a mini-batch is cut into, whatever the number of threads.
 const SHARDS: usize = 16;
@@ -117,7 +118,7 @@ impl Updater {
 
 impl Ppo {
     /// `num_learning_epochs` passes over the rollout in shuffled mini-batches.
-    pub(super) fn update(&mut self) -> Losses {
+    pub(super) fn update(&mut self) -> Result<Losses, NotFinite> {
         let algorithm = self.config.algorithm.clone();
         let blocks = self.rollout.blocks.len();
         let total = blocks * self.config.num_steps_per_env;
@@ -130,11 +131,11 @@ impl Ppo {
         for epoch in 0..algorithm.num_learning_epochs {
             let samples = self.shuffled(total, blocks, epoch);
             for samples in samples.chunks_exact(per_batch).take(batches) {
-                let losses = self.step(&algorithm, samples, &old_std);
+                let losses = self.step(&algorithm, samples, &old_std)?;
                 mean.add(&losses, 1.0 / updates);
             }
         }
-        mean
+        Ok(mean)
     }
 
     fn shuffled(&self, total: usize, blocks: usize, epoch: u32) -> Vec<Sample> {
@@ -173,19 +174,29 @@ impl Ppo {
         self.updater.gradient(&batch, samples, self.optimizer.exp_avg.len())
     }
 
-    fn step(&mut self, algorithm: &AlgorithmConfig, samples: &[Sample], old_std: &[f32]) -> Losses {
+    fn step(
+        &mut self,
+        algorithm: &AlgorithmConfig,
+        samples: &[Sample],
+        old_std: &[f32],
+    ) -> Result<Losses, NotFinite> {
         let losses = self.gradient(algorithm, samples, old_std);
+        NotFinite::check("value loss", &[losses.value_function as f32])?;
+        NotFinite::check("surrogate loss", &[losses.surrogate as f32])?;
         self.adapt_learning_rate(algorithm, losses.kl);
 
         // The optimiser's parameters lie in the same order.
         let (actor_end, gradient) =
             (self.std.len() + self.actor.network.parameters.len(), &mut self.updater.gradient);
-        clip_gradient_norm(&mut gradient[..actor_end], algorithm.max_grad_norm as f32);
-        clip_gradient_norm(&mut gradient[actor_end..], algorithm.max_grad_norm as f32);
+        let norms = [0..actor_end, actor_end..gradient.len()]
+            .map(|part| clip_gradient_norm(&mut gradient[part], algorithm.max_grad_norm as f32));
+        NotFinite::check("norm of the actor's gradient", &norms[..1])?;
+        NotFinite::check("norm of the critic's gradient", &norms[1..])?;
         let mut parameters: Vec<f32> = Vec::with_capacity(gradient.len());
         parameters
             .extend(self.std.iter().chain(&self.actor.network.parameters).chain(&self.critic.parameters));
         self.optimizer.update(&mut parameters, gradient, self.learning_rate);
+        NotFinite::check("weights of actor and critic", &parameters)?;
         let (std, rest) = parameters.split_at(self.std.len());
         let (actor, critic) = rest.split_at(self.actor.network.parameters.len());
         for (target, value) in self.std.iter_mut().zip(std) {
@@ -193,7 +204,7 @@ impl Ppo {
         }
         self.actor.network.parameters.copy_from_slice(actor);
         self.critic.parameters.copy_from_slice(critic);
-        losses
+        Ok(losses)
     }
 
     fn adapt_learning_rate(&mut self, algorithm: &AlgorithmConfig, kl: f64) {

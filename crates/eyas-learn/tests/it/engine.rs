@@ -9,7 +9,7 @@ use eyas_learn::distill::{
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{
-    CpuEngine, Disturbance, Engine, Evaluation, Pilot, Rollout, Torture, TortureConfig, evaluate,
+    CpuEngine, Disturbance, Engine, Evaluation, NotFinite, Pilot, Rollout, Torture, TortureConfig, evaluate,
 };
 use eyas_policy::{Architecture, Init, Network, Output, Policy};
 
@@ -33,7 +33,7 @@ impl Engine for Lockstep {
         1
     }
 
-    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) {
+    fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) -> Result<(), NotFinite> {
         let used: Vec<u32> = (0..rollouts.len()).map(|block| self.0.used_lanes(block)).collect();
         let [observations, actions] = [self.0.spec().num_observations(), self.0.spec().num_actions];
         let mut rows = vec![(vec![Row::ZERO; observations], vec![Row::ZERO; actions]); rollouts.len()];
@@ -66,6 +66,7 @@ impl Engine for Lockstep {
             }
             flying = go_on;
         }
+        Ok(())
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
@@ -91,7 +92,7 @@ fn student(spec: &EnvSpec) -> Pilot {
 fn an_evaluation_is_the_same() {
     let [here, there] = engines(|| RaptorConfig::default().make(NUM_ENVS, SEED)).map(|mut engine| {
         let pilot = student(engine.spec());
-        evaluate(engine.as_mut(), &pilot, Some(&pilot), 300)
+        evaluate(engine.as_mut(), &pilot, Some(&pilot), 300).unwrap()
     });
     assert_eq!(here, there);
     let lengths: Vec<u32> = here.outcomes.iter().map(|it| it.length).collect();
@@ -107,7 +108,7 @@ fn a_flight_under_a_disturbance_is_the_same() {
         let torture = Torture { config: &settings, disturbance, vehicles: &vehicles, seed: SEED };
         let [here, there] = engines(|| config.make(NUM_ENVS, SEED)).map(|mut engine| {
             let pilot = student(engine.spec());
-            torture.fly(engine.as_mut(), &pilot)
+            torture.fly(engine.as_mut(), &pilot).unwrap()
         });
         assert_eq!(here, there, "{}", disturbance.name());
     }
@@ -119,7 +120,7 @@ fn ppo_learns_the_same() {
         let config = RunnerConfig { num_steps_per_env: 24, ..RunnerConfig::default() };
         let mut ppo = Ppo::new(&config, engine.as_mut(), SEED).unwrap();
         for _ in 0..3 {
-            ppo.iterate(engine.as_mut());
+            ppo.iterate(engine.as_mut()).unwrap();
         }
         let mut envs = Vec::new();
         engine.visit_state(&mut |word| envs.push(*word));
@@ -133,7 +134,7 @@ fn ppo_learns_the_same() {
 struct Epochs(Vec<(Collected, Vec<f64>, Option<Evaluation>)>);
 
 impl Observer for Epochs {
-    type Error = std::convert::Infallible;
+    type Error = NotFinite;
 
     fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
         Ok(())
@@ -178,11 +179,47 @@ fn a_distillation_is_the_same() {
         let student = Student::new(policy, features.clone(), SEED).unwrap();
         let mut progress = Progress { student, dataset: Dataset::new(config.max_memory, SEED), epoch: 0 };
         let mut epochs = Epochs::default();
-        let Ok(()) = distill(&config, &teachers, &mut arena, &mut progress, &mut epochs);
+        distill(&config, &teachers, &mut arena, &mut progress, &mut epochs).unwrap();
         (epochs.0, progress.student.stored().policy.network.parameters)
     };
     let ((here, of_here), (there, of_there)) = (run(false), run(true));
     assert_eq!(here, there);
     assert!(of_here == of_there);
     assert!(here.iter().all(|(collected, ..)| collected.episodes == 90));
+}
+
+#[test]
+fn a_policy_that_gives_no_numbers_ends_a_flight_with_the_first_env() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut engine = CpuEngine::new(RaptorConfig::default().make(NUM_ENVS, SEED));
+        let mut policy = untrained(Architecture::gru_student(22, 16, 4));
+        *policy.network.parameters.last_mut().unwrap() = bad;
+        let pilot = Pilot::new(&policy, engine.spec()).unwrap();
+        let expected = NotFinite::Flown { quantity: "action 3".into(), env: 0, step: 0 };
+        assert_eq!(evaluate(&mut engine, &pilot, None, 100), Err(expected));
+    }
+}
+
+#[test]
+fn learning_that_diverges_ends_with_what_was_not_finite_first() {
+    let mut engine = CpuEngine::new(PointConfig::default().make(64, SEED));
+    let mut config = RunnerConfig { num_steps_per_env: 8, ..RunnerConfig::default() };
+    config.algorithm.schedule = eyas_learn::ppo::Schedule::Fixed;
+    config.algorithm.learning_rate = 1e20;
+    let mut ppo = Ppo::new(&config, &mut engine, SEED).unwrap();
+    let mut first = (0..10).find_map(|_| ppo.iterate(&mut engine).err());
+    assert!(matches!(first, Some(NotFinite::Learned(_))), "{first:?}");
+
+    config.algorithm.learning_rate = 1e-3;
+    config.algorithm.reward_scale = 1e25;
+    config.algorithm.max_grad_norm = 1e30;
+    let mut ppo = Ppo::new(&config, &mut engine, SEED).unwrap();
+    first = ppo.iterate(&mut engine).err();
+    assert_eq!(first, Some(NotFinite::Learned("value loss")));
+
+    let task = PointConfig::default();
+    let mut config = eyas_learn::apg::RunnerConfig::default();
+    config.algorithm.learning_rate = 1e30;
+    let mut apg = eyas_learn::apg::Apg::new(&config, &task, 64, SEED).unwrap();
+    assert!((0..10).find_map(|_| apg.iterate().err()).is_some());
 }

@@ -24,7 +24,9 @@ fn fly<T: TaskConfig>(config: &T, disturbance: Disturbance, flights: usize) -> V
     let mut engine = CpuEngine::new(config.make(flights, SEED));
     let pilot = GeometricPilot::new(&vehicles, engine.spec()).unwrap();
     let torture = TortureConfig::default();
-    Torture { config: &torture, disturbance, vehicles: &vehicles, seed: SEED }.fly(&mut engine, &pilot)
+    Torture { config: &torture, disturbance, vehicles: &vehicles, seed: SEED }
+        .fly(&mut engine, &pilot)
+        .unwrap()
 }
 
 /// The RAPTOR environment of a named vehicle along a course, or with a reference that rests.
@@ -109,7 +111,9 @@ fn what_is_not_there_cannot_disturb() {
     let fly = |disturbance| {
         let mut engine = CpuEngine::new(config.make(4, SEED));
         let pilot = GeometricPilot::new(&vehicles, engine.spec()).unwrap();
-        Torture { config: &none, disturbance, vehicles: &vehicles, seed: SEED }.fly(&mut engine, &pilot)
+        Torture { config: &none, disturbance, vehicles: &vehicles, seed: SEED }
+            .fly(&mut engine, &pilot)
+            .unwrap()
     };
     let calm = fly(Disturbance::None);
     for disturbance in &Disturbance::ALL[1..7] {

@@ -1,14 +1,12 @@
 //! The student flies, and the teacher labels each state that it visits with its own action there.
 
-use std::convert::Infallible;
-
 use eyas_env::{PointConfig, TaskConfig};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_learn::distill::{
     Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Student,
     StudentKind, Teacher, distill, new_student,
 };
-use eyas_learn::{CpuEngine, Engine, Pilot};
+use eyas_learn::{CpuEngine, Engine, NotFinite, Pilot};
 use eyas_policy::{Activation, Architecture, Inference, Init, Network, Normalizer, Output, Policy, Scratch};
 
 use crate::flight::act;
@@ -57,14 +55,14 @@ struct Flights {
 }
 
 impl Observer for Flights {
-    type Error = Infallible;
+    type Error = NotFinite;
 
-    fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), Infallible> {
+    fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), NotFinite> {
         assert_eq!(beta > 0.5, epoch < 2);
         Ok(())
     }
 
-    fn collected(&mut self, collected: &Collected, _: usize) -> Result<(), Infallible> {
+    fn collected(&mut self, collected: &Collected, _: usize) -> Result<(), NotFinite> {
         assert_eq!(collected.episodes, EPISODES as usize);
         Ok(())
     }
@@ -74,7 +72,7 @@ impl Observer for Flights {
         _: &EpochReport,
         student: &Student,
         dataset: &Dataset,
-    ) -> Result<Continue, Infallible> {
+    ) -> Result<Continue, NotFinite> {
         let flown = dataset.episodes[self.epochs.len() * EPISODES as usize..].to_vec();
         self.epochs.push((std::mem::replace(&mut self.student, student.pilot()), flown));
         Ok(Continue::Yes)
@@ -96,7 +94,7 @@ fn flown(config: &DistillConfig) -> Vec<(Pilot, Vec<Episode>)> {
     let mut flights = Flights { student: student.pilot(), epochs: Vec::new() };
     let dataset = Dataset::new(config.max_memory, SEED);
     let mut progress = Progress { student, dataset, epoch: 0 };
-    let Ok(()) = distill(config, &teachers, &mut arena, &mut progress, &mut flights);
+    distill(config, &teachers, &mut arena, &mut progress, &mut flights).unwrap();
     flights.epochs
 }
 

@@ -120,7 +120,7 @@ fn admit(
     let candidates = &config.candidates;
     let settings = &config.distill.teachers;
     let (episodes, steps) = (settings.admission_episodes, config.distill.eval_steps);
-    let admissions = Admission::of_all(candidates, teachers, episodes, steps);
+    let admissions = Admission::of_all(candidates, teachers, episodes, steps)?;
     let returns: Vec<f64> = admissions.iter().map(|it| it.summary.mean_return).collect();
     let weak: Vec<usize> = (0..returns.len()).filter(|it| returns[*it] < settings.solved_return).collect();
     for index in &weak {

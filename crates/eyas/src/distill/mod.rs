@@ -269,9 +269,11 @@ pub fn distill(
         snapshots: Snapshots::new(shown.as_ref()),
         teachers,
         batches: progress.student.num_updates(),
+        last_checkpoint: resumed.as_ref().and_then(|it| it.checkpoint.clone()),
     };
     session.record(epoch, &progress.student)?;
-    eyas_learn::distill::distill(&config.distill, &labelling, &mut arena, &mut progress, &mut session)?;
+    eyas_learn::distill::distill(&config.distill, &labelling, &mut arena, &mut progress, &mut session)
+        .map_err(|failure| session.explain(failure, progress.epoch, seed))?;
     session.finish(&progress)
 }
 

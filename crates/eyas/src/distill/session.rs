@@ -38,6 +38,8 @@ pub(super) struct Session<'a> {
     pub(super) csv: EpochCsv,
     /// Batches that the student has learned from.
     pub(super) batches: u64,
+    /// What the run can go on from.
+    pub(super) last_checkpoint: Option<PathBuf>,
 }
 
 impl Session<'_> {
@@ -47,6 +49,11 @@ impl Session<'_> {
         let Some(videos) = &mut self.videos else { return Ok(()) };
         let [steps, episodes] = flown_after(self.config, epoch);
         videos.at(steps, episodes, "student", || Ok(student.pilot()))
+    }
+
+    /// Says of a number that is not finite when it was found.
+    pub(super) fn explain(&self, failure: Failure, epoch: u32, seed: u64) -> Failure {
+        failure.not_finite_in(&format!("epoch {}", epoch + 1), seed, self.last_checkpoint.as_deref())
     }
 
     fn teacher_name(&self) -> &'static str {
@@ -61,7 +68,7 @@ impl Session<'_> {
             return Ok(flights);
         }
         for (name, mut env) in self.config.task.registry(distill.registry_episodes, REGISTRY_SEED) {
-            let it = evaluate(env.as_mut(), pilot, None, distill.eval_steps);
+            let it = evaluate(env.as_mut(), pilot, None, distill.eval_steps)?;
             let lengths = it.outcomes.iter().map(|it| f64::from(it.length));
             let it = it.summary();
             let variance =
@@ -192,13 +199,15 @@ impl Session<'_> {
         let best = load_policy(&best_student, &LoadOptions::default())?;
         let features = student.pilot().features;
         let best = Pilot { inference: eyas_policy::Inference::new(&best.policy), features };
-        let of_teachers = self.teachers.fly_teachers(episodes, FINAL_SEED, steps);
-        let of_student = self.teachers.fly(&best, episodes, FINAL_SEED, steps);
+        let of_teachers = self.teachers.fly_teachers(episodes, FINAL_SEED, steps)?;
+        let of_student = self.teachers.fly(&best, episodes, FINAL_SEED, steps)?;
         let test_fleet = &self.config.test_fleet;
-        let on_test_vehicles = (!test_fleet.is_empty()).then(|| {
-            let mut env = envs_of(self.teachers.task.as_ref(), test_fleet, episodes, FINAL_SEED);
-            evaluate(env.as_mut(), &best, None, steps)
-        });
+        let on_test_vehicles = if test_fleet.is_empty() {
+            None
+        } else {
+            let mut engine = envs_of(self.teachers.task.as_ref(), test_fleet, episodes, FINAL_SEED);
+            Some(evaluate(engine.as_mut(), &best, None, steps)?)
+        };
         let on_named_vehicles = self.fly_registry(epochs, &best)?;
         write_comparison(self.run, &of_teachers.summary(), &of_student.summary())?;
         RunResult::from(on_test_vehicles.as_ref().unwrap_or(&of_student).summary()).write(self.run)?;
@@ -285,6 +294,7 @@ impl Observer for Session<'_> {
                 dataset_file::remove_others(self.run.path(), epoch + 1)?;
             }
             self.say(&format!("[INFO] Checkpoint saved to {}", path.display()))?;
+            self.last_checkpoint = Some(path);
         }
         Ok(if stops { Continue::No } else { Continue::Yes })
     }

@@ -126,7 +126,7 @@ fn fly_in(
         match Pilot::new(&loaded.policy, envs[0].spec()) {
             Ok(pilot) => {
                 let steps = (LENGTH_S / flights.period_s).round() as u32;
-                let flown = Recorder::fly(&mut envs, &pilot, steps, &mut Silent, interrupt);
+                let flown = Recorder::fly(&mut envs, &pilot, steps, &mut Silent, interrupt)?;
                 flights.flown.push((name.to_owned(), flown));
             }
             Err(misfit) => flights.remarks.push(format!("The {name} does not fly: {misfit}.")),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use eyas_env::{RaptorConfig, TaskConfig as _};
-use eyas_learn::{CpuEngine, Evaluation, Outcome, Pilot, vertical_speeds};
+use eyas_learn::{CpuEngine, Evaluation, NotFinite, Outcome, Pilot, vertical_speeds};
 use eyas_run::config::Value;
 use eyas_vehicles::FleetVehicle;
 use eyas_view::Heatmap;
@@ -43,8 +43,10 @@ pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
         ..vehicle.clone()
     };
     let fleet: Vec<FleetVehicle> = t2w.0.iter().map(scaled).collect();
-    let columns: Vec<Vec<Cell>> =
-        envs.par_iter().map(|env| fly(env, &fleet, &pilot, *episodes, &setting)).collect();
+    let columns = envs
+        .par_iter()
+        .map(|env| fly(env, &fleet, &pilot, *episodes, &setting))
+        .collect::<Result<Vec<Vec<Cell>>, NotFinite>>()?;
 
     let mut table = String::from(
         "thrust_to_weight,delay_steps,delay_s,return_mean,share_terminated,vertical_velocity_rms_m_s\n",
@@ -84,18 +86,18 @@ fn fly(
     pilot: &Pilot,
     episodes: usize,
     setting: &AnalysisSetup,
-) -> Vec<Cell> {
+) -> Result<Vec<Cell>, NotFinite> {
     let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, episodes)).collect();
     let env = env.env_of_fleet(fleet, &vehicles, setting.seed);
-    let (evaluation, speeds) = vertical_speeds(&mut CpuEngine::new(Box::new(env)), pilot, setting.steps);
+    let (evaluation, speeds) = vertical_speeds(&mut CpuEngine::new(Box::new(env)), pilot, setting.steps)?;
     let cell = |(outcomes, speeds): (&[Outcome], &[(f64, u32)])| {
         let own = Evaluation::unlabelled(outcomes.to_vec()).summary();
         let (sum, count) = speeds.iter().fold((0.0, 0), |all, it| (all.0 + it.0, all.1 + it.1));
         let rms = (count > 0).then(|| (sum / f64::from(count)).sqrt());
         Cell { mean_return: own.mean_return, share_terminated: own.crash_rate, rms }
     };
-    evaluation.outcomes.chunks(episodes).zip(speeds.chunks(episodes)).map(cell).collect()
+    Ok(evaluation.outcomes.chunks(episodes).zip(speeds.chunks(episodes)).map(cell).collect())
 }
 
 /// The strongest rotors on top.

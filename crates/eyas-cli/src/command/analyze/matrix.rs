@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use eyas_env::TaskConfig as _;
 use eyas_formats::Side;
-use eyas_learn::{CpuEngine, Evaluation, Pilot, evaluate};
+use eyas_learn::{CpuEngine, Evaluation, NotFinite, Pilot, evaluate};
 use eyas_vehicles::{FleetVehicle, vehicles};
 
 use crate::flags::read_fleet;
@@ -38,15 +38,16 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     // All teachers fly from the same starts.
     let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, *episodes)).collect();
-    let returns: Vec<Vec<f64>> = pilots
+    let returns = pilots
         .par_iter()
         .map(|pilot| {
             let env = setting.env.env_of_fleet(&fleet, &vehicles, setting.seed);
-            let outcomes = evaluate(&mut CpuEngine::new(Box::new(env)), pilot, None, setting.steps).outcomes;
+            let mut engine = CpuEngine::new(Box::new(env));
+            let outcomes = evaluate(&mut engine, pilot, None, setting.steps)?.outcomes;
             let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
-            outcomes.chunks(*episodes).map(mean).collect()
+            Ok(outcomes.chunks(*episodes).map(mean).collect())
         })
-        .collect();
+        .collect::<Result<Vec<Vec<f64>>, NotFinite>>()?;
 
     let columns: Vec<&str> = fleet.iter().map(|it| it.id.as_str()).collect();
     let rows: Vec<&str> = teachers.iter().map(|it| it.name.as_str()).collect();

@@ -11,7 +11,7 @@ use eyas_learn::distill::{
     StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_learn::{AnyBlock, CpuEngine, Engine, Next, Pilot, Rollout};
+use eyas_learn::{AnyBlock, CpuEngine, Engine, Next, NotFinite, Pilot, Rollout};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
 use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
@@ -239,7 +239,7 @@ fn fly(env: impl VecEnv + 'static, features: Range<usize>, network: Option<Netwo
     };
     let mut blocks: Vec<Flown> = (0..engine.num_blocks()).map(new).collect();
     Box::new(move || {
-        engine.fly_all(&mut blocks);
+        engine.fly_all(&mut blocks).expect("an untrained policy flies");
         (STEPS * num_envs) as f64
     })
 }
@@ -323,7 +323,7 @@ fn gradient() -> Repeat {
     config.algorithm.window_steps = 32;
     let trainer = TrainerConfig::Apg(Box::new(config));
     let mut learner = task.learner(&trainer, 1).expect("the network can be trained");
-    Box::new(move || learner.iterate().env_steps as f64)
+    Box::new(move || learner.iterate().expect("one update does not diverge").env_steps as f64)
 }
 
 fn ppo() -> Repeat {
@@ -332,7 +332,7 @@ fn ppo() -> Repeat {
     config.algorithm.num_learning_epochs = 3;
     config.algorithm.num_mini_batches = 8;
     let mut ppo = Ppo::new(&config, &mut engine, 1).expect("the networks can be trained");
-    Box::new(move || ppo.iterate(&mut engine).env_steps as f64)
+    Box::new(move || ppo.iterate(&mut engine).expect("one update does not diverge").env_steps as f64)
 }
 
 fn distillation() -> Repeat {
@@ -400,7 +400,7 @@ fn repeat(
 ) -> Repeat {
     struct Count(fn(&EpochReport) -> f64, f64);
     impl Observer for Count {
-        type Error = std::convert::Infallible;
+        type Error = NotFinite;
         fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
             Ok(())
         }
@@ -426,7 +426,8 @@ fn repeat(
         Arena::new(&config, Box::new(CpuEngine::new(env)), teachers.len(), features, 1, evaluation);
     Box::new(move || {
         let mut count = Count(units, 0.0);
-        let Ok(()) = distill(&config, &teachers, &mut arena, &mut progress, &mut count);
+        distill(&config, &teachers, &mut arena, &mut progress, &mut count)
+            .expect("one epoch does not diverge");
         count.1
     })
 }
