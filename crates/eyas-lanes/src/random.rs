@@ -38,6 +38,12 @@ impl Stream {
         Self { keys: round_keys([key as u32, (key >> 32) as u32]) }
     }
 
+    /// The two words that Philox is keyed by, for whoever draws elsewhere.
+    #[must_use]
+    pub fn key(&self) -> [u32; 2] {
+        self.keys[0].map(|word| word as u32)
+    }
+
     /// Four random words at a place.
     #[must_use]
     pub fn words(&self, place: [u32; 4]) -> [u32; 4] {
