@@ -1,15 +1,17 @@
 //! Flags that say where a configuration comes from, and what of it is printed.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use eyas::Failure;
 use eyas::configuration::Sources;
+use eyas::resumption::layer_run;
 use eyas_run::Layers;
 use eyas_run::config::{Unused, Value};
 
 use crate::arguments::Configuration;
 use crate::hydra;
-use crate::print::tell;
+use crate::print::{tell, text_out};
 
 /// What flags and overrides say of the sources.
 pub(crate) fn sources(configuration: &Configuration, overrides: &[String]) -> Sources {
@@ -35,6 +37,39 @@ pub(crate) fn layer(
     })
 }
 
+/// An earlier run that a command goes on with.
+pub(crate) struct GoesOn<'a> {
+    pub(crate) run: &'a Path,
+    /// The groups of its settings.
+    pub(crate) groups: &'a [&'a str],
+    /// The preset that the command line asks for.
+    pub(crate) preset: Option<&'a str>,
+    /// The seed that it asks for.
+    pub(crate) seed: Option<i64>,
+}
+
+/// Layers what a command line says over the settings of the run that it goes on with, if it does. Such a run keeps the seed
+/// that it has drawn.
+pub(crate) fn layer_over(
+    layers: &mut Layers,
+    goes_on: Option<&GoesOn>,
+    command_line: impl FnOnce(&mut Layers) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    const SEED: &str = "agent.seed";
+    let mut drawn = None;
+    if let Some(GoesOn { run, groups, preset, seed }) = goes_on
+        && layer_run(layers, run, groups, *preset)?
+        && *seed == Some(-1)
+    {
+        drawn = layers.get(SEED).zip(layers.origin(SEED).cloned());
+    }
+    command_line(layers)?;
+    if let Some((seed, origin)) = drawn {
+        layers.set(SEED, seed, origin)?;
+    }
+    Ok(())
+}
+
 /// A value on one line of a terminal.
 fn shortened(value: &Value) -> String {
     const MAX_CHARACTERS: usize = 100;
@@ -45,9 +80,12 @@ fn shortened(value: &Value) -> String {
     }
 }
 
+/// Keys longer than this stand out of their column.
+const WIDEST: usize = 100;
+
 /// Prints what `--cfg` and `--info` ask for; true if that was all there is to do.
 pub(crate) fn show(layers: &Layers, configuration: &Configuration) -> Result<bool, Failure> {
-    let mut out = std::io::stdout().lock();
+    let mut out = text_out();
     if configuration.cfg.is_some() {
         let key = configuration.package.as_deref().unwrap_or_default();
         let tree = if configuration.resolve { layers.table(key)? } else { layers.unresolved(key)? };
@@ -61,7 +99,7 @@ pub(crate) fn show(layers: &Layers, configuration: &Configuration) -> Result<boo
                 writeln!(out, "# {} at {package}, from {}", part.path, part.origin)?;
             }
             let settings = layers.provenance()?;
-            let width = settings.iter().map(|it| it.key.len()).max().unwrap_or(0);
+            let width = settings.iter().map(|it| it.key.len()).max().unwrap_or(0).min(WIDEST);
             for setting in settings {
                 writeln!(out, "{:<width$} = {}  ({})", setting.key, setting.value, setting.origin)?;
             }

@@ -1,6 +1,7 @@
 //! Flags that commands share: threads, configuration, policies, progress.
 
 use std::path::Path;
+use std::time::Duration;
 
 use eyas::configuration::{layer_vehicle, takes_vehicles};
 use eyas::policies::load_policy;
@@ -8,20 +9,42 @@ use eyas::text::{shell_word, warnings_told};
 use eyas::{AnyTask, Failure};
 use eyas_env::Actuation;
 use eyas_formats::{LoadOptions, LoadedPolicy};
-use eyas_run::{Layers, Origin};
+use eyas_lanes::Isa;
+use eyas_run::{Interrupt, Layers, Origin};
 use eyas_vehicles::{FleetVehicle, survey_fleet, vehicle_warnings};
 
 use crate::arguments::{FlightFlags, Resume};
 use crate::configuration;
 use crate::print::tell;
 
+/// More than any machine has cores.
+const MOST_THREADS: usize = 4096;
+
 /// Sizes the thread pool.
 pub(crate) fn limit_threads(threads: Option<usize>) -> Result<(), Failure> {
     let Some(threads) = threads else { return Ok(()) };
-    if threads == 0 {
-        return Err(Failure::new("`--threads` is 0, expected at least 1"));
+    if !(1..=MOST_THREADS).contains(&threads) {
+        return Err(Failure::new(format!("`--threads` is {threads}, expected 1 to {MOST_THREADS}")));
     }
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::new)
+}
+
+/// How long a run gets to write a checkpoint when it is to stop. One that takes longer is ended; it goes on from an older
+/// one.
+pub(crate) const GRACE: Duration = Duration::from_secs(20);
+
+/// Listens for Ctrl-C, and for the end of who started the run where it is asked to; says where the machine is a slow one.
+pub(crate) fn listen(resume: &Resume) -> Result<Interrupt, Failure> {
+    let interrupt = Interrupt::install()?;
+    if cfg!(target_arch = "x86_64") && Isa::available() == [Isa::Portable] {
+        tell(
+            "warning: this processor has neither AVX2 nor AVX-512: portable code takes some 180 times as long as AVX-512",
+        );
+    }
+    if resume.ends_with_stdin {
+        interrupt.stop_at_end_of(std::io::stdin(), GRACE)?;
+    }
+    Ok(interrupt)
 }
 
 /// Layers the shared flags over files and under overrides.

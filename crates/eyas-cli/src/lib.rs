@@ -21,6 +21,13 @@ use arguments::{Arguments, Command};
 /// Runs the command that the process was started with; the code that the process is to end with.
 #[must_use]
 pub fn main() -> ExitCode {
+    std::panic::catch_unwind(run).unwrap_or_else(|_| print::own_fault())
+}
+
+fn run() -> ExitCode {
+    if let Err(error) = eyas_run::interrupt::outlive_file_size_limit() {
+        return print::fail(&error.into());
+    }
     let arguments = Arguments::parse();
     if let Err(failure) = flags::limit_threads(arguments.threads) {
         return print::fail(&failure);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use eyas::observer::{Activity, MakePilot, Table};
+use eyas::text::printable;
 use eyas::{AnyTask, Failure, Observer};
 use eyas_run::{Interrupt, Progress};
 use eyas_web::LiveView;
@@ -94,6 +95,7 @@ impl Observer for Terminal {
     }
 
     fn line(&mut self, line: &str) -> Result<(), Failure> {
+        let line = &*printable(line);
         self.show_line(line);
         match (&self.dashboard, &self.bar) {
             (Some(_), _) => Ok(()),

@@ -115,6 +115,10 @@ pub trait EnvBlock: Send {
     ///
     /// [`visit_rows`] and [`visit_words`] do it for fields.
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));
+
+    /// Says how many control steps each env of the run has flown before this block was made, for tasks that change in the
+    /// course of a run.
+    fn set_steps_flown(&mut self, _steps: u32) {}
 }
 
 /// [`EnvBlock::visit_state`] of numbers.

@@ -482,7 +482,7 @@ fn attach_contract(path: &Path, root: &mut Value) -> Result<(), FormatError> {
         return Ok(());
     }
     let beside = contract_beside(path);
-    match fs::read_to_string(&beside) {
+    match crate::input::read_text(&beside) {
         Ok(json) => {
             entries.push((EYAS_KEY.into(), contract::note(&json, &beside)?));
             Ok(())

@@ -18,6 +18,7 @@ mod container;
 mod contract;
 pub mod convert;
 mod error;
+pub mod input;
 pub mod onnx;
 pub mod verify;
 

@@ -2,6 +2,7 @@
 
 mod analysis;
 pub mod apg;
+mod bounds;
 mod confidence;
 mod controller;
 pub mod distill;

@@ -18,6 +18,10 @@ pub enum RunError {
     NoMatch { what: &'static str, directory: PathBuf, pattern: String, present: Vec<String> },
     #[error("`{}` is there already, and not empty", path.display())]
     Occupied { path: PathBuf },
+    #[error("`{}` is in use by {holder}", path.display())]
+    InUse { path: PathBuf, holder: String },
+    #[error("`{}` is a run that Eyas did not write: it has no manifest.json of its own", path.display())]
+    Foreign { path: PathBuf },
     #[error("`{}` holds {}", path.display(), what_it_holds(params))]
     OtherRun { path: PathBuf, params: Vec<String>, kind: Vec<String> },
     #[error("event file `{}` is damaged at byte {offset}: {reason}", path.display())]
@@ -27,7 +31,7 @@ pub enum RunError {
     #[error("integer {_0} of a configuration has more than 63 bits")]
     TooLarge(i128),
     #[error("cannot listen for Ctrl-C")]
-    Interrupt { source: ctrlc::Error },
+    Interrupt { source: io::Error },
 }
 
 impl RunError {
@@ -54,6 +58,13 @@ impl RunError {
             Self::Occupied { .. } => {
                 Some("name a new folder, or go on with the run that it holds: `--resume`".into())
             }
+            Self::InUse { .. } => {
+                Some("one process at a time writes into a run: wait for it, or end it; nothing else is to be done".into())
+            }
+            Self::Foreign { .. } => Some(
+                "it is read, never written: `eyas train --checkpoint FILE` starts a run of its own from one of its checkpoints"
+                    .into(),
+            ),
             Self::OtherRun { kind, .. } => Some(format!(
                 "`--resume` goes on with a run of the same command, whose folder has params {}",
                 abridged(kind)

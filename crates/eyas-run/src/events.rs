@@ -2,7 +2,7 @@
 //!
 //! An event file is a sequence of `TFRecord`s, each a hand-encoded `Event` message of
 //! `tensorflow/core/util/event.proto`. TensorBoard merges all event files of a directory, so a
-//! resumed run simply starts another one.
+//! resumed run starts another one, and says there from which step on the earlier ones are void.
 
 mod histogram;
 mod hparams;
@@ -57,19 +57,48 @@ impl EventWriter {
 
         let directory = directory.as_ref();
         fs::create_dir_all(directory).map_err(RunError::io("create directory", directory))?;
-        let name = format!(
-            "events.out.tfevents.{:010}.{}.{}.{}",
-            wall_time() as u64,
-            gethostname::gethostname().to_string_lossy().replace('/', "-"),
-            std::process::id(),
-            NUM_WRITERS.fetch_add(1, Ordering::Relaxed),
-        );
-        let path = directory.join(name);
-        let file = File::create_new(&path).map_err(RunError::io("create event file", &path))?;
+        let host = gethostname::gethostname().to_string_lossy().replace('/', "-");
+        let (path, file) = loop {
+            let writer = NUM_WRITERS.fetch_add(1, Ordering::Relaxed);
+            let (second, process) = (wall_time() as u64, std::process::id());
+            let path = directory.join(format!("events.out.tfevents.{second:010}.{host}.{process}.{writer}"));
+            match File::create_new(&path) {
+                // Process ids repeat where each container counts its own, within a second too.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                outcome => break (path.clone(), outcome.map_err(RunError::io("create event file", &path))?),
+            }
+        };
         let mut writer = Self { path, file: BufWriter::new(file) };
         writer.write(0, What::FileVersion)?;
         writer.flush()?;
         Ok(writer)
+    }
+
+    /// Voids what the earlier event files of the directory have at the step `first` and later ones, as a run that goes on
+    /// from an older checkpoint logs them once more.
+    ///
+    /// TensorBoard voids by step, whatever the steps of a curve count. The `others` are curves whose steps count something
+    /// else than those of the curve `clock`: what they had before `clock` reached `first` is written again.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] with the path.
+    pub fn go_on(&mut self, first: u64, clock: &str, others: impl Fn(&str) -> bool) -> Result<(), RunError> {
+        let mut kept = Vec::new();
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        for path in list(directory)?.into_iter().filter(|path| *path != self.path) {
+            // A file that is damaged ends there for TensorBoard too.
+            let _ = read_into(&path, &mut kept);
+        }
+        let end = kept.iter().position(|it: &Scalar| it.tag == clock && it.step >= first);
+        kept.truncate(end.unwrap_or(kept.len()));
+        self.write(first, What::SessionStart)?;
+        for Scalar { tag, step, value, wall_time_s } in
+            kept.iter().filter(|it| it.step >= first && others(&it.tag))
+        {
+            self.write_at(*wall_time_s, *step, What::Scalar { tag, value: *value })?;
+        }
+        Ok(())
     }
 
     /// The file being written.
@@ -149,7 +178,11 @@ impl EventWriter {
     }
 
     fn write(&mut self, step: u64, what: What<'_>) -> Result<(), RunError> {
-        let event = Event { wall_time: wall_time(), step, what };
+        self.write_at(wall_time(), step, what)
+    }
+
+    fn write_at(&mut self, wall_time: f64, step: u64, what: What<'_>) -> Result<(), RunError> {
+        let event = Event { wall_time, step, what };
         record::write(&mut self.file, &event.encode()).map_err(RunError::io("write", &self.path))
     }
 }
@@ -160,7 +193,7 @@ fn wall_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
-/// All scalars of one event file, in the order written.
+/// All scalars of one event file, in the order written; a process that went on with the run voids earlier ones.
 ///
 /// A record that breaks off at the end of the file is left out: the run was killed, or still writes.
 ///
@@ -168,21 +201,37 @@ fn wall_time() -> f64 {
 ///
 /// [`RunError::DamagedEvents`] if a checksum or a message is wrong.
 pub fn read_scalars(path: impl AsRef<Path>) -> Result<Vec<Scalar>, RunError> {
-    let path = path.as_ref();
+    let mut scalars = Vec::new();
+    read_into(path.as_ref(), &mut scalars)?;
+    Ok(scalars)
+}
+
+/// The scalars of all event files in a directory, in the order written, as TensorBoard shows them.
+///
+/// # Errors
+///
+/// As [`read_scalars`].
+pub fn read_run(directory: impl AsRef<Path>) -> Result<Vec<Scalar>, RunError> {
+    let mut scalars = Vec::new();
+    for path in list(directory)? {
+        read_into(&path, &mut scalars)?;
+    }
+    Ok(scalars)
+}
+
+fn read_into(path: &Path, scalars: &mut Vec<Scalar>) -> Result<(), RunError> {
     let bytes = fs::read(path).map_err(RunError::io("read event file", path))?;
     let damaged = |offset: usize, reason| RunError::DamagedEvents {
         path: path.to_owned(),
         offset: offset as u64,
         reason,
     };
-    let mut scalars = Vec::new();
     let mut offset = 0;
     while let Some(record) = record::read(&bytes[offset..]).map_err(|reason| damaged(offset, reason))? {
-        message::decode(record.payload, &mut scalars)
-            .ok_or_else(|| damaged(offset, "not an event message"))?;
+        message::decode(record.payload, scalars).ok_or_else(|| damaged(offset, "not an event message"))?;
         offset += record.num_bytes;
     }
-    Ok(scalars)
+    Ok(())
 }
 
 /// The event files in `directory`, oldest first.

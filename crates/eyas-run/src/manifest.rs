@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::ZonedDateTime;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
@@ -33,7 +33,7 @@ pub struct Manifest {
 }
 
 /// A file that influenced a run, and a fingerprint of its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// The file as it was named.
     pub path: PathBuf,
@@ -45,6 +45,9 @@ pub struct InputFile {
 
 /// Name of the file in a run's folder.
 pub(crate) const FILE: &str = "manifest.json";
+
+/// What the file says that it is.
+const FORMAT: &str = "eyas-manifest";
 
 /// Raised when a reader of an older version could misunderstand the file.
 const FORMAT_VERSION: u32 = 1;
@@ -80,18 +83,60 @@ impl Manifest {
             (setting.key.clone(), entry)
         };
         let document = json!({
-            "format": "eyas-manifest",
+            "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "program": self.program,
             "command_line": self.command_line,
             "task": self.task,
             "seed": self.seed,
-            "start": self.start.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            "start": self.start_text(),
             "inputs": self.inputs.iter().map(input).collect::<Vec<_>>(),
             "config": self.config.iter().map(setting).collect::<Map<_, _>>(),
         });
         format!("{document:#}\n")
     }
+
+    /// The start as it is written down.
+    pub(crate) fn start_text(&self) -> String {
+        self.start.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+}
+
+/// What readers need of the file.
+#[derive(Deserialize)]
+struct Read {
+    #[serde(default)]
+    format: String,
+    #[serde(default)]
+    task: Option<String>,
+    #[serde(default)]
+    config: Map<String, serde_json::Value>,
+}
+
+/// The manifest in a folder, if there is one.
+fn read(run: &Path) -> Result<Option<Read>, RunError> {
+    let path = run.join(FILE);
+    match std::fs::read(&path) {
+        Ok(text) => {
+            serde_json::from_slice(&text).map(Some).map_err(|source| RunError::Manifest { path, source })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(RunError::io("read", &path)(error)),
+    }
+}
+
+/// Whether a folder holds a manifest of this program, and not what another one calls so.
+pub(crate) fn is_in(run: &Path) -> bool {
+    read(run).is_ok_and(|it| it.is_some_and(|it| it.format == FORMAT))
+}
+
+/// Every setting that the run in a folder was begun with, and its origin.
+pub(crate) fn settings_of(run: &Path) -> Result<Option<Vec<(String, serde_json::Value, String)>>, RunError> {
+    let setting = |(key, mut entry): (String, serde_json::Value)| {
+        let origin = entry["origin"].as_str().unwrap_or_default().to_owned();
+        (key, entry["value"].take(), origin)
+    };
+    Ok(read(run)?.map(|it| it.config.into_iter().map(setting).collect()))
 }
 
 /// The id of the task that the run in a folder is of; none where no manifest is or it tells none, as those of before it
@@ -101,19 +146,7 @@ impl Manifest {
 ///
 /// [`RunError::Io`], or [`RunError::Manifest`] if the file is none.
 pub fn task_of(run: &Path) -> Result<Option<String>, RunError> {
-    #[derive(Deserialize)]
-    struct OfTask {
-        #[serde(default)]
-        task: Option<String>,
-    }
-    let path = run.join(FILE);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(RunError::io("read", &path)(error)),
-    };
-    let read: Result<OfTask, _> = serde_json::from_slice(&text);
-    read.map(|it| it.task).map_err(|source| RunError::Manifest { path, source })
+    Ok(read(run)?.and_then(|it| it.task))
 }
 
 impl InputFile {
@@ -151,7 +184,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-fn to_json(value: &Value) -> serde_json::Value {
+pub(crate) fn to_json(value: &Value) -> serde_json::Value {
     match value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => json!(value),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::ZonedDateTime;
 use regex::Regex;
@@ -11,6 +12,7 @@ use eyas_formats::atomic;
 
 use crate::config::Value;
 use crate::error::RunError;
+use crate::lock::{self, Lock};
 use crate::manifest::{self, Manifest};
 
 /// The directory of one run, laid out as rsl_rl and Isaac Lab do:
@@ -19,9 +21,14 @@ use crate::manifest::{self, Manifest};
 /// logs/rsl_rl/<experiment>/<2025-01-31_14-05-59>[_<run name>]/
 ///     params/env.yaml  params/agent.yaml  manifest.json  events.out.tfevents.*  *.pt
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Who makes one, or opens one to go on in it, has it alone until the last clone is dropped: a second process is refused
+/// with [`RunError::InUse`].
+#[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
+    #[expect(dead_code, reason = "it is held, not read")]
+    lock: Option<Arc<Lock>>,
 }
 
 impl RunDir {
@@ -71,8 +78,7 @@ impl RunDir {
         }
         let parent = root.as_ref().join(experiment_name);
         fs::create_dir_all(&parent).map_err(RunError::io("create directory", &parent))?;
-        let path = create_unique(&parent, &name)?;
-        Ok(Self { path })
+        Self::locked(create_unique(&parent, &name)?)
     }
 
     /// Makes the directory of a run at a path of the user's own.
@@ -83,13 +89,14 @@ impl RunDir {
     pub fn create_as(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(RunError::io("create directory", &path))?;
-        if !is_empty(&path)? {
-            return Err(RunError::Occupied { path });
-        }
-        Ok(Self { path })
+        // Once before anything is written, and once when no other process can.
+        require_empty(&path)?;
+        let run = Self::locked(path)?;
+        require_empty(run.path())?;
+        Ok(run)
     }
 
-    /// The directory of a run that exists, to resume it.
+    /// The directory of a run that exists, to read it.
     ///
     /// # Errors
     ///
@@ -97,7 +104,49 @@ impl RunDir {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let path = path.into();
         fs::read_dir(&path).map_err(RunError::io("open run directory", &path))?;
-        Ok(Self { path })
+        Ok(Self { path, lock: None })
+    }
+
+    /// Takes the directory for this process, to go on writing in it, and removes what a killed one left half written.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::InUse`], or [`RunError::Io`].
+    pub fn lock(self) -> Result<Self, RunError> {
+        let run = Self::locked(self.path)?;
+        for folder in [run.path.clone(), run.file("params")] {
+            if folder.is_dir() {
+                atomic::remove_leftovers(&folder).map_err(RunError::io("clean", &folder))?;
+            }
+        }
+        Ok(run)
+    }
+
+    fn locked(path: PathBuf) -> Result<Self, RunError> {
+        let lock = Some(Arc::new(Lock::take(&path)?));
+        Ok(Self { path, lock })
+    }
+
+    /// Whether nothing was written into it yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Io`] if it cannot be read.
+    pub fn holds_nothing(&self) -> Result<bool, RunError> {
+        is_empty(&self.path)
+    }
+
+    /// Whether a process writes into the folder of a run.
+    #[must_use]
+    pub fn is_in_use(path: &Path) -> bool {
+        Lock::holder(path).is_some()
+    }
+
+    /// Whether a folder is that of a run of this program: it has a manifest, or a run in it was killed before that was
+    /// written.
+    #[must_use]
+    pub fn is_own(path: &Path) -> bool {
+        manifest::is_in(path) || path.join(lock::FILE).exists() || is_empty(path).unwrap_or(false)
     }
 
     /// The directory itself, which also takes the event files.
@@ -211,17 +260,28 @@ impl Resumable {
     ///
     /// # Errors
     ///
-    /// [`RunError::OtherRun`] if what it holds is a run of another kind, or no run at all: going on would write over
-    /// it. [`RunError::Io`] if it cannot be read.
+    /// [`RunError::Foreign`] if this program has not written it and [`RunError::OtherRun`] if what it holds is a run of
+    /// another kind: going on would write over it. [`RunError::InUse`] if another process writes into it,
+    /// [`RunError::Io`] if it cannot be read.
     pub fn open(&self, kind: &[&str]) -> Result<RunDir, RunError> {
+        self.check(kind)?.lock()
+    }
+
+    /// The directory, to read it, if [`open`](Self::open) would go on in it were it not in use.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), but for [`RunError::InUse`].
+    pub fn check(&self, kind: &[&str]) -> Result<RunDir, RunError> {
         let run = RunDir::open(&self.run)?;
-        let folder = run.file("params");
-        let params = stems(&folder, "yaml")?;
+        let params = stems(&run.file("params"), "yaml")?;
+        if !RunDir::is_own(&self.run) && (!params.is_empty() || self.checkpoint.is_some()) {
+            return Err(RunError::Foreign { path: self.run.clone() });
+        }
         let is_part = params.iter().all(|name| kind.contains(&name.as_str()));
         // A run may have been killed between two of its params, or before them.
-        let is_whole = params.len() == kind.len() || !run.file(manifest::FILE).exists();
-        let has_begun = folder.is_dir() || self.checkpoint.is_some() || is_empty(&self.run)?;
-        if is_part && is_whole && has_begun {
+        let is_whole = params.len() == kind.len() || !manifest::is_in(&self.run);
+        if is_part && is_whole && RunDir::is_own(&self.run) {
             return Ok(run);
         }
         let kind = kind.iter().map(|&name| name.to_owned()).collect();
@@ -246,8 +306,21 @@ fn stems(folder: &Path, extension: &str) -> Result<Vec<String>, RunError> {
     Ok(names)
 }
 
+/// Whether nothing is in a folder but what holds its place.
 fn is_empty(folder: &Path) -> Result<bool, RunError> {
-    Ok(fs::read_dir(folder).map_err(RunError::io("list", folder))?.next().is_none())
+    let mut entries = fs::read_dir(folder).map_err(RunError::io("list", folder))?;
+    Ok(entries.all(|entry| entry.is_ok_and(|it| it.file_name() == lock::FILE)))
+}
+
+fn require_empty(folder: &Path) -> Result<(), RunError> {
+    if is_empty(folder)? {
+        return Ok(());
+    }
+    let path = folder.to_owned();
+    Err(match Lock::holder(folder) {
+        Some(holder) => RunError::InUse { path, holder },
+        None => RunError::Occupied { path },
+    })
 }
 
 /// As [`find_run`], but a run that holds no file whose name begins with `prefix` is found too: it was killed

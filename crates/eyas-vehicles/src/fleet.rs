@@ -4,11 +4,11 @@ mod table;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use eyas_sim::VehicleParameters;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -149,7 +149,7 @@ impl FleetSurvey {
             return self.visit(&table);
         }
         for (_, stem, file) in files {
-            let outcome = fs::read_to_string(&file)
+            let outcome = read_text(&file)
                 .map_err(FleetProblem::Read)
                 .and_then(|text| self.vehicle_file(&file, &stem, &text));
             if let Err(problem) = outcome {
@@ -238,13 +238,53 @@ fn other_rotors_in_list(text: &str) -> Option<FleetProblem> {
     })
 }
 
+/// The text of a file, unpacked if its name ends in `gz`.
 fn read_text(path: &Path) -> io::Result<String> {
-    if path.extension().is_none_or(|it| it != "gz") {
-        return fs::read_to_string(path);
-    }
     let mut text = String::new();
-    GzDecoder::new(fs::File::open(path)?).read_to_string(&mut text)?;
+    open_text(path)?.read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Opens a file of text, which is unpacked if its name ends in `gz`: all members of it, as `cat a.gz b.gz` joins them.
+///
+/// # Errors
+///
+/// Reading ends in one where the text is far longer than a file of its size holds, or endless.
+pub fn open_text(path: &Path) -> io::Result<Box<dyn Read>> {
+    /// Numbers as text pack to a fifth; only what repeats itself packs better than this.
+    const MOST_RATIO: u64 = 100;
+    /// What a small file may hold, and what comes of a pipe, whose length nobody knows.
+    const FREE: u64 = 64 << 20;
+    let file = fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    let is_packed = path.extension().is_some_and(|it| it == "gz");
+    let limit = match (metadata.is_file(), is_packed) {
+        (true, false) => metadata.len().max(FREE),
+        (true, true) => metadata.len().saturating_mul(MOST_RATIO).max(FREE),
+        (false, _) => FREE,
+    };
+    let text: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    Ok(Box::new(Bounded { text, left: limit, limit }))
+}
+
+/// A text that may not be longer than so many bytes.
+struct Bounded {
+    text: Box<dyn Read>,
+    left: u64,
+    limit: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.text.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            let limit = self.limit >> 20;
+            io::Error::other(format!(
+                "it holds more than {limit} MiB of text, too much for a file of its size"
+            ))
+        })?;
+        Ok(count)
+    }
 }
 
 /// A list of vehicles; other keys of the file describe where they are from.

@@ -10,7 +10,7 @@ mod sampler;
 
 pub use file::{DomainRandomization, VehicleFile, VehicleFileError};
 pub use fleet::{
-    FleetError, FleetProblem, FleetSurvey, fits_a_table, fleet_to_csv, fleet_to_json, read_fleet,
+    FleetError, FleetProblem, FleetSurvey, fits_a_table, fleet_to_csv, fleet_to_json, open_text, read_fleet,
     survey_fleet,
 };
 pub use fleet_vehicle::FleetVehicle;

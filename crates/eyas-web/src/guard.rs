@@ -26,12 +26,21 @@ pub(crate) fn refusal(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Whether a host is an address or `localhost`, with or without a port.
 fn is_this_machine(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => host.split(':').next(),
+    let parts = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map(|(name, port)| (name, port, true)),
+        None => {
+            let end = host.find(':').unwrap_or(host.len());
+            Some((&host[..end], &host[end..], false))
+        }
     };
-    let name = name.unwrap_or_default();
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    let Some((name, port, is_bracketed)) = parts else { return false };
+    let is_port =
+        |digits: &str| digits.parse::<u16>().is_ok() && digits.bytes().all(|it| it.is_ascii_digit());
+    let is_name = match name.parse::<IpAddr>() {
+        Ok(address) => address.is_ipv6() == is_bracketed,
+        Err(_) => !is_bracketed && name.eq_ignore_ascii_case("localhost"),
+    };
+    is_name && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 #[cfg(test)]
@@ -57,9 +66,21 @@ mod tests {
 
     #[test]
     fn other_names_and_other_sites_are_refused() {
-        for host in
-            ["evil.example", "evil.example:7878", "127.0.0.1.evil.example", "", "localhost.evil.example"]
-        {
+        for host in [
+            "evil.example",
+            "evil.example:7878",
+            "127.0.0.1.evil.example",
+            "",
+            "localhost.evil.example",
+            "[::1].evil.example",
+            "[::1]evil.example:7878",
+            "[::1",
+            "[localhost]",
+            "[127.0.0.1]",
+            "127.0.0.1:evil",
+            "127.0.0.1:78780",
+            "localhost:+80",
+        ] {
             assert!(is_refused(host, None), "{host}");
         }
         for origin in [

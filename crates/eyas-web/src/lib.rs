@@ -14,6 +14,7 @@
 
 mod client;
 mod curves;
+mod doors;
 mod guard;
 mod hub;
 mod log;
@@ -22,6 +23,7 @@ mod page;
 mod server;
 
 pub use curves::Curve;
+pub use doors::Limits;
 pub use hub::Feed;
 pub use message::{Control, HeatMap, Poses, Request, Scene, Settings, Table, Vehicle, VehiclePose};
 pub use server::LiveView;

@@ -8,13 +8,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request as HttpRequest, State, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, Request as HttpRequest, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tokio::sync::oneshot;
 
+use crate::doors::{Doors, Limits, Standing};
 use crate::hub::{Feed, Hub};
 use crate::message::Request;
 use crate::{client, guard, page};
@@ -43,19 +44,29 @@ impl LiveView {
     ///
     /// Where the address cannot be listened at.
     pub fn start(address: SocketAddr) -> io::Result<(Self, Receiver<Request>)> {
+        Self::start_within(address, Limits::default())
+    }
+
+    /// As [`start`](Self::start), with other limits.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be listened at.
+    pub fn start_within(address: SocketAddr, limits: Limits) -> io::Result<(Self, Receiver<Request>)> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (sender, requests) = sync_channel(MOST_REQUESTS);
         let feed = Feed { hub: Arc::new(Hub::new(sender)) };
-        let app = router(Arc::clone(&feed.hub));
+        let app = router(Shared { hub: Arc::clone(&feed.hub), limits });
+        let app = app.into_make_service_with_connect_info::<Standing>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("live view".into()).spawn(move || {
             runtime.block_on(async {
                 // Neither fails: the listener is bound, and a broken connection is no error of the server.
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let server = async { axum::serve(listener, app).await };
+                let server = async { axum::serve(Doors::new(listener, limits), app).await };
                 tokio::select! { _ = server => {}, _ = stopped => {} }
             });
             runtime.shutdown_timeout(FAREWELL);
@@ -84,8 +95,15 @@ impl Drop for LiveView {
     }
 }
 
-fn router(hub: Arc<Hub>) -> Router {
-    let mut router = Router::new().route("/live", get(connect)).with_state(hub);
+/// What every request may need.
+#[derive(Clone)]
+struct Shared {
+    hub: Arc<Hub>,
+    limits: Limits,
+}
+
+fn router(shared: Shared) -> Router {
+    let mut router = Router::new().route("/live", get(connect)).with_state(shared);
     for asset in page::ASSETS {
         router = router.route(asset.path, get(|| async { asset.response() }));
     }
@@ -93,19 +111,25 @@ fn router(hub: Arc<Hub>) -> Router {
 }
 
 /// Refuses foreign requests, whatever they ask for.
-async fn admit(request: HttpRequest, next: Next) -> Response {
+async fn admit(ConnectInfo(standing): ConnectInfo<Standing>, request: HttpRequest, next: Next) -> Response {
+    standing.set_asked();
     match guard::refusal(request.headers()) {
         Some(reason) => (StatusCode::FORBIDDEN, reason).into_response(),
         None => next.run(request).await,
     }
 }
 
-async fn connect(upgrade: WebSocketUpgrade, State(hub): State<Arc<Hub>>) -> Response {
+async fn connect(
+    ConnectInfo(standing): ConnectInfo<Standing>,
+    upgrade: WebSocketUpgrade,
+    State(Shared { hub, limits }): State<Shared>,
+) -> Response {
     let Some(entry) = hub.enter(MOST_VIEWERS) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many viewers").into_response();
     };
+    standing.set_viewer();
     upgrade
         .max_message_size(LARGEST_MESSAGE)
         .max_frame_size(LARGEST_MESSAGE)
-        .on_upgrade(|socket| client::serve(socket, entry))
+        .on_upgrade(move |socket| client::serve(socket, entry, limits.heartbeat))
 }

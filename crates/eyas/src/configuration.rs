@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use eyas_env::RAPTOR_TASK;
+use eyas_formats::input::read_text;
 use eyas_run::config::{BuiltIn, Library, Renamed, Unused, Value};
 use eyas_run::{Layers, Origin};
 use eyas_vehicles::{VehicleFile, find_vehicle, vehicles};
@@ -170,7 +171,7 @@ pub fn vehicle_names() -> String {
 
 /// Reads the parameter file of a vehicle.
 pub fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_text(path).map_err(|error| {
         Failure::new(format!("cannot read the vehicle: {error}"))
             .at(&path.display())
             .hint(format!("give a parameter file of RLtools (JSON), or one of {}", vehicle_names()))

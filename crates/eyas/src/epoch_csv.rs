@@ -1,5 +1,6 @@
 //! Tables that grow while a run goes on.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -21,19 +22,21 @@ const TEST_STATS: &str = "epoch,global_batch,model,teacher_selection,return_mean
 const EPOCHS: &str = "epoch,wall_time_s,teacher_forced,return_mean,episode_length_mean,share_terminated,loss,batches,collecting_s,fitting_s,evaluating_s,evaluation_return,evaluation_terminated\n";
 
 impl EpochCsv {
-    /// Opens both if `is_wanted`, and cuts off what an earlier process wrote of `epoch` and later ones.
-    pub(crate) fn open(run: &RunDir, is_wanted: bool, epoch: u32) -> Result<Self, Failure> {
-        let open = |name: &str, head: &str, first: u32| -> Result<(File, String), Failure> {
+    /// Opens both if `is_wanted`, and cuts off what an earlier process wrote of `epoch` and later ones. `is_tested` says
+    /// whether the epoch before ended with a flight of the named vehicles; at the end of a run they are flown once more.
+    pub(crate) fn open(run: &RunDir, is_wanted: bool, epoch: u32, is_tested: bool) -> Result<Self, Failure> {
+        let open = |name: &str, head: &str, first: u32, key: usize| -> Result<(File, String), Failure> {
             let path = run.file(name);
-            let kept = kept_lines(&path, first).unwrap_or_default();
+            let kept = kept_lines(&path, first, key).unwrap_or_default();
             eyas_formats::atomic::write(&path, format!("{head}{kept}").as_bytes())?;
             Ok((OpenOptions::new().append(true).open(&path)?, kept))
         };
         if !is_wanted {
             return Ok(Self { files: None, earlier_s: 0.0 });
         }
-        let (test_stats, _) = open("test_stats.csv", TEST_STATS, epoch + 1)?;
-        let (epochs, kept) = open("epochs.csv", EPOCHS, epoch)?;
+        // Epochs stand there as 1 and up; the first flight of a vehicle after one is that of its student.
+        let (test_stats, _) = open("test_stats.csv", TEST_STATS, epoch + u32::from(is_tested), 3)?;
+        let (epochs, kept) = open("epochs.csv", EPOCHS, epoch, 1)?;
         Ok(Self { files: Some([test_stats, epochs]), earlier_s: last_wall_time(&kept) })
     }
 
@@ -82,10 +85,13 @@ fn last_wall_time(epochs: &str) -> f64 {
     epochs.lines().last().and_then(|line| line.split(',').nth(1)?.parse().ok()).unwrap_or(0.0)
 }
 
-/// The lines after the first whose first number is below `epoch`.
-fn kept_lines(path: &Path, epoch: u32) -> Option<String> {
+/// The lines after the first whose first number is below `epoch`; of those that agree in their first `key` cells the first.
+fn kept_lines(path: &Path, epoch: u32, key: usize) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     let is_earlier =
         |line: &&str| line.split(',').next().and_then(|it| it.parse().ok()).is_some_and(|it: u32| it < epoch);
-    Some(text.lines().skip(1).filter(is_earlier).fold(String::new(), |kept, line| kept + line + "\n"))
+    let mut seen = HashSet::new();
+    let is_first = |line: &&str| seen.insert(line.split(',').take(key).collect::<Vec<_>>().join(","));
+    let kept = text.lines().skip(1).filter(is_earlier).filter(is_first);
+    Some(kept.fold(String::new(), |kept, line| kept + line + "\n"))
 }

@@ -22,7 +22,8 @@ use crate::failure::Failure;
 use crate::learner::{Algorithm, TrainerConfig};
 use crate::observer::{Activity, Observer};
 use crate::provenance::Provenance;
-use crate::run_files::{BEST_MODEL, DYNAMICS, RESULT, VEHICLE, folder};
+use crate::resumption::{GoingOn, own_run};
+use crate::run_files::{BEST_MODEL, DYNAMICS, RESULT, VEHICLE, folder, write_file};
 use crate::run_location::RunLocation;
 use crate::run_logger::RunLogger;
 use crate::run_result::RunResult;
@@ -30,7 +31,7 @@ use crate::tasks::AnyTask;
 use crate::train::{EVALUATION_SEED, ROOT, RunnerSettings, layer_preset};
 
 /// What of the configuration is written into a fleet's `params`.
-const GROUPS: [&str; 3] = ["env", "agent", "fleet"];
+pub const GROUPS: [&str; 3] = ["env", "agent", "fleet"];
 
 /// When a teacher is good enough: returns are measured under the protocol of the C++ system, whose starts are the same
 /// for vehicles of every size.
@@ -70,6 +71,8 @@ impl Default for FleetConfig {
 impl FleetConfig {
     /// Checks ranges; the message names key, value and range.
     pub fn validate(&self) -> Result<(), String> {
+        /// More than any evaluation needs; also attempts.
+        const MOST_EPISODES: usize = 1 << 22;
         for (name, value) in [
             ("max_terminated", self.max_terminated),
             ("max_own_terminated", self.max_own_terminated),
@@ -82,8 +85,8 @@ impl FleetConfig {
         let at_least_one =
             [("max_attempts", self.max_attempts as usize), ("eval_episodes", self.eval_episodes)];
         for (name, value) in at_least_one {
-            if value < 1 {
-                return Err(format!("`fleet.{name}` = {value}, expected at least 1"));
+            if !(1..=MOST_EPISODES).contains(&value) {
+                return Err(format!("`fleet.{name}` = {value}, expected 1 to {MOST_EPISODES}"));
             }
         }
         Ok(())
@@ -149,6 +152,26 @@ impl TrainFleetConfig {
             run_dir: None,
         })
     }
+
+    /// The folder of the run that a configuration which resumes goes on with, if it is one of this program.
+    pub fn run_to_go_on_with(layers: &Layers, run_dir: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+        let settings: RunnerSettings = layers.section("agent")?;
+        let experiment = experiment_of(&settings);
+        let run = location_of(&settings, &experiment, run_dir).find(&settings.load_run)?;
+        own_run(Some(Resumable { run, checkpoint: None }), &GROUPS)
+    }
+}
+
+fn experiment_of(settings: &RunnerSettings) -> String {
+    format!("{}_fleet", settings.experiment_name)
+}
+
+fn location_of<'a>(
+    settings: &'a RunnerSettings,
+    experiment: &'a str,
+    run_dir: Option<&'a Path>,
+) -> RunLocation<'a> {
+    RunLocation { root: ROOT, experiment, run_name: &settings.run_name, run_dir }
 }
 
 /// What is known of a trained teacher; beside its model as [`RESULT`], whose presence says that it is done.
@@ -217,28 +240,39 @@ pub fn train_fleet(
     interrupt: &Interrupt,
 ) -> Result<FleetResult, Failure> {
     let TrainFleetConfig { settings, vehicles: fleet, .. } = config;
-    let location = RunLocation {
-        root: ROOT,
-        experiment: &format!("{}_fleet", settings.experiment_name),
-        run_name: &settings.run_name,
-        run_dir: config.run_dir.as_deref(),
+    let experiment = experiment_of(settings);
+    let location = location_of(settings, &experiment, config.run_dir.as_deref());
+    let going_on = if settings.resume {
+        let resumed = Resumable { run: location.find(&settings.load_run)?, checkpoint: None };
+        Some(GoingOn::in_folder(&resumed, &GROUPS)?)
+    } else {
+        None
     };
     observer.accepted()?;
-    let run = if settings.resume {
-        Resumable { run: location.find(&settings.load_run)?, checkpoint: None }.open(&GROUPS)?
-    } else {
-        location.make()?
+    let run = match &going_on {
+        Some(it) => it.run.clone(),
+        None => location.make()?,
     };
     let directory = std::path::absolute(run.path())?;
     observer.line(&format!("[INFO] Logging experiment in directory: {}", directory.display()))?;
     let inputs: Vec<&Path> = config.vehicle_file.as_deref().into_iter().collect();
-    config.provenance.write(&run, RAPTOR_TASK, settings.seed, &inputs)?;
-
     let results: Vec<Option<TeacherResult>> =
         fleet.iter().map(|(teacher, _)| read_result(&run, *teacher)).collect();
     let left: Vec<&(usize, FleetVehicle)> =
         fleet.iter().zip(&results).filter(|(_, result)| result.is_none()).map(|(it, _)| it).collect();
     let done = fleet.len() - left.len();
+    match &going_on {
+        Some(it) if it.is_finished(&config.provenance, done as u32, fleet.len() as u32)? => {
+            let told = format!("[INFO] All {done} teachers are there already: nothing is to be done");
+            observer.line(&told)?;
+            return Ok(result_of(config, &run, interrupt));
+        }
+        Some(it) => {
+            let at = (done as u32, "teacher");
+            it.begin(&config.provenance, RAPTOR_TASK, &inputs, at, settings.seed, observer)?;
+        }
+        None => config.provenance.write(&run, RAPTOR_TASK, settings.seed, &inputs)?,
+    }
     if done > 0 {
         observer.line(&format!("[INFO] {done} of {} teachers are there already", fleet.len()))?;
     }
@@ -253,7 +287,7 @@ pub fn train_fleet(
         task: &shown,
     };
     let metrics = ["fleet/return", "fleet/terminated"];
-    let logger = RunLogger::start(&run, observer, &activity, &config.provenance, &metrics)?;
+    let logger = RunLogger::start(&run, observer, &activity, &config.provenance, &metrics, None)?;
     let board = Board::new(logger, fleet.iter().zip(results));
     let job = Job { config, run: &run, interrupt, board };
     // Each teacher learns on one core, so that a fleet keeps all cores busy without waiting for each other.
@@ -399,28 +433,34 @@ impl Job<'_> {
     }
 }
 
-/// Tables of all teachers that are there, and what they are worth.
-fn finish(config: &TrainFleetConfig, run: &RunDir, interrupt: &Interrupt) -> Result<FleetResult, Failure> {
-    let mut teachers: Vec<TeacherResult> = Vec::new();
-    let mut vehicles: Vec<FleetVehicle> = Vec::new();
-    for (teacher, vehicle) in &config.vehicles {
-        if let Some(result) = read_result(run, *teacher) {
-            vehicles.push(FleetVehicle { id: format!("{teacher}"), ..vehicle.clone() });
-            teachers.push(result);
-        }
-    }
-    let table = fleet_to_csv(&vehicles).map_err(Failure::new)?;
-    atomic::write(&run.file(DYNAMICS), table.as_bytes())?;
+/// The teachers that are there, best first.
+fn result_of(config: &TrainFleetConfig, run: &RunDir, interrupt: &Interrupt) -> FleetResult {
+    let there = config.vehicles.iter().filter_map(|(teacher, _)| read_result(run, *teacher));
+    let mut teachers: Vec<TeacherResult> = there.collect();
     teachers.sort_by(|a, b| {
         b.raptor.mean_return.total_cmp(&a.raptor.mean_return).then(a.teacher.cmp(&b.teacher))
     });
-    atomic::write(&run.file("ranking.csv"), ranking(&teachers).as_bytes())?;
-    let result = FleetResult {
+    FleetResult {
         run: run.path().to_owned(),
         num_vehicles: config.vehicles.len(),
         teachers,
         is_interrupted: interrupt.interrupted(),
-    };
+    }
+}
+
+/// Tables of all teachers that are there, and what they are worth.
+fn finish(config: &TrainFleetConfig, run: &RunDir, interrupt: &Interrupt) -> Result<FleetResult, Failure> {
+    let result = result_of(config, run, interrupt);
+    let is_there = |teacher: usize| result.teachers.iter().any(|it| it.teacher == teacher);
+    let vehicles: Vec<FleetVehicle> = config
+        .vehicles
+        .iter()
+        .filter(|(teacher, _)| is_there(*teacher))
+        .map(|(teacher, vehicle)| FleetVehicle { id: format!("{teacher}"), ..vehicle.clone() })
+        .collect();
+    let table = fleet_to_csv(&vehicles).map_err(Failure::new)?;
+    write_file(&run.file(DYNAMICS), table.as_bytes())?;
+    write_file(&run.file("ranking.csv"), ranking(&result.teachers).as_bytes())?;
     if !result.is_interrupted {
         RunResult {
             mean_return: result.mean(&|it| it.raptor.mean_return),

@@ -14,6 +14,7 @@ use eyas_policy::{Adam, Network, Policy, Untrainable};
 use eyas_run::{ConfigError, Layers};
 
 use crate::failure::Failure;
+use crate::mismatch::{Keys, Shape, require_same};
 
 /// How a policy learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,16 +224,17 @@ pub fn restore_envs(learner: &mut dyn Learner, extra: Option<&Value>) -> bool {
     true
 }
 
-fn other_shape(path: &Path) -> Failure {
-    Failure::new("the networks of the checkpoint have other shapes than `agent.actor` and `agent.critic`")
-        .at(&path.display())
-        .hint("`eyas inspect FILE` shows them; set `agent.actor.hidden_dims` and `agent.critic.hidden_dims`")
+/// The keys of an rsl_rl model.
+const fn keys_of(group: &'static str) -> Keys {
+    Keys { group, normalization: "obs_normalization", cell: "rnn_type", width: "rnn_hidden_dim" }
 }
 
 /// PPO and the envs that it learns in.
 pub struct PpoLearner {
     ppo: Ppo,
     engine: Box<dyn Engine>,
+    /// Control steps of each env in an iteration.
+    steps_per_iteration: u32,
 }
 
 impl PpoLearner {
@@ -242,7 +244,8 @@ impl PpoLearner {
         mut engine: Box<dyn Engine>,
         seed: u64,
     ) -> Result<Self, Untrainable> {
-        Ok(Self { ppo: Ppo::new(config, engine.as_mut(), seed)?, engine })
+        let ppo = Ppo::new(config, engine.as_mut(), seed)?;
+        Ok(Self { ppo, engine, steps_per_iteration: config.num_steps_per_env as u32 })
     }
 }
 
@@ -306,9 +309,23 @@ impl Learner for PpoLearner {
     fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
         let stored = rsl_rl::read_ppo(path)?;
         let ppo = &mut self.ppo;
-        let shapes = (&stored.actor.network.architecture, &stored.critic.architecture);
-        if shapes != (&ppo.actor.network.architecture, &ppo.critic.architecture) {
-            return Err(other_shape(path));
+        for (group, found, wanted) in [
+            (
+                "agent.actor",
+                (&stored.actor.network.architecture, stored.actor.normalizer.is_some()),
+                (&ppo.actor.network.architecture, ppo.actor.normalizer.is_some()),
+            ),
+            (
+                "agent.critic",
+                (&stored.critic.architecture, stored.critic_normalizer.is_some()),
+                (&ppo.critic.architecture, ppo.critic_normalizer.is_some()),
+            ),
+        ] {
+            let [found, wanted] = [found, wanted].map(|(architecture, is_normalized)| Shape {
+                architecture,
+                is_normalized: Some(is_normalized),
+            });
+            require_same(&keys_of(group), found, wanted, path)?;
         }
         ppo.actor = stored.actor;
         ppo.critic = stored.critic;
@@ -319,6 +336,9 @@ impl Learner for PpoLearner {
             ppo.learning_rate = state.learning_rate as f32;
             ppo.optimizer = state.into();
         }
+        // Envs that start anew are those of a run that has flown: a curriculum counts its steps.
+        let flown = ppo.iteration.saturating_mul(self.steps_per_iteration);
+        self.engine.set_steps_flown(flown);
         Ok(stored.extra)
     }
 
@@ -400,9 +420,11 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
     fn restore(&mut self, path: &Path) -> Result<Option<Value>, Failure> {
         let stored = rsl_rl::read_ppo(path)?;
         let parameters = self.apg.actor.network.parameters.len();
-        if stored.actor.network.architecture != self.apg.actor.network.architecture {
-            return Err(other_shape(path));
-        }
+        let [found, wanted] = [&stored.actor, &self.apg.actor].map(|it| Shape {
+            architecture: &it.network.architecture,
+            is_normalized: Some(it.normalizer.is_some()),
+        });
+        require_same(&keys_of("agent.actor"), found, wanted, path)?;
         let first = stored.std.len();
         self.apg.set_actor(stored.actor)?;
         self.critic = stored.critic;

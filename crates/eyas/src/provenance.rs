@@ -3,9 +3,14 @@
 use std::path::Path;
 
 use eyas_run::config::{Setting, Value};
-use eyas_run::{ConfigError, Layers, Origin, RunDir, manifest};
+use eyas_run::resumes::{self, Change, RunSettings};
+use eyas_run::{ConfigError, Layers, Manifest, Origin, RunDir, manifest};
 
 use crate::failure::Failure;
+
+/// Settings that say which run goes on and where it is, and nothing of what it does.
+pub(crate) const WHICH_RUN: [&str; 5] =
+    ["agent.resume", "agent.load_run", "agent.load_checkpoint", "agent.run_name", "agent.experiment_name"];
 
 /// Every value of a configuration, and where it comes from.
 #[derive(Clone, Debug, Default)]
@@ -60,15 +65,39 @@ impl Provenance {
         for (group, value) in &self.groups {
             run.params(group, value)?;
         }
-        let mut manifest = eyas_run::Manifest::new(format!("eyas {}", env!("CARGO_PKG_VERSION")), seed);
+        let mut manifest = manifest_of(seed, inputs)?;
         manifest.task = Some(task.into());
-        for path in inputs {
-            manifest.inputs.push(manifest::InputFile::read(path)?);
-        }
         manifest.config.clone_from(&self.settings);
         run.manifest(&manifest)?;
         Ok(())
     }
+
+    /// What of the settings of the run in a folder this configuration changes; none if the run was killed before it wrote
+    /// them down.
+    pub(crate) fn changes(&self, run: &Path) -> Result<Option<Vec<Change>>, Failure> {
+        Ok(RunSettings::read(run)?.map(|earlier| earlier.changes(&self.settings, &WHICH_RUN)))
+    }
+
+    /// Adds a process that goes on with a run, `at` iterations or epochs, to what the run has written down. Its `params`
+    /// and its manifest stay.
+    pub(crate) fn go_on(
+        run: &RunDir,
+        seed: u64,
+        inputs: &[&Path],
+        at: u32,
+        changes: &[Change],
+    ) -> Result<(), Failure> {
+        Ok(resumes::record(run, &manifest_of(seed, inputs)?, u64::from(at), changes)?)
+    }
+}
+
+/// Program, command, seed and inputs of this process.
+fn manifest_of(seed: u64, inputs: &[&Path]) -> Result<Manifest, Failure> {
+    let mut manifest = Manifest::new(format!("eyas {}", env!("CARGO_PKG_VERSION")), seed);
+    for path in inputs {
+        manifest.inputs.push(manifest::InputFile::read(path)?);
+    }
+    Ok(manifest)
 }
 
 #[cfg(test)]

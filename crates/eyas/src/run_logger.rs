@@ -10,6 +10,16 @@ use crate::observer::{Activity, MakePilot, Observer, Table};
 use crate::provenance::Provenance;
 use crate::tasks::AnyTask;
 
+/// How the curves of a run go on, see [`EventWriter::go_on`].
+pub(crate) struct Continued {
+    /// The first step that is logged.
+    pub(crate) first: u64,
+    /// A curve whose steps are counted so.
+    pub(crate) clock: &'static str,
+    /// Curves whose steps count something else.
+    pub(crate) is_other: fn(&str) -> bool,
+}
+
 /// TensorBoard's file, and whoever listens.
 pub(crate) struct RunLogger<'a> {
     events: EventWriter,
@@ -18,15 +28,19 @@ pub(crate) struct RunLogger<'a> {
 
 impl<'a> RunLogger<'a> {
     /// Starts an event file in the folder of a run, with the configuration as what the run is compared by in the curves of
-    /// the given tags.
+    /// the given tags. If the run is continued, what is logged once more is void in earlier files.
     pub(crate) fn start(
         run: &RunDir,
         observer: &'a mut dyn Observer,
         activity: &Activity,
         provenance: &Provenance,
         metrics: &[&str],
+        continued: Option<Continued>,
     ) -> Result<Self, Failure> {
         let mut events = EventWriter::create(run.path())?;
+        if let Some(Continued { first, clock, is_other }) = continued {
+            events.go_on(first, clock, is_other)?;
+        }
         observer.started(activity)?;
         events.session_start(&provenance.settings, metrics)?;
         for (group, value) in &provenance.groups {

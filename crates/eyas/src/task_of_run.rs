@@ -3,16 +3,22 @@
 use std::path::Path;
 
 use eyas_env::UnknownTask;
+use eyas_run::resumes::RunSettings;
 use eyas_run::{ConfigError, Layers, Origin, Value, manifest};
 
 use crate::failure::Failure;
 use crate::tasks::{self, AnyTask, layers_of_file};
 
-/// The task of a run, configured as there: the one that its manifest names. Runs of before tasks were written down are told
+/// The task of a run, configured as there by the last process that went on with it: the one that its manifest names. Runs of before tasks were written down are told
 /// apart by their settings.
 pub fn task_of_run(run: &Path) -> Result<Box<dyn AnyTask>, Failure> {
     let path = run.join("params/env.yaml");
-    let read = |task: &dyn AnyTask| task.read(&layers_of_file(task, &path)?);
+    let changed = RunSettings::read(run)?;
+    let read = |task: &dyn AnyTask| {
+        let mut layers = layers_of_file(task, &path)?;
+        changed.as_ref().map_or(Ok(()), |it| it.layer_changes(&mut layers, run, &["env"]))?;
+        task.read(&layers)
+    };
     if let Some(id) = manifest::task_of(run)? {
         let named = tasks::defaults().into_iter().find(|task| task.id() == id);
         let unknown = || Failure::from(UnknownTask { id }).at(&run.join("manifest.json").display());

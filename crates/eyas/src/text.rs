@@ -1,5 +1,6 @@
 //! Evaluations as people read them: tables, sentences, lengths.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
 use eyas_learn::{Evaluation, Summary};
@@ -12,6 +13,37 @@ pub fn shell_word(word: impl Display) -> String {
         return word;
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A text as a terminal may show it. Names in files that somebody else wrote may hold characters that move the cursor, set
+/// the window's title or turn the direction of writing: they are escaped, but for the ends of lines and tabs.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_hidden = |it: char| {
+        let turns_direction = matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        (it.is_control() && it != '\n' && it != '\t') || turns_direction
+    };
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().fold(String::new(), |mut escaped, it| {
+        if is_hidden(it) {
+            escaped.extend(it.escape_default());
+        } else {
+            escaped.push(it);
+        }
+        escaped
+    });
+    Cow::Owned(escaped)
+}
+
+/// The first `most` characters of a text, and how many more there are.
+pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => {
+            Cow::Owned(format!("{}… ({} more characters)", &text[..end], text[end..].chars().count()))
+        }
+    }
 }
 
 /// One line for each policy and kind of target.
@@ -117,6 +149,17 @@ mod tests {
         ] {
             assert_eq!(shell_word(word), shown);
         }
+    }
+
+    #[test]
+    fn no_control_character_reaches_a_terminal() {
+        // The title of a window in the two forms of OSC, a colour, a bell, and letters written backwards.
+        let text = "a\u{1b}]0;PWNED\u{7}\u{9d}0;x\u{9c}\u{1b}[31m\u{202e}\r\u{7f}\tä\n";
+        let shown = printable(text);
+        assert_eq!(shown, "a\\u{1b}]0;PWNED\\u{7}\\u{9d}0;x\\u{9c}\\u{1b}[31m\\u{202e}\\r\\u{7f}\tä\n");
+        assert!(matches!(printable("飞 → 4 µ\n"), Cow::Borrowed(_)));
+        assert_eq!(cut("ääää", 2), "ää… (2 more characters)");
+        assert_eq!(cut("ää", 2), "ää");
     }
 
     #[test]

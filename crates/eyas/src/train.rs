@@ -16,9 +16,10 @@ use crate::learner::{Algorithm, Iteration, Learner, TrainerConfig, envs_of, rest
 use crate::observer::{Activity, Observer};
 use crate::policies::load_policy;
 use crate::provenance::Provenance;
+use crate::resumption::{GoingOn, own_run, require_work};
 use crate::run_files::BEST_MODEL;
 use crate::run_location::RunLocation;
-use crate::run_logger::RunLogger;
+use crate::run_logger::{Continued, RunLogger};
 use crate::run_result::RunResult;
 use crate::snapshot::Snapshots;
 use crate::tasks::AnyTask;
@@ -28,7 +29,7 @@ use crate::video::{Recorded, VideoPlan, Videos};
 /// Folder of all runs.
 pub const ROOT: &str = "logs/rsl_rl";
 /// What of the configuration is written into a run's `params`.
-const GROUPS: [&str; 2] = ["env", "agent"];
+pub const GROUPS: [&str; 2] = ["env", "agent"];
 /// Starts of the evaluations that pick the best model.
 pub(crate) const EVALUATION_SEED: u64 = 0xe7a1;
 /// How the names of the checkpoints to go on from begin.
@@ -111,6 +112,22 @@ impl TrainConfig {
             video: None,
         })
     }
+
+    /// The folder of the run that a configuration goes on with in that folder, if there is one.
+    pub fn run_to_go_on_with(
+        layers: &Layers,
+        run_dir: Option<&Path>,
+        checkpoint: Option<&str>,
+    ) -> Result<Option<PathBuf>, Failure> {
+        let settings: RunnerSettings = layers.section("agent")?;
+        let location = location_of(&settings, run_dir);
+        let resumed = find_resumed(&settings, checkpoint, &location)?;
+        own_run(resumed.filter(|it| location.holds(&it.run)), &GROUPS)
+    }
+}
+
+fn location_of<'a>(settings: &'a RunnerSettings, run_dir: Option<&'a Path>) -> RunLocation<'a> {
+    RunLocation { root: ROOT, experiment: &settings.experiment_name, run_name: &settings.run_name, run_dir }
 }
 
 /// Layers a preset of an algorithm, and the name of the task's experiment.
@@ -135,6 +152,8 @@ pub struct TrainResult {
     pub iteration: u32,
     /// Whether these are all; otherwise it was interrupted.
     pub is_complete: bool,
+    /// Whether the run was complete before, and nothing was done.
+    pub was_complete: bool,
     /// The newest checkpoint.
     pub checkpoint: PathBuf,
     /// The model of the best evaluation.
@@ -147,6 +166,23 @@ pub struct TrainResult {
     pub videos: Option<Recorded>,
 }
 
+impl TrainResult {
+    /// That of a run whose iterations were all done before.
+    fn of_finished(run: &RunDir, iteration: u32) -> Self {
+        Self {
+            run: run.path().to_owned(),
+            iteration,
+            is_complete: true,
+            was_complete: true,
+            checkpoint: run.file(format!("{CHECKPOINT}{iteration}.pt")),
+            best_model: run.file(BEST_MODEL),
+            best: None,
+            seconds: 0.0,
+            videos: None,
+        }
+    }
+}
+
 /// Trains a policy and keeps the best.
 pub fn train(
     config: &TrainConfig,
@@ -155,31 +191,44 @@ pub fn train(
 ) -> Result<TrainResult, Failure> {
     let TrainConfig { task, settings, .. } = config;
     let mut learner = task.learner(&config.trainer, settings.seed)?;
-    let location = RunLocation {
-        root: ROOT,
-        experiment: &settings.experiment_name,
-        run_name: &settings.run_name,
-        run_dir: config.run_dir.as_deref(),
+    let location = location_of(settings, config.run_dir.as_deref());
+    let resumed = find_resumed(settings, config.checkpoint.as_deref(), &location)?;
+    // The folder is taken before anything is read that another process may be writing.
+    let going_on = match &resumed {
+        Some(it) => GoingOn::at(&location, it, &GROUPS)?,
+        None => None,
     };
-    let resumed = find_resumed(config, &location)?;
     let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_ref());
     let extra = checkpoint.map(|path| learner.restore(path)).transpose()?.flatten();
     let has_envs = restore_envs(learner.as_mut(), extra.as_ref());
+    let (done, total) = (learner.iteration(), settings.max_iterations);
+    if let Some(it) = &going_on
+        && it.is_finished(&config.provenance, done, total)?
+    {
+        return Ok(TrainResult::of_finished(&it.run, done));
+    }
+    let (work, of) = ((done, "iterations"), ("agent.max_iterations", total));
+    require_work(work, of, "--max_iterations", going_on.as_ref(), checkpoint.map(PathBuf::as_path))?;
     observer.accepted()?;
-    let (run, best_return) = match &resumed {
-        // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
-        Some(it) if location.holds(&it.run) => {
-            let run = it.open(&GROUPS)?;
+    // A run is continued in its own folder; a checkpoint from elsewhere starts a new one.
+    let (run, best_return) = match &going_on {
+        Some(GoingOn { run, .. }) => {
             let best = extra.as_ref().and_then(|it| it.get(BEST_RETURN)).and_then(Value::as_f64);
             let best = best.filter(|_| run.file(BEST_MODEL).exists());
-            (run, best.unwrap_or(f64::NEG_INFINITY))
+            (run.clone(), best.unwrap_or(f64::NEG_INFINITY))
         }
-        _ => (location.make()?, f64::NEG_INFINITY),
+        None => (location.make()?, f64::NEG_INFINITY),
     };
     let folder = std::path::absolute(run.path())?;
     observer.line(&format!("[INFO] Logging experiment in directory: {}", folder.display()))?;
     if let Some(path) = checkpoint {
         observer.line(&format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+        if let (Some(it), None) = (resumed.as_ref().filter(|it| location.holds(&it.run)), &going_on) {
+            let theirs = it.run.display();
+            observer.line(&format!(
+                "[INFO]: Eyas did not write {theirs}: it is only read, and this run has a folder of its own"
+            ))?;
+        }
         if !has_envs {
             observer.line("[INFO]: The checkpoint holds no state of these envs: they start anew")?;
         }
@@ -187,7 +236,18 @@ pub fn train(
         observer.line("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
     }
     let inputs: Vec<&Path> = checkpoint.into_iter().map(PathBuf::as_path).collect();
-    config.provenance.write(&run, config.task.id(), settings.seed, &inputs)?;
+    match &going_on {
+        Some(it) => {
+            let at = (done, "iteration");
+            it.begin(&config.provenance, config.task.id(), &inputs, at, settings.seed, observer)?;
+        }
+        None => config.provenance.write(&run, config.task.id(), settings.seed, &inputs)?,
+    }
+    let continued = going_on.is_some().then_some(Continued {
+        first: u64::from(done) + 1,
+        clock: "Loss/learning_rate",
+        is_other: |tag| tag.ends_with("/time"),
+    });
     let activity = Activity {
         name: "train",
         step_unit: "iteration",
@@ -198,7 +258,7 @@ pub fn train(
         task: task.as_ref(),
     };
     let mut session = Session {
-        logger: RunLogger::start(&run, observer, &activity, &config.provenance, &METRICS)?,
+        logger: RunLogger::start(&run, observer, &activity, &config.provenance, &METRICS, continued)?,
         videos: config.video.map(|plan| {
             let first = u64::from(learner.iteration());
             Videos::new(plan, run.videos("train"), task.as_ref(), first)
@@ -226,15 +286,18 @@ pub fn train(
 }
 
 /// What to go on from: a checkpoint's path, or the newest checkpoint that matches when resuming.
-fn find_resumed(config: &TrainConfig, location: &RunLocation) -> Result<Option<Resumable>, Failure> {
-    let settings = &config.settings;
-    match config.checkpoint.as_deref().map(Path::new) {
+fn find_resumed(
+    settings: &RunnerSettings,
+    checkpoint: Option<&str>,
+    location: &RunLocation,
+) -> Result<Option<Resumable>, Failure> {
+    match checkpoint.map(Path::new) {
         Some(path) if path.is_file() => {
             let run = path.parent().unwrap_or(Path::new(".")).to_owned();
             Ok(Some(Resumable { run, checkpoint: Some(path.to_owned()) }))
         }
         _ if settings.resume => {
-            let pattern = config.checkpoint.as_ref().unwrap_or(&settings.load_checkpoint);
+            let pattern = checkpoint.unwrap_or(&settings.load_checkpoint);
             Ok(Some(location.find_checkpoint(&settings.load_run, pattern, CHECKPOINT)?))
         }
         Some(path) => Err(Failure::new(format!("`--checkpoint {}` is not a file", path.display()))
@@ -382,6 +445,7 @@ impl Session<'_> {
             run: self.run.path().to_owned(),
             iteration,
             is_complete,
+            was_complete: false,
             checkpoint: self.run.file(format!("{CHECKPOINT}{iteration}.pt")),
             best_model: self.run.file(BEST_MODEL),
             best,

@@ -27,6 +27,9 @@ pub(crate) struct Resume {
     /// Folder of the run itself, instead of a dated one below `logs`; with `--resume`, that of the run to go on with
     #[arg(long, value_name = "DIR", conflicts_with = "load_run")]
     pub(crate) run_dir: Option<PathBuf>,
+    /// Stop when stdin ends: a multirun starts its jobs so
+    #[arg(long, hide = true)]
+    pub(crate) ends_with_stdin: bool,
 }
 
 /// Several runs of one command.

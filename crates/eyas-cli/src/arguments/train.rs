@@ -26,8 +26,9 @@ pub(crate) struct Train {
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
     /// Settings to start from: eyas (tuned for this task), foundation or isaaclab (the runner config of the original)
-    #[arg(long, default_value = "eyas", value_name = "NAME")]
-    pub(crate) preset: String,
+    /// [default: eyas]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
     #[command(flatten)]

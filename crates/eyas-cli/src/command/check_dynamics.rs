@@ -1,13 +1,12 @@
 //! `eyas check-dynamics`: recorded transitions against our own.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas_env::{Replay, Transition};
-use flate2::read::GzDecoder;
+use eyas_vehicles::open_text;
 
 use crate::arguments::CheckDynamics;
 
@@ -32,9 +31,7 @@ fn read(path: &Path) -> Result<Vec<Transition>, Failure> {
             .at(&path.display())
             .hint("a recording is one JSON object a line, gzip-compressed or not")
     };
-    let file = File::open(path).map_err(at)?;
-    let is_compressed = path.extension().is_some_and(|extension| extension == "gz");
-    let reader: Box<dyn Read> = if is_compressed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
+    let reader = open_text(path).map_err(at)?;
     let mut transitions = Vec::new();
     for (index, line) in BufReader::new(reader).lines().enumerate() {
         let line = line.map_err(at)?;

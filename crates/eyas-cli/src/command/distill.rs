@@ -1,20 +1,22 @@
 //! `eyas distill`: teachers into a student.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use eyas::distill::{DistillationConfig, DistillationResult, distill};
+use eyas::distill::{DistillationConfig, DistillationResult, GROUPS, distill};
+use eyas::resumption::require_task;
 use eyas::run_files::VEHICLE;
 use eyas::teachers::{Candidate, TeacherFolder, is_alone, read_checkpoints};
 use eyas::text::{LEGEND, comparison, on_named_vehicle, share_of_teacher, shell_word};
 use eyas::{AnyTask, Failure, tasks};
 use eyas_formats::{LoadOptions, Side};
-use eyas_run::{Interrupt, Layers, Origin};
+use eyas_run::{Layers, Origin};
 use eyas_view::View;
 
 use crate::arguments::Distill;
-use crate::configuration;
+use crate::configuration::{self, GoesOn, layer_over};
 use crate::dashboard;
-use crate::flags::{layer, layer_resume, read_fleet_for, warn_of_vehicle, what_flies};
+use crate::flags::{layer, layer_resume, listen, read_fleet_for, warn_of_vehicle, what_flies};
 use crate::print::go_on_with;
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, say_recorded};
@@ -23,7 +25,7 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let task = tasks::find(&arguments.flight.task)?;
     let task = task.as_ref();
     dashboard::check(arguments.terminal.tui)?;
-    let interrupt = Interrupt::install()?;
+    let interrupt = listen(&arguments.resume)?;
     let (layers, resumes) = layers_of(task, arguments)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
@@ -58,6 +60,12 @@ fn finish(
         say_recorded(videos)?;
     }
     let mut say = |line: &str| terminal.line(line);
+    if result.was_complete {
+        let ([epochs, _], run) = (result.epochs, result.run.display());
+        say(&format!("The run is complete: all {epochs} epochs are done, nothing is changed in {run}"))?;
+        say("More of them: the same command and --n_epochs N")?;
+        return fly_it(arguments, &result.best_student, terminal);
+    }
     let Some(end) = &result.end else {
         let [done, epochs] = result.epochs;
         say(&format!("Interrupted after epoch {done} of {epochs}"))?;
@@ -79,16 +87,49 @@ fn finish(
     for (vehicle, summary) in &end.on_named_vehicles {
         say(&on_named_vehicle(vehicle, summary))?;
     }
-    let (what_flies, checkpoint) = (what_flies(&arguments.flight), shell_word(end.best_student.display()));
-    say(&format!("Fly it: eyas play {what_flies} --checkpoint {checkpoint}"))?;
+    fly_it(arguments, &end.best_student, terminal)
+}
+
+/// Says how the student is flown.
+fn fly_it(
+    arguments: &Distill,
+    student: &Path,
+    terminal: &mut dyn eyas::Observer,
+) -> Result<ExitCode, Failure> {
+    let (what_flies, checkpoint) = (what_flies(&arguments.flight), shell_word(student.display()));
+    terminal.line(&format!("Fly it: eyas play {what_flies} --checkpoint {checkpoint}"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// All layers, and whether an earlier run goes on.
+/// All layers, those of a run that goes on below what the command line says; and whether one does.
 fn layers_of(task: &dyn AnyTask, arguments: &Distill) -> Result<(Layers, bool), Failure> {
     let is_many = arguments.teacher_dir.is_some() || arguments.teacher_checkpoint.len() > 1;
-    let mut layers = DistillationConfig::layers(task, arguments.preset.as_deref(), is_many)?;
-    layer(&mut layers, task, &arguments.flight)?;
+    let preset = arguments.preset.as_deref();
+    let compose = |run: Option<&Path>| {
+        let mut layers = DistillationConfig::layers(task, preset, is_many)?;
+        let goes_on = run.map(|run| GoesOn { run, groups: &GROUPS, preset, seed: arguments.flight.seed });
+        let mut resumes = false;
+        layer_over(&mut layers, goes_on.as_ref(), |layers| {
+            resumes = layer_flags(layers, task, arguments)?;
+            Ok(())
+        })?;
+        Ok::<_, Failure>((layers, resumes))
+    };
+    let (layers, resumes) = compose(None)?;
+    if !resumes {
+        return Ok((layers, resumes));
+    }
+    let run_dir = arguments.resume.run_dir.as_deref();
+    let Some(run) = DistillationConfig::run_to_go_on_with(&layers, run_dir)? else {
+        return Ok((layers, resumes));
+    };
+    require_task(&run, task.id())?;
+    compose(Some(&run))
+}
+
+/// Layers flags over files and overrides; returns whether an earlier run goes on.
+fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &Distill) -> Result<bool, Failure> {
+    layer(layers, task, &arguments.flight)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
             layers.set(&format!("distill.{key}"), value, Origin::flag(flag))?;
@@ -135,8 +176,7 @@ fn layers_of(task: &dyn AnyTask, arguments: &Distill) -> Result<(Layers, bool), 
         )
         .hint("noise of the labels comes from the teacher: `--no-teacher_deterministic`"));
     }
-    let resumes = layer_resume(&mut layers, &arguments.resume, arguments.checkpoint.as_deref())?;
-    Ok((layers, resumes))
+    layer_resume(layers, &arguments.resume, arguments.checkpoint.as_deref())
 }
 
 /// The teachers that the flags name. Many of them need a vehicle each where the task has vehicles.

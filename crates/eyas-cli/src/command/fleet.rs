@@ -1,17 +1,19 @@
 //! `eyas train --vehicles`: a teacher for each vehicle of a fleet.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use eyas::fleet::{Score, TeacherResult};
+use eyas::fleet::{GROUPS, Score, TeacherResult};
+use eyas::resumption::require_task;
 use eyas::text::shell_word;
 use eyas::{Failure, TrainFleetConfig, train_fleet};
-use eyas_env::RaptorConfig;
+use eyas_env::{RAPTOR_TASK, RaptorConfig};
 use eyas_run::Interrupt;
 use eyas_vehicles::FleetVehicle;
 
-use super::train::{algorithm_of, layer_flags, terminal};
+use super::train::{algorithm_of, goes_on, layer_flags, preset_of, terminal};
 use crate::arguments::Train;
-use crate::configuration;
+use crate::configuration::{self, layer_over};
 use crate::flags::{read_fleet, warn_of_vehicle};
 use crate::print::{go_on_with, say};
 
@@ -22,8 +24,19 @@ pub(super) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, 
         return Err(Failure::new("`--video` and `--checkpoint` are for the training of one teacher")
             .hint("leave the flag out; `eyas play` records a teacher of the fleet"));
     }
-    let mut layers = TrainFleetConfig::layers(algorithm, &arguments.preset)?;
-    layer_flags(&mut layers, &task, arguments)?;
+    let compose = |run: Option<&Path>| {
+        let mut layers = TrainFleetConfig::layers(algorithm, preset_of(arguments))?;
+        let goes_on = run.map(|run| goes_on(arguments, run, &GROUPS));
+        layer_over(&mut layers, goes_on.as_ref(), |layers| layer_flags(layers, &task, arguments))?;
+        Ok::<_, Failure>(layers)
+    };
+    let mut layers = compose(None)?;
+    if arguments.resume.resume.unwrap_or(false)
+        && let Some(run) = TrainFleetConfig::run_to_go_on_with(&layers, arguments.resume.run_dir.as_deref())?
+    {
+        require_task(&run, RAPTOR_TASK)?;
+        layers = compose(Some(&run))?;
+    }
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }

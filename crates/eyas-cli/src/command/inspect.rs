@@ -7,14 +7,15 @@ use eyas::Failure;
 use eyas_formats::{Checkpoint, LoadOptions};
 
 use crate::arguments::Inspect;
+use crate::print::text_out;
 
 pub(crate) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
     let description = Checkpoint::read(&arguments.file)?.describe(&LoadOptions::default());
-    let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&description).map_err(Failure::new)?)?;
+        let json = serde_json::to_string_pretty(&description).map_err(Failure::new)?;
+        writeln!(std::io::stdout().lock(), "{json}")?;
     } else {
-        writeln!(out, "{description}")?;
+        writeln!(text_out(), "{description}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,6 +23,9 @@ use crate::print::tell;
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, videos_of};
 
+/// Each is kept for the report: a day of flight.
+const MOST_STEPS: u32 = 10_000_000;
+
 pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
     let base = tasks::find(&arguments.flight.task)?;
     let base = base.as_ref();
@@ -41,6 +44,10 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
     let shown = Defaults { view: View::Chase, num_envs: config.vehicles.len().clamp(1, MOST_ENVS) };
     config.video = plan_of(&arguments.flight.video, shown)?;
     config.options = arguments.policy.load_options();
+    if arguments.max_steps > MOST_STEPS {
+        let message = format!("`--max_steps` is {}, expected at most {MOST_STEPS}", arguments.max_steps);
+        return Err(Failure::new(message));
+    }
     config.max_steps = arguments.max_steps;
     let mut terminal = Terminal::with_bar(arguments.flight.quiet, &interrupt);
     let FlyResult { run, flight, statistics, videos } = fly(&config, &mut terminal, &interrupt)?;

@@ -1,8 +1,11 @@
 //! `eyas train`: a teacher from nothing.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use eyas::resumption::{self, require_task};
 use eyas::text::{LEGEND, comparison, shell_word};
+use eyas::train::GROUPS;
 use eyas::video::Trigger;
 use eyas::{Algorithm, AnyTask, Failure, TrainConfig, tasks, train};
 use eyas_env::RAPTOR_TASK;
@@ -11,16 +14,16 @@ use eyas_view::View;
 
 use super::fleet;
 use crate::arguments::Train;
-use crate::configuration;
+use crate::configuration::{self, GoesOn, layer_over};
 use crate::dashboard;
-use crate::flags::{layer, warn_of_vehicle, what_flies};
+use crate::flags::{layer, listen, warn_of_vehicle, what_flies};
 use crate::print::{go_on_with, say};
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, say_recorded};
 
 pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     dashboard::check(arguments.terminal.tui)?;
-    let interrupt = Interrupt::install()?;
+    let interrupt = listen(&arguments.resume)?;
     let task = tasks::find(&arguments.flight.task)?;
     let task = task.as_ref();
     if arguments.fleet.vehicles.is_some() {
@@ -30,9 +33,7 @@ pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("`--vehicles`: task `{}` has a vehicle of its own", task.id()))
             .hint(format!("train fleets in `{RAPTOR_TASK}`")));
     }
-    let algorithm = algorithm_of(task, arguments)?;
-    let mut layers = TrainConfig::layers(task, algorithm, &arguments.preset)?;
-    layer_flags(&mut layers, task, arguments)?;
+    let (layers, algorithm) = layers_of(task, arguments)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -64,15 +65,64 @@ fn learn(arguments: &Train, config: &TrainConfig, interrupt: &Interrupt) -> Resu
         say(go_on_with(&result.run, arguments.resume.run_dir.as_deref()))?;
         return Ok(ExitCode::from(130));
     }
-    say(format!("Training completed in {:.1} s", result.seconds))?;
+    if result.was_complete {
+        let (iteration, run) = (result.iteration, result.run.display());
+        say(format!(
+            "The run is complete: all {iteration} iterations are done, nothing is changed in {run}"
+        ))?;
+        say("More of them: the same command and --max_iterations N")?;
+    } else {
+        say(format!("Training completed in {:.1} s", result.seconds))?;
+    }
     if let Some(best) = &result.best {
         say(comparison(&[("best model", best)]).trim_end())?;
         say(LEGEND)?;
     }
-    say(format!("Best model saved to: {}", result.best_model.display()))?;
+    let is_saved = if result.was_complete { "Best model" } else { "Best model saved to" };
+    say(format!("{is_saved}: {}", result.best_model.display()))?;
     let (what_flies, checkpoint) = (what_flies(&arguments.flight), shell_word(result.best_model.display()));
     say(format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {checkpoint}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// All layers: those of a run that goes on are below what the command line says. And what learns.
+fn layers_of(task: &dyn AnyTask, arguments: &Train) -> Result<(Layers, Algorithm), Failure> {
+    let compose = |algorithm, run: Option<&Path>| {
+        let mut layers = TrainConfig::layers(task, algorithm, preset_of(arguments))?;
+        let goes_on = run.map(|run| goes_on(arguments, run, &GROUPS));
+        layer_over(&mut layers, goes_on.as_ref(), |layers| layer_flags(layers, task, arguments))?;
+        Ok::<_, Failure>(layers)
+    };
+    let algorithm = algorithm_of(task, arguments)?;
+    let layers = compose(algorithm, None)?;
+    let (run_dir, checkpoint) = (arguments.resume.run_dir.as_deref(), arguments.checkpoint.as_deref());
+    let Some(run) = TrainConfig::run_to_go_on_with(&layers, run_dir, checkpoint)? else {
+        return Ok((layers, algorithm));
+    };
+    require_task(&run, task.id())?;
+    let algorithm = algorithm_of_run(&run, algorithm, arguments)?;
+    Ok((compose(algorithm, Some(&run))?, algorithm))
+}
+
+/// What a run that goes on learns with, which no flag changes.
+fn algorithm_of_run(run: &Path, otherwise: Algorithm, arguments: &Train) -> Result<Algorithm, Failure> {
+    let own = resumption::algorithm_of(run)?.unwrap_or(otherwise);
+    match &arguments.algorithm {
+        Some(asked) if own != otherwise => {
+            Err(Failure::new(format!("`--algorithm {asked}`: the run that goes on learns with another one"))
+                .at(&run.display())
+                .hint("leave the flag out, or begin a run of its own with `--run_dir DIR --checkpoint FILE`"))
+        }
+        _ => Ok(own),
+    }
+}
+
+pub(super) fn preset_of(arguments: &Train) -> &str {
+    arguments.preset.as_deref().unwrap_or("eyas")
+}
+
+pub(super) fn goes_on<'a>(arguments: &'a Train, run: &'a Path, groups: &'a [&'a str]) -> GoesOn<'a> {
+    GoesOn { run, groups, preset: arguments.preset.as_deref(), seed: arguments.flight.seed }
 }
 
 /// The algorithm that is asked for, or the task's own.

@@ -10,7 +10,7 @@ use eyas_formats::npy::{self, Array, Data};
 use crate::program::{Invocation, TINY, Workspace, assert_in_order, files};
 
 /// Long enough that its output alone overflows a pipe: it cannot end before it is interrupted.
-const LONG: &str = "--n_epochs 400 --num_episodes 4 --epoch_teacher_forcing 200 distill.episode_steps=30 \
+pub(crate) const LONG: &str = "--n_epochs 400 --num_episodes 4 --epoch_teacher_forcing 200 distill.episode_steps=30 \
                     distill.samples_per_epoch=300 distill.eval_interval=100 distill.eval_episodes=8 \
                     distill.eval_steps=30 distill.final_episodes=8 distill.student.hidden_dims=[8] \
                     distill.save_interval=100";
@@ -195,5 +195,91 @@ fn another_student_cannot_take_over_a_run() {
     workspace.distill(&format!("{TINY} --experiment_name it distill.save_interval=2")).succeed();
     let ended = workspace.distill("--resume --experiment_name it distill.student.hidden_dims=[16]").run();
     assert_eq!(ended.code, Some(2));
-    assert_in_order(&ended.stderr, &["another shape", "--> ", "hint: "]);
+    assert_in_order(
+        &ended.stderr,
+        &[
+            "not of these settings",
+            "`distill.student.hidden_dims` = [16], the file has [32, 32]",
+            "--> ",
+            "hint: ",
+        ],
+    );
+}
+
+#[test]
+fn a_second_process_in_a_run_is_refused_and_leaves_the_first_alone() {
+    let workspace = Workspace::with_teacher();
+    let command = format!("{LONG} --run_dir it");
+    let mut first = workspace.distill(&command).spawn();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line == "Epoch 3/400"));
+    for second in [format!("{command} --resume"), command.clone()] {
+        workspace.distill(&second).fail_with(&["error: `it` is in use by process ", " on ", "hint: "]);
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let stdout = workspace.distill(&format!("{command} --resume")).succeed();
+    assert!(stdout.contains("Training completed!"), "the lock of a killed process is free: {stdout}");
+    let finished = workspace.distill(&format!("{command} --resume")).succeed();
+    assert_in_order(&finished, &["The run is complete: all 400 epochs are done", "Fly it: "]);
+    workspace.distill("--resume --run_dir it --n_epochs 10").fail_with(&[
+        "error: the checkpoint has done 400 epochs, and `distill.n_epochs` = 10 counts them all",
+        "hint: give more with `--n_epochs`",
+    ]);
+}
+
+/// Cases of `--resume` in a folder of runs that Isaac Lab keeps: its last run used to get the settings of Eyas.
+#[test]
+fn a_run_of_isaac_lab_is_read_and_a_run_of_its_own_begins() {
+    let it = Workspace::empty();
+    let train = "train --task Isaac-Quadcopter-Point-Ctrl-v0 --algorithm ppo --num_envs 32 agent.num_steps_per_env=8 \
+                 agent.algorithm.num_mini_batches=1 --experiment_name lab";
+    it.eyas(&format!("{train} --max_iterations 2 --seed 7 agent.algorithm.gamma=0.9")).succeed();
+    let theirs = it.runs("rsl_rl", "lab").pop().unwrap();
+    fs::remove_file(theirs.join("manifest.json")).unwrap();
+    let content = || {
+        let names = files(&theirs);
+        names.into_iter().map(|name| (fs::read(theirs.join(&name)).unwrap(), name)).collect::<Vec<_>>()
+    };
+    let before = content();
+    let stdout = it.eyas(&format!("{train} --max_iterations 3 --resume")).succeed();
+    assert_in_order(&stdout, &["model_2.pt", "Eyas did not write ", "Learning iteration 3/3"]);
+    assert!(content() == before, "their run was written to");
+    assert_eq!(it.runs("rsl_rl", "lab").len(), 2);
+}
+
+#[test]
+fn a_run_keeps_the_settings_of_its_first_command_line() {
+    let it = Workspace::empty();
+    let train = "train --task Isaac-Quadcopter-Point-Ctrl-v0 --num_envs 32 --run_dir it";
+    let first = "--algorithm ppo --preset foundation agent.num_steps_per_env=8 agent.algorithm.num_mini_batches=1 \
+                 agent.algorithm.gamma=0.9 --seed -1 --max_iterations 2";
+    it.eyas(&format!("{train} {first}")).succeed();
+    let seed =
+        |cfg: &str| cfg.lines().find(|line| line.trim_start().starts_with("seed:")).unwrap().to_owned();
+    let drawn = seed(&fs::read_to_string(it.path("it/params/agent.yaml")).unwrap());
+    let cfg = it.eyas(&format!("{train} --resume --seed -1 --cfg job --package agent")).succeed();
+    assert_eq!(seed(&cfg).trim(), drawn, "the seed that was drawn is kept");
+    let stdout = it.eyas(&format!("{train} --resume --seed -1 --max_iterations 3")).succeed();
+    assert_in_order(
+        &stdout,
+        &[
+            "Changed from iteration 2 on: agent.max_iterations: 2 → 3 (flag `--max_iterations`)",
+            "iteration 3/3",
+        ],
+    );
+    assert!(!stdout.contains("gamma"), "{stdout}");
+    for (other, said) in [
+        ("--preset eyas", "`--preset eyas`: the run that goes on was begun with other settings: `agent."),
+        ("--algorithm apg", "`--algorithm apg`: the run that goes on learns with another one"),
+    ] {
+        it.eyas(&format!("{train} --resume {other}")).fail_with(&[
+            said,
+            "--> it",
+            "hint: leave the flag out",
+        ]);
+    }
+    let other = train.replace("Point-Ctrl", "Direct");
+    it.eyas(&format!("{other} --resume"))
+        .fail_with(&["is of task `Isaac-Quadcopter-Point-Ctrl-v0`", "hint: give `--task"]);
 }

@@ -1,7 +1,11 @@
 //! One command makes a run for each combination of swept values, and loses none of them.
 
 use std::fs;
+use std::process::Stdio;
 
+use eyas_run::RunDir;
+
+use crate::goes_on::LONG;
 use crate::program::{Workspace, assert_in_order};
 
 /// A distillation of a tenth of a second, many times.
@@ -80,4 +84,39 @@ fn what_cannot_be_swept_is_refused_before_anything_runs() {
     fs::write(it.path("full/notes.txt"), "mine").unwrap();
     it.distill("seed=1,2 --multirun --run_dir full").fail_with(&["`full` is there already", "--resume"]);
     assert_eq!(fs::read_to_string(it.path("full/notes.txt")).unwrap(), "mine");
+}
+
+/// They used to go on, and to write into the folders of the jobs of a resumed multirun.
+#[test]
+fn jobs_of_a_killed_multirun_write_a_checkpoint_and_end() {
+    let it = Workspace::with_teacher();
+    let sweep = format!("{LONG} --quiet distill.learning_rate=1e-3,1e-4 --multirun --run_dir sweep");
+    let jobs = ["0", "1"].map(|name| it.path("sweep").join(name));
+    let log = || fs::read_to_string(it.path("sweep/0.log")).unwrap_or_default();
+    let mut multirun = it.distill(&format!("{sweep} --jobs 1")).spawn_with(Stdio::null());
+    while !log().contains("Epoch 3/400") {
+        assert!(multirun.try_wait().unwrap().is_none(), "{}", log());
+        std::thread::yield_now();
+    }
+    multirun.kill().unwrap();
+    multirun.wait().unwrap();
+    // It takes up the jobs as soon as their folders are free.
+    let stdout = it.distill(&format!("{sweep} --resume")).succeed();
+    assert!(stdout.contains("2 of 2 jobs"), "{stdout}");
+    assert_in_order(
+        &log(),
+        &["Interrupted after epoch", "Loading model checkpoint from", "Training completed!"],
+    );
+    assert!(jobs.iter().all(|job| !RunDir::is_in_use(job)));
+}
+
+#[test]
+fn a_multirun_killed_before_it_wrote_its_jobs_down_is_begun_by_its_resume() {
+    let it = Workspace::with_teacher();
+    fs::create_dir(it.path("sweep")).unwrap();
+    for left in [".eyas.lock", ".multirun.json.7-1f-0.tmp"] {
+        fs::write(it.path("sweep").join(left), "").unwrap();
+    }
+    let stdout = it.distill(SWEEP).and("--resume --run_dir sweep").succeed();
+    assert!(stdout.contains("4 of 4 jobs"), "{stdout}");
 }

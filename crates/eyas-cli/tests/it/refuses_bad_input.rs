@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{Invocation, TASK, TINY, Workspace, data};
+use crate::program::{Invocation, TASK, TINY, Workspace, assert_in_order, data};
 
 /// The run fails with these lines and leaves no `logs` behind.
 #[track_caller]
@@ -224,4 +224,39 @@ fn a_directory_that_cannot_be_made_is_named() {
     it.distill(TINY)
         .fail_with(&["error: cannot create directory `logs/distillation/point_ctrl_direct`", "caused by: "]);
     it.distill(&format!("{TINY} --run_name a/b")).fail_with(&["run_name", "a/b"]);
+}
+
+#[test]
+fn errors_show_no_control_characters_and_are_no_longer_than_a_page() {
+    let it = Workspace::empty();
+    let ended = it.eyas("inspect").arg("\u{1b}]0;PWNED\u{7}\u{202e}.pt").run();
+    assert_eq!(ended.code, Some(2));
+    assert_in_order(&ended.stderr, &["\\u{1b}]0;PWNED\\u{7}\\u{202e}.pt"]);
+    assert!(!ended.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ended.stderr);
+    let ended = it.eyas("task show").arg("x".repeat(100_000)).run();
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.stderr.contains("more characters") && ended.stderr.len() < 10_000,
+        "{}",
+        ended.stderr.len()
+    );
+}
+
+/// A full disk and a limit of the size of files are told alike.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error_that_is_told() {
+    let it = Workspace::empty();
+    let eyas = env!("CARGO_BIN_EXE_eyas");
+    for (script, said) in [
+        (format!("{eyas} task list > /dev/full"), "No space left on device"),
+        (format!("ulimit -f 1; {eyas} vehicles sample --num 50 --out fleet"), "File too large"),
+    ] {
+        let shell =
+            std::process::Command::new("bash").args(["-c", &script]).current_dir(it.path("")).output();
+        let output = shell.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
 }

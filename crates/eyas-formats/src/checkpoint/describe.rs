@@ -276,25 +276,46 @@ impl fmt::Display for Description {
         if !self.attributes.is_empty() {
             writeln!(formatter, "attributes")?;
         }
-        let width = self.attributes.keys().map(String::len).max().unwrap_or(0);
-        for (name, text) in &self.attributes {
-            writeln!(formatter, "  {name:width$}  {text}")?;
+        let names: Vec<String> = self.attributes.keys().map(|name| shown(name)).collect();
+        let width = width_of(&names);
+        for (name, text) in names.iter().zip(self.attributes.values()) {
+            writeln!(formatter, "  {name:width$}  {}", shown(text))?;
         }
         self.write_tensors(formatter)?;
         if !self.opaque.is_empty() {
             writeln!(formatter, "objects of other programs, not read")?;
         }
-        let width = self.opaque.iter().map(|object| object.key.len()).max().unwrap_or(0);
-        self.opaque
-            .iter()
-            .try_for_each(|object| writeln!(formatter, "  {:width$}  {}", object.key, object.class))
+        let keys: Vec<String> = self.opaque.iter().map(|object| shown(&object.key)).collect();
+        let width = width_of(&keys);
+        keys.iter()
+            .zip(&self.opaque)
+            .try_for_each(|(key, object)| writeln!(formatter, "  {key:width$}  {}", shown(&object.class)))
     }
+}
+
+/// A name of a file on one line: its end is left out where it is longer than any that a program gives.
+fn shown(name: &str) -> String {
+    escaped(name, 200)
+}
+
+/// At most so many characters of a text on one line, those that would move a terminal's cursor escaped.
+fn escaped(text: &str, most: usize) -> String {
+    let escape = |it: char| if it.is_control() { it.escape_default().to_string() } else { it.into() };
+    let mut escaped: String = text.chars().take(most).map(escape).collect();
+    if text.chars().nth(most).is_some() {
+        escaped.push('…');
+    }
+    escaped
+}
+
+fn width_of(names: &[String]) -> usize {
+    names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
 }
 
 impl fmt::Display for ContractSummary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(problem) = &self.problem {
-            return writeln!(formatter, "contract: cannot be read: {problem}");
+            return writeln!(formatter, "contract: cannot be read: {}", escaped(problem, 2000));
         }
         write!(formatter, "contract: {}", self.task.as_deref().unwrap_or("no stated task"))?;
         if let Some(rate) = self.control_rate_hz {
@@ -313,10 +334,11 @@ impl Description {
         // Two moments and a step for each parameter would bury the rest.
         let is_moment = |tensor: &&TensorSummary| tensor.key.starts_with("optimizer_state_dict/");
         writeln!(formatter, "tensors")?;
-        let shown: Vec<_> = self.tensors.iter().filter(|tensor| !is_moment(tensor)).collect();
-        let width = shown.iter().map(|tensor| tensor.key.len()).max().unwrap_or(0);
-        for tensor in shown {
-            writeln!(formatter, "  {:width$}  {tensor}", tensor.key)?;
+        let told: Vec<_> = self.tensors.iter().filter(|tensor| !is_moment(tensor)).collect();
+        let keys: Vec<String> = told.iter().map(|tensor| shown(&tensor.key)).collect();
+        let width = width_of(&keys);
+        for (key, tensor) in keys.iter().zip(told) {
+            writeln!(formatter, "  {key:width$}  {tensor}")?;
         }
         match self.tensors.iter().filter(is_moment).count() {
             0 => Ok(()),
@@ -343,7 +365,7 @@ impl fmt::Display for NetworkSummary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: ", self.role)?;
         if let Some(problem) = &self.problem {
-            return writeln!(formatter, "cannot be loaded: {problem}");
+            return writeln!(formatter, "cannot be loaded: {}", escaped(problem, 2000));
         }
         if let Some(architecture) = &self.architecture {
             formatter.write_str(&chain(architecture))?;
@@ -381,6 +403,15 @@ pub(crate) fn chain(architecture: &Architecture) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A width beyond 65,535 is a panic of the formatter.
+    #[test]
+    fn names_are_cut_and_escaped() {
+        assert_eq!(shown("network.0.bias\n\u{1b}]0;PWNED\u{7}"), "network.0.bias\\n\\u{1b}]0;PWNED\\u{7}");
+        let long = shown(&"ä".repeat(70_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (201, true));
+        assert_eq!(width_of(&[long, "飞".into()]), 201);
+    }
 
     #[test]
     fn ranges_are_those_of_the_numbers_among_the_elements() {

@@ -1,6 +1,5 @@
 //! `params/agent.yaml`: what a run says about its networks and the checkpoint does not.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +76,7 @@ impl RunnerConfig {
     }
 
     fn read(path: &Path) -> Result<Self, FormatError> {
-        let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+        let text = crate::input::read_text(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotADirectory => FormatError::Missing { path: path.to_owned() },
             _ => FormatError::reading(path, source),
         })?;

@@ -184,3 +184,29 @@ proptest! {
         drop(npy::read_npz(&path));
     }
 }
+
+/// 300 layers that repeat one number each: 89 kB that used to become 2.4 GB.
+#[test]
+fn layers_that_repeat_one_number_are_refused() {
+    let error = Checkpoint::read(&data("attack/stride0.pt")).unwrap_err().to_string();
+    assert!(error.contains("what its tensors repeat of their storages"), "{error}");
+}
+
+/// A tensor's name of 65,530 bytes used to be a panic.
+#[test]
+fn a_name_as_long_as_the_file_is_shown_cut() {
+    let description =
+        Checkpoint::read(&data("attack/long_name.pt")).unwrap().describe(&LoadOptions::default());
+    let text = description.to_string();
+    assert!(text.contains('…') && text.len() < 10_000, "{} bytes", text.len());
+}
+
+#[test]
+fn control_characters_in_names_are_escaped() {
+    let read = Checkpoint::read(&data("attack/control_characters.pt"));
+    let text = match &read {
+        Ok(checkpoint) => checkpoint.describe(&LoadOptions::default()).to_string(),
+        Err(error) => panic!("{error}"),
+    };
+    assert!(text.contains("\\u{1b}]0;PWNED") && !text.contains('\u{1b}'), "{text}");
+}

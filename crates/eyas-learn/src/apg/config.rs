@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::critic::TerminalValueConfig;
+use crate::bounds;
 use crate::ppo::ModelConfig;
 
 /// A training run by analytic policy gradient, in the words of rsl_rl's runner where it has them.
@@ -139,6 +140,13 @@ impl<S: Surrogate> RunnerConfig<S> {
                 return Err(format!("`agent.{name}` = {value}, expected at least {least}"));
             }
         }
+        bounds::at_most(
+            "agent",
+            &[
+                ("algorithm.window_steps", algorithm.window_steps as u64, 1 << 16),
+                ("algorithm.episode_steps", u64::from(algorithm.episode_steps), 10_000_000),
+            ],
+        )?;
         for (name, value) in [
             ("algorithm.learning_rate", algorithm.learning_rate),
             ("algorithm.max_grad_norm", algorithm.max_grad_norm),

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::faculty::{FacultyConfig, Teacher};
 
+use crate::bounds;
+
 /// A distillation.
 ///
 /// The defaults are those of Foundation's `distillation.py` at c96c262 where it has the option; `null` means
@@ -271,6 +273,21 @@ impl DistillConfig {
                 return Err(format!("`distill.{name}` = {value}, expected at least 1"));
             }
         }
+        let (most_episodes, most_steps) = (1 << 22, 10_000_000);
+        bounds::at_most(
+            "distill",
+            &[
+                ("num_episodes", u64::from(self.num_episodes), most_episodes),
+                ("eval_episodes", self.eval_episodes as u64, most_episodes),
+                ("final_episodes", self.final_episodes as u64, most_episodes),
+                ("registry_episodes", self.registry_episodes as u64, most_episodes),
+                ("episode_steps", u64::from(self.episode_steps), most_steps),
+                ("eval_steps", u64::from(self.eval_steps), most_steps),
+                ("batch_size", resolved.batch_size as u64, 1 << 24),
+                ("sequence_length", resolved.sequence_length as u64, 1 << 16),
+                ("samples_per_epoch", resolved.samples_per_epoch as u64, 1 << 32),
+            ],
+        )?;
         for (name, value) in
             [("learning_rate", resolved.learning_rate), ("max_grad_norm", self.max_grad_norm)]
         {
@@ -283,9 +300,8 @@ impl DistillConfig {
             return Err(format!("`distill.final_learning_rate_share` = {value}, expected a share in (0, 1]"));
         }
         self.teachers.validate()?;
-        if self.student.hidden_dims.contains(&0) {
-            return Err("`distill.student.hidden_dims` holds 0, expected widths of at least 1".into());
-        }
+        bounds::widths("distill.student.hidden_dims", &self.student.hidden_dims)?;
+        bounds::widths("distill.student.rnn_hidden_dim", &[self.student.rnn_hidden_dim; 2])?;
         if self.student.kind == StudentKind::Mlp && resolved.sequence_length != 1 {
             return Err(format!(
                 "`distill.sequence_length` = {}, but an MLP learns from single samples: use 1, or `--student gru`",

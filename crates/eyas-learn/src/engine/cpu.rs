@@ -55,6 +55,12 @@ impl Engine for CpuEngine {
         flown.into_iter().collect()
     }
 
+    fn set_steps_flown(&mut self, steps: u32) {
+        for block in self.env.blocks() {
+            block.set_steps_flown(steps);
+        }
+    }
+
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         for block in self.env.blocks() {
             block.visit_state(visit);

@@ -35,6 +35,9 @@ pub trait Engine: Send {
     /// [`EnvBlock::visit_state`] of all envs.
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));
 
+    /// [`EnvBlock::set_steps_flown`] of all envs.
+    fn set_steps_flown(&mut self, steps: u32);
+
     /// Blocks of 32 envs.
     fn num_blocks(&self) -> usize {
         self.num_envs().div_ceil(BLOCK)

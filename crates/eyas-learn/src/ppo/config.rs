@@ -4,6 +4,8 @@ use eyas_policy::{Activation, Architecture};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds;
+
 /// `OnPolicyRunner` and what it trains.
 ///
 /// The defaults are `QuadcopterPPORunnerCfg` of Foundation c96c262 over the defaults of Isaac Lab, written
@@ -223,10 +225,7 @@ impl ModelConfig {
                 "`agent.{name}.distribution_cfg.init_std` = {std}, expected a positive number"
             ));
         }
-        if self.hidden_dims.contains(&0) {
-            return Err(format!("`agent.{name}.hidden_dims` holds 0, expected widths of at least 1"));
-        }
-        Ok(())
+        bounds::widths(&format!("agent.{name}.hidden_dims"), &self.hidden_dims)
     }
 }
 
@@ -247,6 +246,14 @@ impl RunnerConfig {
                 return Err(format!("`agent.{name}` = {value}, expected at least 1"));
             }
         }
+        bounds::at_most(
+            "agent",
+            &[
+                ("num_steps_per_env", self.num_steps_per_env as u64, 1 << 16),
+                ("algorithm.num_learning_epochs", u64::from(algorithm.num_learning_epochs), 10_000),
+                ("algorithm.num_mini_batches", algorithm.num_mini_batches as u64, 1 << 20),
+            ],
+        )?;
         let positive = [
             ("algorithm.clip_param", algorithm.clip_param),
             ("algorithm.learning_rate", algorithm.learning_rate),

@@ -69,6 +69,10 @@ impl Engine for Lockstep {
         Ok(())
     }
 
+    fn set_steps_flown(&mut self, steps: u32) {
+        self.0.blocks().iter_mut().for_each(|block| block.set_steps_flown(steps));
+    }
+
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         self.0.blocks().iter_mut().for_each(|block| block.visit_state(visit));
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use eyas_formats::input::read_text;
+
 use super::error::ConfigError;
 use super::origin::Source;
 
@@ -81,7 +83,7 @@ impl Library {
         let is_inside = path.split('/').all(|part| !part.is_empty() && part != "..");
         if let Some(folder) = self.folder.as_ref().filter(|_| is_inside) {
             let file = folder.join(format!("{path}.yaml"));
-            match fs::read_to_string(&file) {
+            match read_text(&file) {
                 Ok(text) => return Ok(Some((text, Source::File(file)))),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => return Err(ConfigError::Read { path: file, source }),

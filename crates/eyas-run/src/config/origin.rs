@@ -1,7 +1,9 @@
 //! Where a value came from.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
+
+use eyas_formats::input::read_text;
 
 use super::error::ConfigError;
 
@@ -46,7 +48,7 @@ impl Source {
     /// A file: its text, and that it is from there.
     pub(super) fn read(path: &Path) -> Result<(String, Self), ConfigError> {
         let path = path.to_owned();
-        match fs::read_to_string(&path) {
+        match read_text(&path) {
             Ok(text) => Ok((text, Self::File(path))),
             Err(source) => Err(ConfigError::Read { path, source }),
         }

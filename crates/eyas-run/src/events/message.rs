@@ -29,6 +29,8 @@ pub(super) struct Event<'t> {
 pub(super) enum What<'t> {
     /// The record that starts every file.
     FileVersion,
+    /// A process goes on with the run: whatever was logged at this step and later ones is void.
+    SessionStart,
     Scalar {
         tag: &'t str,
         value: f32,
@@ -59,6 +61,7 @@ impl Event<'_> {
         event.varint(2, self.step);
         match self.what {
             What::FileVersion => event.bytes(3, b"brain.Event:2"),
+            What::SessionStart => event.nested(SESSION_LOG, |log| log.varint(1, SESSION_STARTS)),
             What::Scalar { tag, value } => {
                 event.nested(5, |summary| {
                     summary.nested(1, |point| {
@@ -83,6 +86,10 @@ impl Event<'_> {
         event.0
     }
 }
+
+/// `session_log` of an event, and `SessionLog.START` in its field `status`.
+const SESSION_LOG: u32 = 7;
+const SESSION_STARTS: u64 = 1;
 
 /// As `torch.utils.tensorboard` does: a string tensor of shape `[1]` for the plugin `text`.
 fn encode_text(value: &mut Message, tag: &str, text: &str) {
@@ -152,21 +159,38 @@ impl Message {
     }
 }
 
-/// Appends the scalars of an encoded event; `None` if it is not a message.
+/// Appends the scalars of an encoded event, or takes back those that it voids; `None` if it is not a message.
 pub(super) fn decode(event: &[u8], scalars: &mut Vec<Scalar>) -> Option<()> {
     let mut wall_time_s = 0.0;
     let mut step = 0;
+    let mut is_start = false;
     let mut points = Vec::new();
     for field in Fields(event) {
         match field? {
             (1, Field::Fixed64(bytes)) => wall_time_s = f64::from_le_bytes(bytes),
             (2, Field::Varint(value)) => step = value,
             (5, Field::Bytes(summary)) => decode_summary(summary, &mut points)?,
+            (SESSION_LOG_KEY, Field::Bytes(log)) => is_start = starts_session(log)?,
             _ => {}
         }
     }
+    if is_start {
+        scalars.retain(|it| it.step < step);
+    }
     scalars.extend(points.into_iter().map(|(tag, value)| Scalar { tag, step, value, wall_time_s }));
     Some(())
+}
+
+const SESSION_LOG_KEY: u64 = SESSION_LOG as u64;
+
+fn starts_session(log: &[u8]) -> Option<bool> {
+    let mut starts = false;
+    for field in Fields(log) {
+        if let (1, Field::Varint(status)) = field? {
+            starts = status == SESSION_STARTS;
+        }
+    }
+    Some(starts)
 }
 
 fn decode_summary(summary: &[u8], points: &mut Vec<(String, f32)>) -> Option<()> {

@@ -142,6 +142,54 @@ for tag in events.Tags()['tensors']:
     ");
 }
 
+/// A run of three steps in two files: the second process goes on from step 1. Wall-clock curves count seconds.
+fn resumed(directory: &std::path::Path) {
+    let log = |events: &mut EventWriter, steps: std::ops::Range<u64>, factor: f32| {
+        for step in steps {
+            events.scalar("loss", step, factor * step as f32).unwrap();
+            events.scalar("loss/time", 10 * step, factor * step as f32).unwrap();
+        }
+        events.flush().unwrap();
+    };
+    log(&mut EventWriter::create(directory).unwrap(), 0..4, 1.0);
+    let mut events = EventWriter::create(directory).unwrap();
+    events.go_on(2, "loss", |tag| tag.ends_with("/time")).unwrap();
+    log(&mut events, 2..3, -1.0);
+}
+
+#[test]
+fn a_run_that_goes_on_has_each_step_once() {
+    let directory = tempfile::tempdir().unwrap();
+    resumed(directory.path());
+    let scalars = events::read_run(directory.path()).unwrap();
+    let curve = |tag: &str| -> Vec<(u64, f32)> {
+        scalars.iter().filter(|it| it.tag == tag).map(|it| (it.step, it.value)).collect()
+    };
+    assert_eq!(curve("loss"), [(0, 0.0), (1, 1.0), (2, -2.0)]);
+    assert_eq!(curve("loss/time"), [(0, 0.0), (10, 1.0), (20, -2.0)], "its steps are seconds");
+}
+
+#[test]
+fn tensorboard_shows_each_step_of_a_run_that_goes_on_once() {
+    const SCRIPT: &str = r"
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1], size_guidance={'scalars': 0})
+events.Reload()
+for tag in sorted(events.Tags()['scalars']):
+    print(tag, [(e.step, e.value) for e in events.Scalars(tag)])
+";
+    let directory = tempfile::tempdir().unwrap();
+    resumed(directory.path());
+    let Some(output) = python::run("tensorboard", SCRIPT, &[directory.path().to_str().unwrap()]) else {
+        return;
+    };
+    insta::assert_snapshot!(output, @r"
+    loss [(0, 0.0), (1, 1.0), (2, -2.0)]
+    loss/time [(0, 0.0), (10, 1.0), (20, -2.0)]
+    ");
+}
+
 #[test]
 fn tensorboard_reads_settings_histograms_and_pictures() {
     const SCRIPT: &str = r"

@@ -39,6 +39,59 @@ mod signals {
         }
     }
 
+    /// Not a test of its own either: it stops when its stdin ends, or is killed after a while.
+    #[test]
+    fn orphan() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let interrupt = Interrupt::new();
+        let grace = std::time::Duration::from_millis(100);
+        interrupt.stop_at_end_of(std::io::stdin(), grace).unwrap();
+        while !interrupt.interrupted() {
+            std::thread::yield_now();
+        }
+        loop {
+            std::thread::park(); // never finishes by itself
+        }
+    }
+
+    /// A test of this file as a process of its own.
+    fn process(test: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let test = format!("interruption::signals::{test}");
+        command.args([test.as_str(), "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, "1");
+        command
+    }
+
+    #[test]
+    fn a_process_whose_parent_is_gone_ends() {
+        let mut child = process("orphan").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+
+    /// `nohup` used to be of no use.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+        let child = process("child");
+        let mut nohup = Command::new("nohup");
+        nohup.arg(child.get_program()).args(child.get_args()).env(CHILD, "1");
+        let mut child =
+            nohup.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line == "ready"));
+        // Had the hangup been heard, each of the two would have been the second request to stop.
+        signal(&child, "HUP");
+        signal(&child, "INT");
+        assert!(lines.any(|line| line == "stopping"));
+        assert!(child.try_wait().unwrap().is_none());
+        signal(&child, "TERM");
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+
     fn signal(child: &Child, name: &str) {
         let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
         assert!(status.unwrap().success());
@@ -46,12 +99,7 @@ mod signals {
 
     /// The exit status after `first`, seen by the child, and then `second`.
     fn exit_after(first: &str, second: &str) -> Option<i32> {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["interruption::signals::child", "--exact", "--nocapture", "--test-threads=1"])
-            .env(CHILD, "1")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = process("child").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         assert!(lines.any(|line| line == "ready"));
         signal(&child, first);

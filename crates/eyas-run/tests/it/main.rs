@@ -11,6 +11,7 @@ mod interruption;
 mod layering;
 mod override_grammar;
 mod python;
+mod resumed_runs;
 mod run_directories;
 mod run_manifest;
 mod sweeps;

@@ -9,12 +9,16 @@ fn start() -> ZonedDateTime {
     jiff::civil::date(2025, 1, 31).at(14, 5, 9, 0).in_tz("UTC").unwrap()
 }
 
-/// Makes empty files; their directories come with them.
+/// A manifest of this program's own, as [`touch`] makes it.
+const MANIFEST: &str = "./manifest.json";
+
+/// Makes empty files, and [`MANIFEST`]; their directories come with them.
 fn touch(root: &Path, files: &[&str]) {
     for file in files {
         let path = root.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, b"").unwrap();
+        let text: &[u8] = if *file == MANIFEST { br#"{"format": "eyas-manifest"}"# } else { b"" };
+        fs::write(path, text).unwrap();
     }
 }
 
@@ -27,7 +31,7 @@ fn the_name_is_the_start_and_the_run_name() {
     assert_eq!(named.path(), root.path().join("point_ctrl/2025-01-31_14-05-09_gru"));
     assert_eq!(named.file("best_student.pt"), named.path().join("best_student.pt"));
     assert_eq!(named.videos("distillation"), named.path().join("videos/distillation"));
-    assert_eq!(RunDir::open(named.path()).unwrap(), named);
+    assert_eq!(RunDir::open(named.path()).unwrap().path(), named.path());
 }
 
 #[test]
@@ -150,18 +154,100 @@ fn a_run_goes_on_in_a_folder_of_its_own_kind() {
             (shown, error.hint().unwrap())
         })
     };
-    let whole = ["params/env.yaml", "params/agent.yaml", "params/distill.yaml", "manifest.json"];
+    let whole = [".eyas.lock", "params/env.yaml", "params/agent.yaml", "params/distill.yaml", MANIFEST];
     for killed_at in 0..=whole.len() {
         assert_eq!(resumable(&whole[..killed_at], None), Ok(()), "{killed_at} files");
     }
-    assert_eq!(resumable(&["params/.env.yaml.1-0.tmp"], None), Ok(()), "killed while it wrote the first");
-    assert_eq!(resumable(&["model_1.pt"], Some("model_1.pt")), Ok(()), "of a program that keeps no params");
+    assert_eq!(
+        resumable(&[".eyas.lock", "params/.env.yaml.1-0.tmp"], None),
+        Ok(()),
+        "killed while it wrote the first"
+    );
 
     let hint = "`--resume` goes on with a run of the same command, whose folder has params `env`, `agent`, `distill`";
     let refused = |holds: &str| Err((format!("`ROOT` holds {holds}"), hint.to_owned()));
-    let training = ["params/env.yaml", "params/agent.yaml", "manifest.json"];
+    let training = ["params/env.yaml", "params/agent.yaml", MANIFEST];
     assert_eq!(resumable(&training, None), refused("another run, with params `agent`, `env`"));
-    let fleet = ["params/env.yaml", "params/agent.yaml", "params/fleet.yaml"];
+    let fleet = ["params/env.yaml", "params/agent.yaml", "params/fleet.yaml", MANIFEST];
     assert_eq!(resumable(&fleet, None), refused("another run, with params `agent`, `env`, `fleet`"));
     assert_eq!(resumable(&["thesis.tex"], None), refused("no run"));
+}
+
+/// `--resume` used to write its own settings over those of Isaac Lab, and then refused Isaac Lab's checkpoints.
+#[test]
+fn a_run_that_another_program_wrote_is_not_gone_on_with() {
+    for files in
+        [&["params/env.yaml", "params/agent.yaml", "model_1.pt"][..], &["model_1.pt", "manifest.json"]]
+    {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), files);
+        let checkpoint = Some(root.path().join("model_1.pt"));
+        let error =
+            Resumable { run: root.path().to_owned(), checkpoint }.open(&["env", "agent"]).unwrap_err();
+        assert!(matches!(error, RunError::Foreign { .. }), "{error}");
+        assert!(error.hint().unwrap().contains("--checkpoint FILE"));
+        assert!(!root.path().join(".eyas.lock").exists(), "nothing is written");
+    }
+}
+
+#[test]
+fn one_process_at_a_time_has_a_run() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("run");
+    let run = RunDir::create_as(&path).unwrap();
+    // A lock belongs to an open file, so that a second one of this process stands for another process.
+    for refused in [RunDir::create_as(&path), RunDir::open(&path).unwrap().lock()] {
+        let error = refused.unwrap_err();
+        let RunError::InUse { holder, .. } = &error else { panic!("{error}") };
+        assert!(holder.starts_with(&format!("process {} on ", std::process::id())), "{holder}");
+    }
+    assert!(RunDir::is_in_use(&path));
+    drop(run.clone());
+    assert!(RunDir::is_in_use(&path), "a clone is left");
+    drop(run);
+    assert!(!RunDir::is_in_use(&path));
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "no file is left");
+}
+
+/// Process ids repeat in containers, and the file of a killed process stays.
+#[test]
+fn the_lock_of_a_killed_process_is_taken_over() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join(".eyas.lock"), format!("process {} on here", std::process::id())).unwrap();
+    assert!(!RunDir::is_in_use(root.path()));
+    let run = RunDir::create_as(root.path()).unwrap();
+    assert!(RunDir::is_in_use(run.path()));
+}
+
+#[test]
+fn many_processes_that_want_one_run_get_it_one_after_the_other() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    let root = tempfile::tempdir().unwrap();
+    let (inside, had) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut own = 0;
+                while own < 20 {
+                    let Ok(run) = RunDir::open(root.path()).unwrap().lock() else { continue };
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two have it");
+                    had.fetch_add(1, Ordering::SeqCst);
+                    own += 1;
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    drop(run);
+                }
+            });
+        }
+    });
+    assert_eq!(had.load(Ordering::SeqCst), 160);
+}
+
+#[test]
+fn what_a_killed_process_left_half_written_is_removed() {
+    let root = tempfile::tempdir().unwrap();
+    let left = [".model_4.pt.1-0.tmp", "params/.env.yaml.7-18f3a-2.tmp", "notes.tmp", ".eyas.lock"];
+    touch(root.path(), &left);
+    let run = RunDir::open(root.path()).unwrap().lock().unwrap();
+    assert_eq!(left.map(|name| run.file(name).exists()), [false, false, true, true]);
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::float_cmp, reason = "what is copied or set is the same to the bit")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests say what failed by panicking")]
 
+mod compressed;
 mod files;
 mod lints;
 mod motors;

@@ -5,6 +5,9 @@ use libm::{exp10, floor, log10};
 /// Numbers beyond this are drawn as gaps: differences of them would not be finite.
 const LARGEST: f64 = 1e300;
 
+/// Numbers below this have no place on a logarithmic axis: those that margins lead to would be denormal, or zero.
+const SMALLEST: f64 = 1e-300;
+
 /// What is shown along an axis.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Axis {
@@ -58,10 +61,11 @@ impl Scale {
     pub(crate) fn new(axis: &Axis, values: impl Iterator<Item = f64>, slack: f64) -> Self {
         let is_log = axis.is_log;
         if let Some([low, high]) = axis.limits {
-            return Self { low, high, is_log };
+            let low = if is_log { low.max(SMALLEST) } else { low };
+            return Self { low, high: if is_log && high <= low { 10.0 * low } else { high }, is_log };
         }
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for value in values.filter(|value| value.abs() < LARGEST && (!is_log || *value > 0.0)) {
+        for value in values.filter(|value| value.abs() < LARGEST && (!is_log || *value >= SMALLEST)) {
             (low, high) = (low.min(value), high.max(value));
         }
         match (low <= high, is_log) {
@@ -89,7 +93,9 @@ impl Scale {
     fn log(low: f64, high: f64, slack: f64) -> Self {
         let length = log10(high) - log10(low);
         let margin = exp10(if length < 1e-6 { 0.5 } else { slack * length });
-        Self { low: low / margin, high: high * margin, is_log: true }
+        // Both ends stay numbers whose logarithm is finite.
+        let [low, high] = [low / margin, high * margin].map(|end| end.clamp(1e-305, 1e305));
+        Self { low, high, is_log: true }
     }
 
     /// The least and the greatest number.
@@ -101,7 +107,7 @@ impl Scale {
     pub(crate) fn share(&self, value: f64) -> Option<f64> {
         if self.is_log {
             let [low, high] = [log10(self.low), log10(self.high)];
-            return (value > 0.0 && value < LARGEST).then(|| (log10(value) - low) / (high - low));
+            return (SMALLEST..LARGEST).contains(&value).then(|| (log10(value) - low) / (high - low));
         }
         (value.abs() < LARGEST).then(|| (value - self.low) / (self.high - self.low))
     }
@@ -314,6 +320,21 @@ mod tests {
             prop_assert!((3..=10).contains(&numbers), "{numbers} ticks: {ticks:?}");
             prop_assert!(ticks.marks.iter().all(|tick| (0.0..=1.0).contains(&tick.share)), "{ticks:?}");
             prop_assert!(values.iter().all(|value| (0.0..=1.0).contains(&scale.share(*value).unwrap())));
+        }
+    }
+
+    /// Denormals used to lead to a range from zero, and to ticks without end.
+    #[test]
+    fn a_logarithmic_axis_ends_whatever_it_shows() {
+        let log = |limits| Axis { is_log: true, limits, ..Axis::default() };
+        for values in [[1e-320, 2e-320], [5e-324, 1.0], [1e-300, 1e299], [1e-300, 1e-300], [0.0, -1.0]] {
+            for limits in [None, Some([5e-324, 1.0]), Some([1e-320, 2e-320])] {
+                let scale = Scale::new(&log(limits), values.into_iter(), 0.04);
+                assert!(scale.ends().iter().all(|it| it.is_normal()), "{values:?} {limits:?}: {scale:?}");
+                let marks = scale.ticks(6).marks;
+                assert!((1..100).contains(&marks.len()), "{values:?} {limits:?}: {marks:?}");
+                assert_eq!(scale.share(5e-324), None);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use eyas_web::{Control, LiveView, Poses, Request, Scene, VehiclePose};
+use eyas_web::{Control, Limits, LiveView, Poses, Request, Scene, VehiclePose};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::{Message, WebSocket};
 
@@ -208,4 +208,54 @@ fn the_server_ends_with_its_handle() {
     drop(view);
     assert!(clock.elapsed() < PATIENCE);
     assert!(TcpStream::connect(address).is_err());
+}
+
+/// Whether a connection is closed by the server.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    match stream.read(&mut [0; 16]) {
+        Ok(count) => count == 0,
+        // Closed with something unread.
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+const SHORT: Limits = Limits {
+    connections: 4,
+    first_request: Duration::from_millis(200),
+    silence: Duration::from_millis(200),
+    heartbeat: Duration::from_millis(100),
+};
+
+/// A thousand connections that said nothing used to take the descriptors that a training writes with.
+#[test]
+fn connections_that_say_nothing_are_limited_and_closed() {
+    let (view, _requests) = LiveView::start_within(([127, 0, 0, 1], 0).into(), SHORT).unwrap();
+    let mut silent: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(view.address()).unwrap()).collect();
+    for stream in &mut silent {
+        assert!(is_closed(stream));
+    }
+    let mut never_ends = TcpStream::connect(view.address()).unwrap();
+    never_ends.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    assert!(is_closed(&mut never_ends), "half a request is none");
+    let host = view.address().to_string();
+    assert!(get(view.address(), "/", &host).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_viewer_who_does_not_answer_is_taken_for_gone_and_one_who_answers_stays() {
+    let (view, _requests) = LiveView::start_within(([127, 0, 0, 1], 0).into(), SHORT).unwrap();
+    let mut silent = viewer(&view);
+    let mut alive = viewer(&view);
+    // Reading is answering: the library does as browsers do. Six questions are two more than a silent viewer is asked.
+    let mut questions = 0;
+    while questions < 6 {
+        questions += u32::from(matches!(alive.read().unwrap(), Message::Ping(_)));
+    }
+    let stream = silent.get_mut();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut rest = Vec::new();
+    assert!(stream.read_to_end(&mut rest).is_ok(), "its connection ends");
+    view.feed().line("still here");
+    assert!(text_with(&mut alive, "still here").contains("still here"));
 }

@@ -12,8 +12,7 @@ use eyas_formats::{LoadOptions, Side, Value, student};
 use eyas_lanes::BLOCK;
 use eyas_learn::distill::{Arena, Dataset, DistillConfig, Progress, Stored, Student, new_student};
 use eyas_learn::{Evaluation, Summary};
-use eyas_run::run_dir::Resumable;
-use eyas_run::{Interrupt, Layers, Origin};
+use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_vehicles::FleetVehicle;
 
 use self::admission::Admitted;
@@ -22,11 +21,13 @@ use crate::configuration::{AgentConfig, check};
 use crate::dataset_file;
 use crate::epoch_csv::EpochCsv;
 use crate::failure::Failure;
+use crate::mismatch::{Keys, Shape, require_same};
 use crate::observer::{Activity, Observer};
 use crate::provenance::Provenance;
-use crate::run_files::write_file;
+use crate::resumption::{GoingOn, own_run, require_work};
+use crate::run_files::{BEST_STUDENT, write_file};
 use crate::run_location::RunLocation;
-use crate::run_logger::RunLogger;
+use crate::run_logger::{Continued, RunLogger};
 use crate::snapshot::Snapshots;
 use crate::tasks::AnyTask;
 use crate::teachers::{Candidate, Teachers, envs_of};
@@ -35,7 +36,7 @@ use crate::video::{Recorded, Trigger, VideoPlan, Videos};
 /// Folder of all runs.
 const ROOT: &str = "logs/distillation";
 /// What of the configuration is written into a run's `params`.
-const GROUPS: [&str; 3] = ["env", "agent", "distill"];
+pub const GROUPS: [&str; 3] = ["env", "agent", "distill"];
 /// Starts of the evaluations, which no training uses.
 const EVALUATION_SEED: u64 = 0xe7a1;
 /// How the names of the checkpoints to go on from begin.
@@ -43,6 +44,9 @@ const CHECKPOINT: &str = "checkpoint_epoch_";
 /// Curves by which TensorBoard compares runs.
 const METRICS: [&str; 4] =
     ["evaluation/mean_return", "evaluation/crash_rate", "evaluation/position_rmse_m", "training/loss"];
+/// The keys of a student's settings.
+const STUDENT: Keys =
+    Keys { group: "distill.student", normalization: "", cell: "kind", width: "rnn_hidden_dim" };
 /// Key of the powers of two that the student learns with.
 const EXPONENTS: &str = "input_exponents";
 
@@ -137,6 +141,18 @@ impl DistillationConfig {
             video: None,
         })
     }
+
+    /// The folder of the run that a configuration which resumes goes on with, if it is one of this program.
+    pub fn run_to_go_on_with(layers: &Layers, run_dir: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+        let agent: AgentConfig = layers.section("agent")?;
+        let location = location_of(&agent, run_dir);
+        let resumed = location.find_checkpoint(&agent.load_run, &agent.load_checkpoint, CHECKPOINT)?;
+        own_run(Some(resumed), &GROUPS)
+    }
+}
+
+fn location_of<'a>(agent: &'a AgentConfig, run_dir: Option<&'a Path>) -> RunLocation<'a> {
+    RunLocation { root: ROOT, experiment: &agent.experiment_name, run_name: &agent.run_name, run_dir }
 }
 
 /// What became of a distillation.
@@ -147,6 +163,10 @@ pub struct DistillationResult {
     pub epochs: [u32; 2],
     /// Best mean return of an evaluation.
     pub best_return: f64,
+    /// Whether the run was complete before, and nothing was done.
+    pub was_complete: bool,
+    /// The student of the best evaluation.
+    pub best_student: PathBuf,
     /// Time from the first epoch of this process, s.
     pub seconds: f64,
     /// What was recorded.
@@ -173,6 +193,22 @@ pub struct Comparison {
     pub on_named_vehicles: Vec<(&'static str, Summary)>,
 }
 
+impl DistillationResult {
+    /// That of a run whose epochs were all done before.
+    fn of_finished(run: &RunDir, epochs: u32, best_return: f64) -> Self {
+        Self {
+            run: run.path().to_owned(),
+            epochs: [epochs; 2],
+            best_return,
+            was_complete: true,
+            best_student: run.file(BEST_STUDENT),
+            seconds: 0.0,
+            videos: None,
+            end: None,
+        }
+    }
+}
+
 /// Distils teachers into a student and keeps the best.
 pub fn distill(
     config: &DistillationConfig,
@@ -181,29 +217,40 @@ pub fn distill(
 ) -> Result<DistillationResult, Failure> {
     let DistillationConfig { task, agent, .. } = config;
     let seed = agent.seed;
-    let location = RunLocation {
-        root: ROOT,
-        experiment: &agent.experiment_name,
-        run_name: &agent.run_name,
-        run_dir: config.run_dir.as_deref(),
-    };
+    let location = location_of(agent, config.run_dir.as_deref());
     let resumed = if config.resumes {
         Some(location.find_checkpoint(&agent.load_run, &agent.load_checkpoint, CHECKPOINT)?)
     } else {
         None
     };
 
-    // Everything that can be refused is refused before the run directory is made.
+    // The folder is taken before anything is read that another process may be writing, and everything that can be refused
+    // is refused before anything is written.
+    let going_on = resumed.as_ref().map(|it| GoingOn::in_folder(it, &GROUPS)).transpose()?;
+    let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_deref());
     let spec = task.make(1, seed).spec().clone();
     let group = student_group(&spec, config.distill.student.group())?;
     let num_actions = spec.num_actions;
+    let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
+    let parameters = fresh.network.architecture.num_parameters();
+    let student = Student::new(fresh, group.features.clone(), seed)?;
+    let width = group.features.len() + num_actions;
+    let (mut progress, best) = begin_or_go_on(student, config, width, checkpoint)?;
+    let (epoch, total) = (progress.epoch, config.distill.n_epochs);
+    if let Some(it) = &going_on
+        && it.is_finished(&config.provenance, epoch, total)?
+    {
+        return Ok(DistillationResult::of_finished(&it.run, epoch, best));
+    }
+    let (work, of) = ((epoch, "epochs"), ("distill.n_epochs", total));
+    require_work(work, of, "--n_epochs", going_on.as_ref(), checkpoint)?;
     let mut provenance = config.provenance.clone();
     let Admitted { teachers, table } =
         Admitted::of(config, &spec, &group.features, &mut provenance, observer)?;
 
     observer.accepted()?;
-    let run = match &resumed {
-        Some(it) => it.open(&GROUPS)?,
+    let run = match &going_on {
+        Some(it) => it.run.clone(),
         None => location.make()?,
     };
     let directory = std::path::absolute(run.path())?;
@@ -217,28 +264,34 @@ pub fn distill(
     }
 
     observer.line("[INFO] Creating student policy")?;
-    let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
-    let parameters = fresh.network.architecture.num_parameters();
     observer.line(&format!(
         "[INFO] Teacher observation dim: {observation}, Student observation dim: {}, Action dim: {num_actions}, Student parameters: {parameters}",
         group.features.len()
     ))?;
-    let student = Student::new(fresh, group.features.clone(), seed)?;
-    let width = group.features.len() + num_actions;
-    let (mut progress, best) = begin_or_go_on(student, config, width, resumed.as_ref(), observer)?;
+    match (checkpoint, &going_on) {
+        (Some(path), _) => {
+            observer.line(&format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+        }
+        (None, Some(_)) => {
+            observer.line("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
+        }
+        (None, None) => {}
+    }
     observer.line(&format!("[INFO] Logging to: {}", directory.display()))?;
     let capacity = dataset_capacity(config, teachers.teachers.len(), width);
     observer.line(&format!("[INFO] Dataset size: {capacity} samples"))?;
     observer.line(&format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
-    provenance.write(&run, task.id(), seed, &inputs)?;
+    match &going_on {
+        Some(it) => it.begin(&provenance, task.id(), &inputs, (epoch, "epoch"), seed, observer)?,
+        None => provenance.write(&run, task.id(), seed, &inputs)?,
+    }
     if let Some(table) = table {
         write_file(&run.file("teachers.csv"), table.as_bytes())?;
     }
 
     let mut arena = make_arena(config, &teachers, group.features.clone());
     let shown = shown_task(config, &teachers);
-    let epoch = progress.epoch;
     let activity = Activity {
         name: "distill",
         step_unit: "epoch",
@@ -248,7 +301,13 @@ pub fn distill(
         folder: Some(run.path()),
         task: shown.as_ref(),
     };
-    let logger = RunLogger::start(&run, observer, &activity, &provenance, &METRICS)?;
+    let continued = going_on.is_some().then_some(Continued {
+        first: u64::from(epoch),
+        clock: "training/loss",
+        // It counts batches.
+        is_other: |tag| tag == "loss",
+    });
+    let logger = RunLogger::start(&run, observer, &activity, &provenance, &METRICS, continued)?;
     let videos = config.video.map(|plan| {
         let [steps, episodes] = flown_after(config, epoch);
         let first = if plan.trigger == Trigger::Step { steps } else { episodes };
@@ -259,7 +318,7 @@ pub fn distill(
     let labelling = Arc::clone(&teachers.teachers);
     let mut session = Session {
         config,
-        csv: EpochCsv::open(&run, has_tables, epoch)?,
+        csv: EpochCsv::open(&run, has_tables, epoch, epoch > 0 && config.distill.flies_registry(epoch - 1))?,
         run: &run,
         logger,
         interrupt,
@@ -322,24 +381,18 @@ fn make_arena(config: &DistillationConfig, teachers: &Teachers, features: Range<
     Arena::new(&config.distill, engine, count, features, seed, make)
 }
 
-/// The start of a run, or where an earlier one stood; and its best return so far. A record of the dataset has `width`
-/// numbers.
+/// The start of a run, or where an earlier one stood at a checkpoint; and its best return so far. A record of the dataset
+/// has `width` numbers.
 fn begin_or_go_on(
     student: Student,
     config: &DistillationConfig,
     width: usize,
-    resumed: Option<&Resumable>,
-    observer: &mut dyn Observer,
+    checkpoint: Option<&Path>,
 ) -> Result<(Progress, f64), Failure> {
     let dataset = Dataset::new(config.distill.max_memory, config.agent.seed);
     let mut progress = Progress { student, dataset, epoch: 0 };
-    let Some(Resumable { checkpoint, .. }) = resumed else { return Ok((progress, f64::NEG_INFINITY)) };
-    let Some(path) = checkpoint else {
-        observer.line("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
-        return Ok((progress, f64::NEG_INFINITY));
-    };
+    let Some(path) = checkpoint else { return Ok((progress, f64::NEG_INFINITY)) };
     let best = restore(&mut progress, path, (!config.distill.on_policy).then_some(width))?;
-    observer.line(&format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
     Ok((progress, best))
 }
 
@@ -347,12 +400,10 @@ fn begin_or_go_on(
 /// returns the best return.
 fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result<f64, Failure> {
     let stored = student::read(path)?;
-    let shape = progress.student.stored().policy.network.architecture;
-    if stored.policy.network.architecture != shape {
-        return Err(Failure::new("the student of the checkpoint has another shape than `distill.student`")
-            .at(&path.display())
-            .hint("resume with the options that the run was started with"));
-    }
+    let wanted = progress.student.stored().policy.network.architecture;
+    let [found, wanted] = [&stored.policy.network.architecture, &wanted]
+        .map(|architecture| Shape { architecture, is_normalized: None });
+    require_same(&STUDENT, found, wanted, path)?;
     let optimizer = stored
         .optimizer
         .ok_or_else(|| Failure::new("the checkpoint holds no optimiser state").at(&path.display()))?;

@@ -184,6 +184,8 @@ impl Session<'_> {
             run: self.run.path().to_owned(),
             epochs,
             best_return: self.best,
+            was_complete: false,
+            best_student: self.run.file(BEST_STUDENT),
             seconds: self.clock.elapsed().as_secs_f64(),
             videos: self.videos.as_ref().map(Videos::recorded),
             end,

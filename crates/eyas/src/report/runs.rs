@@ -113,10 +113,7 @@ impl Run {
         } else {
             None
         };
-        let mut has_points = false;
-        for file in events::list(&path)? {
-            has_points |= !events::read_scalars(file)?.is_empty();
-        }
+        let has_points = !events::read_run(&path)?.is_empty();
         let has = |section: &str| path.join("params").join(section).is_file();
         Ok(Self {
             kind: match (has("fleet.yaml"), has("distill.yaml")) {

@@ -28,6 +28,9 @@ pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Of each vehicle and policy; more fit into no memory.
+const MOST_EPISODES: usize = 1 << 22;
+
 /// What an analysis flies in.
 struct AnalysisSetup {
     env: RaptorConfig,
@@ -41,8 +44,10 @@ impl AnalysisSetup {
     /// the configuration was only to be shown.
     fn new(analysis: &Analysis, own: &[(&str, Value)], episodes: usize) -> Result<Option<Self>, Failure> {
         let steps = analysis.steps.unwrap_or(<RaptorConfig as TaskConfig>::EVALUATION_STEPS);
-        if episodes == 0 || steps == 0 {
-            return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
+        if !(1..=MOST_EPISODES).contains(&episodes) || steps == 0 {
+            return Err(Failure::new(format!(
+                "`--episodes` must be 1 to {MOST_EPISODES}, and `--steps` at least 1"
+            )));
         }
         let mut layers = Layers::of_groups([
             ("env", Layers::documented(&RaptorConfig::default())?),

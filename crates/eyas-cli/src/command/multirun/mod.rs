@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::{FlightFlags, Multirun, Resume};
 use crate::configuration;
+use crate::flags::GRACE;
 use crate::print::{go_on_with, say};
 
 /// Folder of all multiruns.
@@ -27,8 +28,8 @@ const ROOT: &str = "logs/multirun";
 const JOBS: &str = "multirun.json";
 /// How often the jobs are looked at.
 const POLL: Duration = Duration::from_millis(50);
-/// How long jobs get to write a checkpoint after Ctrl-C. One that takes longer is killed; it goes on from an older one.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long a job of a killed multirun may keep its folder: twice what it gets to write a checkpoint.
+const MOST_WAIT: Duration = GRACE.saturating_mul(2);
 
 /// One run.
 struct Job {
@@ -106,14 +107,23 @@ struct JobList {
 /// Makes the folder, or finds that of an earlier multirun of the same jobs.
 fn open(location: &RunLocation, resume: &Resume, jobs: &[Vec<String>]) -> Result<RunDir, Failure> {
     let list = JobList { jobs: jobs.to_vec() };
-    if !resume.resume.unwrap_or(false) {
-        let run = location.make()?;
+    let begin = |run: RunDir| {
         let text = serde_json::to_string_pretty(&list).map_err(Failure::new)?;
         write_file(&run.file(JOBS), text.as_bytes())?;
-        return Ok(run);
+        Ok(run)
+    };
+    if !resume.resume.unwrap_or(false) {
+        return begin(location.make()?);
     }
-    let run = RunDir::open(location.find(resume.load_run.as_deref().unwrap_or(".*"))?)?;
+    let mut run = RunDir::open(location.find(resume.load_run.as_deref().unwrap_or(".*"))?)?;
     let path = run.file(JOBS);
+    if path.is_file() || RunDir::is_own(run.path()) {
+        run = run.lock()?;
+        // It was killed before it had written down what it is.
+        if run.holds_nothing()? {
+            return begin(run);
+        }
+    }
     let text = std::fs::read_to_string(&path).map_err(|error| {
         Failure::new(format!("this is no multirun: {error}"))
             .at(&path.display())
@@ -167,6 +177,7 @@ impl Session {
             }
         }
         let mut asked_to_stop = None;
+        let began = Instant::now();
         loop {
             for index in 0..self.jobs.len() {
                 if let State::Running(child, start) = &mut self.jobs[index].state
@@ -178,7 +189,12 @@ impl Session {
             }
             let is_running = |job: &&mut Job| matches!(job.state, State::Running(..));
             let running = self.jobs.iter_mut().filter(is_running).count();
-            let waiting = self.jobs.iter().position(|job| matches!(job.state, State::Waiting));
+            let is_waiting = |job: &&Job| matches!(job.state, State::Waiting);
+            let num_waiting = self.jobs.iter().filter(is_waiting).count();
+            // A job of a multirun that was killed just now may still be writing its checkpoint.
+            let is_free =
+                |job: &Job| began.elapsed() > MOST_WAIT || !RunDir::is_in_use(&job.folder(&self.run));
+            let waiting = self.jobs.iter().position(|job| is_waiting(&job) && is_free(job));
             if interrupt.interrupted() {
                 let since = *asked_to_stop.get_or_insert_with(Instant::now);
                 if running == 0 {
@@ -190,7 +206,7 @@ impl Session {
             } else if let Some(index) = waiting.filter(|_| running < at_once) {
                 self.start(index)?;
                 continue;
-            } else if running == 0 {
+            } else if running == 0 && num_waiting == 0 {
                 return Ok(());
             }
             std::thread::sleep(POLL);
@@ -203,11 +219,12 @@ impl Session {
         let log = File::options().create(true).append(true).open(job.log(&self.run))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(&self.arguments).args(&job.overrides).arg("--run_dir").arg(&folder);
-        command.args(["--threads", &self.threads.to_string()]);
+        command.args(["--threads", &self.threads.to_string(), "--ends_with_stdin"]);
         if folder.is_dir() {
             command.arg("--resume");
         }
-        let command = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        // Its other end is closed when this process dies, however it does.
+        let command = command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         job.state = State::Running(command.spawn()?, Instant::now());
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! What the jobs of a multirun reached: lines, table and plot.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use eyas::run_result::RunResult;
-use eyas::text::metres;
+use eyas::text::{cut, metres};
 use eyas_view::{Chart, Heatmap};
 
 use super::{Job, State};
@@ -11,7 +12,7 @@ use super::{Job, State};
 /// One job, when it has ended.
 pub(super) fn line(keys: &[String], job: &Job) -> String {
     let values: Vec<String> =
-        keys.iter().zip(&job.values).map(|(key, value)| format!("{key}={value}")).collect();
+        keys.iter().zip(&job.values).map(|(key, value)| format!("{key}={}", short(value))).collect();
     let reached = match &job.state {
         State::Done(it, seconds) => format!(
             "return {:.1}, length {:.1}, {:.2} % crashed{}",
@@ -62,16 +63,25 @@ fn cell(text: &str) -> String {
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
+/// A value as tables and plots show it: a list may be as long as a file.
+fn short(value: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 40;
+    cut(value, LONGEST)
+}
+
 /// The jobs that are done, best first.
 pub(super) fn report(keys: &[String], jobs: &[Job]) -> String {
     let mut done: Vec<(&Job, &RunResult)> =
         jobs.iter().filter_map(|job| Some((job, job.result()?))).collect();
     done.sort_by(|a, b| b.1.mean_return.total_cmp(&a.1.mean_return));
+    let shown = |cell: &str| short(cell).into_owned();
+    let length = |cell: &str| short(cell).chars().count();
     let widths: Vec<usize> = (0..keys.len())
-        .map(|key| jobs.iter().map(|job| job.values[key].len()).fold(keys[key].len(), usize::max))
+        .map(|key| jobs.iter().map(|job| length(&job.values[key])).fold(length(&keys[key]), usize::max))
         .collect();
     let row = |cells: &[String]| -> String {
-        cells.iter().zip(&widths).fold(String::new(), |row, (cell, width)| row + &format!("  {cell:<width$}"))
+        let cells = cells.iter().map(|cell| shown(cell)).zip(&widths);
+        cells.fold(String::new(), |row, (cell, width)| row + &format!("  {cell:<width$}"))
     };
     let head = ["return", "length", "crashed", "position"].map(|it| format!("{it:>10}")).concat();
     let mut text = format!("\njob{}{head}\n", row(keys));
@@ -104,9 +114,11 @@ pub(super) fn plot(keys: &[String], jobs: &[Job]) -> Option<Vec<u8>> {
     }
     match swept.as_slice() {
         [key] if done.iter().all(|job| job.number(*key).is_some()) => Some(lines(&keys[*key], *key, &done)),
-        [row] => Some(heat([&keys[*row], ""], &done, |job| [job.values[*row].clone(), String::new()])),
+        [row] => {
+            Some(heat([&keys[*row], ""], &done, |job| [short(&job.values[*row]).into_owned(), String::new()]))
+        }
         [row, column] => {
-            let names = |job: &Job| [job.values[*row].clone(), job.values[*column].clone()];
+            let names = |job: &Job| [*row, *column].map(|key| short(&job.values[key]).into_owned());
             Some(heat([&keys[*row], &keys[*column]], &done, names))
         }
         _ => None,

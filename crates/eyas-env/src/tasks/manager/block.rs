@@ -325,6 +325,11 @@ impl EnvBlock for ManagerBlock {
         self.interference = Some(interference);
     }
 
+    fn set_steps_flown(&mut self, steps: u32) {
+        (self.common_step, self.curriculum_step) = (steps, steps);
+        self.apply_curriculum();
+    }
+
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         let Self {
             shared,

@@ -1,5 +1,6 @@
 //! The object graph that a pickle describes, and its conversion to values.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -98,7 +99,11 @@ impl Pickle {
 
     /// The object as a tree of values.
     pub(crate) fn into_value(self, storages: &mut dyn Storages, path: &Path) -> Result<Value, FormatError> {
-        Builder { nodes: &self.nodes, storages, path, weight: 0 }.value(self.root, 0)
+        let mut builder =
+            Builder { nodes: &self.nodes, storages, path, weight: 0, stored: HashMap::new(), spread: 0 };
+        let value = builder.value(self.root, 0)?;
+        builder.check_spread()?;
+        Ok(value)
     }
 }
 
@@ -107,7 +112,17 @@ struct Builder<'a> {
     storages: &'a mut dyn Storages,
     path: &'a Path,
     weight: usize,
+    /// Bytes of each storage that a tensor refers to.
+    stored: HashMap<String, u64>,
+    /// Bytes of all tensors, were each stored by itself.
+    spread: u64,
 }
+
+/// Many tensors may share a storage or repeat an element, which takes no memory until they are read. Tied layers, a
+/// target network and views of one buffer stay well below this.
+const MAX_SPREAD: u64 = 16;
+/// What tensors may take whatever is stored: one element may fill a bias.
+const FREE_SPREAD: u64 = 16 << 20;
 
 impl Builder<'_> {
     fn value(&mut self, id: Id, depth: usize) -> Result<Value, FormatError> {
@@ -164,8 +179,22 @@ impl Builder<'_> {
 
     fn tensor(&mut self, tensor: &TensorRef) -> Result<Tensor, FormatError> {
         let bytes = self.storages.bytes(&tensor.storage)?;
-        Tensor::view(tensor.storage.dtype, tensor.shape.clone(), tensor.strides.clone(), tensor.offset, bytes)
-            .map_err(|problem| FormatError::damaged(self.path, problem))
+        self.stored.insert(tensor.storage.key.clone(), bytes.len() as u64);
+        let (dtype, shape, strides) = (tensor.storage.dtype, tensor.shape.clone(), tensor.strides.clone());
+        let view = Tensor::view(dtype, shape, strides, tensor.offset, bytes)
+            .map_err(|problem| FormatError::damaged(self.path, problem))?;
+        self.spread = self.spread.saturating_add((view.num_elements() * dtype.size()) as u64);
+        Ok(view)
+    }
+
+    /// Refuses tensors that would take far more memory than what is stored of them.
+    fn check_spread(&self) -> Result<(), FormatError> {
+        let limit = FREE_SPREAD.saturating_add(self.stored.values().sum::<u64>().saturating_mul(MAX_SPREAD));
+        if self.spread <= limit {
+            return Ok(());
+        }
+        let part = "what its tensors repeat of their storages".to_owned();
+        Err(FormatError::TooLarge { path: self.path.to_owned(), part, found: self.spread, limit })
     }
 
     /// Counts what the value will take before it is made.

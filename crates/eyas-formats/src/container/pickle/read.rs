@@ -39,6 +39,9 @@ pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Pickle, FormatError> {
     }
 }
 
+/// An entry of the memo, with the room that a hash table keeps free: one byte of a pickle makes one.
+const MEMO_WEIGHT: usize = 48;
+
 enum Problem {
     Forbidden { module: String, name: String },
     Malformed(String),
@@ -65,7 +68,7 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<usize, Id>,
     nodes: Vec<Node>,
-    /// Bytes of `nodes` when made: a call may copy a long list that the memo repeats.
+    /// Bytes of all that was made: a call may copy a long list that the memo repeats.
     weight: usize,
 }
 
@@ -77,7 +80,10 @@ impl<'a> Machine<'a> {
             0x80 => drop(self.take(1)?),
             0x95 => drop(self.take(8)?),
             b'.' => return self.pop().map(Some),
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => {
+                self.weigh(size_of::<usize>())?;
+                self.marks.push(self.stack.len());
+            }
             b'0' => drop(self.pop()?),
             b'1' => drop(self.pop_mark()?),
             b'N' => self.push(Node::None)?,
@@ -153,9 +159,11 @@ impl<'a> Machine<'a> {
         };
         if matches!(opcode, b'h' | b'j') {
             let id = *self.memo.get(&index).ok_or_else(|| format!("memo {index} was never stored"))?;
+            self.weigh(size_of::<Id>())?;
             self.stack.push(id);
         } else {
             let top = *self.stack.last().ok_or("the stack is empty")?;
+            self.weigh(MEMO_WEIGHT)?;
             self.memo.insert(index, top);
         }
         Ok(())
@@ -272,11 +280,17 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn push(&mut self, node: Node) -> Result<(), Problem> {
-        self.weight += node.weight();
+    /// Counts bytes before they are taken.
+    fn weigh(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.weight += bytes;
         if self.weight > MAX_WEIGHT {
             return Err(format!("its objects take more than {MAX_WEIGHT} bytes").into());
         }
+        Ok(())
+    }
+
+    fn push(&mut self, node: Node) -> Result<(), Problem> {
+        self.weigh(node.weight())?;
         self.stack.push(self.nodes.len());
         self.nodes.push(node);
         Ok(())
@@ -341,4 +355,21 @@ fn signed(bytes: &[u8]) -> Option<i64> {
     let mut extended = [filler; 8];
     extended.get_mut(..bytes.len())?.copy_from_slice(bytes);
     Some(i64::from_le_bytes(extended))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One byte of a pickle used to take fifty of memory.
+    #[test]
+    fn small_opcodes_count() {
+        for (begin, repeated) in [(&b"\x80\x04N"[..], b'\x94'), (b"\x80\x04N", b'(')] {
+            let mut bytes = begin.to_vec();
+            bytes.resize(bytes.len() + (20 << 20), repeated);
+            bytes.push(b'.');
+            let error = decode(&bytes, Path::new("bomb.pt")).unwrap_err();
+            assert!(error.to_string().contains("take more than"), "{error}");
+        }
+    }
 }
