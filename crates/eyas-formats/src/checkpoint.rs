@@ -33,7 +33,7 @@ use self::state_dict::summary;
 use crate::container::torch::{self, Container};
 use crate::container::{hdf5, npy, safetensors};
 use crate::convert::contract_beside;
-use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Tensor, Value, contract, onnx};
+use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Tensor, Value, c, contract, onnx};
 
 /// Which policy of a distillation checkpoint to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -214,7 +214,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a file of torch, RLtools, safetensors, NumPy or ONNX; executes nothing that it holds.
+    /// Reads a file of torch, RLtools, safetensors, NumPy or ONNX, or a policy written as C; executes nothing that it holds.
     ///
     /// # Errors
     ///
@@ -429,6 +429,8 @@ fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
         Container::Safetensors
     } else if onnx::is_onnx(&bytes) {
         Container::Onnx
+    } else if c::is_c(&bytes) {
+        Container::C
     } else {
         return Ok(None);
     };
@@ -441,6 +443,7 @@ fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
     let root = match container {
         Container::Hdf5 => hdf5::read(path, &bytes)?,
         Container::Safetensors => read_safetensors(path, &bytes)?,
+        Container::C => c::read(path, &bytes)?,
         _ => onnx::read(path, &bytes)?,
     };
     Ok(Some((root, container)))

@@ -9,7 +9,9 @@ use eyas_policy::{Contract, Network, Normalizer, Output, Policy};
 use crate::checkpoint::rsl_rl::{Generation, write_generation};
 use crate::checkpoint::{UnknownChoice, bare_entries, policy_entries, student};
 use crate::container::{npy, safetensors};
-use crate::{AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, contract, onnx, torch};
+use crate::{
+    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, onnx, torch,
+};
 
 /// A format that a policy can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +35,11 @@ pub enum Kind {
     Npz,
     /// ONNX, operators of version 17.
     Onnx,
+    /// C99, a header and a source file.
+    C,
 }
 
-const KINDS: [(Kind, &str); 9] = [
+const KINDS: [(Kind, &str); 10] = [
     (Kind::RslRl2, "rsl_rl2"),
     (Kind::RslRl3, "rsl_rl3"),
     (Kind::RslRl4, "rsl_rl4"),
@@ -45,6 +49,7 @@ const KINDS: [(Kind, &str); 9] = [
     (Kind::Safetensors, "safetensors"),
     (Kind::Npz, "npz"),
     (Kind::Onnx, "onnx"),
+    (Kind::C, "c"),
 ];
 
 impl Kind {
@@ -63,6 +68,7 @@ impl Kind {
             "safetensors" => Some(Self::Safetensors),
             "npz" => Some(Self::Npz),
             "onnx" => Some(Self::Onnx),
+            "c" => Some(Self::C),
             _ => None,
         }
     }
@@ -74,6 +80,7 @@ impl Kind {
             Self::Safetensors => "safetensors",
             Self::Npz => "npz",
             Self::Onnx => "onnx",
+            Self::C => "c",
             _ => "pt",
         }
     }
@@ -94,7 +101,7 @@ impl FromStr for Kind {
         let text = if text == "pt" { "rsl_rl5" } else { text };
         KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| UnknownChoice {
             found: text.to_owned(),
-            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx",
+            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, c",
         })
     }
 }
@@ -117,8 +124,8 @@ pub struct Export<'a> {
 /// What became of a policy on its way into a format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The files.
-    pub files: Vec<PathBuf>,
+    /// What was written beside the file, and what that is.
+    pub beside: Vec<(PathBuf, &'static str)>,
     /// What was added, folded or left out.
     pub remarks: Vec<String>,
 }
@@ -129,7 +136,7 @@ pub struct Written {
 ///
 /// [`FormatError::Inexpressible`] names what the format has no place for; nothing is written then.
 pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, FormatError> {
-    let mut written = Written { files: vec![path.to_owned()], remarks: Vec::new() };
+    let mut written = Written::default();
     let json = contract::to_json(export.contract);
     match kind {
         Kind::RslRl2 => write_generation(path, Generation::V2, export, &json, &mut written.remarks)?,
@@ -154,6 +161,7 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
             npy::write_npz(path, &named)?;
         }
         Kind::Onnx => atomic::write_file(path, &onnx::to_bytes(export.policy, &json))?,
+        Kind::C => write_c(path, export, &mut written)?,
     }
     let keeps_noise = matches!(kind, Kind::Safetensors | Kind::Npz)
         || matches!(kind, Kind::RslRl2 | Kind::RslRl3 | Kind::RslRl4 | Kind::RslRl5);
@@ -181,6 +189,21 @@ fn write_student(path: &Path, export: &Export<'_>, remarks: &mut Vec<String>) ->
     Ok(())
 }
 
+/// The header first: a source file that is there has its header.
+fn write_c(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
+    let header = path.with_extension("h");
+    if path.extension().is_none_or(|extension| extension != "c") {
+        let (what, layout) =
+            ("a source file whose name does not end in `.c`: its header lies beside it".to_owned(), "C");
+        return Err(FormatError::Inexpressible { path: path.to_owned(), layout, what });
+    }
+    let files = c::write(path, export.policy, export.contract);
+    atomic::write_file(&header, files.header.as_bytes())?;
+    atomic::write_file(path, files.source.as_bytes())?;
+    written.beside.push((header, "its header"));
+    Ok(())
+}
+
 /// The state dict alone, so that `load_state_dict` takes the file as it is, and the contract beside it.
 fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
     let inexpressible = |what: &str| FormatError::Inexpressible {
@@ -203,7 +226,7 @@ fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> 
     torch::write(path, &Value::ordered_dict(entries))?;
     let beside = contract_beside(path);
     atomic::write_file(&beside, contract::to_json_pretty(&contract).as_bytes())?;
-    written.files.push(beside);
+    written.beside.push((beside, "its contract"));
     Ok(())
 }
 

@@ -12,6 +12,7 @@
 //!   that writes files, here and above, uses this crate.
 
 pub mod atomic;
+mod c;
 mod checkpoint;
 mod compare;
 mod container;

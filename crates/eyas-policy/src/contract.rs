@@ -283,7 +283,9 @@ fn actions(policy: &Policy, observations: &[Vec<f32>]) -> Vec<Vec<f32>> {
 /// The largest difference between elements; NaN if one of them is.
 fn largest_difference(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
     let pairs = a.iter().flatten().zip(b.iter().flatten());
-    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, |largest, it| if it <= largest { largest } else { it })
+    pairs
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |largest, it| if it > largest || it.is_nan() { it } else { largest })
 }
 
 #[cfg(test)]
@@ -319,6 +321,14 @@ mod tests {
         let mut other = policy;
         other.network.architecture.activation = Activation::Elu;
         assert!(contract.check(&other).unwrap_err().to_string().contains("activation relu"));
+    }
+
+    #[test]
+    fn a_difference_that_is_no_number_is_not_forgotten() {
+        let difference = |found: [f32; 3]| largest_difference(&[vec![0.0; 3]], &[found.to_vec()]);
+        assert!(difference([f32::NAN, 0.5, 0.25]).is_nan());
+        assert!(difference([0.25, 0.5, f32::NAN]).is_nan());
+        assert_eq!(difference([0.25, -0.5, 0.0]).to_bits(), 0.5_f32.to_bits());
     }
 
     #[test]

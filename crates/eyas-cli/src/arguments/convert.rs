@@ -14,7 +14,7 @@ pub(crate) struct Convert {
     pub(crate) source: PathBuf,
     /// File to write
     pub(crate) target: PathBuf,
-    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`
+    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`, `c`
     /// [default: what the target's extension says]
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Option<Kind>,
@@ -29,7 +29,7 @@ pub(crate) struct Convert {
 pub(crate) struct Export {
     /// File with the policy, of any format that is read
     pub(crate) policy: PathBuf,
-    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`
+    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`, `c`
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Kind,
     /// Where to write it [default: the policy's name with the format's extension]

@@ -32,6 +32,8 @@ pub enum Container {
     Npz,
     /// A graph of operations.
     Onnx,
+    /// C source that Eyas wrote.
+    C,
 }
 
 impl std::fmt::Display for Container {
@@ -43,6 +45,7 @@ impl std::fmt::Display for Container {
             Self::Safetensors => "safetensors file",
             Self::Npz => "NumPy archive",
             Self::Onnx => "ONNX graph",
+            Self::C => "C source",
         })
     }
 }

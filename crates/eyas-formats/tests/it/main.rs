@@ -5,6 +5,7 @@
 
 mod acts_as_the_library;
 mod arrays;
+mod c;
 mod containers;
 mod converts;
 mod decisions;
