@@ -10,7 +10,8 @@ use crate::checkpoint::rsl_rl::{Generation, write_generation};
 use crate::checkpoint::{UnknownChoice, bare_entries, policy_entries, student};
 use crate::container::{npy, safetensors};
 use crate::{
-    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, onnx, torch,
+    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, fly, onnx, px4,
+    rltools, torch,
 };
 
 /// A format that a policy can be written in.
@@ -37,9 +38,15 @@ pub enum Kind {
     Onnx,
     /// C99, a header and a source file.
     C,
+    /// `checkpoint.h5` of RLtools.
+    RlTools,
+    /// `policy.tar` of PX4's `mc_raptor`.
+    Px4,
+    /// The bytes that `eyas-fly` reads from flash.
+    Fly,
 }
 
-const KINDS: [(Kind, &str); 10] = [
+const KINDS: [(Kind, &str); 13] = [
     (Kind::RslRl2, "rsl_rl2"),
     (Kind::RslRl3, "rsl_rl3"),
     (Kind::RslRl4, "rsl_rl4"),
@@ -50,6 +57,9 @@ const KINDS: [(Kind, &str); 10] = [
     (Kind::Npz, "npz"),
     (Kind::Onnx, "onnx"),
     (Kind::C, "c"),
+    (Kind::RlTools, "h5"),
+    (Kind::Px4, "px4"),
+    (Kind::Fly, "eyas-fly"),
 ];
 
 impl Kind {
@@ -69,6 +79,9 @@ impl Kind {
             "npz" => Some(Self::Npz),
             "onnx" => Some(Self::Onnx),
             "c" => Some(Self::C),
+            "h5" => Some(Self::RlTools),
+            "tar" => Some(Self::Px4),
+            "bin" => Some(Self::Fly),
             _ => None,
         }
     }
@@ -81,6 +94,9 @@ impl Kind {
             Self::Npz => "npz",
             Self::Onnx => "onnx",
             Self::C => "c",
+            Self::RlTools => "h5",
+            Self::Px4 => "tar",
+            Self::Fly => "bin",
             _ => "pt",
         }
     }
@@ -101,7 +117,7 @@ impl FromStr for Kind {
         let text = if text == "pt" { "rsl_rl5" } else { text };
         KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| UnknownChoice {
             found: text.to_owned(),
-            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, c",
+            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, c, h5, px4, eyas-fly",
         })
     }
 }
@@ -162,6 +178,11 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
         }
         Kind::Onnx => atomic::write_file(path, &onnx::to_bytes(export.policy, &json))?,
         Kind::C => write_c(path, export, &mut written)?,
+        Kind::RlTools => {
+            atomic::write_file(path, &rltools::to_hdf5(path, export.policy, export.contract)?)?;
+        }
+        Kind::Px4 => write_px4(path, export, &mut written.remarks)?,
+        Kind::Fly => atomic::write_file(path, &fly::to_bytes(export.policy, export.contract))?,
     }
     let keeps_noise = matches!(kind, Kind::Safetensors | Kind::Npz)
         || matches!(kind, Kind::RslRl2 | Kind::RslRl3 | Kind::RslRl4 | Kind::RslRl5);
@@ -187,6 +208,14 @@ fn write_student(path: &Path, export: &Export<'_>, remarks: &mut Vec<String>) ->
     student::write_with_contract(path, &checkpoint, Some(&contract::to_json(&contract)))?;
     remarks.push("an optimiser that has taken no step was added, which the script wants".to_owned());
     Ok(())
+}
+
+fn write_px4(path: &Path, export: &Export<'_>, remarks: &mut Vec<String>) -> Result<(), FormatError> {
+    let policy = px4::fitted(path, export.policy, export.contract, remarks)?;
+    let mut contract = folded_contract(export, &policy, remarks);
+    contract.network = policy.network.architecture.clone();
+    contract.state = Contract::of(&policy).state;
+    atomic::write_file(path, &rltools::to_tar(path, &policy, &contract)?)
 }
 
 /// The header first: a source file that is there has its header.
@@ -225,7 +254,7 @@ fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> 
     let contract = folded_contract(export, &policy, &mut written.remarks);
     torch::write(path, &Value::ordered_dict(entries))?;
     let beside = contract_beside(path);
-    atomic::write_file(&beside, contract::to_json_pretty(&contract).as_bytes())?;
+    write_contract(path, &contract)?;
     written.beside.push((beside, "its contract"));
     Ok(())
 }
@@ -244,6 +273,15 @@ pub fn read_back(path: &Path, contract: &Contract) -> Result<f32, FormatError> {
 #[must_use]
 pub fn contract_beside(path: &Path) -> PathBuf {
     path.with_extension("contract.json")
+}
+
+/// Writes the contract of a file beside it.
+///
+/// # Errors
+///
+/// [`FormatError::Write`].
+pub fn write_contract(path: &Path, contract: &Contract) -> Result<(), FormatError> {
+    atomic::write_file(&contract_beside(path), contract::to_json_pretty(contract).as_bytes())
 }
 
 fn tensors(entries: Vec<(String, Value)>) -> Vec<(String, Tensor)> {

@@ -19,24 +19,38 @@ mod here {
     }
 }
 
-#[cfg(not(feature = "std"))]
-mod here {
-    /// `libm` would do this in a hundred integer operations.
-    #[cfg(all(target_arch = "arm", target_abi = "eabihf"))]
-    #[expect(unsafe_code, reason = "an instruction that `core` has no name for")]
-    #[inline(always)]
-    pub(crate) fn mul_add(x: f32, factor: f32, addend: f32) -> f32 {
-        let mut sum = addend;
-        // SAFETY: ARM targets with the hard-float ABI that are built here have a VFPv4 unit; the instruction reads and
-        // writes these registers and the sticky flags only.
-        unsafe {
-            core::arch::asm!("vfma.f32 {sum}, {x}, {factor}", sum = inout(sreg) sum, x = in(sreg) x,
-                factor = in(sreg) factor, options(pure, nomem, nostack, preserves_flags));
-        }
-        sum
+/// `fmaf` of `libm` takes a hundred integer operations. Inline assembly knows no single-precision registers on these targets,
+/// so this is a function of the hard-float ABI.
+#[cfg(all(feature = "vfma", not(feature = "std"), target_arch = "arm", target_abi = "eabihf"))]
+#[expect(unsafe_code, reason = "an instruction that `core` has no name for")]
+mod vfma {
+    core::arch::global_asm!(
+        ".fpu fpv4-sp-d16",
+        ".thumb_func",
+        ".global eyas_lanes_vfma",
+        "eyas_lanes_vfma:",
+        "vfma.f32 s2, s0, s1",
+        "vmov.f32 s0, s2",
+        "bx lr",
+    );
+
+    // SAFETY: the function above takes three numbers in registers, changes one of them, and returns it.
+    unsafe extern "C" {
+        safe fn eyas_lanes_vfma(x: f32, factor: f32, addend: f32) -> f32;
     }
 
-    #[cfg(not(all(target_arch = "arm", target_abi = "eabihf")))]
+    #[inline(always)]
+    pub(crate) fn mul_add(x: f32, factor: f32, addend: f32) -> f32 {
+        eyas_lanes_vfma(x, factor, addend)
+    }
+}
+
+#[cfg(not(feature = "std"))]
+mod here {
+    #[cfg(all(feature = "vfma", target_arch = "arm", target_abi = "eabihf"))]
+    pub(crate) use super::vfma::mul_add;
+
+    #[cfg(not(all(feature = "vfma", target_arch = "arm", target_abi = "eabihf")))]
     #[inline(always)]
     pub(crate) fn mul_add(x: f32, factor: f32, addend: f32) -> f32 {
         libm::fmaf(x, factor, addend)

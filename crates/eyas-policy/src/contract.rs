@@ -28,6 +28,9 @@ pub struct Contract {
     pub network: Architecture,
     /// Rules of the hidden state; `None` for a policy without one.
     pub state: Option<StateContract>,
+    /// The vehicles that it was trained on.
+    #[serde(default)]
+    pub vehicles: Option<VehicleRange>,
     /// Where each fact that the weights do not say came from.
     pub origin: Vec<Origin>,
     /// A short flight to replay.
@@ -108,6 +111,20 @@ pub struct StateContract {
     pub reset: String,
     /// When it advances.
     pub step: String,
+}
+
+/// Least and greatest of each figure of the vehicles that a policy was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VehicleRange {
+    /// Number of vehicles.
+    pub count: usize,
+    /// Mass, kg.
+    pub mass_kg: [f64; 2],
+    /// Lift at full thrust over weight.
+    pub thrust_to_weight: [f64; 2],
+    /// Largest distance of a rotor from the centre, m.
+    pub rotor_distance_m: [f64; 2],
 }
 
 /// Where a fact came from.
@@ -193,6 +210,7 @@ impl Contract {
                 reset: "at the start of every episode".to_owned(),
                 step: "once a control step".to_owned(),
             }),
+            vehicles: None,
             origin: Vec::new(),
             test: TestVectors::of(policy),
         }

@@ -34,6 +34,10 @@ pub enum Container {
     Onnx,
     /// C source that Eyas wrote.
     C,
+    /// The bytes that `eyas-fly` reads.
+    Fly,
+    /// A USTAR archive; RLtools writes it for microcontrollers.
+    Tar,
 }
 
 impl std::fmt::Display for Container {
@@ -46,6 +50,8 @@ impl std::fmt::Display for Container {
             Self::Npz => "NumPy archive",
             Self::Onnx => "ONNX graph",
             Self::C => "C source",
+            Self::Tar => "tar archive",
+            Self::Fly => "eyas-fly bytes",
         })
     }
 }

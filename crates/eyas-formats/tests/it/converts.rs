@@ -81,6 +81,10 @@ fn every_format_that_takes_a_policy_gives_it_back() {
         ("npz", 6),
         ("onnx", 6),
         ("c", 6),
+        // The other recurrent ones have ELU, and PX4 flies one shape.
+        ("h5", 1),
+        ("px4", 0),
+        ("eyas-fly", 6),
     ];
     assert_eq!(counts, expected);
 }
