@@ -30,10 +30,12 @@ pub use layout::{Layout, Role};
 
 use self::layout::Part;
 use self::state_dict::summary;
+use crate::container::tensor::row_major;
 use crate::container::torch::{self, Container};
-use crate::container::{hdf5, npy, safetensors};
+use crate::container::{hdf5, npy, safetensors, tar};
 use crate::convert::contract_beside;
-use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Tensor, Value, contract, onnx};
+use crate::rltools::CONTRACT_ENTRY;
+use crate::{DType, EYAS_KEY, FORMAT_VERSION, FormatError, Tensor, Value, c, contract, fly, onnx};
 
 /// Which policy of a distillation checkpoint to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -214,7 +216,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a file of torch, RLtools, safetensors, NumPy or ONNX; executes nothing that it holds.
+    /// Reads a file of torch, RLtools, safetensors, NumPy or ONNX, or a policy written as C; executes nothing that it holds.
     ///
     /// # Errors
     ///
@@ -418,7 +420,7 @@ impl Checkpoint {
 fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
     let reading = |source| FormatError::reading(path, source);
     let mut file = File::open(path).map_err(reading)?;
-    let (mut bytes, head) = (Vec::new(), 16);
+    let (mut bytes, head) = (Vec::new(), HEAD_BYTES);
     file.by_ref().take(head).read_to_end(&mut bytes).map_err(reading)?;
     if bytes.starts_with(b"PK\x03\x04") {
         return Ok(if npy::is_npz(path)? { Some((read_npz(path)?, Container::Npz)) } else { None });
@@ -429,6 +431,12 @@ fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
         Container::Safetensors
     } else if onnx::is_onnx(&bytes) {
         Container::Onnx
+    } else if c::is_c(&bytes) {
+        Container::C
+    } else if fly::is_fly(&bytes) {
+        Container::Fly
+    } else if tar::is_tar(&bytes) {
+        Container::Tar
     } else {
         return Ok(None);
     };
@@ -439,11 +447,98 @@ fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
     }
     file.read_to_end(&mut bytes).map_err(reading)?;
     let root = match container {
-        Container::Hdf5 => hdf5::read(path, &bytes)?,
+        Container::Hdf5 => {
+            let mut root = hdf5::read(path, &bytes)?;
+            note_contract(path, &mut root)?;
+            root
+        }
         Container::Safetensors => read_safetensors(path, &bytes)?,
+        Container::C => c::read(path, &bytes)?,
+        Container::Tar => read_tar(path, &bytes)?,
+        Container::Fly => fly::read(path, &bytes)?,
         _ => onnx::read(path, &bytes)?,
     };
     Ok(Some((root, container)))
+}
+
+/// Bytes that tell formats apart: the header of a tar archive is the longest.
+const HEAD_BYTES: u64 = 512;
+
+/// An archive of RLtools as the dict that its `checkpoint.h5` would be: lines of `meta` are attributes.
+fn read_tar(path: &Path, bytes: &[u8]) -> Result<Value, FormatError> {
+    let mut root = Value::Dict(Vec::new());
+    let entries = tar::read(path, bytes)?;
+    for (name, content) in &entries {
+        let text = String::from_utf8_lossy(content);
+        let lines = || text.lines().filter_map(|line| line.split_once(": "));
+        let Some((group, entry)) = name.rsplit_once('/') else { continue };
+        match entry {
+            "meta" if !lines().any(|(key, _)| key == "num_dims") => {
+                for (key, value) in lines() {
+                    insert(&mut root, &format!("{group}/{}{key}", hdf5::ATTRIBUTE), value.into());
+                }
+            }
+            "data" => {
+                let meta = format!("{group}/meta");
+                let meta = entries.iter().find(|(name, _)| *name == meta).map(|(_, bytes)| *bytes);
+                let tensor = tar_tensor(&String::from_utf8_lossy(meta.unwrap_or_default()), content);
+                let damaged = |problem| FormatError::damaged(path, format!("`{group}` {problem}"));
+                insert(&mut root, group, tensor.map_err(damaged)?.into());
+            }
+            "contract" if *name == CONTRACT_ENTRY => {
+                insert(&mut root, name, Tensor::from_u8(&[content.len()], content).into());
+            }
+            _ => {}
+        }
+    }
+    note_contract(path, &mut root)?;
+    Ok(root)
+}
+
+/// The numbers that a `meta` describes.
+fn tar_tensor(meta: &str, bytes: &[u8]) -> Result<Tensor, String> {
+    let value = |key: &str| {
+        let mut lines = meta.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(found, _)| *found == key).map(|(_, value)| value)
+    };
+    if let Some(dtype) = value("dtype").filter(|dtype| *dtype != "float32") {
+        return Err(format!("is of type {dtype}, which no policy has"));
+    }
+    let rank = value("num_dims").and_then(|rank| rank.parse::<usize>().ok()).filter(|rank| *rank <= 9);
+    let rank = rank.ok_or("has no number of dimensions")?;
+    let sizes = (0..rank).map(|index| value(&format!("dim_{index}"))?.parse().ok());
+    let shape = sizes.collect::<Option<Vec<usize>>>().ok_or("lacks a size")?;
+    let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    if elements.and_then(|count| count.checked_mul(4)) != Some(bytes.len()) {
+        return Err(format!("has shape {shape:?} and {} bytes", bytes.len()));
+    }
+    Tensor::view(DType::F32, shape.clone(), row_major(&shape), 0, bytes.into())
+}
+
+/// Puts a value where its keys, joined by `/`, say; groups on the way there are made.
+fn insert(root: &mut Value, keys: &str, value: Value) {
+    let Value::Dict(entries) = root else { return };
+    let (key, rest) = keys.split_once('/').map_or((keys, None), |(key, rest)| (key, Some(rest)));
+    let Some(rest) = rest else {
+        entries.push((key.into(), value));
+        return;
+    };
+    let place = entries.iter().position(|(found, _)| found.as_str() == Some(key)).unwrap_or_else(|| {
+        entries.push((key.into(), Value::Dict(Vec::new())));
+        entries.len() - 1
+    });
+    insert(&mut entries[place].1, rest, value);
+}
+
+/// Takes over the contract of a file of RLtools, whose text Eyas wrote as bytes.
+fn note_contract(path: &Path, root: &mut Value) -> Result<(), FormatError> {
+    let Value::Dict(entries) = root else { return Ok(()) };
+    let Some(own) = entries.iter_mut().find(|(key, _)| key.as_str() == Some(EYAS_KEY)) else { return Ok(()) };
+    let Some(text) = own.1.get("contract").and_then(Value::as_tensor) else { return Ok(()) };
+    let json = String::from_utf8(text.to_bytes())
+        .map_err(|_| FormatError::damaged(path, "its contract is not UTF-8"))?;
+    own.1 = contract::note(&json, path)?;
+    Ok(())
 }
 
 fn read_safetensors(path: &Path, bytes: &[u8]) -> Result<Value, FormatError> {
@@ -475,21 +570,29 @@ fn read_npz(path: &Path) -> Result<Value, FormatError> {
     Ok(Value::ordered_dict(entries))
 }
 
-/// Takes over the contract beside a file that has no place for one.
+/// Takes over the contract beside a file that holds none.
 fn attach_contract(path: &Path, root: &mut Value) -> Result<(), FormatError> {
     let (Value::Dict(entries) | Value::OrderedDict(entries)) = root else { return Ok(()) };
-    if entries.iter().any(|(key, _)| key.as_str() == Some(EYAS_KEY)) {
+    let own = entries.iter_mut().find(|(key, _)| key.as_str() == Some(EYAS_KEY)).map(|(_, note)| note);
+    if own.as_ref().is_some_and(|note| note.get("contract").is_some()) {
         return Ok(());
     }
     let beside = contract_beside(path);
-    match crate::input::read_text(&beside) {
-        Ok(json) => {
-            entries.push((EYAS_KEY.into(), contract::note(&json, &beside)?));
-            Ok(())
+    let json = match crate::input::read_text(&beside) {
+        Ok(json) => json,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(FormatError::reading(&beside, error)),
+    };
+    match own {
+        // What the file says of itself stands.
+        Some(Value::Dict(note) | Value::OrderedDict(note)) => {
+            contract::parse(&json, &beside)?;
+            note.push(("contract".into(), json.into()));
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(FormatError::reading(&beside, error)),
+        Some(_) => {}
+        None => entries.push((EYAS_KEY.into(), contract::note(&json, &beside)?)),
     }
+    Ok(())
 }
 
 /// Refuses what a later Eyas wrote with a meaning that this one does not know.

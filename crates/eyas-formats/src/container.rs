@@ -7,6 +7,7 @@ pub(crate) mod pickle;
 pub(crate) mod protobuf;
 pub(crate) mod safetensors;
 mod sniff;
+pub(crate) mod tar;
 pub(crate) mod tensor;
 pub mod torch;
 pub(crate) mod value;

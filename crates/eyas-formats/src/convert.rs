@@ -9,7 +9,10 @@ use eyas_policy::{Contract, Network, Normalizer, Output, Policy};
 use crate::checkpoint::rsl_rl::{Generation, write_generation};
 use crate::checkpoint::{UnknownChoice, bare_entries, policy_entries, student};
 use crate::container::{npy, safetensors};
-use crate::{AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, contract, onnx, torch};
+use crate::{
+    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, fly, onnx, px4,
+    rltools, torch,
+};
 
 /// A format that a policy can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +36,17 @@ pub enum Kind {
     Npz,
     /// ONNX, operators of version 17.
     Onnx,
+    /// C99, a header and a source file.
+    C,
+    /// `checkpoint.h5` of RLtools.
+    RlTools,
+    /// `policy.tar` of PX4's `mc_raptor`.
+    Px4,
+    /// The bytes that `eyas-fly` reads from flash.
+    Fly,
 }
 
-const KINDS: [(Kind, &str); 9] = [
+const KINDS: [(Kind, &str); 13] = [
     (Kind::RslRl2, "rsl_rl2"),
     (Kind::RslRl3, "rsl_rl3"),
     (Kind::RslRl4, "rsl_rl4"),
@@ -45,6 +56,10 @@ const KINDS: [(Kind, &str); 9] = [
     (Kind::Safetensors, "safetensors"),
     (Kind::Npz, "npz"),
     (Kind::Onnx, "onnx"),
+    (Kind::C, "c"),
+    (Kind::RlTools, "h5"),
+    (Kind::Px4, "px4"),
+    (Kind::Fly, "eyas-fly"),
 ];
 
 impl Kind {
@@ -63,6 +78,10 @@ impl Kind {
             "safetensors" => Some(Self::Safetensors),
             "npz" => Some(Self::Npz),
             "onnx" => Some(Self::Onnx),
+            "c" => Some(Self::C),
+            "h5" => Some(Self::RlTools),
+            "tar" => Some(Self::Px4),
+            "bin" => Some(Self::Fly),
             _ => None,
         }
     }
@@ -74,6 +93,10 @@ impl Kind {
             Self::Safetensors => "safetensors",
             Self::Npz => "npz",
             Self::Onnx => "onnx",
+            Self::C => "c",
+            Self::RlTools => "h5",
+            Self::Px4 => "tar",
+            Self::Fly => "bin",
             _ => "pt",
         }
     }
@@ -94,7 +117,7 @@ impl FromStr for Kind {
         let text = if text == "pt" { "rsl_rl5" } else { text };
         KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| UnknownChoice {
             found: text.to_owned(),
-            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx",
+            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, c, h5, px4, eyas-fly",
         })
     }
 }
@@ -117,8 +140,8 @@ pub struct Export<'a> {
 /// What became of a policy on its way into a format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The files.
-    pub files: Vec<PathBuf>,
+    /// What was written beside the file, and what that is.
+    pub beside: Vec<(PathBuf, &'static str)>,
     /// What was added, folded or left out.
     pub remarks: Vec<String>,
 }
@@ -129,7 +152,7 @@ pub struct Written {
 ///
 /// [`FormatError::Inexpressible`] names what the format has no place for; nothing is written then.
 pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, FormatError> {
-    let mut written = Written { files: vec![path.to_owned()], remarks: Vec::new() };
+    let mut written = Written::default();
     let json = contract::to_json(export.contract);
     match kind {
         Kind::RslRl2 => write_generation(path, Generation::V2, export, &json, &mut written.remarks)?,
@@ -154,6 +177,12 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
             npy::write_npz(path, &named)?;
         }
         Kind::Onnx => atomic::write_file(path, &onnx::to_bytes(export.policy, &json))?,
+        Kind::C => write_c(path, export, &mut written)?,
+        Kind::RlTools => {
+            atomic::write_file(path, &rltools::to_hdf5(path, export.policy, export.contract)?)?;
+        }
+        Kind::Px4 => write_px4(path, export, &mut written.remarks)?,
+        Kind::Fly => atomic::write_file(path, &fly::to_bytes(export.policy, export.contract))?,
     }
     let keeps_noise = matches!(kind, Kind::Safetensors | Kind::Npz)
         || matches!(kind, Kind::RslRl2 | Kind::RslRl3 | Kind::RslRl4 | Kind::RslRl5);
@@ -181,6 +210,29 @@ fn write_student(path: &Path, export: &Export<'_>, remarks: &mut Vec<String>) ->
     Ok(())
 }
 
+fn write_px4(path: &Path, export: &Export<'_>, remarks: &mut Vec<String>) -> Result<(), FormatError> {
+    let policy = px4::fitted(path, export.policy, export.contract, remarks)?;
+    let mut contract = folded_contract(export, &policy, remarks);
+    contract.network = policy.network.architecture.clone();
+    contract.state = Contract::of(&policy).state;
+    atomic::write_file(path, &rltools::to_tar(path, &policy, &contract)?)
+}
+
+/// The header first: a source file that is there has its header.
+fn write_c(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
+    let header = path.with_extension("h");
+    if path.extension().is_none_or(|extension| extension != "c") {
+        let (what, layout) =
+            ("a source file whose name does not end in `.c`: its header lies beside it".to_owned(), "C");
+        return Err(FormatError::Inexpressible { path: path.to_owned(), layout, what });
+    }
+    let files = c::write(path, export.policy, export.contract);
+    atomic::write_file(&header, files.header.as_bytes())?;
+    atomic::write_file(path, files.source.as_bytes())?;
+    written.beside.push((header, "its header"));
+    Ok(())
+}
+
 /// The state dict alone, so that `load_state_dict` takes the file as it is, and the contract beside it.
 fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
     let inexpressible = |what: &str| FormatError::Inexpressible {
@@ -202,8 +254,8 @@ fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> 
     let contract = folded_contract(export, &policy, &mut written.remarks);
     torch::write(path, &Value::ordered_dict(entries))?;
     let beside = contract_beside(path);
-    atomic::write_file(&beside, contract::to_json_pretty(&contract).as_bytes())?;
-    written.files.push(beside);
+    write_contract(path, &contract)?;
+    written.beside.push((beside, "its contract"));
     Ok(())
 }
 
@@ -221,6 +273,15 @@ pub fn read_back(path: &Path, contract: &Contract) -> Result<f32, FormatError> {
 #[must_use]
 pub fn contract_beside(path: &Path) -> PathBuf {
     path.with_extension("contract.json")
+}
+
+/// Writes the contract of a file beside it.
+///
+/// # Errors
+///
+/// [`FormatError::Write`].
+pub fn write_contract(path: &Path, contract: &Contract) -> Result<(), FormatError> {
+    atomic::write_file(&contract_beside(path), contract::to_json_pretty(contract).as_bytes())
 }
 
 fn tensors(entries: Vec<(String, Value)>) -> Vec<(String, Tensor)> {

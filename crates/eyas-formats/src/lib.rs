@@ -4,7 +4,7 @@
 //!   policies from it; [`LoadedPolicy::decisions`] says what had to be decided and why.
 //! - [`convert`] writes a policy in the format of another program, with its [`Contract`](eyas_policy::Contract);
 //!   [`verify`](mod@verify) tells whether a file does what it says, [`Comparison`] what two files differ in, and [`onnx`]
-//!   the faults of exported graphs.
+//!   the faults of exported graphs; [`px4`] says what PX4's loader would.
 //! - [`rsl_rl`] and [`student`] write checkpoints that those programs load, and read them back.
 //! - [`torch`] is the container below, [`Value`] and [`Tensor`] what it holds.
 //! - [`npy`] holds arrays.
@@ -12,14 +12,18 @@
 //!   that writes files, here and above, uses this crate.
 
 pub mod atomic;
+mod c;
 mod checkpoint;
 mod compare;
 mod container;
 mod contract;
 pub mod convert;
 mod error;
+mod fly;
 pub mod input;
 pub mod onnx;
+pub mod px4;
+mod rltools;
 pub mod verify;
 
 pub use checkpoint::{

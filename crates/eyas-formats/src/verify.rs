@@ -1,13 +1,16 @@
 //! Whether a file does what it says: its test vectors replayed, and compared with the file that it came from.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use eyas_policy::{Contract, Policy};
 
 use crate::checkpoint::chain;
+use crate::container::{tar, torch};
 use crate::onnx::{self, Examination};
-use crate::{Checkpoint, Comparison, Decision, FormatError, LoadOptions};
+use crate::{Checkpoint, Comparison, Decision, FormatError, LoadOptions, px4};
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct Verification {
     pub against: Option<(PathBuf, Comparison)>,
     /// What an ONNX file was found to have.
     pub onnx: Option<Examination>,
+    /// What PX4's loader would say of an archive.
+    pub px4: Option<px4::Examination>,
 }
 
 /// Reads a file, replays what it brings, and compares it with another one.
@@ -74,7 +79,22 @@ pub fn verify(
         example_difference: own.example_difference,
         against: against.map(Path::to_owned).zip(compared),
         onnx: examination,
+        px4: examine_archive(path)?,
     })
+}
+
+/// What PX4 would say, of an archive.
+fn examine_archive(path: &Path) -> Result<Option<px4::Examination>, FormatError> {
+    let reading = |source| FormatError::reading(path, source);
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).map_err(reading)?;
+    file.by_ref().take(512).read_to_end(&mut bytes).map_err(reading)?;
+    if !tar::is_tar(&bytes) {
+        return Ok(None);
+    }
+    // The whole file was read before, and was not too large.
+    file.take(torch::MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(reading)?;
+    px4::examine(path, &bytes).map(Some)
 }
 
 struct Loaded {
@@ -112,7 +132,8 @@ impl Verification {
         });
         let same = self.against.as_ref().is_none_or(|(_, comparison)| comparison.flies_the_same());
         let sound = self.onnx.as_ref().is_none_or(Examination::is_sound);
-        replayed && same && sound
+        let loads = self.px4.as_ref().is_none_or(px4::Examination::is_sound);
+        replayed && same && sound && loads
     }
 }
 
@@ -139,6 +160,9 @@ impl fmt::Display for Verification {
         }
         if let Some(difference) = self.example_difference {
             writeln!(formatter, "  example in the file: largest difference {difference:.1e}")?;
+        }
+        if let Some(examination) = &self.px4 {
+            write!(formatter, "{examination}")?;
         }
         if let Some(examination) = &self.onnx {
             write_examination(formatter, examination)?;

@@ -24,7 +24,7 @@ fn polynomial<R: Real, const N: usize>(x: R, coefficients: [f32; N]) -> R {
 #[inline(always)]
 pub fn exp<R: Real>(x: R) -> R {
     let x = x.max(exact(-87.0)).min(exact(88.0));
-    let power = (x * exact(std::f32::consts::LOG2_E)).round();
+    let power = (x * exact(core::f32::consts::LOG2_E)).round();
     // ln 2 in two pieces; the first has trailing zeros, so that its product with `power` is exact.
     let rest = power.mul_add(exact(-0.693_359_4), x);
     let rest = power.mul_add(exact(2.121_944_4e-4), rest);
@@ -39,8 +39,8 @@ pub fn exp<R: Real>(x: R) -> R {
 pub fn exp_minus_one<R: Real>(x: R) -> R {
     // Below this the result is −1.
     let x = x.max(exact(-25.0));
-    let power = (x * exact(std::f32::consts::LOG2_E)).round();
-    let rest = power.mul_add(exact(-std::f32::consts::LN_2), x);
+    let power = (x * exact(core::f32::consts::LOG2_E)).round();
+    let rest = power.mul_add(exact(-core::f32::consts::LN_2), x);
     let series = polynomial(rest, [8.374_648e-3, 4.189_832_5e-2, 1.666_645_7e-1, 4.999_914_8e-1]);
     let series = series.mul_add(rest * rest, rest);
     let scale = power.power_of_two();
@@ -116,7 +116,7 @@ pub fn ln<R: Real>(x: R) -> R {
 #[inline(always)]
 pub fn sin_cos_turns<R: Real>(turns: R) -> (R, R) {
     let quarters = (turns * exact(4.0)).round();
-    let angle = quarters.mul_add(exact(-0.25), turns) * exact(std::f32::consts::TAU);
+    let angle = quarters.mul_add(exact(-0.25), turns) * exact(core::f32::consts::TAU);
     let (sine, cosine) = sin_cos_within_eighth(angle);
     // Quarter turns in {-2, …, 2}: sine and cosine swap in odd quadrants.
     let quadrant = quarters - (quarters * exact(0.25)).round() * exact(4.0);

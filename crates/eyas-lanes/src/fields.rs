@@ -1,11 +1,6 @@
 //! Numbers in a fixed order, whatever they are made of.
 
-use crate::{Lanes, Row};
-
-/// What [`Fields`] are made of, and what they are: plain values that threads may share.
-pub trait Number: Copy + Send + Sync {}
-
-impl<N: Copy + Send + Sync> Number for N {}
+use crate::{Lanes, Number, Row};
 
 /// A family of types that hold the same numbers: values in a formula, rows in memory, operations in a recording.
 ///

@@ -1,15 +1,20 @@
 //! The arithmetic that formulas are written in.
 
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use core::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::{Number, elementary};
+use crate::{elementary, ieee};
+
+/// What `Fields` are made of, and what they are: plain values that threads may share.
+pub trait Number: Copy + Send + Sync {}
+
+impl<N: Copy + Send + Sync> Number for N {}
 
 /// A real number, or several side by side: `f64`, `f32`, sixteen `f32` lanes, or an operation that is recorded.
 ///
 /// What a formula may do: arithmetic, comparisons and what is chosen by them, elementary functions, random words. Each
 /// operation of `f32` is one IEEE-754 operation rounded to nearest, and the elementary functions are the same polynomials
 /// everywhere, so `f32` and a lane give the same bits; `f64` takes its functions from `libm`, as the oracle of tests.
-/// What is memory stands in [`Lanes`](crate::Lanes), which only drivers use.
+/// What is memory stands in `Lanes`, which only drivers use.
 pub trait Real:
     Number
     + Add<Output = Self>
@@ -20,7 +25,7 @@ pub trait Real:
 {
     /// The outcome of a comparison.
     type Mask: Copy;
-    /// 32 random bits, as a [`Stream`](crate::Stream) draws them.
+    /// 32 random bits, as a `Stream` draws them.
     type Word: Copy;
 
     /// A constant; rounded once to the precision at hand.
@@ -147,7 +152,7 @@ pub trait Real:
     #[must_use]
     fn direction(word: Self::Word) -> (Self, Self) {
         let QuarterTurn { rest, swap, sine, cosine } = Self::quarter_turn(word);
-        let angle = rest * Self::constant(std::f64::consts::TAU / 4_294_967_296.0);
+        let angle = rest * Self::constant(core::f64::consts::TAU / 4_294_967_296.0);
         let (s, c) = angle.sin_cos_within_eighth();
         let swap = swap.less(Self::zero());
         let (s, c) = (Self::select(swap, c, s), Self::select(swap, s, c));
@@ -209,7 +214,7 @@ pub(crate) fn uniform(word: u32) -> f32 {
 }
 
 macro_rules! scalar_arithmetic {
-    ($float:ty) => {
+    ($float:ty, $($functions:ident)::+) => {
         type Mask = bool;
         type Word = u32;
 
@@ -219,11 +224,11 @@ macro_rules! scalar_arithmetic {
         }
         #[inline(always)]
         fn mul_add(self, factor: Self, addend: Self) -> Self {
-            <$float>::mul_add(self, factor, addend)
+            $($functions)::+::mul_add(self, factor, addend)
         }
         #[inline(always)]
         fn sqrt(self) -> Self {
-            <$float>::sqrt(self)
+            $($functions)::+::sqrt(self)
         }
         #[inline(always)]
         fn abs(self) -> Self {
@@ -239,7 +244,7 @@ macro_rules! scalar_arithmetic {
         }
         #[inline(always)]
         fn round(self) -> Self {
-            self.round_ties_even()
+            $($functions)::+::round_ties_even(self)
         }
         #[inline(always)]
         fn less(self, other: Self) -> bool {
@@ -268,7 +273,7 @@ macro_rules! scalar_arithmetic {
 pub(crate) const ROOT_HALF: i32 = 0x3f35_04f3;
 
 impl Real for f32 {
-    scalar_arithmetic!(f32);
+    scalar_arithmetic!(f32, ieee);
 
     #[inline(always)]
     fn power_of_two(self) -> Self {
@@ -290,8 +295,9 @@ impl Real for f32 {
 }
 
 /// Functions of `libm`, exact to double precision where those of `f32` are polynomials.
+#[cfg(feature = "std")]
 impl Real for f64 {
-    scalar_arithmetic!(f64);
+    scalar_arithmetic!(f64, f64);
 
     #[inline(always)]
     fn power_of_two(self) -> Self {
@@ -301,7 +307,7 @@ impl Real for f64 {
     fn split_exponent(self) -> (Self, Self) {
         let (mantissa, exponent) = libm::frexp(self);
         // `frexp` gives a mantissa in [½, 1).
-        if mantissa < std::f64::consts::FRAC_1_SQRT_2 {
+        if mantissa < core::f64::consts::FRAC_1_SQRT_2 {
             (2.0 * mantissa, f64::from(exponent - 1))
         } else {
             (mantissa, f64::from(exponent))
@@ -338,7 +344,7 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn sin_cos_turns(self) -> (Self, Self) {
-        libm::sincos(self * std::f64::consts::TAU)
+        libm::sincos(self * core::f64::consts::TAU)
     }
     #[inline(always)]
     fn sin_cos_within_eighth(self) -> (Self, Self) {

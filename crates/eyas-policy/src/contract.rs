@@ -28,6 +28,9 @@ pub struct Contract {
     pub network: Architecture,
     /// Rules of the hidden state; `None` for a policy without one.
     pub state: Option<StateContract>,
+    /// The vehicles that it was trained on.
+    #[serde(default)]
+    pub vehicles: Option<VehicleRange>,
     /// Where each fact that the weights do not say came from.
     pub origin: Vec<Origin>,
     /// A short flight to replay.
@@ -108,6 +111,20 @@ pub struct StateContract {
     pub reset: String,
     /// When it advances.
     pub step: String,
+}
+
+/// Least and greatest of each figure of the vehicles that a policy was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VehicleRange {
+    /// Number of vehicles.
+    pub count: usize,
+    /// Mass, kg.
+    pub mass_kg: [f64; 2],
+    /// Lift at full thrust over weight.
+    pub thrust_to_weight: [f64; 2],
+    /// Largest distance of a rotor from the centre, m.
+    pub rotor_distance_m: [f64; 2],
 }
 
 /// Where a fact came from.
@@ -193,6 +210,7 @@ impl Contract {
                 reset: "at the start of every episode".to_owned(),
                 step: "once a control step".to_owned(),
             }),
+            vehicles: None,
             origin: Vec::new(),
             test: TestVectors::of(policy),
         }
@@ -283,7 +301,9 @@ fn actions(policy: &Policy, observations: &[Vec<f32>]) -> Vec<Vec<f32>> {
 /// The largest difference between elements; NaN if one of them is.
 fn largest_difference(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
     let pairs = a.iter().flatten().zip(b.iter().flatten());
-    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, |largest, it| if it <= largest { largest } else { it })
+    pairs
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |largest, it| if it > largest || it.is_nan() { it } else { largest })
 }
 
 #[cfg(test)]
@@ -319,6 +339,14 @@ mod tests {
         let mut other = policy;
         other.network.architecture.activation = Activation::Elu;
         assert!(contract.check(&other).unwrap_err().to_string().contains("activation relu"));
+    }
+
+    #[test]
+    fn a_difference_that_is_no_number_is_not_forgotten() {
+        let difference = |found: [f32; 3]| largest_difference(&[vec![0.0; 3]], &[found.to_vec()]);
+        assert!(difference([f32::NAN, 0.5, 0.25]).is_nan());
+        assert!(difference([0.25, 0.5, f32::NAN]).is_nan());
+        assert_eq!(difference([0.25, -0.5, 0.0]).to_bits(), 0.5_f32.to_bits());
     }
 
     #[test]

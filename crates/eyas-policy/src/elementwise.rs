@@ -1,6 +1,7 @@
 //! Activations over rows of lanes, and their derivatives.
 
-use eyas_lanes::{HALVES, Lanes, Row};
+use eyas_fly::formulas::{SELU_ALPHA, SELU_SCALE, elu, gelu, leaky_relu, mish, relu, selu, silu, softplus};
+use eyas_lanes::{HALVES, Lanes, Real, Row};
 
 use crate::Activation;
 
@@ -49,12 +50,6 @@ impl Activation {
     }
 }
 
-/// `ln(1 + eˣ)`.
-#[inline(always)]
-pub(crate) fn softplus<L: Lanes>(x: L) -> L {
-    Softplus::value(x)
-}
-
 #[inline(always)]
 fn map<L: Lanes, F: Function>(rows: &mut [Row]) {
     for row in rows {
@@ -83,17 +78,17 @@ trait Slope: Function {
 }
 
 macro_rules! function {
-    ($name:ident, |$x:ident| $value:expr) => {
+    ($name:ident, $value:path) => {
         struct $name;
         impl Function for $name {
             #[inline(always)]
-            fn value<L: Lanes>($x: L) -> L {
-                $value
+            fn value<L: Lanes>(x: L) -> L {
+                $value(x)
             }
         }
     };
-    ($name:ident, |$x:ident| $value:expr, |$y:ident| $slope:expr) => {
-        function!($name, |$x| $value);
+    ($name:ident, $value:path, |$y:ident| $slope:expr) => {
+        function!($name, $value);
         impl Slope for $name {
             #[inline(always)]
             fn slope<L: Lanes>($y: L) -> L {
@@ -103,53 +98,17 @@ macro_rules! function {
     };
 }
 
-/// Scale and α of Klambauer et al. (2017), as PyTorch has them.
-const SELU_SCALE: f32 = 1.050_701;
-const SELU_ALPHA: f32 = 1.673_263_2;
-
-function!(
-    Elu,
-    |x| {
-        let zero = L::splat(0.0);
-        x.max(zero) + x.min(zero).exp_minus_one()
-    },
-    |y| y.min(L::splat(0.0)) + L::splat(1.0)
-);
-function!(Relu, |x| x.max(L::splat(0.0)), |y| L::select(L::splat(0.0).less(y), L::splat(1.0), L::splat(0.0)));
-function!(Tanh, |x| x.tanh(), |y| (-y).mul_add(y, L::splat(1.0)));
-function!(
-    Selu,
-    |x| {
-        let zero = L::splat(0.0);
-        L::splat(SELU_SCALE) * (x.max(zero) + L::splat(SELU_ALPHA) * x.min(zero).exp_minus_one())
-    },
-    |y| L::select(L::splat(0.0).less(y), L::splat(SELU_SCALE), y + L::splat(SELU_SCALE * SELU_ALPHA))
-);
-function!(LeakyRelu, |x| x.max(x * L::splat(0.01)), |y| L::select(
+function!(Elu, elu, |y| y.min(L::splat(0.0)) + L::splat(1.0));
+function!(Relu, relu, |y| L::select(L::splat(0.0).less(y), L::splat(1.0), L::splat(0.0)));
+function!(Tanh, Real::tanh, |y| (-y).mul_add(y, L::splat(1.0)));
+function!(Selu, selu, |y| L::select(
     L::splat(0.0).less(y),
-    L::splat(1.0),
-    L::splat(0.01)
+    L::splat(SELU_SCALE),
+    y + L::splat(SELU_SCALE * SELU_ALPHA)
 ));
-function!(Sigmoid, |x| x.sigmoid(), |y| y * (L::splat(1.0) - y));
-function!(
-    Softplus,
-    // max(x, 0) + ln(1 + e^-|x|)
-    |x| x.max(L::splat(0.0)) + ((-x.abs()).exp() + L::splat(1.0)).ln(),
-    |y| L::splat(1.0) - (-y).exp()
-);
-function!(Silu, |x| x * x.sigmoid());
-function!(Mish, |x| x * Softplus::value(x).tanh());
-function!(
-    Gelu,
-    // erfc by Abramowitz and Stegun 7.1.26, absolute error below 2e-7.
-    |x| {
-        let z = x.abs() * L::splat(std::f32::consts::FRAC_1_SQRT_2);
-        let t = L::splat(1.0) / z.mul_add(L::splat(0.327_591_1), L::splat(1.0));
-        let series = t.mul_add(L::splat(1.061_405_4), L::splat(-1.453_152_1));
-        let series = series.mul_add(t, L::splat(1.421_413_8));
-        let series = series.mul_add(t, L::splat(-0.284_496_74));
-        let series = series.mul_add(t, L::splat(0.254_829_6));
-        let tail = L::splat(0.5) * series * t * (-z * z).exp();
-        x * L::select(x.less(L::splat(0.0)), tail, L::splat(1.0) - tail)
-    }
-);
+function!(LeakyRelu, leaky_relu, |y| L::select(L::splat(0.0).less(y), L::splat(1.0), L::splat(0.01)));
+function!(Sigmoid, Real::sigmoid, |y| y * (L::splat(1.0) - y));
+function!(Softplus, softplus, |y| L::splat(1.0) - (-y).exp());
+function!(Silu, silu);
+function!(Mish, mish);
+function!(Gelu, gelu);

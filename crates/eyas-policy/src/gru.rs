@@ -2,26 +2,12 @@
 
 use std::ops::Range;
 
+use eyas_fly::formulas;
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch, prefetch};
 
 use crate::dense::LayerGradient;
 use crate::kernel::Packed;
 use crate::{Linear, Recurrent};
-
-/// Gates `r, z, n` and the next state of a unit:
-///
-/// ```text
-/// r = σ(i_r + s_r)    z = σ(i_z + s_z)    n = tanh(i_n + r ⊙ s_n)    h ← (1 − z) ⊙ n + z ⊙ h
-/// ```
-///
-/// with `i = W_ih x + b_ih` and `s = W_hh h + b_hh`.
-#[inline(always)]
-pub(crate) fn step<L: Lanes>(from_input: [L; 3], from_state: [L; 3], state: L) -> ([L; 3], L) {
-    let reset = (from_input[0] + from_state[0]).sigmoid();
-    let update = (from_input[1] + from_state[1]).sigmoid();
-    let new = reset.mul_add(from_state[2], from_input[2]).tanh();
-    ([reset, update, new], update.mul_add(state - new, new))
-}
 
 /// The numbers of one unit in gates that are stacked.
 #[inline(always)]
@@ -209,7 +195,7 @@ impl Kernel for Step<'_> {
             for half in 0..HALVES {
                 let sums = load_gates::<L, 3>(from_state, unit, half);
                 let ([reset, update, new], state) =
-                    step(load_gates(from_input, unit, half), sums, before.load(half));
+                    formulas::gru(load_gates(from_input, unit, half), sums, before.load(half));
                 store_gates(gates, unit, half, [reset, update, new, sums[2]]);
                 after.store(half, state);
             }

@@ -1,5 +1,6 @@
 //! Flying a policy: one block of vehicles at a time.
 
+use eyas_fly::formulas;
 use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch, lanes_of};
 
 use crate::dense::{Dense, Tape};
@@ -194,7 +195,8 @@ impl Kernel for Normalize<'_> {
     fn run<L: Lanes>(self) {
         for (row, (mean, scale)) in self.rows.iter_mut().zip(self.normalizer) {
             for half in 0..HALVES {
-                row.store(half, (row.load::<L>(half) - L::splat(*mean)) * L::splat(*scale));
+                let value = formulas::normalize(row.load::<L>(half), L::splat(*mean), L::splat(*scale));
+                row.store(half, value);
             }
         }
     }
@@ -254,13 +256,10 @@ impl Kernel for Squash<'_> {
                 elementwise::activate::<L>(Activation::Tanh, action);
             }
             Output::Beta => {
-                let (one, two) = (L::splat(1.0), L::splat(2.0));
                 let (alphas, betas) = raw.split_at(action.len());
                 for ((row, alpha), beta) in action.iter_mut().zip(alphas).zip(betas) {
                     for half in 0..HALVES {
-                        let alpha = elementwise::softplus(alpha.load::<L>(half)) + one;
-                        let beta = elementwise::softplus(beta.load::<L>(half)) + one;
-                        row.store(half, two * alpha / (alpha + beta) - one);
+                        row.store(half, formulas::beta_mean::<L>(alpha.load(half), beta.load(half)));
                     }
                 }
             }
@@ -273,13 +272,13 @@ fn gru_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row]
     for (unit, h) in hidden.iter_mut().enumerate() {
         for half in 0..HALVES {
             let sums = |rows| gru::load_gates(rows, unit, half);
-            let (_, state) = gru::step::<L>(sums(from_input), sums(from_state), h.load(half));
+            let (_, state) = formulas::gru::<L>(sums(from_input), sums(from_state), h.load(half));
             h.store(half, state);
         }
     }
 }
 
-/// `c ← f ⊙ c + i ⊙ g`, `h ← o ⊙ tanh c` from gate pre-activations stacked `i, f, g, o`.
+/// Gates are stacked `i, f, g, o`.
 #[inline(always)]
 fn lstm_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row], cells: &mut [Row]) {
     let width = hidden.len();
@@ -288,11 +287,9 @@ fn lstm_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row
             let gate = |g: usize| {
                 from_input[g * width + unit].load::<L>(half) + from_state[g * width + unit].load::<L>(half)
             };
-            let (input, forget, new, output) =
-                (gate(0).sigmoid(), gate(1).sigmoid(), gate(2).tanh(), gate(3).sigmoid());
-            let cell = forget.mul_add(c.load(half), input * new);
+            let (hidden, cell) = formulas::lstm::<L>([gate(0), gate(1), gate(2), gate(3)], c.load(half));
             c.store(half, cell);
-            h.store(half, output * cell.tanh());
+            h.store(half, hidden);
         }
     }
 }

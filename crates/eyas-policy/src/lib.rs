@@ -20,7 +20,7 @@ pub use adam::{Adam, PARAMETERS_AT_ONCE, clip_gradient_norm};
 pub use architecture::{Architecture, Cell, Core, Linear, Recurrent, Tensor};
 pub use contract::{
     ActionContract, Contract, ContractMismatch, NormalizerContract, ObservationContract, ObservationPart,
-    Origin, StateContract, TestVectors,
+    Origin, StateContract, TestVectors, VehicleRange,
 };
 pub use inference::{Inference, Scratch};
 pub use init::Init;

@@ -14,7 +14,9 @@ pub(crate) struct Convert {
     pub(crate) source: PathBuf,
     /// File to write
     pub(crate) target: PathBuf,
-    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`
+    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`,
+    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of mc_raptor),
+    /// `eyas-fly` (flash)
     /// [default: what the target's extension says]
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Option<Kind>,
@@ -29,7 +31,9 @@ pub(crate) struct Convert {
 pub(crate) struct Export {
     /// File with the policy, of any format that is read
     pub(crate) policy: PathBuf,
-    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`
+    /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`,
+    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of mc_raptor),
+    /// `eyas-fly` (flash)
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Kind,
     /// Where to write it [default: the policy's name with the format's extension]

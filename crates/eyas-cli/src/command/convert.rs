@@ -75,8 +75,8 @@ fn write(
         "{}: {kind}; read back, its actions over {steps} steps differ by up to {difference:.1e}",
         target.display()
     ))?;
-    for beside in written.files.iter().skip(1) {
-        say(format!("{}: its contract", beside.display()))?;
+    for (path, what) in &written.beside {
+        say(format!("{}: {what}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

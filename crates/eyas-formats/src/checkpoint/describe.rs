@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use eyas_policy::{Architecture, Network, Normalizer};
+use eyas_policy::{Architecture, Network, Normalizer, VehicleRange};
 use serde::Serialize;
 
 use crate::container::hdf5;
@@ -55,6 +55,8 @@ pub struct ContractSummary {
     pub observation: Vec<String>,
     /// Which motor each element of the action moves.
     pub motor_order: Option<String>,
+    /// The vehicles that it was trained on.
+    pub vehicles: Option<VehicleRange>,
     /// Steps of the test vectors.
     pub test_steps: usize,
     /// Why it cannot be read.
@@ -144,6 +146,7 @@ impl Checkpoint {
             control_rate_hz: None,
             observation: Vec::new(),
             motor_order: None,
+            vehicles: None,
             test_steps: 0,
             problem: None,
         };
@@ -155,6 +158,7 @@ impl Checkpoint {
                 control_rate_hz: contract.control_rate_hz,
                 observation: contract.observation.parts.into_iter().map(|part| part.name).collect(),
                 motor_order: contract.action.motor_order,
+                vehicles: contract.vehicles,
                 test_steps: contract.test.observations.len(),
                 problem: None,
             },
@@ -325,7 +329,22 @@ impl fmt::Display for ContractSummary {
         if !self.observation.is_empty() {
             writeln!(formatter, "  observation: {}", self.observation.join(", "))?;
         }
-        self.motor_order.iter().try_for_each(|order| writeln!(formatter, "  motors: {order}"))
+        self.motor_order.iter().try_for_each(|order| writeln!(formatter, "  motors: {order}"))?;
+        let Some(VehicleRange { count, mass_kg, thrust_to_weight, rotor_distance_m }) = &self.vehicles else {
+            return Ok(());
+        };
+        let range = |[least, most]: &[f64; 2]| {
+            let [least, most] = [least, most].map(|it| format!("{it:.3}"));
+            if least == most { least } else { format!("{least} to {most}") }
+        };
+        writeln!(
+            formatter,
+            "  trained on {count} vehicle{}: mass {} kg, thrust to weight {}, rotors at {} m",
+            if *count == 1 { "" } else { "s" },
+            range(mass_kg),
+            range(thrust_to_weight),
+            range(rotor_distance_m)
+        )
     }
 }
 

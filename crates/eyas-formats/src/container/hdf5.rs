@@ -9,10 +9,12 @@ mod data;
 mod file;
 mod group;
 mod object;
+mod write;
 
 use std::path::Path;
 
 use file::{Fault, File};
+pub(crate) use write::{MAX_MEMBERS, Node, to_bytes};
 
 use crate::{FormatError, Value};
 

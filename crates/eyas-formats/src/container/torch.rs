@@ -32,6 +32,12 @@ pub enum Container {
     Npz,
     /// A graph of operations.
     Onnx,
+    /// C source that Eyas wrote.
+    C,
+    /// The bytes that `eyas-fly` reads.
+    Fly,
+    /// A USTAR archive; RLtools writes it for microcontrollers.
+    Tar,
 }
 
 impl std::fmt::Display for Container {
@@ -43,6 +49,9 @@ impl std::fmt::Display for Container {
             Self::Safetensors => "safetensors file",
             Self::Npz => "NumPy archive",
             Self::Onnx => "ONNX graph",
+            Self::C => "C source",
+            Self::Tar => "tar archive",
+            Self::Fly => "eyas-fly bytes",
         })
     }
 }

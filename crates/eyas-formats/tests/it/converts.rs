@@ -80,6 +80,11 @@ fn every_format_that_takes_a_policy_gives_it_back() {
         ("safetensors", 6),
         ("npz", 6),
         ("onnx", 6),
+        ("c", 6),
+        // The other recurrent ones have ELU, and PX4 flies one shape.
+        ("h5", 1),
+        ("px4", 0),
+        ("eyas-fly", 6),
     ];
     assert_eq!(counts, expected);
 }
@@ -87,11 +92,18 @@ fn every_format_that_takes_a_policy_gives_it_back() {
 #[test]
 fn formats_without_loss_keep_every_bit() {
     let directory = tempfile::tempdir().unwrap();
-    for kind in
-        [Kind::RslRl2, Kind::RslRl3, Kind::RslRl4, Kind::RslRl5, Kind::Safetensors, Kind::Npz, Kind::Onnx]
-    {
+    for kind in [
+        Kind::RslRl2,
+        Kind::RslRl3,
+        Kind::RslRl4,
+        Kind::RslRl5,
+        Kind::Safetensors,
+        Kind::Npz,
+        Kind::Onnx,
+        Kind::C,
+    ] {
         for (shape, policy) in policies() {
-            let path = directory.path().join("policy.file");
+            let path = directory.path().join("policy").with_extension(kind.extension());
             if write(&path, kind, &policy).is_err() {
                 continue;
             }
@@ -100,7 +112,7 @@ fn formats_without_loss_keep_every_bit() {
             assert_eq!(found.policy.output, policy.output, "{kind}, {shape}");
             let statistics = |policy: &Policy| policy.normalizer.clone().map(|it| (it.mean, it.std));
             assert_eq!(statistics(&found.policy), statistics(&policy), "{kind}, {shape}");
-            if kind != Kind::Onnx {
+            if !matches!(kind, Kind::Onnx | Kind::C) {
                 assert_eq!(found.policy.normalizer, policy.normalizer, "{kind}, {shape}");
                 assert_eq!(found.std.as_deref(), Some(&[0.25, 0.5][..]), "{kind}, {shape}");
             }
@@ -197,7 +209,7 @@ fn a_contract_of_another_policy_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("policy.pt");
     let written = write(&path, Kind::Sequential, &policy(None, false, Output::Identity)).unwrap();
-    let beside = &written.files[1];
+    let (beside, _) = &written.beside[0];
     assert_eq!(beside, &directory.path().join("policy.contract.json"));
     let json = std::fs::read_to_string(beside).unwrap();
     let other = json.replacen("\"width\": 5", "\"width\": 6", 1);
@@ -243,8 +255,8 @@ fn the_teacher_of_a_distillation_can_be_exported_by_itself() {
 #[test]
 fn damaged_files_of_every_format_are_errors() {
     let directory = tempfile::tempdir().unwrap();
-    for kind in [Kind::Safetensors, Kind::Npz, Kind::Onnx] {
-        let path = directory.path().join("policy.file");
+    for kind in [Kind::Safetensors, Kind::Npz, Kind::Onnx, Kind::C] {
+        let path = directory.path().join("policy").with_extension(kind.extension());
         write(&path, kind, &policy(core(Cell::Gru, 1), true, Output::Tanh)).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for length in (0..bytes.len()).step_by(bytes.len() / 97) {

@@ -5,13 +5,16 @@
 
 mod acts_as_the_library;
 mod arrays;
+mod c;
 mod containers;
 mod converts;
 mod decisions;
 mod executes_nothing;
 mod fixtures;
+mod fly;
 mod messages;
 mod originals;
+mod px4;
 mod python;
 mod reference;
 mod reported;

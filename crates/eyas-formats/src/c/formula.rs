@@ -1,0 +1,162 @@
+//! Formulas as C functions, one statement for each operation that they are made of.
+
+use std::fmt::Write as _;
+
+use eyas_trace::{
+    Binary, Constants, Form, Functions, Operation, Output, Program, Traced, Unary, Value, record,
+};
+
+/// A function of numbers.
+pub(super) struct Formula {
+    name: &'static str,
+    inputs: Vec<&'static str>,
+    /// Where a second result goes.
+    second: Option<&'static str>,
+    program: Program,
+}
+
+impl Formula {
+    /// Records a formula; its first result is what the function returns.
+    pub(super) fn record(
+        name: &'static str,
+        inputs: &[&'static str],
+        second: Option<&'static str>,
+        formula: impl FnOnce(&[Traced]) -> Vec<Traced>,
+    ) -> Self {
+        let form = Form { constants: Constants::Single, functions: Functions::Polynomials };
+        let program = record(form, |recorder| {
+            let numbers = recorder.input_numbers("inputs", inputs.len());
+            let results = formula(&numbers);
+            recorder.output_numbers("results", &results);
+        });
+        Self { name, inputs: inputs.to_vec(), second, program }
+    }
+
+    /// The function, whose identifiers begin with `prefix`.
+    pub(super) fn definition(&self, prefix: &str) -> String {
+        let mut parameters: Vec<String> = self.inputs.iter().map(|input| format!("float {input}")).collect();
+        parameters.extend(self.second.map(|second| format!("float *{second}")));
+        let mut out = format!("static float {prefix}_{}({})\n{{\n", self.name, parameters.join(", "));
+        // Inputs and constants are spelled where they are used.
+        let mut numbers: Vec<String> = Vec::new();
+        for (value, operation) in self.program.listing() {
+            match (value, operation) {
+                (Value::Number(_), Operation::Input(place)) => {
+                    numbers.push(self.inputs[place as usize].to_owned());
+                }
+                (Value::Number(_), Operation::Constant(bits)) => {
+                    numbers.push(literal(f64::from_bits(bits) as f32));
+                }
+                (Value::Number(id), _) => {
+                    let _ =
+                        writeln!(out, "    const float {id} = {};", expression(operation, &numbers, prefix));
+                    numbers.push(id.to_string());
+                }
+                (Value::Mask(id), _) => {
+                    let _ =
+                        writeln!(out, "    const int {id} = {};", expression(operation, &numbers, prefix));
+                }
+                (Value::Word(_), _) => unreachable!("policies act without drawing"),
+            }
+        }
+        let results = self.program.outputs().iter().find_map(|output| match output {
+            Output::Numbers { ids, .. } => Some(ids.iter().map(|id| numbers[id.index()].as_str())),
+            Output::Masks { .. } => None,
+        });
+        let mut results = results.expect("a formula has results");
+        let first = results.next().expect("a function returns a number");
+        for (target, result) in self.second.into_iter().zip(results) {
+            let _ = writeln!(out, "    *{target} = {result};");
+        }
+        let _ = writeln!(out, "    return {first};\n}}\n");
+        out
+    }
+
+    fn uses(&self, function: Unary) -> bool {
+        self.program
+            .operations()
+            .iter()
+            .any(|it| matches!(it, Operation::Unary(found, _) if *found == function))
+    }
+}
+
+/// An operation on numbers that have names already.
+fn expression(operation: Operation, numbers: &[String], prefix: &str) -> String {
+    let number = |id: eyas_trace::NumberId| numbers[id.index()].as_str();
+    match operation {
+        Operation::Unary(Unary::Negate, x) => format!("-{}", number(x)),
+        Operation::Unary(Unary::Absolute, x) => format!("fabsf({})", number(x)),
+        Operation::Unary(Unary::SquareRoot, x) => format!("sqrtf({})", number(x)),
+        Operation::Unary(function, x) => {
+            let (name, ..) = helper(function).expect("polynomials stand for all other functions");
+            format!("{prefix}_{name}({})", number(x))
+        }
+        Operation::Binary(function, x, y) => {
+            let (x, y) = (number(x), number(y));
+            match function {
+                Binary::Add => format!("{x} + {y}"),
+                Binary::Subtract => format!("{x} - {y}"),
+                Binary::Multiply => format!("{x} * {y}"),
+                Binary::Divide => format!("{x} / {y}"),
+                Binary::Minimum => format!("{x} < {y} ? {x} : {y}"),
+                Binary::Maximum => format!("{y} < {x} ? {x} : {y}"),
+            }
+        }
+        Operation::MultiplyAdd(x, y, z) => format!("fmaf({}, {}, {})", number(x), number(y), number(z)),
+        Operation::Select(mask, x, y) => format!("{mask} ? {} : {}", number(x), number(y)),
+        Operation::Less(x, y) => format!("{} < {}", number(x), number(y)),
+        Operation::Truth(holds) => i32::from(holds).to_string(),
+        Operation::And(x, y) => format!("{x} && {y}"),
+        Operation::Or(x, y) => format!("{x} || {y}"),
+        Operation::Not(x) => format!("!{x}"),
+        Operation::Input(_) | Operation::Constant(_) | Operation::OfWord(..) | Operation::Draw(_) => {
+            unreachable!("spelled where they are used, and policies draw nothing")
+        }
+    }
+}
+
+/// The shortest decimal that every compiler reads as this very number.
+pub(super) fn literal(value: f32) -> String {
+    let text = format!("{value:?}f");
+    if value.is_sign_negative() { format!("({text})") } else { text }
+}
+
+/// Name, meaning and body of what C has no operator for.
+fn helper(function: Unary) -> Option<(&'static str, &'static str, &'static str)> {
+    Some(match function {
+        Unary::Round => (
+            "round",
+            "The nearest whole number, ties to even, of magnitudes below 2^22",
+            "    return (x + 12582912.0f) - 12582912.0f;\n",
+        ),
+        Unary::PowerOfTwo => (
+            "power_of_two",
+            "2 to the power of a whole number from -126 to 127",
+            "    const uint32_t bits = (uint32_t)((int32_t)x + 127) << 23;\n    float power;\n    memcpy(&power, &bits, \
+             sizeof power);\n    return power;\n",
+        ),
+        Unary::Mantissa => (
+            "mantissa",
+            "m of x = m 2^e with m from the root of 1/2 to that of 2",
+            "    uint32_t bits;\n    memcpy(&bits, &x, sizeof bits);\n    bits -= (bits - 0x3f3504f3u) & \
+             0xff800000u;\n    memcpy(&x, &bits, sizeof x);\n    return x;\n",
+        ),
+        Unary::Exponent => (
+            "exponent",
+            "e of x = m 2^e with m from the root of 1/2 to that of 2",
+            "    uint32_t bits;\n    memcpy(&bits, &x, sizeof bits);\n    bits = (bits - 0x3f3504f3u) >> 23;\n    \
+             return (float)((int32_t)bits - (bits > 255u ? 512 : 0));\n",
+        ),
+        _ => return None,
+    })
+}
+
+/// Definitions of the helpers that some formula uses.
+pub(super) fn helpers(prefix: &str, formulas: &[Formula]) -> String {
+    let all = [Unary::Round, Unary::PowerOfTwo, Unary::Mantissa, Unary::Exponent];
+    let used = all.into_iter().filter(|function| formulas.iter().any(|formula| formula.uses(*function)));
+    let definition = |(name, meaning, body)| {
+        format!("/* {meaning}. */\nstatic float {prefix}_{name}(float x)\n{{\n{body}}}\n\n")
+    };
+    used.filter_map(helper).map(definition).collect()
+}
