@@ -1,6 +1,6 @@
 //! Errors of a vehicle's sensors.
 
-use eyas_lanes::{HALVES, LANES, Lanes, Portable, Real, Row, Stream};
+use eyas_lanes::{Draws, HALVES, LANES, Lanes, Portable, Real, Row, Stream};
 use eyas_sim::{Vector, matrix_from_quaternion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ impl SensorNoise {
         for half in 0..HALVES {
             let first = first_env + (half * LANES) as u32;
             let [position, velocity, attitude, rate] =
-                errors::<Portable>(stream, first, &[episode; LANES], &[step; LANES]);
+                errors::<Portable>(&stream.at_lanes(first, &[episode; LANES], &[step; LANES]));
             let mut start = 0;
             for part in &spec.parts {
                 let rows = &mut observation[start..start + part.width];
@@ -63,17 +63,10 @@ impl SensorNoise {
     }
 }
 
-/// Standard normal errors of a step: of position, velocity, attitude and angular velocity.
+/// Standard normal errors of a step: of position, velocity, attitude and angular velocity; draws 0 to 2.
 #[inline(always)]
-pub(crate) fn errors<L: Lanes>(
-    stream: &Stream,
-    first_env: u32,
-    episode: &[u32; LANES],
-    step: &[u32; LANES],
-) -> [Vector<L>; 4] {
-    let a = L::normals(stream.lanes(first_env, episode, step, 0));
-    let b = L::normals(stream.lanes(first_env, episode, step, 1));
-    let c = L::normals(stream.lanes(first_env, episode, step, 2));
+pub(crate) fn errors<R: Real>(draws: &impl Draws<R>) -> [Vector<R>; 4] {
+    let [a, b, c] = [draws.normals(0), draws.normals(1), draws.normals(2)];
     [[a[0], a[1], a[2]], [b[0], b[1], b[2]], [c[0], c[1], c[2]], [a[3], b[3], c[3]]]
 }
 

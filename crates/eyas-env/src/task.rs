@@ -121,7 +121,7 @@ pub trait Task: Send + Sync + Sized + 'static {
 }
 
 /// Shows the bits of rows, and goes on with what is left there.
-struct Visit<'a>(&'a mut dyn FnMut(&mut u32));
+pub(crate) struct Visit<'a>(pub(crate) &'a mut dyn FnMut(&mut u32));
 
 impl Map<Row, Row> for Visit<'_> {
     fn one(&mut self, row: &Row) -> Row {

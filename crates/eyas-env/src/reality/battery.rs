@@ -1,13 +1,13 @@
 //! A battery whose voltage sags.
 
-use eyas_lanes::{Lanes, Row};
+use eyas_lanes::{Real, fields};
 use eyas_sim::{Vehicle, norm};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Effect;
 use super::draw::{Draw, is_zero};
 use crate::check::spans;
-use crate::visit_rows;
 
 /// A battery of constant internal resistance whose open-circuit voltage falls linearly with the charge used. The range of
 /// rotor speed that actions command shrinks with the voltage.
@@ -61,65 +61,67 @@ impl BatteryConfig {
     }
 }
 
-/// The battery of each lane.
-pub(super) struct Battery {
-    config: BatteryConfig,
-    period: f64,
-    charge: Row,
-    slope: Row,
-    resistance: Row,
-    /// Charge that a current of 1 uses in a step.
-    used: Row,
+fields! {
+    /// The battery of a vehicle.
+    pub(crate) struct Cell {
+        /// Charge over the full.
+        charge: 1,
+        /// Share of the voltage that is gone when it is empty.
+        slope: 1,
+        /// Share of the voltage that a current of 1 takes.
+        resistance: 1,
+        /// Charge that a current of 1 uses in a step.
+        used: 1,
+    }
 }
 
-impl Battery {
-    pub(super) fn new(config: &BatteryConfig, period: f64) -> Option<Self> {
-        let zero = Row::ZERO;
-        (!config.is_off()).then(|| Self {
-            config: config.clone(),
-            period,
-            charge: zero,
-            slope: zero,
-            resistance: zero,
-            used: zero,
-        })
-    }
-
-    pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw) {
-        let endurance = f64::from(draw.within(self.config.hover_endurance_s));
-        self.used[lane] = (self.period / endurance) as f32;
-        self.charge[lane] = draw.within(self.config.charge);
-        self.slope[lane] = draw.within(self.config.voltage_slope);
-        self.resistance[lane] = draw.within(self.config.resistance);
-    }
-
-    /// Voltage under the load of these rotor speeds, over that of the full battery; uses the charge of a step.
+impl<R: Real> Cell<R> {
+    /// Voltage under the load of these rotor speeds, over that of the full battery, and the battery after a step of it.
     #[inline(always)]
-    pub(super) fn drain<L: Lanes>(&mut self, half: usize, own: &Vehicle<L>, speeds: &[L; 4]) -> L {
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    pub(crate) fn drained(&self, own: &Vehicle<R>, speeds: &[R; 4]) -> (R, Self) {
+        let Self { charge: [charge], slope: [slope], resistance: [resistance], used: [used] } = *self;
+        let (zero, one) = (R::zero(), R::one());
         // A quarter of the weight carries a power of 1/4.
-        let per_weight =
-            L::splat(4.0) * own.mass_inverse / norm(own.gravity).max(L::splat(f32::MIN_POSITIVE));
+        let least = R::constant(f64::from(f32::MIN_POSITIVE));
+        let per_weight = R::constant(4.0) * own.mass_inverse / norm(own.gravity).max(least);
         let mut power = zero;
         for (rotor, speed) in own.rotors.iter().zip(speeds) {
             let [c0, c1, c2] = rotor.thrust;
             let thrust = c2.mul_add(*speed, c1).mul_add(*speed, c0);
             let share = (thrust * per_weight).max(zero);
-            power = (L::splat(0.25) * share).mul_add(share.sqrt(), power);
+            power = (R::constant(0.25) * share).mul_add(share.sqrt(), power);
         }
-        let charge = self.charge.load::<L>(half);
-        let open = one - self.slope.load::<L>(half) * (one - charge);
+        let open = one - slope * (one - charge);
         // u² − u₀ u + r p = 0; past the most power that the battery can give, half its voltage is left.
-        let resistance = self.resistance.load::<L>(half);
-        let root = open.mul_add(open, -(L::splat(4.0) * resistance * power)).max(zero).sqrt();
-        let voltage = L::splat(0.5) * (open + root);
-        let left = charge - power / voltage * self.used.load(half);
-        self.charge.store(half, left.max(zero));
-        voltage
+        let root = open.mul_add(open, -(R::constant(4.0) * resistance * power)).max(zero).sqrt();
+        let voltage = R::constant(0.5) * (open + root);
+        let left = charge - power / voltage * used;
+        (voltage, Self { charge: [left.max(zero)], ..*self })
     }
+}
 
-    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { config: _, period: _, charge, slope, resistance, used } = self;
-        visit_rows([charge, slope, resistance, used], visit);
+/// Batteries whose voltage sags.
+pub(crate) struct Battery {
+    config: BatteryConfig,
+    period: f64,
+}
+
+impl Battery {
+    pub(crate) fn new(config: &BatteryConfig, period: f64) -> Option<Self> {
+        (!config.is_off()).then(|| Self { config: config.clone(), period })
+    }
+}
+
+impl Effect<0> for Battery {
+    type Numbers = Cell<()>;
+
+    fn draw(&self, draw: &mut Draw, battery: &mut Cell<f32>) -> [u32; 0] {
+        let endurance = f64::from(draw.within(self.config.hover_endurance_s));
+        let used = [(self.period / endurance) as f32];
+        let [charge, slope, resistance] =
+            [self.config.charge, self.config.voltage_slope, self.config.resistance]
+                .map(|span| [draw.within(span)]);
+        *battery = Cell { charge, slope, resistance, used };
+        []
     }
 }

@@ -1,14 +1,15 @@
 //! Drag of rotors and body.
 
-use eyas_lanes::{Lanes, Row};
-use eyas_sim::{Vector, body_from_world, matrix_from_quaternion, norm, scale, sub, world_from_body};
+use eyas_lanes::{Real, fields};
+use eyas_sim::{
+    Disturbance, Vector, body_from_world, cross, matrix_from_quaternion, norm, scale, sub, world_from_body,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Effect;
 use super::draw::{Draw, Span, is_zero};
 use crate::check::spans;
-use crate::rows::load_vector;
-use crate::visit_rows;
 
 /// Drag on the motion through the air, `F = −R diag(d) Rᵀ (v − w) − c ‖v − w‖ (v − w)`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,49 +44,60 @@ impl DragConfig {
     }
 }
 
-/// Coefficients of each lane.
-pub(super) struct Drag {
-    spans: [Span; 4],
-    /// `d_x, d_y, d_z` in N s/m, then `c` in N s²/m².
-    coefficients: [Row; 4],
+fields! {
+    /// Coefficients of a vehicle.
+    pub(crate) struct Coefficients {
+        /// `d_x, d_y, d_z`, N s/m.
+        linear: 3,
+        /// `c`, N s²/m².
+        quadratic: 1,
+    }
+}
+
+/// Drag of rotors and body.
+pub(crate) struct Drag {
+    config: DragConfig,
+    period: f64,
 }
 
 impl Drag {
-    pub(super) fn new(config: &DragConfig) -> Option<Self> {
-        let spans = config.spans().map(|(_, span)| span);
-        (!config.is_off()).then_some(Self { spans, coefficients: [Row::ZERO; 4] })
+    pub(crate) fn new(config: &DragConfig, period: f64) -> Option<Self> {
+        (!config.is_off()).then(|| Self { config: config.clone(), period })
     }
 
-    pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw) {
-        for (row, span) in self.coefficients.iter_mut().zip(self.spans) {
-            row[lane] = draw.within(span);
-        }
-    }
-
-    /// The force on vehicles of that mass in wind, in the body and in the world frame, N.
+    /// What it does to a vehicle whose centre of gravity and that of its load lie at `centre` from its own, body frame, m,
+    /// in wind of the world frame, m/s.
     ///
     /// Held through a step, a force of more than `m / Δt` for each m/s would turn the motion round: it is limited to what
     /// stops it.
     #[inline(always)]
-    pub(super) fn force<L: Lanes>(
+    pub(crate) fn acts<R: Real>(
         &self,
-        half: usize,
-        (orientation, velocity): ([L; 4], Vector<L>),
-        wind: Vector<L>,
-        most: L,
-    ) -> [Vector<L>; 2] {
+        coefficients: &Coefficients<R>,
+        (mass_inverse, centre): (R, Vector<R>),
+        (orientation, velocity): ([R; 4], Vector<R>),
+        wind: Vector<R>,
+    ) -> Disturbance<R> {
+        let most = R::constant(1.0 / self.period) / mass_inverse;
         let matrix = matrix_from_quaternion(orientation);
         let air = sub(velocity, wind);
-        let quadratic = self.coefficients[3].load::<L>(half) * norm(air);
-        let linear = load_vector::<L>(&self.coefficients, half);
-        let mut force = scale(L::splat(-1.0), body_from_world(&matrix, air));
-        for (axis, value) in force.iter_mut().enumerate() {
-            *value = *value * (linear[axis] + quadratic).min(most);
+        let quadratic = coefficients.quadratic[0] * norm(air);
+        let mut force = scale(-R::one(), body_from_world(&matrix, air));
+        for (value, linear) in force.iter_mut().zip(coefficients.linear) {
+            *value = *value * (linear + quadratic).min(most);
         }
-        [force, world_from_body(&matrix, force)]
+        // It acts on the vehicle, beside the common centre of gravity.
+        let torque_body = scale(-R::one(), cross(centre, force));
+        Disturbance { force_world: world_from_body(&matrix, force), torque_body }
     }
+}
 
-    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        visit_rows(&mut self.coefficients, visit);
+impl Effect<0> for Drag {
+    type Numbers = Coefficients<()>;
+
+    fn draw(&self, draw: &mut Draw, coefficients: &mut Coefficients<f32>) -> [u32; 0] {
+        let [x, y, z, quadratic] = self.config.spans().map(|(_, span)| draw.within(span));
+        *coefficients = Coefficients { linear: [x, y, z], quadratic: [quadratic] };
+        []
     }
 }

@@ -28,8 +28,8 @@ mod rotors;
 mod sensors;
 mod wind;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Real, Row, Stream, dispatch, lanes_of};
-use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, add, cross, scale};
+use eyas_lanes::{BLOCK, Fields, HALVES, Kernel, Lanes, Real, Row, Stream, dispatch, lanes_of};
+use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, add};
 
 pub use battery::BatteryConfig;
 pub use config::RealityConfig;
@@ -41,23 +41,109 @@ pub use rotors::{GroundConfig, RotorFailureConfig};
 pub use sensors::{SignalDelays, SignalErrors};
 pub use wind::{GustConfig, TurbulenceConfig, WindConfig};
 
-use battery::Battery;
-use drag::Drag;
+pub(crate) use battery::{Battery, Cell};
+pub(crate) use drag::{Coefficients, Drag};
 use draw::Draw;
-use payload::Payload;
-use rotors::{Ground, Rotors};
+pub(crate) use payload::{Load, Payload};
+pub(crate) use rotors::{Below, Ground, Rotors, Strength};
+pub(crate) use sensors::Errors;
 use sensors::Sensors;
-use wind::Wind;
+pub(crate) use wind::{Air, Wind};
 
 use crate::episode::Ledger;
 use crate::rows::load_vector;
+use crate::task::Visit;
 use crate::visit_words;
 
 /// The name of the only vehicle of an env.
 pub(crate) const VEHICLE: &str = "vehicle";
 
+/// What moving air draws from in each step.
+pub(crate) const AIR: &str = "air";
+
 /// The control step that no episode reaches.
 const NEVER: u32 = u32::MAX;
+
+/// Name of the stream of what happens to a vehicle.
+pub(crate) fn stream_name(vehicle: &str, what: &str) -> String {
+    format!("reality/{vehicle}/{what}")
+}
+
+/// Something that happens to a vehicle, as configured: formulas of numbers, which are its driver's, and of `WORDS` whole
+/// numbers.
+trait Effect<const WORDS: usize> {
+    /// What there is to know of a vehicle.
+    type Numbers: Fields;
+
+    /// Overwrites the numbers of a vehicle with those of an episode, and gives the whole ones.
+    fn draw(&self, draw: &mut Draw, numbers: &mut <Self::Numbers as Fields>::Of<f32>) -> [u32; WORDS];
+}
+
+/// An effect on the vehicles of a block.
+struct Live<E: Effect<WORDS>, const WORDS: usize = 0> {
+    effect: E,
+    /// Of what is drawn for an episode; each effect has its own, so that none shifts another.
+    stream: Stream,
+    rows: <E::Numbers as Fields>::Of<Row>,
+    words: [[u32; BLOCK]; WORDS],
+}
+
+impl<E: Effect<WORDS>, const WORDS: usize> Live<E, WORDS> {
+    /// Nothing where there is no effect.
+    fn new(effect: Option<E>, stream: Stream) -> Option<Self> {
+        let rows = E::Numbers::splat(Row::ZERO);
+        effect.map(|effect| Self { effect, stream, rows, words: [[NEVER; BLOCK]; WORDS] })
+    }
+
+    fn reset(live: &mut Option<Self>, lane: usize, [env, episode]: [u32; 2]) {
+        let Some(Self { effect, stream, rows, words }) = live else { return };
+        let mut numbers = E::Numbers::lane(rows, lane);
+        let drawn = effect.draw(&mut Draw::new(stream, env, episode), &mut numbers);
+        E::Numbers::set_lane(rows, lane, &numbers);
+        for (row, word) in words.iter_mut().zip(drawn) {
+            row[lane] = word;
+        }
+    }
+
+    /// One vector of lanes.
+    #[inline(always)]
+    fn load<L: Lanes>(&self, half: usize) -> <E::Numbers as Fields>::Of<L> {
+        E::Numbers::load(&self.rows, half)
+    }
+
+    fn visit_state(live: &mut Option<Self>, visit: &mut dyn FnMut(&mut u32)) {
+        let Some(Self { effect: _, stream: _, rows, words }) = live else { return };
+        let visited = E::Numbers::map(rows, &mut Visit(visit));
+        *rows = visited;
+        visit_words(words.iter_mut().flatten(), visit);
+    }
+}
+
+/// A vehicle with rotors as weak as they are, some of which may have failed, that may carry its load; and where the common
+/// centre of gravity lies, body frame, from the vehicle's own, m.
+#[inline(always)]
+pub(crate) fn fitted<R: Real>(
+    own: &Vehicle<R>,
+    rotors: Option<(&Strength<R>, [R::Mask; 4])>,
+    payload: Option<(&Load<R>, R::Mask)>,
+) -> (Vehicle<R>, Vector<R>) {
+    let (mut vehicle, mut centre) = (*own, [R::zero(); 3]);
+    if let Some((strength, has_failed)) = rotors {
+        vehicle = vehicle.altered(R::one(), &strength.efficiency(&has_failed));
+    }
+    if let Some((load, carries)) = payload {
+        let (loaded, common) = vehicle.loaded(load.mass[0], load.offset);
+        let mut numbers = vehicle.numbers();
+        for (number, loaded) in numbers.iter_mut().zip(loaded.numbers()) {
+            *number = R::select(carries, loaded, *number);
+        }
+        vehicle = Vehicle::from_numbers(&numbers);
+        for (axis, value) in centre.iter_mut().enumerate() {
+            *value = R::select(carries, common[axis], *value);
+        }
+    }
+    (vehicle, centre)
+}
 
 /// Bits of the lanes whose clock shows their step.
 fn lanes_at(step: &[u32; BLOCK], clock: &[u32; BLOCK]) -> u32 {
@@ -139,18 +225,20 @@ struct LateActions {
 
 /// What happens to the vehicles of a block.
 pub(crate) struct Reality {
-    period: f64,
-    streams: Streams,
     actions: Option<LateActions>,
     /// What the motors are told, if not what is given.
     told: Vec<Row>,
     sensors: Option<Sensors>,
-    drag: Option<Drag>,
-    wind: Option<Wind>,
-    ground: Option<Ground>,
-    battery: Option<Battery>,
-    rotors: Option<Rotors>,
-    payload: Option<Payload>,
+    /// Of what is drawn for an episode of these.
+    streams: [Stream; 2],
+    drag: Option<Live<Drag>>,
+    wind: Option<Live<Wind>>,
+    /// Of what air does from step to step.
+    air: Stream,
+    ground: Option<Live<Ground>>,
+    battery: Option<Live<Battery>>,
+    rotors: Option<Live<Rotors, 2>>,
+    payload: Option<Live<Payload, 1>>,
     /// The common centre of gravity of vehicle and payload, body frame, from the vehicle's own, m.
     centre: [Row; 3],
     /// The vehicles as they are loaded, with their rotors as weak as they are, far from the ground.
@@ -158,18 +246,6 @@ pub(crate) struct Reality {
     /// Bits of the lanes in which `fitted` is out of date.
     stale: u32,
     flown: Box<Flown>,
-}
-
-/// Of what is drawn for an episode; each has its own, so that none shifts another.
-struct Streams {
-    actions: Stream,
-    sensors: Stream,
-    drag: Stream,
-    wind: Stream,
-    ground: Stream,
-    battery: Stream,
-    rotors: Stream,
-    payload: Stream,
 }
 
 impl Reality {
@@ -184,7 +260,7 @@ impl Reality {
         if config.is_off() {
             return None;
         }
-        let stream = |what: &str| Stream::new(seed, &format!("reality/{name}/{what}"));
+        let stream = |what: &str| Stream::new(seed, &stream_name(name, what));
         let [_, most] = config.action_delay_steps;
         let actions = (most > 0).then(|| LateActions {
             span: config.action_delay_steps,
@@ -195,17 +271,19 @@ impl Reality {
         let is_retold = actions.is_some() || !config.battery.is_off();
         let (noise, bias) = (&config.noise, &config.bias);
         let zero = [Row::ZERO; 3];
+        let rotors = Rotors::new(config.rotor_efficiency, &config.rotor_failure, period);
         Some(Box::new(Self {
-            period,
             told: if is_retold { vec![Row::ZERO; num_actions] } else { Vec::new() },
             actions,
             sensors: Sensors::new(&config.observation_delay, noise, bias, stream("noise")),
-            drag: Drag::new(&config.drag),
-            wind: Wind::new(&config.wind, period, stream("air")),
-            ground: Ground::new(&config.ground),
-            battery: Battery::new(&config.battery, period),
-            rotors: Rotors::new(config.rotor_efficiency, &config.rotor_failure, period),
-            payload: Payload::new(&config.payload, period),
+            streams: [stream("actions"), stream("sensors")],
+            drag: Live::new(Drag::new(&config.drag, period), stream("drag")),
+            wind: Live::new(Wind::new(&config.wind, period), stream("wind")),
+            air: stream(AIR),
+            ground: Live::new(Ground::new(&config.ground), stream("ground")),
+            battery: Live::new(Battery::new(&config.battery, period), stream("battery")),
+            rotors: Live::new(rotors, stream("rotors")),
+            payload: Live::new(Payload::new(&config.payload, period), stream("payload")),
             centre: zero,
             fitted: Box::new([Row::ZERO; VEHICLE_NUMBERS]),
             stale: u32::MAX,
@@ -214,51 +292,29 @@ impl Reality {
                 disturbance: Disturbance { force_world: zero, torque_body: zero },
                 voltage: Row::splat(1.0),
             }),
-            streams: Streams {
-                actions: stream("actions"),
-                sensors: stream("sensors"),
-                drag: stream("drag"),
-                wind: stream("wind"),
-                ground: stream("ground"),
-                battery: stream("battery"),
-                rotors: stream("rotors"),
-                payload: stream("payload"),
-            },
         }))
     }
 
     /// Draws what happens in the episodes that the ledger has just opened in the lanes of a mask, which start as `body`.
     pub(crate) fn reset(&mut self, mask: u32, ledger: &Ledger, body: &Body<Row>) {
+        let Self { actions, sensors, streams, drag, wind, ground, battery, rotors, payload, .. } = self;
+        let [of_actions, of_sensors] = &*streams;
         for lane in lanes_of(mask) {
-            let (env, episode) = (ledger.first_env + lane as u32, ledger.episode[lane]);
-            let streams = &self.streams;
-            let draw = |stream| Draw::new(stream, env, episode);
-            if let Some(actions) = &mut self.actions {
-                actions.delay[lane] = draw(&streams.actions).integer_within(actions.span);
+            let place @ [env, episode] = [ledger.first_env + lane as u32, ledger.episode[lane]];
+            if let Some(actions) = actions {
+                actions.delay[lane] = Draw::new(of_actions, env, episode).integer_within(actions.span);
             }
-            if let Some(sensors) = &mut self.sensors {
-                sensors.reset(lane, &mut draw(&streams.sensors), body);
+            if let Some(sensors) = sensors {
+                sensors.reset(lane, &mut Draw::new(of_sensors, env, episode), body);
             }
-            if let Some(drag) = &mut self.drag {
-                drag.reset(lane, &mut draw(&streams.drag));
-            }
-            if let Some(wind) = &mut self.wind {
-                wind.reset(lane, &mut draw(&streams.wind));
-            }
-            if let Some(ground) = &mut self.ground {
-                ground.reset(lane, &mut draw(&streams.ground));
-            }
-            if let Some(battery) = &mut self.battery {
-                battery.reset(lane, &mut draw(&streams.battery));
-            }
-            if let Some(rotors) = &mut self.rotors {
-                rotors.reset(lane, &mut draw(&streams.rotors));
-            }
-            if let Some(payload) = &mut self.payload {
-                payload.reset(lane, &mut draw(&streams.payload));
-            }
+            Live::reset(drag, lane, place);
+            Live::reset(wind, lane, place);
+            Live::reset(ground, lane, place);
+            Live::reset(battery, lane, place);
+            Live::reset(rotors, lane, place);
+            Live::reset(payload, lane, place);
         }
-        if let Some(actions) = &mut self.actions {
+        if let Some(actions) = actions {
             actions.fresh |= mask;
         }
         self.stale |= mask;
@@ -294,8 +350,8 @@ impl Reality {
             sensors.remember(&state.body);
         }
         let clock = &ledger.clock;
-        self.stale |= self.rotors.as_ref().map_or(0, |it| it.failing(clock));
-        self.stale |= self.payload.as_ref().map_or(0, |it| it.attaching(clock));
+        self.stale |= self.rotors.as_ref().map_or(0, |it| lanes_at(&it.words[1], clock));
+        self.stale |= self.payload.as_ref().map_or(0, |it| lanes_at(&it.words[0], clock));
         for lane in lanes_of(self.stale) {
             self.fit(lane, clock[lane], own);
         }
@@ -310,14 +366,19 @@ impl Reality {
 
     /// Brings `fitted` up to date in a lane.
     fn fit(&mut self, lane: usize, clock: u32, own: &[Row; VEHICLE_NUMBERS]) {
-        let mut vehicle = Vehicle::<f32>::from_numbers(&own.map(|row| row[lane]));
-        if let Some(rotors) = &self.rotors {
-            vehicle = vehicle.altered(1.0, &rotors.efficiency(lane, clock));
-        }
-        let mut centre = [0.0; 3];
-        if let Some((mass, offset)) = self.payload.as_ref().and_then(|it| it.load(lane, clock)) {
-            (vehicle, centre) = vehicle.loaded(mass, offset);
-        }
+        let own = Vehicle::<f32>::from_numbers(&own.map(|row| row[lane]));
+        let rotors = self.rotors.as_ref().map(|it| {
+            let [failing, onset] = it.words.map(|row| row[lane]);
+            let has_failed = [0, 1, 2, 3].map(|rotor| rotor == failing && clock >= onset);
+            (<Strength<()>>::lane(&it.rows, lane), has_failed)
+        });
+        let payload = self.payload.as_ref().map(|it| {
+            let carries = clock >= it.words[0][lane];
+            (<Load<()>>::lane(&it.rows, lane), carries)
+        });
+        let rotors = rotors.as_ref().map(|(strength, has_failed)| (strength, *has_failed));
+        let payload = payload.as_ref().map(|(load, carries)| (load, *carries));
+        let (vehicle, centre) = fitted(&own, rotors, payload);
         for (row, number) in self.fitted.iter_mut().zip(vehicle.numbers()) {
             row[lane] = number;
         }
@@ -344,13 +405,13 @@ impl Reality {
     /// [`EnvBlock::visit_state`](crate::EnvBlock::visit_state) of all that happens.
     pub(crate) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         let Self {
-            period: _,
-            streams: _,
             actions,
             told: _,
             sensors,
+            streams: _,
             drag,
             wind,
+            air: _,
             ground,
             battery,
             rotors,
@@ -367,24 +428,12 @@ impl Reality {
         if let Some(sensors) = sensors {
             sensors.visit_state(visit);
         }
-        if let Some(drag) = drag {
-            drag.visit_state(visit);
-        }
-        if let Some(wind) = wind {
-            wind.visit_state(visit);
-        }
-        if let Some(ground) = ground {
-            ground.visit_state(visit);
-        }
-        if let Some(battery) = battery {
-            battery.visit_state(visit);
-        }
-        if let Some(rotors) = rotors {
-            rotors.visit_state(visit);
-        }
-        if let Some(payload) = payload {
-            payload.visit_state(visit);
-        }
+        Live::visit_state(drag, visit);
+        Live::visit_state(wind, visit);
+        Live::visit_state(ground, visit);
+        Live::visit_state(battery, visit);
+        Live::visit_state(rotors, visit);
+        Live::visit_state(payload, visit);
         // What follows from these is made anew.
         *stale = u32::MAX;
     }
@@ -407,27 +456,31 @@ impl Kernel for Surround<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { reality, ledger, state, own } = self;
-        let Reality { period, told, drag, wind, ground, battery, centre, fitted, flown, .. } = reality;
+        let Reality { told, drag, wind, air, ground, battery, centre, fitted, flown, .. } = reality;
         for half in 0..HALVES {
             let State { body, rotor_speed } = state.load::<L>(half);
             let vehicle = Vehicle::<L>::load(fitted, half);
             if let Some(drag) = drag {
-                let mut air = [L::splat(0.0); 3];
+                let mut velocity = [L::splat(0.0); 3];
                 if let Some(wind) = wind {
-                    air = wind.advance(&ledger.moment(half, *period));
+                    let (blows, next) = wind.effect.blows(&wind.load(half), &ledger.draws(air, half));
+                    <Air<()>>::store::<L>(&mut wind.rows, half, &next);
+                    velocity = blows;
                 }
-                let most = L::constant(1.0 / *period) / vehicle.mass_inverse;
-                let [in_body, in_world] = drag.force(half, (body.orientation, body.velocity), air, most);
-                // It acts on the vehicle, beside the common centre of gravity.
-                let torque = scale(L::splat(-1.0), cross(load_vector(centre, half), in_body));
-                let Disturbance { force_world, torque_body } = &mut flown.disturbance;
+                let Disturbance { force_world, torque_body } = drag.effect.acts(
+                    &drag.load(half),
+                    (vehicle.mass_inverse, load_vector(centre, half)),
+                    (body.orientation, body.velocity),
+                    velocity,
+                );
+                let flown = &mut flown.disturbance;
                 for axis in 0..3 {
-                    force_world[axis].store(half, in_world[axis]);
-                    torque_body[axis].store(half, torque[axis]);
+                    flown.force_world[axis].store(half, force_world[axis]);
+                    flown.torque_body[axis].store(half, torque_body[axis]);
                 }
             }
             if let Some(ground) = ground {
-                let lift = ground.lift(half, body.position[2]);
+                let lift = ground.load::<L>(half).lift(body.position[2]);
                 for (rotor, start) in vehicle.rotors.iter().zip(THRUST) {
                     for (offset, coefficient) in rotor.thrust.into_iter().enumerate() {
                         flown.vehicle[start + offset].store(half, lift * coefficient);
@@ -435,7 +488,9 @@ impl Kernel for Surround<'_> {
                 }
             }
             if let Some(battery) = battery {
-                let voltage = battery.drain(half, &Vehicle::load(own, half), &rotor_speed);
+                let own = Vehicle::load(own, half);
+                let (voltage, left) = battery.load::<L>(half).drained(&own, &rotor_speed);
+                <Cell<()>>::store::<L>(&mut battery.rows, half, &left);
                 flown.voltage.store(half, voltage);
                 for row in told.iter_mut() {
                     row.store(half, under_voltage(row.load::<L>(half), voltage));
@@ -444,3 +499,6 @@ impl Kernel for Surround<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,12 @@
 //! A mass that rides along.
 
-use eyas_lanes::{BLOCK, Row};
+use eyas_lanes::fields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Effect;
 use super::draw::{Draw, is_zero};
-use super::{NEVER, lanes_at};
 use crate::check::spans;
-use crate::{visit_rows, visit_words};
 
 /// A point mass that is fixed to the vehicle, at an offset from its centre of gravity.
 ///
@@ -66,48 +65,35 @@ impl PayloadConfig {
     }
 }
 
-/// The payload of each lane.
-pub(super) struct Payload {
+fields! {
+    /// The payload of a vehicle.
+    pub(crate) struct Load {
+        /// Where it rides from the vehicle's centre of gravity, body frame, m.
+        offset: 3,
+        /// Its mass, kg.
+        mass: 1,
+    }
+}
+
+/// Payloads that are taken up.
+pub(crate) struct Payload {
     config: PayloadConfig,
     period: f64,
-    mass: Row,
-    offset: [Row; 3],
-    /// The control step in which it is taken up.
-    attached: [u32; BLOCK],
 }
 
 impl Payload {
-    pub(super) fn new(config: &PayloadConfig, period: f64) -> Option<Self> {
-        (!config.is_off()).then(|| Self {
-            config: config.clone(),
-            period,
-            mass: Row::ZERO,
-            offset: [Row::ZERO; 3],
-            attached: [NEVER; BLOCK],
-        })
+    pub(crate) fn new(config: &PayloadConfig, period: f64) -> Option<Self> {
+        (!config.is_off()).then(|| Self { config: config.clone(), period })
     }
+}
 
-    pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw) {
-        self.mass[lane] = draw.within(self.config.mass_kg);
-        for (row, span) in self.offset.iter_mut().zip(self.config.offsets()) {
-            row[lane] = draw.within(span);
-        }
-        self.attached[lane] = draw.step_within(self.config.attach_s, self.period);
-    }
+/// Of the control step in which it is taken up.
+impl Effect<1> for Payload {
+    type Numbers = Load<()>;
 
-    /// Bits of the lanes that take it up in this step.
-    pub(super) fn attaching(&self, clock: &[u32; BLOCK]) -> u32 {
-        lanes_at(&self.attached, clock)
-    }
-
-    /// Mass in kg and offset in m of what a lane carries at a time.
-    pub(super) fn load(&self, lane: usize, clock: u32) -> Option<(f32, [f32; 3])> {
-        (clock >= self.attached[lane]).then(|| (self.mass[lane], self.offset.each_ref().map(|row| row[lane])))
-    }
-
-    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { config: _, period: _, mass, offset, attached } = self;
-        visit_rows(offset.iter_mut().chain([mass]), visit);
-        visit_words(attached, visit);
+    fn draw(&self, draw: &mut Draw, load: &mut Load<f32>) -> [u32; 1] {
+        let mass = [draw.within(self.config.mass_kg)];
+        *load = Load { offset: self.config.offsets().map(|span| draw.within(span)), mass };
+        [draw.step_within(self.config.attach_s, self.period)]
     }
 }

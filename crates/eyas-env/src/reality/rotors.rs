@@ -1,13 +1,12 @@
 //! Rotors that are weak, fail, or fly near the ground.
 
-use eyas_lanes::{BLOCK, Lanes, Row};
+use eyas_lanes::{Real, fields};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::draw::{Draw, Span, is_zero};
-use super::{NEVER, lanes_at};
+use super::{Effect, NEVER};
 use crate::check::{share, spans};
-use crate::{visit_rows, visit_words};
 
 /// One rotor, each as likely, that gets weak during an episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,97 +65,96 @@ impl GroundConfig {
     }
 }
 
-/// How strong the rotors of each lane are.
-pub(super) struct Rotors {
-    spread: Span,
-    failure: RotorFailureConfig,
-    period: f64,
-    /// Thrust over the vehicle's own, of each rotor, from the start.
-    efficiency: [Row; 4],
-    /// The one that fails.
-    failing: [u32; BLOCK],
-    /// The control step in which it does; [`NEVER`] if it does not.
-    onset: [u32; BLOCK],
-    /// What is left of it.
-    left: Row,
+fields! {
+    /// How strong the rotors of a vehicle are.
+    pub(crate) struct Strength {
+        /// Thrust over the vehicle's own, of each rotor, from the start.
+        efficiency: 4,
+        /// What is left of the one that fails.
+        left: 1,
+    }
 }
 
-impl Rotors {
-    pub(super) fn new(spread: Span, failure: &RotorFailureConfig, period: f64) -> Option<Self> {
-        let is_off = spread[0] >= 1.0 && failure.probability <= 0.0;
-        (!is_off).then(|| Self {
-            spread,
-            failure: failure.clone(),
-            period,
-            efficiency: [Row::splat(1.0); 4],
-            failing: [0; BLOCK],
-            onset: [NEVER; BLOCK],
-            left: Row::splat(1.0),
-        })
-    }
-
-    pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw) {
-        for row in &mut self.efficiency {
-            row[lane] = draw.within(self.spread);
-        }
-        let fails = f64::from(draw.uniform()) < self.failure.probability;
-        let onset = draw.step_within(self.failure.onset_s, self.period);
-        self.failing[lane] = draw.integer_within([0, 3]);
-        self.onset[lane] = if fails { onset } else { NEVER };
-        self.left[lane] = draw.within(self.failure.efficiency);
-    }
-
-    /// Bits of the lanes in which a rotor fails in this step.
-    pub(super) fn failing(&self, clock: &[u32; BLOCK]) -> u32 {
-        lanes_at(&self.onset, clock)
-    }
-
-    /// Of each rotor of a lane at a time.
-    pub(super) fn efficiency(&self, lane: usize, clock: u32) -> [f32; 4] {
-        let mut efficiency = self.efficiency.each_ref().map(|row| row[lane]);
-        if clock >= self.onset[lane] {
-            efficiency[self.failing[lane] as usize] *= self.left[lane];
+impl<R: Real> Strength<R> {
+    /// Of each rotor, of which some have failed.
+    #[inline(always)]
+    pub(crate) fn efficiency(&self, has_failed: &[R::Mask; 4]) -> [R; 4] {
+        let mut efficiency = self.efficiency;
+        for (value, has_failed) in efficiency.iter_mut().zip(has_failed) {
+            *value = R::select(*has_failed, *value * self.left[0], *value);
         }
         efficiency
     }
+}
 
-    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { spread: _, failure: _, period: _, efficiency, failing, onset, left } = self;
-        visit_rows(efficiency.iter_mut().chain([left]), visit);
-        visit_words(failing.iter_mut().chain(onset), visit);
+/// Rotors that are weak, or get so.
+pub(crate) struct Rotors {
+    spread: Span,
+    failure: RotorFailureConfig,
+    period: f64,
+}
+
+impl Rotors {
+    pub(crate) fn new(spread: Span, failure: &RotorFailureConfig, period: f64) -> Option<Self> {
+        let is_off = spread[0] >= 1.0 && failure.probability <= 0.0;
+        (!is_off).then(|| Self { spread, failure: failure.clone(), period })
     }
 }
 
-/// The ground below each lane.
-pub(super) struct Ground {
+/// Of the rotor that fails, and of the control step in which it does; [`NEVER`] if it does not.
+impl Effect<2> for Rotors {
+    type Numbers = Strength<()>;
+
+    fn draw(&self, draw: &mut Draw, strength: &mut Strength<f32>) -> [u32; 2] {
+        let efficiency = [(); 4].map(|()| draw.within(self.spread));
+        let fails = f64::from(draw.uniform()) < self.failure.probability;
+        let onset = draw.step_within(self.failure.onset_s, self.period);
+        let failing = draw.integer_within([0, 3]);
+        *strength = Strength { efficiency, left: [draw.within(self.failure.efficiency)] };
+        [failing, if fails { onset } else { NEVER }]
+    }
+}
+
+fields! {
+    /// The ground below a vehicle.
+    pub(crate) struct Below {
+        /// Radius of a rotor, m.
+        radius: 1,
+        /// How far it lies below the spawn point, m.
+        below: 1,
+    }
+}
+
+impl<R: Real> Below<R> {
+    /// Thrust over that far from the ground, at a height above the spawn point, m.
+    #[inline(always)]
+    pub(crate) fn lift(&self, height: R) -> R {
+        let Self { radius: [radius], below: [below] } = *self;
+        // Where there is no rotor to speak of, the height must not be 0 either.
+        let least = (R::constant(0.5) * radius).max(R::constant(f64::from(f32::MIN_POSITIVE)));
+        let height = (height + below).max(least);
+        let ratio = R::constant(0.25) * radius / height;
+        R::one() / (R::one() - ratio * ratio)
+    }
+}
+
+/// Ground near enough to lift.
+pub(crate) struct Ground {
     config: GroundConfig,
-    radius: Row,
-    below: Row,
 }
 
 impl Ground {
-    pub(super) fn new(config: &GroundConfig) -> Option<Self> {
-        (!config.is_off()).then(|| Self { config: config.clone(), radius: Row::ZERO, below: Row::ZERO })
+    pub(crate) fn new(config: &GroundConfig) -> Option<Self> {
+        (!config.is_off()).then(|| Self { config: config.clone() })
     }
+}
 
-    pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw) {
-        self.radius[lane] = draw.within(self.config.rotor_radius_m);
-        self.below[lane] = draw.within(self.config.below_spawn_m);
-    }
+impl Effect<0> for Ground {
+    type Numbers = Below<()>;
 
-    /// Thrust over that far from the ground, at a height above the spawn point.
-    #[inline(always)]
-    pub(super) fn lift<L: Lanes>(&self, half: usize, height: L) -> L {
-        let radius = self.radius.load::<L>(half);
-        // Where there is no rotor to speak of, the height must not be 0 either.
-        let least = (L::splat(0.5) * radius).max(L::splat(f32::MIN_POSITIVE));
-        let height = (height + self.below.load(half)).max(least);
-        let ratio = L::splat(0.25) * radius / height;
-        let one = L::splat(1.0);
-        one / (one - ratio * ratio)
-    }
-
-    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        visit_rows([&mut self.radius, &mut self.below], visit);
+    fn draw(&self, draw: &mut Draw, below: &mut Below<f32>) -> [u32; 0] {
+        let radius = [draw.within(self.config.rotor_radius_m)];
+        *below = Below { radius, below: [draw.within(self.config.below_spawn_m)] };
+        []
     }
 }

@@ -1,7 +1,7 @@
 //! What sensors make of the motion: late, biased and noisy.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch};
-use eyas_sim::{Body, turned_about_axes};
+use eyas_lanes::{BLOCK, Draws, Fields as _, HALVES, Kernel, Lanes, Real, Row, Stream, dispatch, fields};
+use eyas_sim::{Body, add, turned_about_axes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,6 @@ use super::draw::{Draw, Span, is_zero};
 use crate::check::spans;
 use crate::episode::Ledger;
 use crate::noise::errors;
-use crate::rows::load_four;
 use crate::{visit_rows, visit_words};
 
 /// From a motion to its measurement, for each signal. Before that much has been flown, the start is measured.
@@ -67,7 +66,7 @@ impl SignalErrors {
         [self.position_m, self.velocity_m_s, self.attitude_rad, self.angular_velocity_rad_s]
     }
 
-    pub(super) fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.spans().iter().all(|span| is_zero(*span))
     }
 
@@ -75,6 +74,36 @@ impl SignalErrors {
     pub(super) fn validate(&self, names: [&str; 4]) -> Result<(), String> {
         let named: Vec<_> = names.into_iter().zip(self.spans()).collect();
         spans(&named, 0.0, f64::INFINITY)
+    }
+}
+
+fields! {
+    /// What the sensors of a vehicle err by.
+    pub(crate) struct Errors {
+        /// Standard deviation of the noise of each signal.
+        std: 4,
+        /// Error that stays, of each axis of each signal, one signal after the other.
+        offset: 12,
+    }
+}
+
+impl<R: Real> Errors<R> {
+    /// A motion as it is measured; draws 0 to 2 of the step.
+    #[inline(always)]
+    pub(crate) fn measured(&self, body: &Body<R>, draws: &impl Draws<R>) -> Body<R> {
+        let mut errors = errors(draws);
+        for (signal, error) in errors.iter_mut().enumerate() {
+            for (axis, value) in error.iter_mut().enumerate() {
+                *value = value.mul_add(self.std[signal], self.offset[3 * signal + axis]);
+            }
+        }
+        let [position, velocity, attitude, rate] = errors;
+        Body {
+            position: add(body.position, position),
+            orientation: turned_about_axes(body.orientation, attitude),
+            velocity: add(body.velocity, velocity),
+            angular_velocity: add(body.angular_velocity, rate),
+        }
     }
 }
 
@@ -94,10 +123,7 @@ pub(super) struct Sensors {
     late: [Option<LateSignal>; 4],
     /// Whether there is any error at all.
     errs: bool,
-    /// Standard deviation of the noise of each signal.
-    std: [Row; 4],
-    /// Error that stays, of each axis of each signal.
-    offset: [[Row; 3]; 4],
+    pub(super) errors: Errors<Row>,
 }
 
 impl Sensors {
@@ -127,15 +153,14 @@ impl Sensors {
             stream,
             late,
             errs,
-            std: [Row::ZERO; 4],
-            offset: [[Row::ZERO; 3]; 4],
+            errors: <Errors<()>>::splat(Row::ZERO),
         })
     }
 
     pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw, body: &Body<Row>) {
         for signal in 0..4 {
-            self.std[signal][lane] = draw.within(self.noise[signal]);
-            for row in &mut self.offset[signal] {
+            self.errors.std[signal][lane] = draw.within(self.noise[signal]);
+            for row in &mut self.errors.offset[3 * signal..][..3] {
                 row[lane] = draw.signed_within(self.bias[signal]);
             }
             // Drawn in any case, so that no delay shifts another.
@@ -186,12 +211,12 @@ impl Sensors {
     }
 
     pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { noise: _, bias: _, stream: _, late, errs: _, std, offset } = self;
+        let Self { noise: _, bias: _, stream: _, late, errs: _, errors } = self;
         for LateSignal { span: _, line, delay } in late.iter_mut().flatten() {
             line.visit_state(visit);
             visit_words(delay, visit);
         }
-        visit_rows(std.iter_mut().chain(offset.iter_mut().flatten()), visit);
+        visit_rows(errors.std.iter_mut().chain(&mut errors.offset), visit);
     }
 }
 
@@ -216,31 +241,9 @@ impl Kernel for AddErrors<'_> {
     fn run<L: Lanes>(self) {
         let Self { sensors, ledger, body } = self;
         for half in 0..HALVES {
-            let first_env = ledger.first_env + (half * LANES) as u32;
-            let episode = Ledger::lanes_of(&ledger.episode, half);
-            let clock = Ledger::lanes_of(&ledger.clock, half);
-            let mut errors = errors::<L>(&sensors.stream, first_env, episode, clock);
-            for (signal, error) in errors.iter_mut().enumerate() {
-                let std = sensors.std[signal].load::<L>(half);
-                for (axis, value) in error.iter_mut().enumerate() {
-                    *value = value.mul_add(std, sensors.offset[signal][axis].load(half));
-                }
-            }
-            let [position, velocity, attitude, rate] = errors;
-            let measured = turned_about_axes(load_four::<L>(&body.orientation, half), attitude);
-            for (row, value) in body.orientation.iter_mut().zip(measured) {
-                row.store(half, value);
-            }
-            add_to(&mut body.position, half, position);
-            add_to(&mut body.velocity, half, velocity);
-            add_to(&mut body.angular_velocity, half, rate);
+            let errors = <Errors<()>>::load::<L>(&sensors.errors, half);
+            let measured = errors.measured(&body.load::<L>(half), &ledger.draws(&sensors.stream, half));
+            <Body<()>>::store::<L>(body, half, &measured);
         }
-    }
-}
-
-#[inline(always)]
-fn add_to<L: Lanes>(rows: &mut [Row; 3], half: usize, error: [L; 3]) {
-    for (row, error) in rows.iter_mut().zip(error) {
-        row.store(half, row.load::<L>(half) + error);
     }
 }

@@ -2,16 +2,14 @@
 
 use std::f64::consts::PI;
 
-use eyas_lanes::{Lanes, Row, Stream};
+use eyas_lanes::{Draws, Real, fields};
 use eyas_sim::{Vector, add, scale};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Effect;
 use super::draw::{Draw, is_zero};
 use crate::check::spans;
-use crate::episode::Moment;
-use crate::rows::load_vector;
-use crate::visit_rows;
 
 /// Velocity of the air, world frame, the same wherever the vehicle is: a mean, turbulence and gusts, summed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -122,47 +120,82 @@ impl WindConfig {
     }
 }
 
-/// The air of each lane.
-pub(super) struct Wind {
+fields! {
+    /// The air around a vehicle.
+    pub(crate) struct Air {
+        /// The mean, m/s.
+        mean: 3,
+        /// What turbulence adds to it, m/s.
+        turbulence: 3,
+        /// Velocity of the gust at its peak, m/s.
+        peak: 3,
+        /// `e^(−Δt / τ)`: what is left of turbulence after a step.
+        kept: 1,
+        /// Standard deviation of what each step adds to it, m/s.
+        added: 1,
+        /// Control steps since the gust began.
+        age: 1,
+        /// Its length, control steps; over where `age` is not below.
+        duration: 1,
+        /// Chance that a gust begins in a step of calm.
+        chance: 1,
+    }
+}
+
+/// Moving air.
+pub(crate) struct Wind {
     config: WindConfig,
     period: f64,
-    stream: Stream,
-    mean: [Row; 3],
-    turbulence: [Row; 3],
-    /// `e^(−Δt / τ)`: what is left of turbulence after a step.
-    kept: Row,
-    /// Standard deviation of what each step adds to it, m/s.
-    added: Row,
-    /// Velocity of the gust at its peak, m/s.
-    peak: [Row; 3],
-    /// Control steps since the gust began.
-    age: Row,
-    /// Its length, control steps; over where `age` is not below.
-    duration: Row,
-    /// Chance that a gust begins in a step of calm.
-    chance: Row,
 }
 
 impl Wind {
-    pub(super) fn new(config: &WindConfig, period: f64, stream: Stream) -> Option<Self> {
-        let rest = [Row::ZERO; 3];
-        (!config.is_off()).then(|| Self {
-            config: config.clone(),
-            period,
-            stream,
-            mean: rest,
-            turbulence: rest,
-            kept: Row::ZERO,
-            added: Row::ZERO,
-            peak: rest,
-            age: Row::ZERO,
-            duration: Row::ZERO,
-            chance: Row::ZERO,
-        })
+    pub(crate) fn new(config: &WindConfig, period: f64) -> Option<Self> {
+        (!config.is_off()).then(|| Self { config: config.clone(), period })
     }
 
+    /// Velocity of the air at the start of a step, m/s, and the air a step later; draws 0 and 1 of the step.
+    #[inline(always)]
+    pub(crate) fn blows<R: Real>(&self, air: &Air<R>, draws: &impl Draws<R>) -> (Vector<R>, Air<R>) {
+        let mut next = *air;
+        let mut velocity = add(air.mean, air.turbulence);
+        let (zero, one) = (R::zero(), R::one());
+        if !is_zero(self.config.gust.amplitude_m_s) {
+            let ([age], [duration]) = (air.age, air.duration);
+            let blows = age.less(duration);
+            let (_, cosine) = (age / duration.max(one)).sin_cos_turns();
+            let share = R::select(blows, R::constant(0.5) * (one - cosine), zero);
+            velocity = add(velocity, scale(share, air.peak));
+
+            let GustConfig { amplitude_m_s: [small, large], duration_s: [short, long], .. } =
+                self.config.gust;
+            let words = draws.words(0);
+            let begins = R::uniform(words[0]).less(air.chance[0]);
+            let size = R::uniform(words[1]).mul_add(R::constant(large - small), R::constant(small));
+            let (short, long) = (short / self.period, long / self.period);
+            let length = R::uniform(words[2]).mul_add(R::constant(long - short), R::constant(short));
+            let (y, x) = R::uniform(words[3]).sin_cos_turns();
+            // Only a calm is followed by a gust.
+            for (peak, new) in next.peak.iter_mut().zip([size * x, size * y, zero]) {
+                *peak = R::select(blows, *peak, R::select(begins, new, *peak));
+            }
+            next.duration = [R::select(blows, duration, R::select(begins, length, duration))];
+            next.age = [R::select(blows, age + one, R::select(begins, zero, age))];
+        }
+        if !is_zero(self.config.turbulence.std_m_s) {
+            let [x, y, z, _] = draws.normals(1);
+            for (turbulence, normal) in next.turbulence.iter_mut().zip([x, y, z]) {
+                *turbulence = turbulence.mul_add(air.kept[0], air.added[0] * normal);
+            }
+        }
+        (velocity, next)
+    }
+}
+
+impl Effect<0> for Wind {
+    type Numbers = Air<()>;
+
     /// Turbulence starts as it is on average, gusts with a calm.
-    pub(super) fn reset(&mut self, lane: usize, draw: &mut Draw) {
+    fn draw(&self, draw: &mut Draw, air: &mut Air<f32>) -> [u32; 0] {
         let WindConfig { mean_m_s, direction_rad, vertical_m_s, turbulence, gust } = &self.config;
         let speed = f64::from(draw.within(*mean_m_s));
         let (y, x) = libm::sincos(f64::from(draw.within(*direction_rad)));
@@ -173,73 +206,17 @@ impl Wind {
         let kept = if time_constant > 0.0 { libm::exp(-self.period / time_constant) } else { 0.0 };
         let rate = f64::from(draw.within(gust.rate_hz));
         let start = draw.normals();
-        for axis in 0..3 {
-            self.mean[axis][lane] = mean[axis] as f32;
-            self.turbulence[axis][lane] = std as f32 * start[axis];
-        }
-        self.kept[lane] = kept as f32;
-        self.added[lane] = (std * (1.0 - kept * kept).sqrt()) as f32;
         let has_gusts = !is_zero(gust.amplitude_m_s);
-        self.chance[lane] = if has_gusts { -libm::expm1(-rate * self.period) as f32 } else { 0.0 };
-        self.age[lane] = 0.0;
-        self.duration[lane] = 0.0;
-    }
-
-    /// Velocity of the air at the start of the step, m/s; moves on by a step.
-    #[inline(always)]
-    pub(super) fn advance<L: Lanes>(&mut self, at: &Moment<'_>) -> Vector<L> {
-        let Moment { half, first_env, episode, clock, period } = *at;
-        let turbulence = load_vector::<L>(&self.turbulence, half);
-        let mut velocity = add(load_vector(&self.mean, half), turbulence);
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        if !is_zero(self.config.gust.amplitude_m_s) {
-            let (age, duration) = (self.age.load::<L>(half), self.duration.load::<L>(half));
-            let blows = age.less(duration);
-            let (_, cosine) = (age / duration.max(one)).sin_cos_turns();
-            let share = L::select(blows, L::splat(0.5) * (one - cosine), zero);
-            velocity = add(velocity, scale(share, load_vector(&self.peak, half)));
-
-            let GustConfig { amplitude_m_s: [small, large], duration_s: [short, long], .. } =
-                self.config.gust;
-            let words = self.stream.lanes(first_env, episode, clock, 0);
-            let begins = L::uniform(words[0]).less(self.chance.load(half));
-            let size = L::uniform(words[1]).mul_add(L::constant(large - small), L::constant(small));
-            let (short, long) = (short / period, long / period);
-            let length = L::uniform(words[2]).mul_add(L::constant(long - short), L::constant(short));
-            let (y, x) = L::uniform(words[3]).sin_cos_turns();
-            // Only a calm is followed by a gust.
-            for (row, new) in self.peak.iter_mut().zip([size * x, size * y, zero]) {
-                let old = row.load(half);
-                row.store(half, L::select(blows, old, L::select(begins, new, old)));
-            }
-            self.duration.store(half, L::select(blows, duration, L::select(begins, length, duration)));
-            self.age.store(half, L::select(blows, age + one, L::select(begins, zero, age)));
-        }
-        if !is_zero(self.config.turbulence.std_m_s) {
-            let [x, y, z, _] = L::normals(self.stream.lanes(first_env, episode, clock, 1));
-            let (kept, added) = (self.kept.load::<L>(half), self.added.load::<L>(half));
-            for (axis, normal) in [x, y, z].into_iter().enumerate() {
-                self.turbulence[axis].store(half, turbulence[axis].mul_add(kept, added * normal));
-            }
-        }
-        velocity
-    }
-
-    pub(super) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self {
-            config: _,
-            period: _,
-            stream: _,
-            mean,
-            turbulence,
-            kept,
-            added,
-            peak,
-            age,
-            duration,
-            chance,
-        } = self;
-        visit_rows(mean.iter_mut().chain(turbulence).chain(peak), visit);
-        visit_rows([kept, added, age, duration, chance], visit);
+        *air = Air {
+            mean: mean.map(|it| it as f32),
+            turbulence: start.map(|normal| std as f32 * normal),
+            peak: air.peak,
+            kept: [kept as f32],
+            added: [(std * (1.0 - kept * kept).sqrt()) as f32],
+            age: [0.0],
+            duration: [0.0],
+            chance: [if has_gusts { -libm::expm1(-rate * self.period) as f32 } else { 0.0 }],
+        };
+        []
     }
 }

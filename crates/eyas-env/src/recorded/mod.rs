@@ -1,12 +1,15 @@
 //! Tasks recorded as lists of operations.
 
+pub(crate) mod reality;
+
 use eyas_lanes::{Draws as _, Real as _};
 use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle};
 use eyas_trace::{Form, Program, Recorder, Traced, record};
 
+use self::reality::RealityRecorder;
 use crate::block::REFERENCE_STREAM;
 use crate::target::{Path, Target};
-use crate::task::{Action, Flown, Judged, MemoryOf, Moment, Start, Task};
+use crate::task::{Action, BlockRules, Flown, Judged, MemoryOf, Moment, Start, Task};
 use crate::{Derivative, Differentiable, FlownStep};
 
 /// A formula of a task, recorded.
@@ -113,7 +116,7 @@ impl<T: Task> TaskRecorder<'_, T> {
         })
     }
 
-    /// Reset, reference, observation and step.
+    /// Reset, reference, observation, step, and what of reality is on.
     pub fn formulas(&self) -> Vec<Recorded> {
         let (push, reality) = (Surroundings::Push, Surroundings::Reality);
         let mut all = vec![Recorded::new("reset", self.reset())];
@@ -125,6 +128,8 @@ impl<T: Task> TaskRecorder<'_, T> {
             all.push(Recorded::new("step, any vehicles", self.step::<false>(push)));
             all.push(Recorded::new("step with reality, any vehicles", self.step::<false>(reality)));
         }
+        let BlockRules { reality: config, period, .. } = &self.task.rules();
+        all.extend(RealityRecorder { config, period: *period, form: self.form }.formulas());
         all
     }
 }
@@ -232,4 +237,4 @@ fn output_derivative(recorder: &mut Recorder, derivative: &Derivative<Traced>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

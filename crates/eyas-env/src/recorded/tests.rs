@@ -10,7 +10,7 @@ use eyas_trace::{Program, Replay};
 use crate::{DirectConfig, PointConfig, RaptorConfig};
 
 /// The numbers of a family in their order.
-fn numbers<F: Fields, R: Number>(values: &F::Of<R>) -> Vec<R> {
+pub(crate) fn numbers<F: Fields, R: Number>(values: &F::Of<R>) -> Vec<R> {
     struct Collect<R>(Vec<R>);
     impl<R: Number> Map<R, ()> for Collect<R> {
         fn one(&mut self, value: &R) {
@@ -37,7 +37,7 @@ fn made<F: Fields>(numbers: &[f64]) -> F::Of<f64> {
 }
 
 /// The inputs of a program out of named groups; those that it does not take are left.
-fn arranged<R: Copy>(program: &Program, groups: &[(&str, Vec<R>)]) -> Vec<R> {
+pub(crate) fn arranged<R: Copy>(program: &Program, groups: &[(&str, Vec<R>)]) -> Vec<R> {
     let mut inputs = Vec::new();
     for group in program.inputs() {
         let (_, values) = groups
@@ -51,12 +51,21 @@ fn arranged<R: Copy>(program: &Program, groups: &[(&str, Vec<R>)]) -> Vec<R> {
 }
 
 /// The replay of a program that draws nothing.
-fn replayed<'a>(program: &'a Program, groups: &[(&str, Vec<f32>)]) -> Replay<'a, f32> {
+pub(crate) fn replayed<'a>(program: &'a Program, groups: &[(&str, Vec<f32>)]) -> Replay<'a, f32> {
     program.replay(&arranged(program, groups), |draw| unreachable!("{draw}"))
 }
 
+/// The same bits, but for those of what is no number.
+pub(crate) fn same(name: &str, lane: usize, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{name}");
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let is_same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+        assert!(is_same, "{name} {index} of lane {lane}: {found:e} against {expected:e}");
+    }
+}
+
 /// Normally distributed.
-fn normal(name: &str, case: u32, index: usize) -> f64 {
+pub(crate) fn normal(name: &str, case: u32, index: usize) -> f64 {
     f64::from(Stream::new(41, name).normals([index as u32, case, 0, 0])[0])
 }
 

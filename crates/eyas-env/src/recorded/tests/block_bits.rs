@@ -4,7 +4,7 @@ use eyas_lanes::{BLOCK, Fields as _, Row, Stream, lanes_of};
 use eyas_sim::{Body, Disturbance, Langevin, State, add};
 use eyas_trace::{Draw, Form, Program};
 
-use super::{arranged, askew, direct, normal, numbers, point, raptor, replayed};
+use super::{arranged, askew, direct, normal, numbers, point, raptor, replayed, same};
 use crate::block::Block;
 use crate::recorded::{Surroundings, TaskRecorder};
 use crate::rows::not_a_number_to_zero;
@@ -313,15 +313,6 @@ fn state(rows: &State<Row>, lane: usize) -> Vec<f32> {
 
 fn langevin(rows: &Langevin<Row>, lane: usize) -> Vec<f32> {
     numbers::<Langevin<()>, f32>(&<Langevin<()>>::lane(rows, lane))
-}
-
-/// The same bits, but for those of what is no number.
-fn same(name: &str, lane: usize, found: &[f32], expected: &[f32]) {
-    assert_eq!(found.len(), expected.len(), "{name}");
-    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let is_same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
-        assert!(is_same, "{name} {index} of lane {lane}: {found:e} against {expected:e}");
-    }
 }
 
 /// All that happens to vehicles with rotors; drag and wind alone to those without.
