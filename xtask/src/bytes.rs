@@ -88,7 +88,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
             found.extend(files(&path)?);
             continue;
         }
-        let is_steady = !path.file_name().is_some_and(|name| UNSTEADY.iter().any(|it| *it == name));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // A contract follows from the model beside it.
+        let is_steady = !UNSTEADY.contains(&name.as_ref()) && !name.ends_with(".contract.json");
         if is_steady && path.extension().is_some_and(|it| KINDS.iter().any(|kind| *kind == it)) {
             found.push(path);
         }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::board::Board;
 use crate::configuration::check;
+use crate::contract;
 use crate::failure::Failure;
 use crate::learner::{Algorithm, TrainerConfig};
 use crate::observer::{Activity, Observer};
@@ -426,7 +427,11 @@ impl Job<'_> {
         std::fs::create_dir_all(&folder)?;
         let extra = Value::dict([("best_return", result.own.mean_return)]);
         let iteration = u64::from(best.iteration);
-        rsl_rl::write_actor(&folder.join(BEST_MODEL), &best.actor, &best.std, iteration, Some(&extra))?;
+        let model = folder.join(BEST_MODEL);
+        rsl_rl::write_actor(&model, &best.actor, &best.std, iteration, Some(&extra))?;
+        let spec = eyas_env::TaskConfig::spec(&self.config.task);
+        let vehicles = std::slice::from_ref(&vehicle.dynamics);
+        contract::write_beside(&model, &best.actor, (&spec, spec.trained_features()), vehicles)?;
         atomic::write(&folder.join(VEHICLE), VehicleFile::from(vehicle).to_json().as_bytes())?;
         let text = serde_json::to_string_pretty(result).map_err(Failure::new)?;
         Ok(atomic::write(&folder.join(RESULT), text.as_bytes())?)

@@ -20,6 +20,7 @@
 
 mod budget;
 pub mod configuration;
+pub mod contract;
 pub mod csv;
 mod dataset_file;
 pub mod distill;

@@ -11,6 +11,7 @@ use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use serde::Deserialize;
 
 use crate::configuration::check;
+use crate::contract;
 use crate::failure::Failure;
 use crate::learner::{Algorithm, Iteration, Learner, TrainerConfig, envs_of, restore_envs};
 use crate::observer::{Activity, Observer};
@@ -372,10 +373,18 @@ impl Session<'_> {
                 (learner.envs_key(), Value::from(envs_of(learner))),
             ]);
             let path = self.run.file(format!("{CHECKPOINT}{index}.pt"));
-            learner.write(&path, &extra)?;
+            self.save(learner, &path, &extra)?;
             self.last_checkpoint = Some(path);
         }
         Ok(())
+    }
+
+    /// The checkpoint, and its contract beside it.
+    fn save(&self, learner: &dyn Learner, path: &Path, extra: &Value) -> Result<(), Failure> {
+        learner.write(path, extra)?;
+        let spec = self.task.spec();
+        let vehicles = std::slice::from_ref(self.task.vehicle());
+        contract::write_beside(path, learner.actor(), (&spec, spec.trained_features()), vehicles)
     }
 
     fn fly(&self, actor: &Policy) -> Result<Evaluation, Failure> {
@@ -421,7 +430,7 @@ impl Session<'_> {
         if all.mean_return > self.best_return {
             (self.best_return, self.best) = (all.mean_return, Some(evaluation));
             let extra = Value::dict([(BEST_RETURN, self.best_return)]);
-            learner.write(&self.run.file(BEST_MODEL), &extra)?;
+            self.save(learner, &self.run.file(BEST_MODEL), &extra)?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ pub(crate) struct Convert {
     /// File to write
     pub(crate) target: PathBuf,
     /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`,
-    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of mc_raptor),
+    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4),
     /// `eyas-fly` (flash)
     /// [default: what the target's extension says]
     #[arg(long, value_name = "KIND")]
@@ -32,7 +32,7 @@ pub(crate) struct Export {
     /// File with the policy, of any format that is read
     pub(crate) policy: PathBuf,
     /// Format: `onnx`, `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`,
-    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of mc_raptor),
+    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4),
     /// `eyas-fly` (flash)
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Kind,

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use eyas::contract::state_task;
 use eyas::task_of_run::task_of_run;
 use eyas::{Failure, tasks};
-use eyas_env::EnvSpec;
 use eyas_formats::convert::{self, Export, Kind};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, Role};
-use eyas_policy::{Contract, ObservationPart, Origin};
+use eyas_policy::{Contract, Origin};
 
 use crate::arguments::{Convert, Export as ExportArguments};
 use crate::print::{say, tell};
@@ -116,57 +116,4 @@ fn own_contract(checkpoint: &Checkpoint, loaded: &LoadedPolicy) -> Contract {
     let decisions = loaded.decisions.iter();
     contract.origin.extend(decisions.map(|it| origin(it.what, it.value.clone(), it.reason.clone())));
     contract
-}
-
-/// Puts observation, action and rate of a task into a contract.
-fn state_task(contract: &mut Contract, spec: &EnvSpec, reason: &str) -> Result<(), Failure> {
-    let width = contract.observation.width;
-    let features = spec.group_of_width(width).map(|group| group.features.clone());
-    let features = features.or((width == spec.num_observations()).then_some(0..width));
-    let misfit = |what: &str, own: usize, other: String| {
-        Failure::new(format!("the policy has {own} {what}, the task {other}")).hint(
-            "`eyas task show` lists what a task observes; leave `--task` out if it is another one's policy",
-        )
-    };
-    let Some(features) = features else {
-        let widths: Vec<String> = spec.groups.iter().map(|group| group.features.len().to_string()).collect();
-        let all = spec.num_observations();
-        return Err(misfit(
-            "observations",
-            width,
-            format!("{all} in all, and groups of {}", widths.join(", ")),
-        ));
-    };
-    if contract.action.width != spec.num_actions {
-        return Err(misfit("actions", contract.action.width, spec.num_actions.to_string()));
-    }
-    let (mut first, mut parts) = (0, Vec::new());
-    for part in &spec.parts {
-        let (start, end) = (first.max(features.start), (first + part.width).min(features.end));
-        first += part.width;
-        if start < end {
-            let frame = serde_json::to_value(part.frame).map_err(Failure::new)?;
-            parts.push(ObservationPart {
-                name: part.name.to_owned(),
-                width: end - start,
-                frame: frame.as_str().unwrap_or_default().to_owned(),
-                unit: part.unit.to_owned(),
-                meaning: part.meaning.to_owned(),
-            });
-        }
-    }
-    contract.observation.parts = parts;
-    contract.task = Some(spec.task.to_owned());
-    contract.control_rate_hz = Some(spec.control_rate_hz);
-    contract.action.meaning = Some(spec.action.to_owned());
-    contract.action.motor_order = Some(spec.motor_order.to_owned());
-    // Every task here takes numbers in [-1, 1] and clamps what is outside.
-    contract.action.range = Some([-1.0, 1.0]);
-    contract.action.clamped = Some(true);
-    contract.origin.push(Origin {
-        what: "task".to_owned(),
-        value: spec.task.to_owned(),
-        reason: reason.to_owned(),
-    });
-    Ok(())
 }

@@ -8,7 +8,6 @@ use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
 use eyas_run::{Interrupt, RunDir};
 
 use super::{CHECKPOINT, Comparison, DistillationConfig, DistillationResult, EXPONENTS};
-use crate::dataset_file;
 use crate::epoch_csv::EpochCsv;
 use crate::failure::Failure;
 use crate::policies::load_policy;
@@ -16,9 +15,10 @@ use crate::run_files::{BEST_STUDENT, FINAL_STUDENT};
 use crate::run_logger::RunLogger;
 use crate::run_result::{RunResult, write_comparison};
 use crate::snapshot::Snapshots;
-use crate::teachers::{Teachers, envs_of};
+use crate::teachers::{Teachers, envs_of, vehicles_of};
 use crate::text;
 use crate::video::Videos;
+use crate::{contract, dataset_file};
 
 /// Seeds of the starts of the final comparison and of the named vehicles, which no training uses.
 const FINAL_SEED: u64 = 0xf1a1;
@@ -108,6 +108,9 @@ impl Session<'_> {
                 extra: Some(&extra),
             },
         )?;
+        let task = self.teachers.task.as_ref();
+        let vehicles = vehicles_of(task, &self.teachers.fleet);
+        contract::write_beside(&path, &policy, (&task.spec(), student.pilot().features.clone()), &vehicles)?;
         Ok(path)
     }
 

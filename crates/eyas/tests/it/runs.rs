@@ -10,7 +10,8 @@ use eyas::policies::load_controller;
 use eyas::run_result::RunResult;
 use eyas::teachers::read_checkpoints;
 use eyas::{Algorithm, Failure, Observer, Silent, TrainConfig, fly, report, tasks, train, trajectory};
-use eyas_formats::LoadOptions;
+use eyas_formats::{LoadOptions, verify};
+use eyas_policy::Contract;
 use eyas_run::Interrupt;
 use tempfile::TempDir;
 
@@ -66,6 +67,15 @@ impl Observer for Heard {
     }
 }
 
+/// The contract of a model that a run saved, whose test vectors its actions keep.
+fn contract(model: &Path) -> Contract {
+    let found = verify::verify(model, &LoadOptions::default(), None).unwrap();
+    assert!(found.holds(), "{found}");
+    let (contract, difference) = found.contract.expect("a run writes contracts");
+    assert!(difference == 0.0, "{difference}");
+    contract
+}
+
 #[test]
 fn a_training_is_heard_and_comes_to_a_typed_result() {
     let folder = TempDir::new().unwrap();
@@ -75,7 +85,15 @@ fn a_training_is_heard_and_comes_to_a_typed_result() {
     assert_eq!((result.iteration, result.is_complete, result.run.as_path()), (2, true, run.as_path()));
     let best = result.best.unwrap().summary();
     assert_eq!(RunResult::read(&run), Some(best.into()));
-    assert!(result.best_model.is_file() && result.checkpoint.is_file());
+    for model in [&result.best_model, &result.checkpoint] {
+        let contract = contract(model);
+        assert_eq!((contract.task.as_deref(), contract.control_rate_hz), (Some(TASK), Some(100.0)));
+        assert_eq!(contract.observation.parts.iter().map(|it| it.width).sum::<usize>(), 26);
+        assert!(contract.action.motor_order.unwrap().starts_with("front left"));
+        let vehicles = contract.vehicles.unwrap();
+        assert_eq!((vehicles.count, vehicles.mass_kg[0]), (1, vehicles.mass_kg[1]));
+        assert!(vehicles.thrust_to_weight[0] > 1.0, "{vehicles:?}");
+    }
     assert_eq!(heard.units, ["iteration", "steps"]);
     assert_eq!(heard.positions, [1, 2]);
     for tag in ["Loss/cost", "evaluation/mean_return"] {
@@ -142,7 +160,9 @@ fn a_distillation_comes_to_students_and_a_comparison() {
     let end = result.end.unwrap();
     assert_eq!((result.epochs, end.num_teachers), ([2, 2], 1));
     assert_eq!((end.of_student.outcomes.len(), end.of_teachers.outcomes.len()), (16, 16));
-    assert!(end.best_student.is_file() && end.final_student.is_file());
+    for student in [&end.best_student, &end.final_student] {
+        assert_eq!(contract(student).task.as_deref(), Some(TASK));
+    }
     assert_eq!(heard.positions, [1, 2]);
     assert!(heard.lines.iter().any(|it| it.starts_with("[INFO] Teacher self-check")), "{:?}", heard.lines);
 

@@ -1,0 +1,110 @@
+//! What a task knows of a policy, in the policy's contract.
+
+use std::ops::Range;
+use std::path::Path;
+
+use eyas_env::EnvSpec;
+use eyas_formats::convert;
+use eyas_policy::{Contract, ObservationPart, Origin, Policy, VehicleRange};
+use eyas_sim::VehicleParameters;
+
+use crate::failure::Failure;
+
+/// Puts observation, action and rate of a task into a contract.
+///
+/// # Errors
+///
+/// If the task observes or takes other numbers than the policy.
+pub fn state_task(contract: &mut Contract, spec: &EnvSpec, reason: &str) -> Result<(), Failure> {
+    let width = contract.observation.width;
+    let features = spec.group_of_width(width).map(|group| group.features.clone());
+    let features = features.or((width == spec.num_observations()).then_some(0..width));
+    let Some(features) = features else {
+        let widths: Vec<String> = spec.groups.iter().map(|group| group.features.len().to_string()).collect();
+        let all = spec.num_observations();
+        return Err(misfit(
+            "observations",
+            width,
+            &format!("{all} in all, and groups of {}", widths.join(", ")),
+        ));
+    };
+    state_features(contract, spec, features, reason)
+}
+
+fn misfit(what: &str, own: usize, other: &str) -> Failure {
+    Failure::new(format!("the policy has {own} {what}, the task {other}"))
+        .hint("`eyas task show` lists what a task observes; leave `--task` out if it is another one's policy")
+}
+
+/// [`state_task`], the policy reading these features of the task's observation.
+fn state_features(
+    contract: &mut Contract,
+    spec: &EnvSpec,
+    features: Range<usize>,
+    reason: &str,
+) -> Result<(), Failure> {
+    if contract.action.width != spec.num_actions {
+        return Err(misfit("actions", contract.action.width, &spec.num_actions.to_string()));
+    }
+    let (mut first, mut parts) = (0, Vec::new());
+    for part in &spec.parts {
+        let (start, end) = (first.max(features.start), (first + part.width).min(features.end));
+        first += part.width;
+        if start < end {
+            let frame = serde_json::to_value(part.frame).map_err(Failure::new)?;
+            parts.push(ObservationPart {
+                name: part.name.to_owned(),
+                width: end - start,
+                frame: frame.as_str().unwrap_or_default().to_owned(),
+                unit: part.unit.to_owned(),
+                meaning: part.meaning.to_owned(),
+            });
+        }
+    }
+    contract.observation.parts = parts;
+    contract.task = Some(spec.task.to_owned());
+    contract.control_rate_hz = Some(spec.control_rate_hz);
+    contract.action.meaning = Some(spec.action.to_owned());
+    contract.action.motor_order = Some(spec.motor_order.to_owned());
+    // Every task here takes numbers in [-1, 1] and clamps what is outside.
+    contract.action.range = Some([-1.0, 1.0]);
+    contract.action.clamped = Some(true);
+    contract.origin.push(Origin {
+        what: "task".to_owned(),
+        value: spec.task.to_owned(),
+        reason: reason.to_owned(),
+    });
+    Ok(())
+}
+
+/// Writes the contract of a policy that a run saved beside it: what the task observes, in which features of it the policy
+/// reads, and the vehicles that it learned on.
+///
+/// A file of its own, because the bytes of a checkpoint are those of its training and nothing else: a run that is repeated
+/// by a program which words a contract otherwise gives the same checkpoints.
+pub(crate) fn write_beside(
+    path: &Path,
+    policy: &Policy,
+    (spec, features): (&EnvSpec, Range<usize>),
+    vehicles: &[VehicleParameters],
+) -> Result<(), Failure> {
+    let mut contract = Contract::of(policy);
+    state_features(&mut contract, spec, features, "the run that saved it")?;
+    contract.vehicles = range(vehicles);
+    Ok(convert::write_contract(path, &contract)?)
+}
+
+fn range(vehicles: &[VehicleParameters]) -> Option<VehicleRange> {
+    let range = |figure: fn(&VehicleParameters) -> f64| {
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        let (least, most) =
+            vehicles.iter().map(figure).fold(ends, |(least, most), it| (least.min(it), most.max(it)));
+        [least, most]
+    };
+    (!vehicles.is_empty()).then(|| VehicleRange {
+        count: vehicles.len(),
+        mass_kg: range(|it| it.mass),
+        thrust_to_weight: range(VehicleParameters::thrust_to_weight),
+        rotor_distance_m: range(VehicleParameters::rotor_distance),
+    })
+}
