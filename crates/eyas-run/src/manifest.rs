@@ -130,8 +130,11 @@ pub(crate) fn is_in(run: &Path) -> bool {
     read(run).is_ok_and(|it| it.is_some_and(|it| it.format == FORMAT))
 }
 
-/// Every setting that the run in a folder was begun with, and its origin.
-pub(crate) fn settings_of(run: &Path) -> Result<Option<Vec<(String, serde_json::Value, String)>>, RunError> {
+/// A setting that a run was begun with: key, value and origin.
+pub(crate) type Begun = (String, serde_json::Value, String);
+
+/// Every setting that the run in a folder was begun with.
+pub(crate) fn settings_of(run: &Path) -> Result<Option<Vec<Begun>>, RunError> {
     let setting = |(key, mut entry): (String, serde_json::Value)| {
         let origin = entry["origin"].as_str().unwrap_or_default().to_owned();
         (key, entry["value"].take(), origin)

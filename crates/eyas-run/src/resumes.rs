@@ -178,6 +178,10 @@ impl RunSettings {
 /// # Errors
 ///
 /// [`RunError::Io`], or [`RunError::Manifest`] if the file is none.
+///
+/// # Panics
+///
+/// If texts and numbers do not become JSON.
 pub fn record(run: &RunDir, manifest: &Manifest, at: u64, changes: &[Change]) -> Result<(), RunError> {
     let mut legs = read_legs(run.path())?;
     legs.resumes.push(Leg {

@@ -26,12 +26,11 @@ pub(crate) fn refusal(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Whether a host is an address or `localhost`, with or without a port.
 fn is_this_machine(host: &str) -> bool {
-    let parts = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(name, port)| (name, port, true)),
-        None => {
-            let end = host.find(':').unwrap_or(host.len());
-            Some((&host[..end], &host[end..], false))
-        }
+    let parts = if let Some(rest) = host.strip_prefix('[') {
+        rest.split_once(']').map(|(name, port)| (name, port, true))
+    } else {
+        let end = host.find(':').unwrap_or(host.len());
+        Some((&host[..end], &host[end..], false))
     };
     let Some((name, port, is_bracketed)) = parts else { return false };
     let is_port =

@@ -111,7 +111,9 @@ impl Table {
         let (mut cells, lines) = (Cells::default(), (1..=rows.len()).collect());
         let mut row_of = vec![None; names.len()];
         for (step, (time, row)) in rows {
-            row.iter().for_each(|(column, value)| row_of[*column] = Some(*value));
+            for (column, value) in row {
+                row_of[column] = Some(value);
+            }
             cells.push(&step.to_string());
             cells.push(&time.to_string());
             for cell in &mut row_of[2..] {

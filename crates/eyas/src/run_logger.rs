@@ -35,11 +35,11 @@ impl<'a> RunLogger<'a> {
         activity: &Activity,
         provenance: &Provenance,
         metrics: &[&str],
-        continued: Option<Continued>,
+        continued: Option<&Continued>,
     ) -> Result<Self, Failure> {
         let mut events = EventWriter::create(run.path())?;
         if let Some(Continued { first, clock, is_other }) = continued {
-            events.go_on(first, clock, is_other)?;
+            events.go_on(*first, clock, is_other)?;
         }
         observer.started(activity)?;
         events.session_start(&provenance.settings, metrics)?;

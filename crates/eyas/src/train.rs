@@ -259,7 +259,14 @@ pub fn train(
         task: task.as_ref(),
     };
     let mut session = Session {
-        logger: RunLogger::start(&run, observer, &activity, &config.provenance, &METRICS, continued)?,
+        logger: RunLogger::start(
+            &run,
+            observer,
+            &activity,
+            &config.provenance,
+            &METRICS,
+            continued.as_ref(),
+        )?,
         videos: config.video.map(|plan| {
             let first = u64::from(learner.iteration());
             Videos::new(plan, run.videos("train"), task.as_ref(), first)

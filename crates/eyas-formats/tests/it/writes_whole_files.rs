@@ -112,7 +112,9 @@ fn what_a_killed_writer_left_is_removed_and_what_is_being_written_stays() {
     let path = directory.path().join("model.pt");
     let left = [".model.pt.1-0.tmp", ".model.pt.1-18f3-7.tmp", ".other.pt.1-0.tmp", ".model.pt.notes.tmp"]
         .map(|name| directory.path().join(name));
-    left.iter().for_each(|path| fs::write(path, b"half").unwrap());
+    for path in &left {
+        fs::write(path, b"half").unwrap();
+    }
     atomic::write_with(&path, |_| {
         // While one writes, another one of the same name does.
         atomic::write(&path, b"inner")

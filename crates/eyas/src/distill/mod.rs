@@ -253,34 +253,12 @@ pub fn distill(
         Some(it) => it.run.clone(),
         None => location.make()?,
     };
-    let directory = std::path::absolute(run.path())?;
-    observer
-        .line(&format!("[INFO] Logging distillation experiment in directory: {}", directory.display()))?;
-    observer.line(&format!("[INFO] Creating environment: {}", config.task_name))?;
-    let observation = teachers.teachers[0].pilot.features.len();
-    observer.line(&format!("[INFO] Observation dim: {observation}, Action dim: {num_actions}"))?;
-    if table.is_none() {
-        admission::introduce(config, teachers.task.as_ref(), observer)?;
-    }
-
-    observer.line("[INFO] Creating student policy")?;
-    observer.line(&format!(
-        "[INFO] Teacher observation dim: {observation}, Student observation dim: {}, Action dim: {num_actions}, Student parameters: {parameters}",
-        group.features.len()
-    ))?;
-    match (checkpoint, &going_on) {
-        (Some(path), _) => {
-            observer.line(&format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
-        }
-        (None, Some(_)) => {
-            observer.line("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
-        }
-        (None, None) => {}
-    }
-    observer.line(&format!("[INFO] Logging to: {}", directory.display()))?;
-    let capacity = dataset_capacity(config, teachers.teachers.len(), width);
-    observer.line(&format!("[INFO] Dataset size: {capacity} samples"))?;
-    observer.line(&format!("[INFO] Episode length: {}", config.distill.episode_steps))?;
+    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters }.say(
+        table.is_none(),
+        checkpoint,
+        going_on.is_some(),
+        observer,
+    )?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
     match &going_on {
         Some(it) => it.begin(&provenance, task.id(), &inputs, (epoch, "epoch"), seed, observer)?,
@@ -307,7 +285,7 @@ pub fn distill(
         // It counts batches.
         is_other: |tag| tag == "loss",
     });
-    let logger = RunLogger::start(&run, observer, &activity, &provenance, &METRICS, continued)?;
+    let logger = RunLogger::start(&run, observer, &activity, &provenance, &METRICS, continued.as_ref())?;
     let videos = config.video.map(|plan| {
         let [steps, episodes] = flown_after(config, epoch);
         let first = if plan.trigger == Trigger::Step { steps } else { episodes };
@@ -334,6 +312,52 @@ pub fn distill(
     eyas_learn::distill::distill(&config.distill, &labelling, &mut arena, &mut progress, &mut session)
         .map_err(|failure| session.explain(failure, progress.epoch, seed))?;
     session.finish(&progress)
+}
+
+/// What a distillation says of itself before it begins.
+struct Introduction<'a> {
+    config: &'a DistillationConfig,
+    run: &'a RunDir,
+    teachers: &'a Teachers,
+    /// What the student reads.
+    group: &'a Group,
+    num_actions: usize,
+    /// Of the student.
+    parameters: usize,
+}
+
+impl Introduction<'_> {
+    fn say(
+        &self,
+        is_single_teacher: bool,
+        checkpoint: Option<&Path>,
+        goes_on: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        let Self { config, teachers, num_actions, parameters, .. } = self;
+        let directory = std::path::absolute(self.run.path())?;
+        let [of_teacher, of_student] = [teachers.teachers[0].pilot.features.len(), self.group.features.len()];
+        let logging = format!("[INFO] Logging distillation experiment in directory: {}", directory.display());
+        observer.line(&logging)?;
+        observer.line(&format!("[INFO] Creating environment: {}", config.task_name))?;
+        observer.line(&format!("[INFO] Observation dim: {of_teacher}, Action dim: {num_actions}"))?;
+        if is_single_teacher {
+            admission::introduce(config, teachers.task.as_ref(), observer)?;
+        }
+        observer.line("[INFO] Creating student policy")?;
+        observer.line(&format!(
+            "[INFO] Teacher observation dim: {of_teacher}, Student observation dim: {of_student}, Action dim: {num_actions}, Student parameters: {parameters}",
+        ))?;
+        if let Some(path) = checkpoint {
+            observer.line(&format!("[INFO]: Loading model checkpoint from: {}", path.display()))?;
+        } else if goes_on {
+            observer.line("[INFO]: The run has no checkpoint yet: it starts from the beginning")?;
+        }
+        observer.line(&format!("[INFO] Logging to: {}", directory.display()))?;
+        let capacity = dataset_capacity(config, teachers.teachers.len(), of_student + num_actions);
+        observer.line(&format!("[INFO] Dataset size: {capacity} samples"))?;
+        observer.line(&format!("[INFO] Episode length: {}", config.distill.episode_steps))
+    }
 }
 
 /// What the student reads. A task of a user's own may lack it.
