@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use eyas::observer::{Activity, MakePilot, Table};
+use eyas::observer::{Activity, MakeActor, Table};
 use eyas::text::printable;
 use eyas::{AnyTask, Failure, Observer};
 use eyas_run::{Interrupt, Progress};
@@ -144,12 +144,12 @@ impl Observer for Terminal {
         self.state(|state| state.table(name, table));
     }
 
-    fn policy(&mut self, pilot: MakePilot) -> Result<(), Failure> {
-        self.live.as_mut().map_or(Ok(()), |live| live.show(pilot))
+    fn policy(&mut self, actor: MakeActor) -> Result<(), Failure> {
+        self.live.as_mut().map_or(Ok(()), |live| live.show(actor))
     }
 
-    fn policy_in(&mut self, task: &dyn Fn() -> Box<dyn AnyTask>, pilot: MakePilot) -> Result<(), Failure> {
-        self.live.as_mut().map_or(Ok(()), |live| live.show_in(task, pilot))
+    fn policy_in(&mut self, task: &dyn Fn() -> Box<dyn AnyTask>, actor: MakeActor) -> Result<(), Failure> {
+        self.live.as_mut().map_or(Ok(()), |live| live.show_in(task, actor))
     }
 
     /// Gives the terminal back: lines are printed from here on.

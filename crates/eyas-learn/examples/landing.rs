@@ -10,7 +10,7 @@ use eyas_env::{
 };
 use eyas_lanes::{BLOCK, Draws, Real, fields, lanes_of};
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_learn::{CpuEngine, Engine as _, Pilot, Watched, evaluate_watched};
+use eyas_learn::{Actor, CpuEngine, Engine as _, Watched, evaluate_watched};
 use eyas_sim::{Body, SpeedLag, State, Vehicle, body_from_world, matrix_from_quaternion, norm, step_held};
 
 /// Control period, s.
@@ -153,13 +153,13 @@ pub(crate) fn landings(num_envs: usize, seed: u64) -> Env {
 /// Share of 64 landings that are soft.
 pub(crate) fn soft_share(ppo: &Ppo) -> f64 {
     let mut engine = CpuEngine::new(Box::new(landings(64, 7)));
-    let pilot = Pilot::new(&ppo.actor, engine.spec()).expect("it was trained in such an env");
+    let actor = Actor::new(&ppo.actor, engine.spec()).expect("it was trained in such an env");
     let note = |moment: &Watched, soft: &mut u32| {
         let landed = |lane: &usize| moment.block.episode(*lane).terms[2] > 0.0;
         *soft += lanes_of(moment.live & moment.block.ended()).filter(landed).count() as u32;
     };
     let (_, soft) =
-        evaluate_watched(&mut engine, &pilot, None, TIME_LIMIT, note).expect("all numbers are finite");
+        evaluate_watched(&mut engine, &actor, None, TIME_LIMIT, note).expect("all numbers are finite");
     f64::from(soft.iter().sum::<u32>()) / 64.0
 }
 

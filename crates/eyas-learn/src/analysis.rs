@@ -3,10 +3,10 @@
 use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_vehicles::FleetVehicle;
 
+use crate::actor::Actor;
 use crate::engine::Engine;
 use crate::evaluation::{Evaluation, evaluate_watched};
 use crate::finite::NotFinite;
-use crate::pilot::Pilot;
 
 /// A number of a vehicle that a policy's memory may hold.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +36,10 @@ pub type FinalState = Option<Vec<f64>>;
 /// Flies a recurrent policy; returns its state after the last step of each env, none where the episode ended before.
 pub fn final_states(
     engine: &mut dyn Engine,
-    pilot: &Pilot,
+    actor: &Actor,
     steps: u32,
 ) -> Result<(Evaluation, Vec<FinalState>), NotFinite> {
-    let (evaluation, notes) = evaluate_watched(engine, pilot, None, steps, |moment, note: &mut Vec<Row>| {
+    let (evaluation, notes) = evaluate_watched(engine, actor, None, steps, |moment, note: &mut Vec<Row>| {
         if moment.step + 1 == steps {
             moment.recurrent.clone_into(note);
         }
@@ -55,11 +55,11 @@ pub fn final_states(
 /// episode, m²/s², and the steps in it.
 pub fn vertical_speeds(
     engine: &mut dyn Engine,
-    pilot: &Pilot,
+    actor: &Actor,
     steps: u32,
 ) -> Result<(Evaluation, Vec<(f64, u32)>), NotFinite> {
     let (evaluation, notes) =
-        evaluate_watched(engine, pilot, None, steps, |moment, sums: &mut [(f64, u32); BLOCK]| {
+        evaluate_watched(engine, actor, None, steps, |moment, sums: &mut [(f64, u32); BLOCK]| {
             if moment.step < steps / 2 {
                 return;
             }

@@ -4,7 +4,7 @@ use eyas_env::EnvBlock;
 use eyas_lanes::Row;
 use eyas_policy::Scratch;
 
-use crate::pilot::Pilot;
+use crate::actor::Actor;
 
 /// Maps what the vehicles of a block observe to their actions.
 pub trait Controller: Send + Sync {
@@ -26,7 +26,7 @@ pub trait Controller: Send + Sync {
     );
 }
 
-impl Controller for Pilot {
+impl Controller for Actor {
     fn num_actions(&self) -> usize {
         self.inference.num_actions()
     }

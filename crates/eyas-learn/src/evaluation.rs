@@ -7,11 +7,11 @@ use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_policy::Scratch;
 use serde::Serialize;
 
+use crate::actor::Actor;
 use crate::confidence::{Z95, wilson95};
 use crate::controller::Controller;
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
-use crate::pilot::Pilot;
 
 /// Control steps that a vehicle may take to reach its target before its position error counts; at most half
 /// of an episode.
@@ -95,12 +95,12 @@ pub struct Watched<'a> {
     pub recurrent: &'a [Row],
 }
 
-/// Flies `pilot` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
+/// Flies `actor` for one episode of at most `steps` control steps in every env; `labeller` is asked for its
 /// action in every visited state.
 pub fn evaluate(
     engine: &mut dyn Engine,
     controller: &dyn Controller,
-    labeller: Option<&Pilot>,
+    labeller: Option<&Actor>,
     steps: u32,
 ) -> Result<Evaluation, NotFinite> {
     Ok(evaluate_watched(engine, controller, labeller, steps, |_, (): &mut ()| {})?.0)
@@ -110,7 +110,7 @@ pub fn evaluate(
 pub fn evaluate_watched<N: Default + Send>(
     engine: &mut dyn Engine,
     controller: &dyn Controller,
-    labeller: Option<&Pilot>,
+    labeller: Option<&Actor>,
     steps: u32,
     watch: impl Fn(&Watched, &mut N) + Sync,
 ) -> Result<(Evaluation, Vec<N>), NotFinite> {
@@ -129,11 +129,11 @@ pub fn evaluate_watched<N: Default + Send>(
         step: 0,
         state: zeros(controller.state_width()),
         scratch: Scratch::default(),
-        labeller: labeller.map(|pilot| Labeller {
-            pilot,
-            state: zeros(pilot.inference.state_width()),
+        labeller: labeller.map(|actor| Labeller {
+            actor,
+            state: zeros(actor.inference.state_width()),
             scratch: Scratch::default(),
-            label: zeros(pilot.inference.num_actions()),
+            label: zeros(actor.inference.num_actions()),
         }),
     };
     let mut flown: Vec<_> = (0..engine.num_blocks()).map(|_| new()).collect();
@@ -164,7 +164,7 @@ struct Measured<'a, W, N> {
 
 /// Who is asked for its action in every visited state.
 struct Labeller<'a> {
-    pilot: &'a Pilot,
+    actor: &'a Actor,
     state: Vec<Row>,
     scratch: Scratch,
     label: Vec<Row>,
@@ -180,8 +180,8 @@ impl<W: Fn(&Watched, &mut N) + Sync, N: Send> Rollout for Measured<'_, W, N> {
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
         self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
-        if let Some(Labeller { pilot, state, scratch, label }) = &mut self.labeller {
-            pilot.inference.act(&observation[pilot.features.clone()], state, scratch, label);
+        if let Some(Labeller { actor, state, scratch, label }) = &mut self.labeller {
+            actor.inference.act(&observation[actor.features.clone()], state, scratch, label);
         }
         if self.step >= self.settle {
             match self.position_error.clone() {

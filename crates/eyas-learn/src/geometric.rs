@@ -14,7 +14,7 @@ use crate::controller::Controller;
 /// It sees what a policy does, and knows besides the vehicle's parameters and, by differences, the acceleration of the
 /// reference. Rotor speeds are modelled, not seen.
 #[derive(Clone, Debug)]
-pub struct GeometricPilot {
+pub struct Se3Actor {
     controllers: Vec<GeometricController>,
     period: f64,
     position_error: Errors,
@@ -57,7 +57,7 @@ pub enum Unguidable {
     },
 }
 
-impl GeometricPilot {
+impl Se3Actor {
     /// For envs that fly the vehicles in turns.
     ///
     /// # Panics
@@ -111,7 +111,7 @@ impl GeometricPilot {
     }
 }
 
-impl Controller for GeometricPilot {
+impl Controller for Se3Actor {
     fn num_actions(&self) -> usize {
         4
     }

@@ -1,5 +1,6 @@
 //! Rollouts, dataset, PPO, DAgger distillation and evaluation.
 
+mod actor;
 mod analysis;
 pub mod apg;
 mod bounds;
@@ -10,18 +11,17 @@ mod engine;
 mod evaluation;
 mod finite;
 mod geometric;
-mod pilot;
 pub mod ppo;
 mod probe;
 mod spares;
 mod torture;
 
+pub use actor::{Actor, Misfit};
 pub use analysis::{FinalState, Quantity, final_states, quantities, vertical_speeds};
 pub use controller::Controller;
 pub use engine::{AnyBlock, CpuEngine, Engine, Next, Rollout};
 pub use evaluation::{Evaluation, Outcome, SETTLE_STEPS, Summary, Watched, evaluate, evaluate_watched};
 pub use finite::NotFinite;
-pub use geometric::{GeometricPilot, Unguidable};
-pub use pilot::{Misfit, Pilot};
+pub use geometric::{Se3Actor, Unguidable};
 pub use probe::{LinearProbe, Singular, score};
 pub use torture::{Disturbance, Torture, TortureConfig, TortureFlight, TortureSummary};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use eyas_env::{Protocol, RAPTOR_TASK, RaptorConfig};
 use eyas_formats::{Value, atomic, rsl_rl};
-use eyas_learn::{CpuEngine, Engine as _, Pilot, Summary, evaluate};
+use eyas_learn::{Actor, CpuEngine, Engine as _, Summary, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
@@ -396,7 +396,7 @@ impl Job<'_> {
                 [attempt + 1, iteration],
                 now.raptor,
                 &|| env.clone_task(),
-                &|| Ok(Pilot::new(learner.actor(), &env.spec())?),
+                &|| Ok(Actor::new(learner.actor(), &env.spec())?),
             )?;
             let fleet = &self.config.fleet;
             let stops = fleet.stop_return.is_some_and(|it| now.raptor.mean_return >= it)
@@ -416,9 +416,9 @@ impl Job<'_> {
         let vehicles = vec![0; self.config.fleet.eval_episodes];
         let env = config.env_of_fleet(std::slice::from_ref(vehicle), &vehicles, EVALUATION_SEED);
         let mut engine = CpuEngine::new(Box::new(env));
-        let pilot = Pilot::new(actor, engine.spec())?;
+        let actor = Actor::new(actor, engine.spec())?;
         let steps = eyas_env::TaskConfig::max_episode_length(&config);
-        Ok(evaluate(&mut engine, &pilot, None, steps)?.summary().into())
+        Ok(evaluate(&mut engine, &actor, None, steps)?.summary().into())
     }
 
     /// The model, the vehicle, and last what says that both are there.

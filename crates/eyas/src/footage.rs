@@ -2,15 +2,15 @@
 
 use eyas_env::Step;
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Pilot, Rollout};
+use eyas_learn::{Actor, AnyBlock, Controller, Engine, Next, NotFinite, Rollout};
 use eyas_policy::{Inference, Scratch};
 use eyas_view::Flight;
 
 /// Flies a policy in every env for `steps` control steps; a new episode follows each that ends.
-pub(crate) fn shoot(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> Result<Vec<Flight>, NotFinite> {
+pub(crate) fn shoot(engine: &mut dyn Engine, actor: &Actor, steps: u32) -> Result<Vec<Flight>, NotFinite> {
     let new = || Filmed {
-        pilot,
-        state: vec![Row::ZERO; pilot.state_width()],
+        actor,
+        state: vec![Row::ZERO; actor.state_width()],
         scratch: Scratch::default(),
         left: steps,
         used: 0,
@@ -23,7 +23,7 @@ pub(crate) fn shoot(engine: &mut dyn Engine, pilot: &Pilot, steps: u32) -> Resul
 }
 
 struct Filmed<'a> {
-    pilot: &'a Pilot,
+    actor: &'a Actor,
     state: Vec<Row>,
     scratch: Scratch,
     /// Steps that are still to fly.
@@ -42,7 +42,7 @@ impl Rollout for Filmed<'_> {
     }
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
-        self.pilot.act(block, observation, &mut self.state, &mut self.scratch, action);
+        self.actor.act(block, observation, &mut self.state, &mut self.scratch, action);
     }
 
     fn record(

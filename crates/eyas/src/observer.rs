@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eyas_learn::Pilot;
+use eyas_learn::Actor;
 
 use crate::failure::Failure;
 use crate::tasks::AnyTask;
@@ -35,7 +35,7 @@ pub struct Table {
 }
 
 /// Makes the policy of the moment, for whoever wants it.
-pub type MakePilot<'a> = &'a dyn Fn() -> Result<Pilot, Failure>;
+pub type MakeActor<'a> = &'a dyn Fn() -> Result<Actor, Failure>;
 
 /// Hears what a run does while it does it. Nothing that a run computes depends on who listens; an error ends the run.
 ///
@@ -83,12 +83,12 @@ pub trait Observer: Send {
     fn table(&mut self, _name: &str, _table: Table) {}
 
     /// The policy of the moment.
-    fn policy(&mut self, _pilot: MakePilot) -> Result<(), Failure> {
+    fn policy(&mut self, _actor: MakeActor) -> Result<(), Failure> {
         Ok(())
     }
 
     /// The policy of the moment, which flies a task of its own.
-    fn policy_in(&mut self, _task: &dyn Fn() -> Box<dyn AnyTask>, _pilot: MakePilot) -> Result<(), Failure> {
+    fn policy_in(&mut self, _task: &dyn Fn() -> Box<dyn AnyTask>, _actor: MakeActor) -> Result<(), Failure> {
         Ok(())
     }
 

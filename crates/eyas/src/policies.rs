@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eyas_env::{EnvSpec, RAPTOR_TASK};
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
-use eyas_learn::{Controller, GeometricPilot, Pilot};
+use eyas_learn::{Actor, Controller, Se3Actor};
 use eyas_sim::VehicleParameters;
 
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ pub fn load_controller(
     decided: &mut dyn FnMut(&str),
 ) -> Result<Box<dyn Controller>, Failure> {
     if is_geometric(checkpoint) {
-        let controller = GeometricPilot::new(vehicles, spec).map_err(|error| Failure::new(error).at(&SE3))?;
+        let controller = Se3Actor::new(vehicles, spec).map_err(|error| Failure::new(error).at(&SE3))?;
         return Ok(Box::new(controller));
     }
     let loaded = load_policy(checkpoint, options)?;
@@ -45,7 +45,7 @@ pub fn load_controller(
             decided(&warning);
         }
     }
-    let pilot =
-        Pilot::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;
-    Ok(Box::new(pilot))
+    let actor =
+        Actor::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;
+    Ok(Box::new(actor))
 }

@@ -6,7 +6,7 @@ use eyas_run::{EventWriter, RunDir};
 use eyas_view::Frame;
 
 use crate::failure::Failure;
-use crate::observer::{Activity, MakePilot, Observer, Table};
+use crate::observer::{Activity, MakeActor, Observer, Table};
 use crate::provenance::Provenance;
 use crate::tasks::AnyTask;
 
@@ -98,17 +98,17 @@ impl<'a> RunLogger<'a> {
     }
 
     /// Shows the policy of the moment.
-    pub(crate) fn policy(&mut self, pilot: MakePilot) -> Result<(), Failure> {
-        self.observer.policy(pilot)
+    pub(crate) fn policy(&mut self, actor: MakeActor) -> Result<(), Failure> {
+        self.observer.policy(actor)
     }
 
     /// Shows a policy on another vehicle.
     pub(crate) fn policy_in(
         &mut self,
         task: &dyn Fn() -> Box<dyn AnyTask>,
-        pilot: MakePilot,
+        actor: MakeActor,
     ) -> Result<(), Failure> {
-        self.observer.policy_in(task, pilot)
+        self.observer.policy_in(task, actor)
     }
 
     /// Shows the returns of an epoch with each of many teachers.

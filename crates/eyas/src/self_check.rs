@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice};
-use eyas_learn::{Pilot, Summary, evaluate};
+use eyas_learn::{Actor, Summary, evaluate};
 use eyas_policy::{Activation, Output};
 
 use crate::failure::Failure;
@@ -46,8 +46,8 @@ pub(crate) fn self_check(
 fn fly(env: &dyn AnyTask, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
     let (episodes, steps) = FLIGHT;
     let mut env = env.make(episodes, SEED);
-    let pilot = Pilot::new(&loaded.policy, env.spec())?;
-    Ok(evaluate(env.as_mut(), &pilot, None, steps)?.summary())
+    let actor = Actor::new(&loaded.policy, env.spec())?;
+    Ok(evaluate(env.as_mut(), &actor, None, steps)?.summary())
 }
 
 /// Another way to read the file: the flags that ask for it.

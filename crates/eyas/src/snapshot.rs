@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use eyas_learn::Pilot;
+use eyas_learn::Actor;
 use eyas_view::{Airframe, Caption, Film, Frame, Scene, View};
 
 use crate::budget::Budget;
@@ -39,21 +39,21 @@ impl Snapshots {
         logger: &mut RunLogger,
         step: u64,
         [title, subtitle]: [&str; 2],
-        pilot: impl FnOnce() -> Result<Pilot, Failure>,
+        actor: impl FnOnce() -> Result<Actor, Failure>,
     ) -> Result<(), Failure> {
         if !self.budget.is_affordable() {
             return Ok(());
         }
         let clock = Instant::now();
-        logger.picture("evaluation/flight", step, &self.picture(title, subtitle, &pilot()?)?)?;
+        logger.picture("evaluation/flight", step, &self.picture(title, subtitle, &actor()?)?)?;
         self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
     }
 
-    fn picture(&self, title: &str, subtitle: &str, pilot: &Pilot) -> Result<Frame, Failure> {
+    fn picture(&self, title: &str, subtitle: &str, actor: &Actor) -> Result<Frame, Failure> {
         let mut env = self.env.make(1, VIDEO_SEED);
         let motors = motor_names(env.spec());
-        let mut flights = shoot(env.as_mut(), pilot, STEPS)?;
+        let mut flights = shoot(env.as_mut(), actor, STEPS)?;
         let scene = Scene {
             flight: flights.swap_remove(0),
             airframe: Airframe::new(self.env.vehicle()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use eyas_env::EnvSpec;
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
-use eyas_learn::{Engine, Evaluation, NotFinite, Pilot, Summary, evaluate};
+use eyas_learn::{Actor, Engine, Evaluation, NotFinite, Summary, evaluate};
 use eyas_sim::VehicleParameters;
 use eyas_vehicles::{FleetVehicle, read_fleet};
 use rayon::prelude::*;
@@ -46,22 +46,22 @@ impl Teachers {
     /// Flies a policy; a single teacher is asked for its action in every state.
     pub fn fly(
         &self,
-        pilot: &Pilot,
+        actor: &Actor,
         episodes: usize,
         seed: u64,
         steps: u32,
     ) -> Result<Evaluation, NotFinite> {
         let labeller = match &*self.teachers {
-            [teacher] => Some(&teacher.pilot),
+            [teacher] => Some(&teacher.actor),
             _ => None,
         };
-        evaluate(self.envs(episodes, seed).as_mut(), pilot, labeller, steps)
+        evaluate(self.envs(episodes, seed).as_mut(), actor, labeller, steps)
     }
 
     /// Flies every teacher on its own vehicle, about that many episodes in all.
     pub fn fly_teachers(&self, episodes: usize, seed: u64, steps: u32) -> Result<Evaluation, NotFinite> {
         if let [teacher] = &*self.teachers {
-            return self.fly(&teacher.pilot, episodes, seed, steps);
+            return self.fly(&teacher.actor, episodes, seed, steps);
         }
         let each = episodes.div_ceil(self.teachers.len());
         let flights = self.fly_each(each, seed, steps)?;
@@ -76,7 +76,7 @@ impl Teachers {
             } else {
                 self.task.make_fleet(&self.fleet, &vec![index; episodes], seed)
             };
-            evaluate(env.as_mut(), &teacher.pilot, None, steps)
+            evaluate(env.as_mut(), &teacher.actor, None, steps)
         };
         self.teachers.par_iter().enumerate().map(fly).collect()
     }
@@ -113,8 +113,8 @@ pub struct Candidate {
 
 impl Candidate {
     /// It with the features of the observation that it reads.
-    pub fn pilot(&self, spec: &EnvSpec) -> Result<Pilot, Failure> {
-        Pilot::new(&self.loaded.policy, spec).map_err(|error| Failure::from(error).at(&self.path.display()))
+    pub fn actor(&self, spec: &EnvSpec) -> Result<Actor, Failure> {
+        Actor::new(&self.loaded.policy, spec).map_err(|error| Failure::from(error).at(&self.path.display()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use eyas_formats::{LoadOptions, Value};
-use eyas_learn::{Evaluation, Pilot, evaluate};
+use eyas_learn::{Actor, Evaluation, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
@@ -337,7 +337,7 @@ impl Session<'_> {
     /// Lets the policy of the moment fly in the live view, if there is one.
     fn show(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
         let spec = self.task.spec();
-        self.logger.policy(&|| Ok(Pilot::new(learner.actor(), &spec)?))
+        self.logger.policy(&|| Ok(Actor::new(learner.actor(), &spec)?))
     }
 
     /// Records the policy if a video is due after an iteration that flew `env_steps` steps in all.
@@ -346,7 +346,7 @@ impl Session<'_> {
         let each = env_steps / self.task.num_envs() as u64;
         let steps = u64::from(learner.iteration()) * each;
         let spec = self.task.spec();
-        videos.at(steps, 0, "policy", || Ok(Pilot::new(learner.actor(), &spec)?))
+        videos.at(steps, 0, "policy", || Ok(Actor::new(learner.actor(), &spec)?))
     }
 
     /// Says of a number that is not finite when it was found.
@@ -396,8 +396,8 @@ impl Session<'_> {
 
     fn fly(&self, actor: &Policy) -> Result<Evaluation, Failure> {
         let mut env = self.task.untimed().make(EVALUATION_EPISODES, EVALUATION_SEED);
-        let pilot = Pilot::new(actor, env.spec())?;
-        Ok(evaluate(env.as_mut(), &pilot, None, self.task.evaluation_steps())?)
+        let actor = Actor::new(actor, env.spec())?;
+        Ok(evaluate(env.as_mut(), &actor, None, self.task.evaluation_steps())?)
     }
 
     fn evaluate(&mut self, learner: &dyn Learner) -> Result<(), Failure> {
@@ -418,9 +418,9 @@ impl Session<'_> {
         }
         self.logger.weights(u64::from(index), &learner.actor().network)?;
         let spec = self.task.spec();
-        let pilot = || Ok(Pilot::new(learner.actor(), &spec)?);
+        let actor = || Ok(Actor::new(learner.actor(), &spec)?);
         let captions = ["policy", &format!("iteration {index}")];
-        self.snapshots.take(&mut self.logger, u64::from(index), captions, pilot)?;
+        self.snapshots.take(&mut self.logger, u64::from(index), captions, actor)?;
         self.logger.flush()?;
         let mut line = format!(
             "Learning iteration {index}/{}: {:.1} s, {:.1e} env steps, return {:.1}",

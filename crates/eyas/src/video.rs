@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use eyas_env::{EnvSpec, PointConfig};
-use eyas_learn::Pilot;
+use eyas_learn::Actor;
 use eyas_vehicles::vehicles;
 use eyas_view::{Airframe, Caption, Film, Flight, Scene, VideoError, View};
 
@@ -144,7 +144,7 @@ impl VideoPlan {
 /// Someone at the controls, by name.
 struct Flier {
     name: String,
-    pilot: Pilot,
+    actor: Actor,
 }
 
 /// The videos of a run that learns.
@@ -175,8 +175,8 @@ impl Videos {
     }
 
     /// Adds someone who flies beside the learner from the same starts.
-    pub(crate) fn beside(mut self, name: &str, pilot: Pilot) -> Self {
-        self.teacher = Some(Flier { name: name.into(), pilot });
+    pub(crate) fn beside(mut self, name: &str, actor: Actor) -> Self {
+        self.teacher = Some(Flier { name: name.into(), actor });
         self
     }
 
@@ -186,7 +186,7 @@ impl Videos {
         steps: u64,
         episodes: u64,
         name: &str,
-        pilot: impl FnOnce() -> Result<Pilot, Failure>,
+        actor: impl FnOnce() -> Result<Actor, Failure>,
     ) -> Result<(), Failure> {
         let count = if self.plan.trigger == Trigger::Step { steps } else { episodes };
         if count < self.next {
@@ -201,7 +201,7 @@ impl Videos {
             return Ok(());
         }
         let clock = Instant::now();
-        let learner = Flier { name: name.into(), pilot: pilot()? };
+        let learner = Flier { name: name.into(), actor: actor()? };
         let film = self.film(&learner, due)?;
         write(&film, &self.folder, &self.plan, due, steps)?;
         self.budget.charge(clock.elapsed().as_secs_f64());
@@ -215,11 +215,11 @@ impl Videos {
         let mut motors = [const { String::new() }; 4];
         let flown = fliers
             .iter()
-            .map(|Flier { pilot, .. }| {
+            .map(|Flier { actor, .. }| {
                 let mut env = self.env.make(count, VIDEO_SEED);
                 motors = motor_names(env.spec());
                 let steps = self.plan.length.unwrap_or_else(|| env.spec().max_episode_length.min(2000));
-                Ok(shoot(env.as_mut(), pilot, steps)?)
+                Ok(shoot(env.as_mut(), actor, steps)?)
             })
             .collect::<Result<Vec<Vec<Flight>>, Failure>>()?;
         let unit = if self.plan.trigger == Trigger::Step { "step" } else { "episode" };

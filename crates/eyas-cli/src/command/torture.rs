@@ -54,7 +54,7 @@ pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Fail
     }
     let options = arguments.reading.load_options();
     let names = names(&arguments.checkpoint)?;
-    let pilots = arguments
+    let actors = arguments
         .checkpoint
         .iter()
         .map(|checkpoint| {
@@ -66,7 +66,7 @@ pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Fail
     })?;
 
     let mut places = Vec::new();
-    for policy in 0..pilots.len() {
+    for policy in 0..actors.len() {
         for trajectory in 0..trajectories.len() {
             let disturbances = Disturbance::of(spec.actuation);
             places.extend(disturbances.map(|disturbance| (policy, trajectory, disturbance)));
@@ -74,7 +74,7 @@ pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Fail
     }
     let fly = |(policy, trajectory, disturbance): (usize, usize, Disturbance)| {
         let (name, env) = &trajectories[trajectory];
-        let summary = suite.fly(pilots[policy].as_ref(), env.as_ref(), disturbance)?;
+        let summary = suite.fly(actors[policy].as_ref(), env.as_ref(), disturbance)?;
         Ok(Cell { policy: names[policy].clone(), trajectory: name, disturbance: disturbance.name(), summary })
     };
     let cells = places.into_par_iter().map(fly).collect::<Result<Vec<Cell>, NotFinite>>()?;
@@ -139,7 +139,7 @@ impl Suite {
 
     fn fly(
         &self,
-        pilot: &dyn Controller,
+        actor: &dyn Controller,
         env: &dyn AnyTask,
         disturbance: Disturbance,
     ) -> Result<TortureSummary, NotFinite> {
@@ -149,7 +149,7 @@ impl Suite {
             vehicles: &self.vehicles,
             seed: self.config.agent.seed,
         };
-        Ok(TortureSummary::of(&torture.fly(self.envs(env).as_mut(), pilot)?))
+        Ok(TortureSummary::of(&torture.fly(self.envs(env).as_mut(), actor)?))
     }
 }
 

@@ -2,14 +2,14 @@
 
 use eyas_env::{DelayLine, Interference, Step, Telemetry};
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Pilot, Rollout};
+use eyas_learn::{Actor, AnyBlock, Controller, Engine, Next, NotFinite, Rollout};
 use eyas_policy::{Inference, Scratch};
 use eyas_web::{Poses, VehiclePose};
 
 /// Envs that fly one policy; an episode that ends is followed by another.
 pub(crate) struct Flyer {
     engine: Box<dyn Engine>,
-    pilot: Pilot,
+    actor: Actor,
     blocks: Vec<BlockState>,
     /// Control steps from an action to its effect.
     delay: u32,
@@ -46,30 +46,30 @@ enum Task<'a> {
 
 struct Live<'a> {
     task: Task<'a>,
-    pilot: &'a Pilot,
+    actor: &'a Actor,
     delay: u32,
     memory: &'a mut BlockState,
 }
 
 impl Flyer {
     /// Starts an episode in every env.
-    pub(crate) fn new(engine: Box<dyn Engine>, pilot: Pilot) -> Self {
+    pub(crate) fn new(engine: Box<dyn Engine>, actor: Actor) -> Self {
         let mut blocks = Vec::new();
         blocks.resize_with(engine.num_blocks(), BlockState::default);
-        let mut flyer = Self { engine, pilot, blocks, delay: 0, steps: 0 };
+        let mut flyer = Self { engine, actor, blocks, delay: 0, steps: 0 };
         flyer.forget();
         flyer.look();
         flyer
     }
 
     /// Lets another policy of the same task fly on from here, with an empty memory.
-    pub(crate) fn hand_over(&mut self, pilot: Pilot) {
-        self.pilot = pilot;
+    pub(crate) fn hand_over(&mut self, actor: Actor) {
+        self.actor = actor;
         self.forget();
     }
 
     fn forget(&mut self) {
-        let width = self.pilot.state_width();
+        let width = self.actor.state_width();
         for memory in &mut self.blocks {
             memory.state.clear();
             memory.state.resize(width, Row::ZERO);
@@ -95,8 +95,8 @@ impl Flyer {
     }
 
     fn each_block(&mut self, task: Task) -> Result<(), NotFinite> {
-        let Self { engine, pilot, blocks, delay, .. } = self;
-        let live = |memory| Live { task, pilot, delay: *delay, memory };
+        let Self { engine, actor, blocks, delay, .. } = self;
+        let live = |memory| Live { task, actor, delay: *delay, memory };
         engine.fly_all(&mut blocks.iter_mut().map(live).collect::<Vec<_>>())
     }
 
@@ -143,7 +143,7 @@ impl Rollout for Live<'_> {
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
         let BlockState { state, scratch, .. } = &mut *self.memory;
-        self.pilot.act(block, observation, state, scratch, action);
+        self.actor.act(block, observation, state, scratch, action);
     }
 
     fn step(&mut self, block: &mut AnyBlock, action: &[Row]) -> Step {

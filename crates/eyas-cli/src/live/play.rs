@@ -11,7 +11,7 @@ use eyas::tasks::AnyTask;
 use eyas::video::motor_names;
 use eyas_env::Actuation;
 use eyas_formats::LoadOptions;
-use eyas_learn::Pilot;
+use eyas_learn::Actor;
 use eyas_run::Interrupt;
 use eyas_web::{Feed, Request, Scene, Settings};
 
@@ -90,7 +90,7 @@ struct LiveFlight<'a> {
     policy: String,
     /// Those that can be chosen.
     policies: Vec<String>,
-    pilot: Pilot,
+    actor: Actor,
     flyer: Flyer,
     disturbances: Disturbances,
     steps: u64,
@@ -105,14 +105,14 @@ impl<'a> LiveFlight<'a> {
             Actuation::Rotors => motors.as_slice(),
             Actuation::Wrench => &[],
         };
-        let pilot = pilot_of(stage, &stage.checkpoint)?;
+        let actor = actor_of(stage, &stage.checkpoint)?;
         Ok(Self {
             stage,
             trajectory: &stage.trajectory,
             policy: file_name(&stage.checkpoint),
             policies: policies_beside(&stage.checkpoint),
-            flyer: Flyer::new(made, pilot.clone()),
-            pilot,
+            flyer: Flyer::new(made, actor.clone()),
+            actor,
             disturbances: Disturbances::new(env, weakened),
             steps: 0,
         })
@@ -165,7 +165,7 @@ impl<'a> LiveFlight<'a> {
 
     fn restart(&mut self) {
         let env = self.env();
-        self.flyer = Flyer::new(env.make(env.num_envs(), self.stage.seed), self.pilot.clone());
+        self.flyer = Flyer::new(env.make(env.num_envs(), self.stage.seed), self.actor.clone());
         self.disturb();
     }
 
@@ -188,7 +188,7 @@ impl<'a> LiveFlight<'a> {
                 }
             }
             Request::Policy { name } => {
-                self.pilot = pilot_of(self.stage, &self.stage.checkpoint.with_file_name(&name))?;
+                self.actor = actor_of(self.stage, &self.stage.checkpoint.with_file_name(&name))?;
                 self.policy = name;
                 self.restart();
             }
@@ -202,10 +202,10 @@ fn env_of<'a>(stage: &'a Stage, trajectory: &str) -> &'a dyn AnyTask {
     known.expect("a stage starts along one of its trajectories").1.as_ref()
 }
 
-fn pilot_of(stage: &Stage, path: &Path) -> Result<Pilot, Failure> {
+fn actor_of(stage: &Stage, path: &Path) -> Result<Actor, Failure> {
     let loaded = load_policy(path, &stage.options)?;
     let spec = env_of(stage, &stage.trajectory).make(1, 0).spec().clone();
-    Pilot::new(&loaded.policy, &spec).map_err(|error| Failure::from(error).at(&path.display()))
+    Actor::new(&loaded.policy, &spec).map_err(|error| Failure::from(error).at(&path.display()))
 }
 
 fn file_name(path: &Path) -> String {

@@ -6,10 +6,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use eyas::Failure;
-use eyas::observer::MakePilot;
+use eyas::observer::MakeActor;
 use eyas::tasks::AnyTask;
+use eyas_learn::Actor;
 use eyas_learn::Engine;
-use eyas_learn::Pilot;
 use eyas_web::{Feed, HeatMap, LiveView};
 
 use super::flyer::Flyer;
@@ -52,7 +52,7 @@ struct Policy {
 
 /// A policy, and the envs that it flies in if they are others than before.
 struct Next {
-    pilot: Pilot,
+    actor: Actor,
     env: Option<Box<dyn Engine>>,
 }
 
@@ -95,9 +95,9 @@ impl LiveRun {
     }
 
     /// Lets the policy of the moment fly on, if someone looks.
-    pub(crate) fn show(&mut self, pilot: MakePilot) -> Result<(), Failure> {
+    pub(crate) fn show(&mut self, actor: MakeActor) -> Result<(), Failure> {
         if self.is_due() {
-            self.policy.put(Next { pilot: pilot()?, env: None });
+            self.policy.put(Next { actor: actor()?, env: None });
         }
         Ok(())
     }
@@ -106,12 +106,12 @@ impl LiveRun {
     pub(crate) fn show_in(
         &mut self,
         env: &dyn Fn() -> Box<dyn AnyTask>,
-        pilot: MakePilot,
+        actor: MakeActor,
     ) -> Result<(), Failure> {
         if self.is_due() {
             let env = env();
             self.feed.scene(scene(&self.activity, &self.step_unit, env.as_ref(), NUM_ENVS));
-            self.policy.put(Next { pilot: pilot()?, env: Some(env.make(NUM_ENVS, SEED)) });
+            self.policy.put(Next { actor: actor()?, env: Some(env.make(NUM_ENVS, SEED)) });
         }
         Ok(())
     }
@@ -164,11 +164,11 @@ impl Policy {
         let mut pace = Pace::new(env.control_period());
         let mut steps = 0_u64;
         while !self.ends.load(Ordering::Relaxed) {
-            if let Some(Next { pilot, env: own }) = self.take() {
+            if let Some(Next { actor, env: own }) = self.take() {
                 if let (Some(flyer), None) = (&mut flyer, &own) {
-                    flyer.hand_over(pilot);
+                    flyer.hand_over(actor);
                 } else {
-                    flyer = Some(Flyer::new(own.unwrap_or_else(|| env.make(NUM_ENVS, SEED)), pilot));
+                    flyer = Some(Flyer::new(own.unwrap_or_else(|| env.make(NUM_ENVS, SEED)), actor));
                 }
             }
             let Some(flyer) = flyer.as_mut().filter(|_| feed.num_viewers() > 0) else {

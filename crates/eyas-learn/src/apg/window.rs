@@ -6,9 +6,9 @@ use eyas_policy::{Unroll, UnrollTape};
 
 use super::config::ApgConfig;
 use super::critic::{Critic, CriticMemory, Window};
+use crate::actor::mirror;
 use crate::engine::{Next, Rollout, fly_block};
 use crate::finite::NotFinite;
-use crate::pilot::mirror;
 
 /// What all blocks read.
 pub(super) struct Flight<'a, S: Surrogate> {

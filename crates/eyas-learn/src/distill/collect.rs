@@ -8,13 +8,13 @@ use eyas_policy::{Inference, Scratch};
 
 use super::config::DistillConfig;
 use super::dataset::Episode;
-use super::faculty::Teacher;
+use super::teachers::Teacher;
+use crate::actor::Actor;
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
-use crate::pilot::Pilot;
 
 /// Flies the episodes of an epoch.
-pub(super) struct Collector {
+pub(super) struct LabelledFlights {
     features: Range<usize>,
     num_actions: usize,
     episode_steps: u32,
@@ -36,7 +36,7 @@ pub(super) struct Rollouts {
 #[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
     /// Who flies; none: each teacher its own vehicle.
-    pub(super) pilot: Option<&'a Pilot>,
+    pub(super) actor: Option<&'a Actor>,
     /// Who labels.
     pub(super) teachers: &'a [Teacher],
     /// Which teachers' vehicles fly.
@@ -111,7 +111,7 @@ struct Memory {
     scratch: [Scratch; 2],
 }
 
-impl Collector {
+impl LabelledFlights {
     /// `num_teachers` teachers share the blocks evenly and in order; each flies `num_episodes` of the configuration.
     pub(super) fn new(
         config: &DistillConfig,
@@ -147,11 +147,11 @@ impl Collector {
             .zip(&*teachers)
             .map(|(memory, index)| {
                 let teacher = &plan.teachers[*index];
-                let pilot = plan.pilot.unwrap_or(&teacher.pilot);
-                memory.prepare(*num_actions, pilot, &teacher.pilot);
+                let actor = plan.actor.unwrap_or(&teacher.actor);
+                memory.prepare(*num_actions, actor, &teacher.actor);
                 Labelled {
                     flies: plan.flies[*index],
-                    pilot,
+                    actor,
                     labels: Labels { teacher, clamp: *clamp_labels, noise: *noise, flight: plan.index },
                     features: features.clone(),
                     episode_steps: *episode_steps,
@@ -193,7 +193,7 @@ struct Labels<'a> {
 /// A block's episodes, every state of which the teacher labels.
 struct Labelled<'a> {
     flies: bool,
-    pilot: &'a Pilot,
+    actor: &'a Actor,
     labels: Labels<'a>,
     features: Range<usize>,
     episode_steps: u32,
@@ -206,10 +206,10 @@ struct Labelled<'a> {
 }
 
 impl Memory {
-    fn prepare(&mut self, actions: usize, pilot: &Pilot, teacher: &Pilot) {
+    fn prepare(&mut self, actions: usize, actor: &Actor, teacher: &Actor) {
         self.label.resize(actions, Row::ZERO);
         self.state.clear();
-        self.state.resize(pilot.inference.state_width(), Row::ZERO);
+        self.state.resize(actor.inference.state_width(), Row::ZERO);
         self.teacher_state.clear();
         self.teacher_state.resize(teacher.inference.state_width(), Row::ZERO);
         self.open.resize_with(BLOCK, Episode::default);
@@ -233,8 +233,8 @@ impl Rollout for Labelled<'_> {
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
         let Memory { state, teacher_state, label, scratch: [scratch, teacher_scratch], .. } =
             &mut *self.memory;
-        self.pilot.inference.act(&observation[self.pilot.features.clone()], state, scratch, action);
-        let teacher = &self.labels.teacher.pilot;
+        self.actor.inference.act(&observation[self.actor.features.clone()], state, scratch, action);
+        let teacher = &self.labels.teacher.actor;
         teacher.inference.act(&observation[teacher.features.clone()], teacher_state, teacher_scratch, label);
         self.labels.finish(block.first_env(), self.step, label);
     }

@@ -5,7 +5,7 @@ use eyas_policy::{Activation, Architecture, Init, Network, Output, Policy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::faculty::{FacultyConfig, Teacher};
+use super::teachers::{Teacher, TeachersConfig};
 
 use crate::bounds;
 
@@ -67,7 +67,7 @@ pub struct DistillConfig {
     /// Episodes of each of them. At least 1.
     pub registry_episodes: usize,
     /// Which teachers there are and how they are used.
-    pub teachers: FacultyConfig,
+    pub teachers: TeachersConfig,
     /// The student.
     pub student: StudentConfig,
 }
@@ -136,7 +136,7 @@ impl Default for DistillConfig {
             save_interval: 10,
             registry_interval: 0,
             registry_episodes: 100,
-            teachers: FacultyConfig::default(),
+            teachers: TeachersConfig::default(),
             student: StudentConfig::default(),
         }
     }

@@ -3,9 +3,9 @@
 mod collect;
 mod config;
 mod dataset;
-mod faculty;
 mod resting;
 mod student;
+mod teachers;
 
 use eyas_lanes::Stream;
 use eyas_policy::Policy;
@@ -13,16 +13,16 @@ use eyas_policy::Policy;
 pub use collect::Collected;
 pub use config::{DistillConfig, ObservationChoice, StudentConfig, StudentKind};
 pub use dataset::{Dataset, Episode};
-pub use faculty::{Active, FacultyConfig, OnWeakTeacher, Selection, Teacher};
 pub use resting::{PositionFeatures, RestingError, Uncorrectable};
 pub use student::{Stored, Student};
+pub use teachers::{Active, OnWeakTeacher, Selection, Teacher, TeachersConfig};
 
-use collect::{Collector, Plan, Rollouts};
+use collect::{LabelledFlights, Plan, Rollouts};
 
+use crate::actor::Actor;
 use crate::engine::Engine;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::finite::NotFinite;
-use crate::pilot::Pilot;
 
 /// What one epoch did.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub struct Progress {
 pub fn distill<O: Observer>(
     config: &DistillConfig,
     teachers: &[Teacher],
-    arena: &mut Arena,
+    collector: &mut Collector,
     progress: &mut Progress,
     observer: &mut O,
 ) -> Result<(), O::Error> {
@@ -108,7 +108,7 @@ pub fn distill<O: Observer>(
         // Sample trajectories with πᵢ = βᵢ π* + (1 − βᵢ) π̂ᵢ; the teacher π* labels every state visited.
         let beta = config.beta(*epoch);
         observer.begin(*epoch, beta)?;
-        let mut rollouts = arena.sample(beta, &student.pilot(), teachers, *epoch)?;
+        let mut rollouts = collector.sample(beta, &student.actor(), teachers, *epoch)?;
         let collected = rollouts.summary(teachers.len());
         rollouts.keep(&config.labelling(beta, &collected.returns, teachers));
         // Aggregate: D ← D ∪ Dᵢ, or Dᵢ alone on-policy.
@@ -116,21 +116,21 @@ pub fn distill<O: Observer>(
             dataset.clear();
         }
         dataset.aggregate(rollouts, *epoch);
-        arena.sample_teachers(beta, teachers, *epoch, |rollouts| dataset.aggregate(rollouts, *epoch))?;
+        collector.sample_teachers(beta, teachers, *epoch, |rollouts| dataset.aggregate(rollouts, *epoch))?;
         let collecting = clock.lap();
         // Train π̂ᵢ₊₁ on D.
-        let lesson = student.choose(dataset, config, *epoch);
-        observer.collected(&collected, lesson.samples)?;
-        let losses = student.fit(dataset, &lesson, config, *epoch)?;
+        let batches = student.choose(dataset, config, *epoch);
+        observer.collected(&collected, batches.samples)?;
+        let losses = student.fit(dataset, &batches, config, *epoch)?;
         let fitting = clock.lap();
         // Keep the best π̂ᵢ on validation.
-        let evaluation = arena.validate(&student.pilot(), teachers, *epoch)?;
+        let evaluation = collector.validate(&student.actor(), teachers, *epoch)?;
         let report = EpochReport {
             epoch: *epoch,
             beta,
             collected,
             dataset_samples: dataset.num_samples(),
-            trained_samples: lesson.samples,
+            trained_samples: batches.samples,
             losses,
             evaluation,
             seconds: [collecting, fitting, clock.lap()],
@@ -144,16 +144,16 @@ pub fn distill<O: Observer>(
 }
 
 /// Where a distillation flies: envs to collect in, and the means to make fresh ones to evaluate in.
-pub struct Arena {
+pub struct Collector {
     engine: Box<dyn Engine>,
-    collector: Collector,
+    flights: LabelledFlights,
     make_evaluation: Box<dyn Fn() -> Box<dyn Engine>>,
     config: DistillConfig,
     turns: Stream,
 }
 
-impl Arena {
-    /// An arena for as many teachers, which share the blocks of `engine` evenly and in order; `make_evaluation` gives envs
+impl Collector {
+    /// A collector for as many teachers, which share the blocks of `engine` evenly and in order; `make_evaluation` gives envs
     /// with the same starts every time.
     pub fn new(
         config: &DistillConfig,
@@ -164,16 +164,16 @@ impl Arena {
         make_evaluation: Box<dyn Fn() -> Box<dyn Engine>>,
     ) -> Self {
         let noise = Stream::new(seed, "distill/noise");
-        let collector = Collector::new(config, engine.as_ref(), num_teachers, student_features, noise);
+        let flights = LabelledFlights::new(config, engine.as_ref(), num_teachers, student_features, noise);
         let turns = Stream::new(seed, "distill/turns");
-        Self { engine, collector, make_evaluation, config: config.clone(), turns }
+        Self { engine, flights, make_evaluation, config: config.clone(), turns }
     }
 
     /// The trajectories of an epoch: of the teachers where `beta` is 1, of the learner where it is 0.
     fn sample(
         &mut self,
         beta: f64,
-        learner: &Pilot,
+        learner: &Actor,
         teachers: &[Teacher],
         epoch: u32,
     ) -> Result<Rollouts, NotFinite> {
@@ -195,25 +195,25 @@ impl Arena {
         Ok(())
     }
 
-    /// One flight of an epoch, by its number; of the teachers where there is no pilot.
+    /// One flight of an epoch, by its number; of the teachers where there is no actor.
     fn fly(
         &mut self,
-        pilot: Option<&Pilot>,
+        actor: Option<&Actor>,
         teachers: &[Teacher],
         epoch: u32,
         flight: u32,
     ) -> Result<Rollouts, NotFinite> {
         let flies = self.config.teachers.flying(teachers.len(), epoch, self.turns);
         let index = epoch * self.config.flights_per_epoch() + flight;
-        let plan = Plan { pilot, teachers, flies: &flies, index };
-        self.collector.collect(self.engine.as_mut(), &plan)
+        let plan = Plan { actor, teachers, flies: &flies, index };
+        self.flights.collect(self.engine.as_mut(), &plan)
     }
 
     /// Flies a policy on the evaluation's starts in the epochs that evaluate, beside the labels of the teacher if there is
     /// one.
     fn validate(
         &self,
-        pilot: &Pilot,
+        actor: &Actor,
         teachers: &[Teacher],
         epoch: u32,
     ) -> Result<Option<Evaluation>, NotFinite> {
@@ -221,11 +221,11 @@ impl Arena {
             return Ok(None);
         }
         let labeller = match teachers {
-            [teacher] => Some(&teacher.pilot),
+            [teacher] => Some(&teacher.actor),
             _ => None,
         };
         let mut engine = (self.make_evaluation)();
-        evaluate(engine.as_mut(), pilot, labeller, self.config.eval_steps).map(Some)
+        evaluate(engine.as_mut(), actor, labeller, self.config.eval_steps).map(Some)
     }
 }
 

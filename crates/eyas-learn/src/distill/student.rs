@@ -7,9 +7,9 @@ use eyas_policy::{Adam, Inference, Pass, Policy, Trainer, Untrainable, clip_grad
 
 use super::config::{DistillConfig, StudentKind};
 use super::dataset::Dataset;
+use crate::actor::Actor;
 use crate::engine::sum_of_shards;
 use crate::finite::NotFinite;
-use crate::pilot::Pilot;
 
 /// Blocks of samples that one forward and backward pass takes.
 const SHARD_BLOCKS: usize = 4;
@@ -72,7 +72,7 @@ struct Shard {
 }
 
 /// What an epoch trains on, in its order.
-pub(super) struct Lesson {
+pub(super) struct Batches {
     sequences: Vec<Sequence>,
     /// Samples in all sequences.
     pub(super) samples: usize,
@@ -136,8 +136,8 @@ impl Student {
 
     /// The student at the controls.
     #[must_use]
-    pub fn pilot(&self) -> Pilot {
-        Pilot { inference: Inference::new(&self.stored().policy), features: self.features.clone() }
+    pub fn actor(&self) -> Actor {
+        Actor { inference: Inference::new(&self.stored().policy), features: self.features.clone() }
     }
 
     /// Batches that it has learned from.
@@ -178,11 +178,11 @@ impl Student {
         }
     }
 
-    /// One epoch of gradient steps on batches of a lesson; returns the loss of each.
+    /// One epoch of gradient steps on batches of a batches; returns the loss of each.
     pub(super) fn fit(
         &mut self,
         dataset: &Dataset,
-        lesson: &Lesson,
+        batches: &Batches,
         config: &DistillConfig,
         epoch: u32,
     ) -> Result<Vec<f64>, NotFinite> {
@@ -190,18 +190,18 @@ impl Student {
             self.precondition(dataset);
         }
         let learning_rate = config.learning_rate_of(epoch);
-        let batches = lesson.sequences.chunks(config.resolved().batch_size);
+        let batches = batches.sequences.chunks(config.resolved().batch_size);
         batches.map(|it| self.step(dataset, it, learning_rate, config.max_grad_norm as f32)).collect()
     }
 
     /// What an epoch trains on: samples for an MLP, runs from the start of an episode for a recurrent student.
     /// A pass takes each once; a recurrent student makes as many passes as the bound on samples allows.
-    pub(super) fn choose(&self, dataset: &Dataset, config: &DistillConfig, epoch: u32) -> Lesson {
+    pub(super) fn choose(&self, dataset: &Dataset, config: &DistillConfig, epoch: u32) -> Batches {
         let resolved = config.resolved();
         let is_recurrent = config.student.kind == StudentKind::Gru;
         let places = Places::new(dataset, is_recurrent.then_some(resolved.sequence_length as u32));
         let bound = resolved.samples_per_epoch;
-        let mut lesson = Lesson { sequences: Vec::new(), samples: 0 };
+        let mut batches = Batches { sequences: Vec::new(), samples: 0 };
         for pass in 0..config.passes_per_epoch.unwrap_or(u32::MAX) {
             let count = if is_recurrent { places.count } else { places.count.min(bound) };
             let order = if config.shuffle {
@@ -210,18 +210,18 @@ impl Student {
                 (0..count as u32).collect()
             };
             for index in order {
-                if lesson.samples >= bound {
-                    return lesson;
+                if batches.samples >= bound {
+                    return batches;
                 }
                 let sequence = places.get(index);
-                lesson.samples += sequence.length as usize;
-                lesson.sequences.push(sequence);
+                batches.samples += sequence.length as usize;
+                batches.sequences.push(sequence);
             }
             if !is_recurrent || places.count == 0 {
                 break;
             }
         }
-        lesson
+        batches
     }
 
     fn step(

@@ -8,9 +8,9 @@ use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lan
 use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
 use super::config::RunnerConfig;
+use crate::actor::mirror;
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
-use crate::pilot::mirror;
 
 /// Transitions of every env over one rollout.
 pub struct RolloutStorage {

@@ -4,12 +4,12 @@
 use eyas_env::{EnvSpec, PointConfig, RaptorConfig, TaskConfig, VecEnv};
 use eyas_lanes::{Row, Stream};
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
+    Collected, Collector, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
     StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{
-    CpuEngine, Disturbance, Engine, Evaluation, NotFinite, Pilot, Rollout, Torture, TortureConfig, evaluate,
+    Actor, CpuEngine, Disturbance, Engine, Evaluation, NotFinite, Rollout, Torture, TortureConfig, evaluate,
 };
 use eyas_policy::{Architecture, Init, Network, Output, Policy};
 
@@ -88,15 +88,15 @@ fn untrained(architecture: Architecture) -> Policy {
     Policy { normalizer: None, network, output: Output::Identity }
 }
 
-fn student(spec: &EnvSpec) -> Pilot {
-    Pilot::new(&untrained(Architecture::gru_student(22, 16, 4)), spec).unwrap()
+fn student(spec: &EnvSpec) -> Actor {
+    Actor::new(&untrained(Architecture::gru_student(22, 16, 4)), spec).unwrap()
 }
 
 #[test]
 fn an_evaluation_is_the_same() {
     let [here, there] = engines(|| RaptorConfig::default().make(NUM_ENVS, SEED)).map(|mut engine| {
-        let pilot = student(engine.spec());
-        evaluate(engine.as_mut(), &pilot, Some(&pilot), 300).unwrap()
+        let actor = student(engine.spec());
+        evaluate(engine.as_mut(), &actor, Some(&actor), 300).unwrap()
     });
     assert_eq!(here, there);
     let lengths: Vec<u32> = here.outcomes.iter().map(|it| it.length).collect();
@@ -111,8 +111,8 @@ fn a_flight_under_a_disturbance_is_the_same() {
     for disturbance in [Disturbance::Push, Disturbance::Delay, Disturbance::Noise] {
         let torture = Torture { config: &settings, disturbance, vehicles: &vehicles, seed: SEED };
         let [here, there] = engines(|| config.make(NUM_ENVS, SEED)).map(|mut engine| {
-            let pilot = student(engine.spec());
-            torture.fly(engine.as_mut(), &pilot).unwrap()
+            let actor = student(engine.spec());
+            torture.fly(engine.as_mut(), &actor).unwrap()
         });
         assert_eq!(here, there, "{}", disturbance.name());
     }
@@ -171,19 +171,20 @@ fn a_distillation_is_the_same() {
     let spec = task.spec();
     let features = spec.group(config.student.group()).unwrap().features.clone();
     let teacher = untrained(Architecture::mlp(26, &[16], 4, eyas_policy::Activation::Elu));
-    let teachers = [Teacher::new(Pilot::new(&teacher, &spec).unwrap())];
+    let teachers = [Teacher::new(Actor::new(&teacher, &spec).unwrap())];
     let run = |is_lockstep: bool| {
         let engine = move |num_envs, seed| -> Box<dyn Engine> {
             let env = PointConfig::default().make(num_envs, seed);
             if is_lockstep { Box::new(Lockstep(env)) } else { Box::new(CpuEngine::new(env)) }
         };
         let evaluation = Box::new(move || engine(40, SEED + 1));
-        let mut arena = Arena::new(&config, engine(NUM_ENVS, SEED), 1, features.clone(), SEED, evaluation);
+        let mut collector =
+            Collector::new(&config, engine(NUM_ENVS, SEED), 1, features.clone(), SEED, evaluation);
         let policy = new_student(&config, features.clone(), spec.num_actions, SEED);
         let student = Student::new(policy, features.clone(), SEED).unwrap();
         let mut progress = Progress { student, dataset: Dataset::new(config.max_memory, SEED), epoch: 0 };
         let mut epochs = Epochs::default();
-        distill(&config, &teachers, &mut arena, &mut progress, &mut epochs).unwrap();
+        distill(&config, &teachers, &mut collector, &mut progress, &mut epochs).unwrap();
         (epochs.0, progress.student.stored().policy.network.parameters)
     };
     let ((here, of_here), (there, of_there)) = (run(false), run(true));
@@ -198,9 +199,9 @@ fn a_policy_that_gives_no_numbers_ends_a_flight_with_the_first_env() {
         let mut engine = CpuEngine::new(RaptorConfig::default().make(NUM_ENVS, SEED));
         let mut policy = untrained(Architecture::gru_student(22, 16, 4));
         *policy.network.parameters.last_mut().unwrap() = bad;
-        let pilot = Pilot::new(&policy, engine.spec()).unwrap();
+        let actor = Actor::new(&policy, engine.spec()).unwrap();
         let expected = NotFinite::Flown { quantity: "action 3".into(), env: 0, step: 0 };
-        assert_eq!(evaluate(&mut engine, &pilot, None, 100), Err(expected));
+        assert_eq!(evaluate(&mut engine, &actor, None, 100), Err(expected));
     }
 }
 

@@ -2,8 +2,7 @@
 
 use eyas_env::{PointConfig, RaptorConfig, TaskConfig, TerminationConfig};
 use eyas_learn::{
-    CpuEngine, Disturbance, Engine as _, GeometricPilot, Torture, TortureConfig, TortureFlight,
-    TortureSummary,
+    CpuEngine, Disturbance, Engine as _, Se3Actor, Torture, TortureConfig, TortureFlight, TortureSummary,
 };
 use eyas_sim::{CourseConfig, CourseKind};
 use eyas_vehicles::vehicles;
@@ -22,10 +21,10 @@ fn far() -> TerminationConfig {
 fn fly<T: TaskConfig>(config: &T, disturbance: Disturbance, flights: usize) -> Vec<TortureFlight> {
     let vehicles = [config.vehicle().clone()];
     let mut engine = CpuEngine::new(config.make(flights, SEED));
-    let pilot = GeometricPilot::new(&vehicles, engine.spec()).unwrap();
+    let actor = Se3Actor::new(&vehicles, engine.spec()).unwrap();
     let torture = TortureConfig::default();
     Torture { config: &torture, disturbance, vehicles: &vehicles, seed: SEED }
-        .fly(&mut engine, &pilot)
+        .fly(&mut engine, &actor)
         .unwrap()
 }
 
@@ -110,9 +109,9 @@ fn what_is_not_there_cannot_disturb() {
     };
     let fly = |disturbance| {
         let mut engine = CpuEngine::new(config.make(4, SEED));
-        let pilot = GeometricPilot::new(&vehicles, engine.spec()).unwrap();
+        let actor = Se3Actor::new(&vehicles, engine.spec()).unwrap();
         Torture { config: &none, disturbance, vehicles: &vehicles, seed: SEED }
-            .fly(&mut engine, &pilot)
+            .fly(&mut engine, &actor)
             .unwrap()
     };
     let calm = fly(Disturbance::None);

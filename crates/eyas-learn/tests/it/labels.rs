@@ -3,10 +3,10 @@
 use eyas_env::{PointConfig, TaskConfig};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress, Student,
-    StudentKind, Teacher, distill, new_student,
+    Collected, Collector, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress,
+    Student, StudentKind, Teacher, distill, new_student,
 };
-use eyas_learn::{CpuEngine, Engine, NotFinite, Pilot};
+use eyas_learn::{Actor, CpuEngine, Engine, NotFinite};
 use eyas_policy::{Activation, Architecture, Inference, Init, Network, Normalizer, Output, Policy, Scratch};
 
 use crate::flight::act;
@@ -50,8 +50,8 @@ fn teacher() -> Policy {
 
 /// Keeps the student of each epoch as it flew, and the episodes that it added.
 struct Flights {
-    student: Pilot,
-    epochs: Vec<(Pilot, Vec<Episode>)>,
+    student: Actor,
+    epochs: Vec<(Actor, Vec<Episode>)>,
 }
 
 impl Observer for Flights {
@@ -74,32 +74,32 @@ impl Observer for Flights {
         dataset: &Dataset,
     ) -> Result<Continue, NotFinite> {
         let flown = dataset.episodes[self.epochs.len() * EPISODES as usize..].to_vec();
-        self.epochs.push((std::mem::replace(&mut self.student, student.pilot()), flown));
+        self.epochs.push((std::mem::replace(&mut self.student, student.actor()), flown));
         Ok(Continue::Yes)
     }
 }
 
 /// Distils, and tells what each epoch flew.
-fn flown(config: &DistillConfig) -> Vec<(Pilot, Vec<Episode>)> {
+fn flown(config: &DistillConfig) -> Vec<(Actor, Vec<Episode>)> {
     let task = PointConfig::default();
     let spec = task.spec();
     let features = spec.group(config.student.group()).unwrap().features.clone();
-    let teachers = [Teacher::new(Pilot::new(&teacher(), &spec).unwrap())];
+    let teachers = [Teacher::new(Actor::new(&teacher(), &spec).unwrap())];
     let engine = |num_envs, seed| -> Box<dyn Engine> {
         Box::new(CpuEngine::new(PointConfig::default().make(num_envs, seed)))
     };
     let make = Box::new(move || engine(1, SEED + 1));
-    let mut arena = Arena::new(config, engine(BLOCK, SEED), 1, features.clone(), SEED, make);
+    let mut collector = Collector::new(config, engine(BLOCK, SEED), 1, features.clone(), SEED, make);
     let student = Student::new(new_student(config, features.clone(), ACTIONS, SEED), features, SEED).unwrap();
-    let mut flights = Flights { student: student.pilot(), epochs: Vec::new() };
+    let mut flights = Flights { student: student.actor(), epochs: Vec::new() };
     let dataset = Dataset::new(config.max_memory, SEED);
     let mut progress = Progress { student, dataset, epoch: 0 };
-    distill(config, &teachers, &mut arena, &mut progress, &mut flights).unwrap();
+    distill(config, &teachers, &mut collector, &mut progress, &mut flights).unwrap();
     flights.epochs
 }
 
 /// What a policy sees on its flights of an epoch: the observations of each episode, in the order of envs.
-fn visited(pilot: &Pilot, epoch: u32) -> Vec<Vec<[f32; OBSERVATIONS]>> {
+fn visited(actor: &Actor, epoch: u32) -> Vec<Vec<[f32; OBSERVATIONS]>> {
     let mut env = PointConfig::default().make(BLOCK, SEED);
     let block = env.blocks()[0].as_mut();
     let each = EPISODES / BLOCK as u32;
@@ -107,13 +107,13 @@ fn visited(pilot: &Pilot, epoch: u32) -> Vec<Vec<[f32; OBSERVATIONS]>> {
     let mut done = vec![Vec::new(); BLOCK];
     let mut open = vec![Vec::new(); BLOCK];
     let (mut observation, mut action) = (vec![Row::ZERO; OBSERVATIONS], vec![Row::ZERO; ACTIONS]);
-    let mut state = vec![Row::ZERO; pilot.inference.state_width()];
+    let mut state = vec![Row::ZERO; actor.inference.state_width()];
     let mut scratch = Scratch::default();
     let mut flying = u32::MAX;
     block.reset(flying);
     while flying != 0 {
         block.observe(&mut observation);
-        pilot.inference.act(&observation[pilot.features.clone()], &mut state, &mut scratch, &mut action);
+        actor.inference.act(&observation[actor.features.clone()], &mut state, &mut scratch, &mut action);
         let outcome = block.step(&action);
         let mut ended = 0;
         for lane in lanes_of(flying) {
@@ -134,7 +134,7 @@ fn visited(pilot: &Pilot, epoch: u32) -> Vec<Vec<[f32; OBSERVATIONS]>> {
 #[test]
 fn the_teacher_labels_what_the_student_visits_with_its_own_actions() {
     let policy = teacher();
-    let own = Pilot::new(&policy, &PointConfig::default().spec()).unwrap();
+    let own = Actor::new(&policy, &PointConfig::default().spec()).unwrap();
     let parameters: Vec<f64> = policy.network.parameters.iter().copied().map(f64::from).collect();
     let (architecture, normalizer) = (&policy.network.architecture, policy.normalizer.as_ref().unwrap());
     for kind in [StudentKind::Mlp, StudentKind::Gru] {

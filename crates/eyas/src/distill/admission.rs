@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use eyas_env::EnvSpec;
-use eyas_learn::Pilot;
+use eyas_learn::Actor;
 use eyas_learn::distill::{OnWeakTeacher, PositionFeatures, RestingError, Teacher};
 use eyas_run::Origin;
 
@@ -34,10 +34,10 @@ impl Admitted {
         observer: &mut dyn Observer,
     ) -> Result<Self, Failure> {
         let candidates = &config.candidates;
-        let pilots: Vec<Pilot> = candidates.iter().map(|it| it.pilot(spec)).collect::<Result<_, _>>()?;
-        let teachers = pilots.into_iter().zip(label_stds(config, candidates)?);
+        let actors: Vec<Actor> = candidates.iter().map(|it| it.actor(spec)).collect::<Result<_, _>>()?;
+        let teachers = actors.into_iter().zip(label_stds(config, candidates)?);
         let teachers =
-            teachers.map(|(pilot, label_std)| Teacher { label_std, ..Teacher::new(pilot) }).collect();
+            teachers.map(|(actor, label_std)| Teacher { label_std, ..Teacher::new(actor) }).collect();
         let mut teachers = Teachers { task: config.task.untimed(), fleet: Vec::new(), teachers };
         let mut table = None;
         if !is_alone(candidates) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use eyas_env::{EnvSpec, Group};
 use eyas_formats::{LoadOptions, Side, Value, student};
 use eyas_lanes::BLOCK;
-use eyas_learn::distill::{Arena, Dataset, DistillConfig, Progress, Stored, Student, new_student};
+use eyas_learn::distill::{Collector, Dataset, DistillConfig, Progress, Stored, Student, new_student};
 use eyas_learn::{Evaluation, Summary};
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_vehicles::FleetVehicle;
@@ -268,7 +268,7 @@ pub fn distill(
         write_file(&run.file("teachers.csv"), table.as_bytes())?;
     }
 
-    let mut arena = make_arena(config, &teachers, group.features.clone());
+    let mut collector = make_collector(config, &teachers, group.features.clone());
     let shown = shown_task(config, &teachers);
     let activity = Activity {
         name: "distill",
@@ -289,7 +289,7 @@ pub fn distill(
     let videos = config.video.map(|plan| {
         let [steps, episodes] = flown_after(config, epoch);
         let first = if plan.trigger == Trigger::Step { steps } else { episodes };
-        let teacher = teachers.teachers[0].pilot.clone();
+        let teacher = teachers.teachers[0].actor.clone();
         Videos::new(plan, run.videos("distillation"), shown.as_ref(), first).beside("teacher", teacher)
     });
     let has_tables = teachers.teachers.len() > 1 || config.distill.registry_interval > 0;
@@ -309,7 +309,7 @@ pub fn distill(
         last_checkpoint: resumed.as_ref().and_then(|it| it.checkpoint.clone()),
     };
     session.record(epoch, &progress.student)?;
-    eyas_learn::distill::distill(&config.distill, &labelling, &mut arena, &mut progress, &mut session)
+    eyas_learn::distill::distill(&config.distill, &labelling, &mut collector, &mut progress, &mut session)
         .map_err(|failure| session.explain(failure, progress.epoch, seed))?;
     session.finish(&progress)
 }
@@ -336,7 +336,7 @@ impl Introduction<'_> {
     ) -> Result<(), Failure> {
         let Self { config, teachers, num_actions, parameters, .. } = self;
         let directory = std::path::absolute(self.run.path())?;
-        let [of_teacher, of_student] = [teachers.teachers[0].pilot.features.len(), self.group.features.len()];
+        let [of_teacher, of_student] = [teachers.teachers[0].actor.features.len(), self.group.features.len()];
         let logging = format!("[INFO] Logging distillation experiment in directory: {}", directory.display());
         observer.line(&logging)?;
         observer.line(&format!("[INFO] Creating environment: {}", config.task_name))?;
@@ -390,7 +390,7 @@ fn dataset_capacity(config: &DistillationConfig, num_teachers: usize, width: usi
     flown.min(distill.max_memory / (4 * width as u64))
 }
 
-fn make_arena(config: &DistillationConfig, teachers: &Teachers, features: Range<usize>) -> Arena {
+fn make_collector(config: &DistillationConfig, teachers: &Teachers, features: Range<usize>) -> Collector {
     let (seed, count) = (config.agent.seed, teachers.teachers.len());
     let engine = if count == 1 && teachers.fleet.is_empty() {
         config.task.make(config.task.num_envs(), seed)
@@ -402,7 +402,7 @@ fn make_arena(config: &DistillationConfig, teachers: &Teachers, features: Range<
     let (evaluation, fleet, episodes) =
         (teachers.task.clone(), teachers.fleet.clone(), config.distill.eval_episodes);
     let make = Box::new(move || envs_of(evaluation.as_ref(), &fleet, episodes, EVALUATION_SEED));
-    Arena::new(&config.distill, engine, count, features, seed, make)
+    Collector::new(&config.distill, engine, count, features, seed, make)
 }
 
 /// The start of a run, or where an earlier one stood at a checkpoint; and its best return so far. A record of the dataset

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eyas_formats::{AdamState, LoadOptions, Value, student};
 use eyas_learn::distill::{Collected, Continue, Dataset, EpochReport, Observer, Progress, Stored, Student};
-use eyas_learn::{Evaluation, Pilot, Summary, evaluate};
+use eyas_learn::{Actor, Evaluation, Summary, evaluate};
 use eyas_run::{Interrupt, RunDir};
 
 use super::{CHECKPOINT, Comparison, DistillationConfig, DistillationResult, EXPONENTS};
@@ -45,10 +45,10 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Shows the student to whoever looks; records it and the teacher if a video is due before an epoch.
     pub(super) fn record(&mut self, epoch: u32, student: &Student) -> Result<(), Failure> {
-        self.logger.policy(&|| Ok(student.pilot()))?;
+        self.logger.policy(&|| Ok(student.actor()))?;
         let Some(videos) = &mut self.videos else { return Ok(()) };
         let [steps, episodes] = flown_after(self.config, epoch);
-        videos.at(steps, episodes, "student", || Ok(student.pilot()))
+        videos.at(steps, episodes, "student", || Ok(student.actor()))
     }
 
     /// Says of a number that is not finite when it was found.
@@ -61,14 +61,14 @@ impl Session<'_> {
     }
 
     /// Flies the named vehicles after an epoch, if the run does: RAPTOR's registry test.
-    fn fly_registry(&mut self, epoch: u32, pilot: &Pilot) -> Result<Vec<(&'static str, Summary)>, Failure> {
+    fn fly_registry(&mut self, epoch: u32, actor: &Actor) -> Result<Vec<(&'static str, Summary)>, Failure> {
         let distill = &self.config.distill;
         let mut flights = Vec::new();
         if distill.registry_interval == 0 {
             return Ok(flights);
         }
         for (name, mut env) in self.config.task.registry(distill.registry_episodes, REGISTRY_SEED) {
-            let it = evaluate(env.as_mut(), pilot, None, distill.eval_steps)?;
+            let it = evaluate(env.as_mut(), actor, None, distill.eval_steps)?;
             let lengths = it.outcomes.iter().map(|it| f64::from(it.length));
             let it = it.summary();
             let variance =
@@ -110,7 +110,7 @@ impl Session<'_> {
         )?;
         let task = self.teachers.task.as_ref();
         let vehicles = vehicles_of(task, &self.teachers.fleet);
-        contract::write_beside(&path, &policy, (&task.spec(), student.pilot().features.clone()), &vehicles)?;
+        contract::write_beside(&path, &policy, (&task.spec(), student.actor().features.clone()), &vehicles)?;
         Ok(path)
     }
 
@@ -153,7 +153,7 @@ impl Session<'_> {
         }
         self.logger.weights(step, &student.stored().policy.network)?;
         let captions = ["student", &format!("epoch {}", epoch + 1)];
-        self.snapshots.take(&mut self.logger, step, captions, || Ok(student.pilot()))?;
+        self.snapshots.take(&mut self.logger, step, captions, || Ok(student.actor()))?;
         self.say(&format!(
             "Evaluation - Mean return: {:.2} ± {:.2}, Mean length: {:.1}",
             summary.mean_return, summary.std_return, summary.mean_length
@@ -202,8 +202,8 @@ impl Session<'_> {
         let final_student = self.save(FINAL_STUDENT, epochs, student)?;
         let best_student = self.run.file(BEST_STUDENT);
         let best = load_policy(&best_student, &LoadOptions::default())?;
-        let features = student.pilot().features;
-        let best = Pilot { inference: eyas_policy::Inference::new(&best.policy), features };
+        let features = student.actor().features;
+        let best = Actor { inference: eyas_policy::Inference::new(&best.policy), features };
         let of_teachers = self.teachers.fly_teachers(episodes, FINAL_SEED, steps)?;
         let of_student = self.teachers.fly(&best, episodes, FINAL_SEED, steps)?;
         let test_fleet = &self.config.test_fleet;
@@ -235,12 +235,12 @@ impl Observer for Session<'_> {
     fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), Failure> {
         let rule = "=".repeat(60);
         let distill = &self.config.distill;
-        let pilot = if beta > 0.0 { self.teacher_name() } else { "student" };
+        let actor = if beta > 0.0 { self.teacher_name() } else { "student" };
         let teachers = self.teachers.teachers.len();
         let vehicles = distill.teachers.vehicles_per_epoch.map_or(teachers, |it| it.min(teachers));
         self.say(&format!("\n{rule}\nEpoch {}/{}\n{rule}", epoch + 1, distill.n_epochs))?;
         let episodes = u64::from(distill.num_episodes) * vehicles as u64;
-        self.say(&format!("[INFO] Collecting {episodes} episodes using {pilot}..."))
+        self.say(&format!("[INFO] Collecting {episodes} episodes using {actor}..."))
     }
 
     fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Failure> {
@@ -282,7 +282,7 @@ impl Observer for Session<'_> {
             self.evaluated(evaluation, epoch, student)?;
         }
         if self.config.distill.flies_registry(epoch) {
-            for (vehicle, summary) in self.fly_registry(epoch + 1, &student.pilot())? {
+            for (vehicle, summary) in self.fly_registry(epoch + 1, &student.actor())? {
                 self.say(&text::on_named_vehicle(vehicle, &summary))?;
             }
         }

@@ -7,7 +7,7 @@ use eyas_vehicles::FleetVehicle;
 
 use super::{Score, TeacherResult};
 use crate::failure::Failure;
-use crate::observer::{MakePilot, Table};
+use crate::observer::{MakeActor, Table};
 use crate::run_logger::RunLogger;
 use crate::tasks::AnyTask;
 
@@ -115,14 +115,14 @@ impl<'a> Board<'a> {
         [attempt, iteration]: [u32; 2],
         score: Score,
         task: &dyn Fn() -> Box<dyn AnyTask>,
-        pilot: MakePilot,
+        actor: MakeActor,
     ) -> Result<(), Failure> {
         let mut inner = self.inner();
         if let Some(it) = inner.standing(teacher) {
             (it.state, it.attempt, it.iteration, it.score) = (State::Learns, attempt, iteration, Some(score));
         }
         inner.show_if_due();
-        inner.logger.policy_in(task, pilot)
+        inner.logger.policy_in(task, actor)
     }
 
     /// A teacher is done.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use eyas_formats::{LoadOptions, Side};
-use eyas_learn::Pilot;
+use eyas_learn::Actor;
 use eyas_run::Interrupt;
 use eyas_run::manifest::InputFile;
 use eyas_view::{Chart, Paths};
@@ -123,10 +123,10 @@ fn fly_in(
     for Entrant { name, path, options } in entrants {
         let loaded = load_policy(&path, &options)?;
         let mut envs = [env.make(1, SEED)];
-        match Pilot::new(&loaded.policy, envs[0].spec()) {
-            Ok(pilot) => {
+        match Actor::new(&loaded.policy, envs[0].spec()) {
+            Ok(actor) => {
                 let steps = (LENGTH_S / flights.period_s).round() as u32;
-                let flown = Recorder::fly(&mut envs, &pilot, steps, &mut Silent, interrupt)?;
+                let flown = Recorder::fly(&mut envs, &actor, steps, &mut Silent, interrupt)?;
                 flights.flown.push((name.to_owned(), flown));
             }
             Err(misfit) => flights.remarks.push(format!("The {name} does not fly: {misfit}.")),

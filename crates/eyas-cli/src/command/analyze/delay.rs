@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use eyas_env::{RaptorConfig, TaskConfig as _};
-use eyas_learn::{CpuEngine, Evaluation, NotFinite, Outcome, Pilot, vertical_speeds};
+use eyas_learn::{Actor, CpuEngine, Evaluation, NotFinite, Outcome, vertical_speeds};
 use eyas_run::config::Value;
 use eyas_vehicles::FleetVehicle;
 use eyas_view::Heatmap;
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
             Ok(env)
         })
         .collect::<Result<Vec<RaptorConfig>, Failure>>()?;
-    let pilot = setting.pilot(policy)?;
+    let actor = setting.actor(policy)?;
     prepare(&analysis.out)?;
 
     let vehicle = setting.env.fleet_vehicle();
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
     let fleet: Vec<FleetVehicle> = t2w.0.iter().map(scaled).collect();
     let columns = envs
         .par_iter()
-        .map(|env| fly(env, &fleet, &pilot, *episodes, &setting))
+        .map(|env| fly(env, &fleet, &actor, *episodes, &setting))
         .collect::<Result<Vec<Vec<Cell>>, NotFinite>>()?;
 
     let mut table = String::from(
@@ -83,14 +83,14 @@ struct Cell {
 fn fly(
     env: &RaptorConfig,
     fleet: &[FleetVehicle],
-    pilot: &Pilot,
+    actor: &Actor,
     episodes: usize,
     setting: &AnalysisSetup,
 ) -> Result<Vec<Cell>, NotFinite> {
     let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, episodes)).collect();
     let env = env.env_of_fleet(fleet, &vehicles, setting.seed);
-    let (evaluation, speeds) = vertical_speeds(&mut CpuEngine::new(Box::new(env)), pilot, setting.steps)?;
+    let (evaluation, speeds) = vertical_speeds(&mut CpuEngine::new(Box::new(env)), actor, setting.steps)?;
     let cell = |(outcomes, speeds): (&[Outcome], &[(f64, u32)])| {
         let own = Evaluation::unlabelled(outcomes.to_vec()).summary();
         let (sum, count) = speeds.iter().fold((0.0, 0), |all, it| (all.0 + it.0, all.1 + it.1));

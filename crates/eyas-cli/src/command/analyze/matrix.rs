@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use eyas_env::TaskConfig as _;
 use eyas_formats::Side;
-use eyas_learn::{CpuEngine, Evaluation, NotFinite, Pilot, evaluate};
+use eyas_learn::{Actor, CpuEngine, Evaluation, NotFinite, evaluate};
 use eyas_vehicles::{FleetVehicle, vehicles};
 
 use crate::flags::read_fleet;
@@ -32,18 +32,18 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
         exclude: arguments.exclude_teacher_ids.as_deref(),
     };
     let teachers = choice.read(&arguments.teacher.load_options(Side::Auto))?;
-    let pilots = pilots_of(&setting, &teachers)?;
+    let actors = actors_of(&setting, &teachers)?;
     prepare(&analysis.out)?;
 
     // All teachers fly from the same starts.
     let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, *episodes)).collect();
-    let returns = pilots
+    let returns = actors
         .par_iter()
-        .map(|pilot| {
+        .map(|actor| {
             let env = setting.env.env_of_fleet(&fleet, &vehicles, setting.seed);
             let mut engine = CpuEngine::new(Box::new(env));
-            let outcomes = evaluate(&mut engine, pilot, None, setting.steps)?.outcomes;
+            let outcomes = evaluate(&mut engine, actor, None, setting.steps)?.outcomes;
             let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
             Ok(outcomes.chunks(*episodes).map(mean).collect())
         })
@@ -69,9 +69,9 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn pilots_of(setting: &AnalysisSetup, teachers: &[Candidate]) -> Result<Vec<Pilot>, Failure> {
+fn actors_of(setting: &AnalysisSetup, teachers: &[Candidate]) -> Result<Vec<Actor>, Failure> {
     let spec = setting.env.spec();
-    teachers.iter().map(|it| it.pilot(&spec)).collect()
+    teachers.iter().map(|it| it.actor(&spec)).collect()
 }
 
 fn table(rows: &[&str], columns: &[&str], returns: &[Vec<f64>]) -> String {

@@ -11,7 +11,7 @@ use eyas::Failure;
 use eyas::configuration::{AgentConfig, allow_steps, check};
 use eyas::run_files::write_file;
 use eyas_env::{RaptorConfig, TaskConfig};
-use eyas_learn::Pilot;
+use eyas_learn::Actor;
 use eyas_run::config::Value;
 use eyas_run::{Layers, Origin};
 
@@ -72,8 +72,8 @@ impl AnalysisSetup {
     }
 
     /// Reads the policy, for the observation of the task.
-    fn pilot(&self, policy: &PolicyFile) -> Result<Pilot, Failure> {
-        Ok(Pilot::new(&load_explained(&policy.checkpoint, &policy.load_options())?.policy, &self.env.spec())?)
+    fn actor(&self, policy: &PolicyFile) -> Result<Actor, Failure> {
+        Ok(Actor::new(&load_explained(&policy.checkpoint, &policy.load_options())?.policy, &self.env.spec())?)
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
         .at(&arguments.vehicles.display())
         .hint("`eyas vehicles sample --num 1000 --out fleet` draws a fleet"));
     }
-    let pilot = setting.pilot(policy)?;
-    let width = pilot.inference.state_width();
+    let actor = setting.actor(policy)?;
+    let width = actor.inference.state_width();
     if width == 0 {
         return Err(Failure::new("the policy has no memory to read, expected a recurrent one (GRU or LSTM)")
             .at(&policy.checkpoint.display())
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
     prepare(&analysis.out)?;
 
     let mut env = envs_of(&setting.env, &fleet, fleet.len() * episodes, setting.seed);
-    let (_, states) = final_states(env.as_mut(), &pilot, setting.steps)?;
+    let (_, states) = final_states(env.as_mut(), &actor, setting.steps)?;
     let halves = Halves::new(&fleet, &states, setting.seed);
     let [train, test] = [&halves.train, &halves.test].map(Vec::len);
     if train <= width || test < 2 {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use eyas_env::{Env, PointConfig, RaptorConfig, Step, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::distill::{
-    Arena, Collected, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
+    Collected, Collector, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
     StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_learn::{AnyBlock, CpuEngine, Engine, Next, NotFinite, Pilot, Rollout};
+use eyas_learn::{Actor, AnyBlock, CpuEngine, Engine, Next, NotFinite, Rollout};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
 use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
@@ -347,7 +347,7 @@ fn distillation() -> Repeat {
     // Nothing ends an episode early, so that the samples of an epoch are known.
     let env = TaskConfig::make(&TaskConfig::untimed(&PointConfig::default()), EPISODES as usize, 1);
     let group = env.spec().group("teacher").expect("the task has it").features.clone();
-    let teacher = Teacher::new(Pilot { inference: Inference::of_network(&mlp(64)), features: group.clone() });
+    let teacher = Teacher::new(Actor { inference: Inference::of_network(&mlp(64)), features: group.clone() });
     repeat(config, env, vec![teacher], group, |report| report.collected.samples as f64)
 }
 
@@ -374,7 +374,7 @@ fn raptor_epoch() -> Repeat {
     };
     let teachers = (0..TEACHERS)
         .map(|it| {
-            Teacher::new(Pilot { inference: Inference::of_network(&network(it)), features: teacher.clone() })
+            Teacher::new(Actor { inference: Inference::of_network(&network(it)), features: teacher.clone() })
         })
         .collect();
     repeat(config, Box::new(env), teachers, student, |_| 1.0)
@@ -422,11 +422,11 @@ fn repeat(
     let dataset = Dataset::new(config.max_memory, 1);
     let mut progress = Progress { student, dataset, epoch: 1 };
     let evaluation = Box::new(|| unreachable!("only the first epoch of these is measured"));
-    let mut arena =
-        Arena::new(&config, Box::new(CpuEngine::new(env)), teachers.len(), features, 1, evaluation);
+    let mut collector =
+        Collector::new(&config, Box::new(CpuEngine::new(env)), teachers.len(), features, 1, evaluation);
     Box::new(move || {
         let mut count = Count(units, 0.0);
-        distill(&config, &teachers, &mut arena, &mut progress, &mut count)
+        distill(&config, &teachers, &mut collector, &mut progress, &mut count)
             .expect("one epoch does not diverge");
         count.1
     })

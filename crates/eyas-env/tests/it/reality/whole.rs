@@ -90,7 +90,7 @@ fn fly(block: &mut dyn EnvBlock, from: i32, steps: i32) -> Vec<Row> {
         let ended = block.ended();
         block.reset(ended);
         block.observe(&mut seen);
-        // A clumsy pilot, so that states differ from lane to lane.
+        // A clumsy actor, so that states differ from lane to lane.
         let action: Vec<Row> = (0..4)
             .map(|motor| {
                 let mut row = seen[2];

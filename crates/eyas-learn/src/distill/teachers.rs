@@ -5,13 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::resting::RestingError;
-use crate::pilot::Pilot;
+use crate::actor::Actor;
 
 /// A teacher and what is known of it.
 #[derive(Clone, Debug)]
 pub struct Teacher {
     /// The teacher at the controls.
-    pub pilot: Pilot,
+    pub actor: Actor,
     /// Standard deviation of its labels, if they are samples of its distribution.
     pub label_std: Option<Vec<f32>>,
     /// Where it comes to rest beside a target that rests, if that is to be corrected. Its students are told that this is
@@ -24,15 +24,15 @@ pub struct Teacher {
 impl Teacher {
     /// A teacher of which nothing is known: labels are its mean actions.
     #[must_use]
-    pub fn new(pilot: Pilot) -> Self {
-        Self { pilot, label_std: None, resting: None, mean_return: f64::NAN }
+    pub fn new(actor: Actor) -> Self {
+        Self { actor, label_std: None, resting: None, mean_return: f64::NAN }
     }
 }
 
 /// Which teachers a run takes and how it uses them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct FacultyConfig {
+pub struct TeachersConfig {
     /// Which of the teachers given, by the return of their admission.
     pub selection: Selection,
     /// How many of them; null: all. At least 1.
@@ -94,7 +94,7 @@ pub enum Active {
     Regret,
 }
 
-impl Default for FacultyConfig {
+impl Default for TeachersConfig {
     /// RAPTOR's, `src/foundation_policy/post_training/config.h` of RLtools at 460bae06^.
     fn default() -> Self {
         Self {
@@ -112,7 +112,7 @@ impl Default for FacultyConfig {
     }
 }
 
-impl FacultyConfig {
+impl TeachersConfig {
     /// Checks ranges; the message names key, value and range.
     pub(super) fn validate(&self) -> Result<(), String> {
         for (name, value) in [
@@ -203,35 +203,35 @@ mod tests {
         vec![500.0, 700.0, f64::NAN, 300.0, 600.0]
     }
 
-    fn faculty(own: &[f64]) -> Vec<Teacher> {
+    fn teachers(own: &[f64]) -> Vec<Teacher> {
         let policy = crate::distill::StudentConfig::default().policy(22, 4, Stream::new(0, "test"));
         let inference = eyas_policy::Inference::new(&policy);
         own.iter()
             .map(|own| Teacher {
                 mean_return: *own,
-                ..Teacher::new(Pilot { inference: inference.clone(), features: 0..22 })
+                ..Teacher::new(Actor { inference: inference.clone(), features: 0..22 })
             })
             .collect()
     }
 
     #[test]
     fn active_teachers_are_ranked_by_the_return_on_their_own_vehicle() {
-        let teachers = faculty(&[710.0, 705.0, 700.0, 320.0, 690.0]);
+        let teachers = teachers(&[710.0, 705.0, 700.0, 320.0, 690.0]);
         let active = |active, count| {
-            FacultyConfig { active, num_active_teachers: Some(count), ..FacultyConfig::default() }
+            TeachersConfig { active, num_active_teachers: Some(count), ..TeachersConfig::default() }
                 .active(&returns(), &teachers)
         };
         assert_eq!(active(Active::Hardest, 2), [true, false, false, true, false]);
         assert_eq!(active(Active::Easiest, 2), [false, true, false, false, true]);
         // It is 210, 5, 20 and 90 behind.
         assert_eq!(active(Active::Regret, 2), [true, false, false, false, true]);
-        let all = FacultyConfig::default().active(&returns(), &teachers);
+        let all = TeachersConfig::default().active(&returns(), &teachers);
         assert_eq!(all, [true, true, false, true, true]);
     }
 
     #[test]
     fn vehicles_take_turns() {
-        let config = FacultyConfig { vehicles_per_epoch: Some(3), ..FacultyConfig::default() };
+        let config = TeachersConfig { vehicles_per_epoch: Some(3), ..TeachersConfig::default() };
         let mut flown = [0; 7];
         for epoch in 0..14 {
             let flies = config.flying(7, epoch, Stream::new(1, "turns"));
@@ -246,7 +246,7 @@ mod tests {
     fn a_selection_takes_teachers_by_their_own_return() {
         let own = [3.0, 9.0, 5.0, 7.0];
         let select = |selection| {
-            FacultyConfig { selection, num_teachers: Some(2), ..FacultyConfig::default() }.select(&own, 4)
+            TeachersConfig { selection, num_teachers: Some(2), ..TeachersConfig::default() }.select(&own, 4)
         };
         assert_eq!(select(Selection::All), [0, 1]);
         assert_eq!(select(Selection::Best), [1, 3]);

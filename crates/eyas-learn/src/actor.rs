@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A policy and the observation features it reads.
 #[derive(Clone, Debug)]
-pub struct Pilot {
+pub struct Actor {
     /// The policy, packed.
     pub inference: Inference,
     /// Features of the full observation.
@@ -30,7 +30,7 @@ fn widths(groups: &[(&'static str, usize)]) -> String {
     each.join(" or ")
 }
 
-impl Pilot {
+impl Actor {
     /// Seats a policy; the observation group is the one of its width.
     pub fn new(policy: &Policy, spec: &EnvSpec) -> Result<Self, Misfit> {
         let (found, actions) = (policy.num_observations(), policy.num_actions());
