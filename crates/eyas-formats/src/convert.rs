@@ -269,10 +269,13 @@ pub fn read_back(path: &Path, contract: &Contract) -> Result<f32, FormatError> {
     Ok(contract.test.replay(&loaded.policy))
 }
 
+/// How the name of a contract ends that stands beside a policy.
+pub const CONTRACT_EXTENSION: &str = "contract.json";
+
 /// Where the contract of a file stands that has no place for it.
 #[must_use]
 pub fn contract_beside(path: &Path) -> PathBuf {
-    path.with_extension("contract.json")
+    path.with_extension(CONTRACT_EXTENSION)
 }
 
 /// Writes the contract of a file beside it.

@@ -235,7 +235,7 @@ pub fn find_run(
 ) -> Result<PathBuf, RunError> {
     let root = root.as_ref();
     let newest = find_run_dir(root, run_regex)?;
-    let found = last_match(&newest, CHECKPOINT, checkpoint_regex, Path::is_file, Order::Padded);
+    let found = last_match(&newest, CHECKPOINT, checkpoint_regex, is_checkpoint, Order::Padded);
     match found {
         Ok(checkpoint) => Ok(newest.join(checkpoint)),
         // A flight holds no checkpoint to go on from.
@@ -349,7 +349,7 @@ pub fn resumable_in(
     prefix: &str,
 ) -> Result<Resumable, RunError> {
     let run = run.as_ref();
-    let found = last_match(run, CHECKPOINT, checkpoint_regex, Path::is_file, Order::Padded);
+    let found = last_match(run, CHECKPOINT, checkpoint_regex, is_checkpoint, Order::Padded);
     or_beginning(found.map(|checkpoint| run.join(checkpoint)), prefix)
 }
 
@@ -370,6 +370,11 @@ fn or_beginning(found: Result<PathBuf, RunError>, prefix: &str) -> Result<Resuma
     }
 }
 
+/// Whether a path may be a checkpoint: a file, and not the contract beside one.
+fn is_checkpoint(path: &Path) -> bool {
+    path.is_file() && !path.to_string_lossy().ends_with(eyas_formats::convert::CONTRACT_EXTENSION)
+}
+
 /// What [`find_run`] looks for in a run, as its errors call it.
 const CHECKPOINT: &str = "checkpoint";
 
@@ -380,7 +385,7 @@ const FLIGHT_SUFFIX: &str = "_trajectory_tracking";
 fn older_run(root: &Path, run_regex: &str, checkpoint_regex: &str) -> Option<PathBuf> {
     let is_run = |path: &Path| path.is_dir() && !path.to_string_lossy().ends_with(FLIGHT_SUFFIX);
     let run = root.join(last_match(root, "run", run_regex, is_run, Order::Alphabetical).ok()?);
-    let checkpoint = last_match(&run, CHECKPOINT, checkpoint_regex, Path::is_file, Order::Padded).ok()?;
+    let checkpoint = last_match(&run, CHECKPOINT, checkpoint_regex, is_checkpoint, Order::Padded).ok()?;
     Some(run.join(checkpoint))
 }
 

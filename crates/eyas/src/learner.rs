@@ -333,7 +333,7 @@ impl Learner for PpoLearner {
         ppo.critic_normalizer = stored.critic_normalizer;
         ppo.iteration = u32::try_from(stored.iteration).map_err(Failure::new)?;
         if let Some(state) = stored.optimizer {
-            ppo.learning_rate = state.learning_rate as f32;
+            ppo.resume_learning_rate(state.learning_rate as f32);
             ppo.optimizer = state.into();
         }
         // Envs that start anew are those of a run that has flown: a curriculum counts its steps.

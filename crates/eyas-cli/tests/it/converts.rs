@@ -72,9 +72,9 @@ fn what_a_task_does_not_observe_is_an_error_before_anything_is_written() {
         "hint:",
         "eyas task show",
     ]);
-    workspace.eyas("convert teacher/model_best.pt out.bin").fail_with(&[
+    workspace.eyas("convert teacher/model_best.pt out.weights").fail_with(&[
         "its extension says nothing of the format",
-        "out.bin",
+        "out.weights",
         "--to KIND",
     ]);
     workspace

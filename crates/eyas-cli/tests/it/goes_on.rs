@@ -270,7 +270,7 @@ fn a_run_keeps_the_settings_of_its_first_command_line() {
     );
     assert!(!stdout.contains("gamma"), "{stdout}");
     for (other, said) in [
-        ("--preset eyas", "`--preset eyas`: the run that goes on was begun with other settings: `agent."),
+        ("--preset eyas", "`--preset eyas`: the run that goes on was begun with other settings: `env."),
         ("--algorithm apg", "`--algorithm apg`: the run that goes on learns with another one"),
     ] {
         it.eyas(&format!("{train} --resume {other}")).fail_with(&[

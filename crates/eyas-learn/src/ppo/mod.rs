@@ -93,6 +93,13 @@ impl Ppo {
         })
     }
 
+    /// Goes on with the learning rate that a schedule had come to; a fixed one is what the configuration says.
+    pub fn resume_learning_rate(&mut self, reached: f32) {
+        if self.config.algorithm.schedule != Schedule::Fixed {
+            self.learning_rate = reached;
+        }
+    }
+
     /// One iteration: roll out, estimate advantages, update.
     ///
     /// # Errors
