@@ -32,6 +32,8 @@ impl NotFinite {
 
 /// What a block shows and is given in a step.
 pub(crate) struct StepRows<'a> {
+    /// Whether what is observed is looked at too, and not only to name it where an action or the reward is not finite.
+    pub(crate) looks_at_observation: bool,
     pub(crate) observation: &'a [Row],
     pub(crate) action: &'a [Row],
     pub(crate) reward: &'a Row,
@@ -47,7 +49,8 @@ impl StepRows<'_> {
         step: u32,
     ) -> Result<(), NotFinite> {
         let reward = std::slice::from_ref(self.reward);
-        let bad = live & dispatch(NotFiniteLanes([self.observation, self.action, reward]));
+        let seen = if self.looks_at_observation { self.observation } else { &[] };
+        let bad = live & dispatch(NotFiniteLanes([seen, self.action, reward]));
         if bad == 0 {
             return Ok(());
         }
@@ -106,7 +109,7 @@ mod tests {
         let spec = PointConfig::default().spec();
         let zeros = |rows: usize| vec![Row::splat(0.5); rows];
         let check = |[observation, action]: [&[Row]; 2], reward: &Row, live: u32| {
-            StepRows { observation, action, reward }.check(&spec, 64, live, 7)
+            StepRows { looks_at_observation: true, observation, action, reward }.check(&spec, 64, live, 7)
         };
         let (observation, action, reward) = (zeros(26), zeros(4), Row::ZERO);
         assert_eq!(check([&observation, &action], &reward, u32::MAX), Ok(()));
