@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use eyas_lanes::{QuarterTurn, ROOT_HALF, philox};
 use eyas_trace::{Binary, Draw, FromWord, Operation, Output, Program, Unary, Value};
 
 /// What a program cannot be written with.
@@ -21,14 +22,6 @@ pub struct Feedback<'a> {
     /// Name of the group of inputs, of the same width.
     pub input: &'a str,
 }
-
-/// What a round of Philox multiplies by, and what it adds to the keys (see [`Stream`](eyas_lanes::Stream)).
-const FACTORS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
-const KEY_STEPS: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-const ROUNDS: u32 = 10;
-/// The bits of √½ and of 1.
-const ROOT_HALF: u32 = 0x3f35_04f3;
-const ONE: u32 = 0x3f80_0000;
 
 /// The purposes of the streams that a program draws from, in the order in which a kernel takes their keys.
 #[must_use]
@@ -242,8 +235,8 @@ impl<'a> Writer<'a> {
 
     /// As [`Real::uniform`](eyas_lanes::Real::uniform) and [`QuarterTurn`](eyas_lanes::QuarterTurn) of `f32`.
     fn of_word(&mut self, to: &str, function: FromWord, word: &str) {
-        const EIGHTH: u32 = 1 << 29;
-        const QUARTER: u32 = 1 << 30;
+        const EIGHTH: u32 = QuarterTurn::<f32>::EIGHTH;
+        const QUARTER: u32 = QuarterTurn::<f32>::QUARTER;
         let bits = self.scratch();
         match function {
             FromWord::Uniform => {
@@ -267,7 +260,7 @@ impl<'a> Writer<'a> {
             }
         }
         self.line(&format!("and.b32 {bits}, {bits}, 0x80000000"));
-        self.line(&format!("or.b32 {bits}, {bits}, {ONE}"));
+        self.line(&format!("or.b32 {bits}, {bits}, {}", 1.0_f32.to_bits()));
         self.line(&format!("mov.b32 {to}, {bits}"));
     }
 
@@ -285,9 +278,9 @@ impl<'a> Writer<'a> {
         for (index, counter) in ["%env", "%episode", "%step", &draw.to_string()].into_iter().enumerate() {
             self.line(&format!("mov.b32 {}, {counter}", word(index)));
         }
-        for round in 0..ROUNDS {
+        for round in 0..philox::ROUNDS {
             for half in 0..2 {
-                let (word, factor) = (word(2 * half), FACTORS[half]);
+                let (word, factor) = (word(2 * half), philox::FACTORS[half]);
                 self.line(&format!("mul.hi.u32 %hi{half}, {word}, {factor}"));
                 self.line(&format!("mul.lo.u32 %lo{half}, {word}, {factor}"));
             }
@@ -297,8 +290,8 @@ impl<'a> Writer<'a> {
                 self.line(&format!("xor.b32 {even}, {even}, %k{half}"));
                 self.line(&format!("mov.b32 {odd}, %lo{}", 1 - half));
             }
-            if round + 1 < ROUNDS {
-                for (index, step) in KEY_STEPS.iter().enumerate() {
+            if round + 1 < philox::ROUNDS {
+                for (index, step) in philox::KEY_STEPS.iter().enumerate() {
                     self.line(&format!("add.u32 %k{index}, %k{index}, {step}"));
                 }
             }

@@ -190,19 +190,22 @@ pub struct QuarterTurn<R> {
 }
 
 impl QuarterTurn<f32> {
+    /// An eighth of a turn, as a word.
+    pub const EIGHTH: u32 = 1 << 29;
+    /// A quarter of a turn, as a word.
+    pub const QUARTER: u32 = 1 << 30;
+
     /// That of a word.
     #[inline(always)]
     pub(crate) fn of(word: u32) -> Self {
-        const EIGHTH: u32 = 1 << 29;
-        const QUARTER: u32 = 1 << 30;
         let signed_one = |sign: u32| f32::from_bits(1.0_f32.to_bits() | sign & 1 << 31);
         // Quarters begin an eighth before a multiple of a quarter.
-        let turned = word.wrapping_add(EIGHTH);
+        let turned = word.wrapping_add(Self::EIGHTH);
         Self {
-            rest: ((turned & (QUARTER - 1)) as i32 - EIGHTH as i32) as f32,
+            rest: ((turned & (Self::QUARTER - 1)) as i32 - Self::EIGHTH as i32) as f32,
             swap: signed_one(turned << 1),
             sine: signed_one(turned),
-            cosine: signed_one(turned.wrapping_add(QUARTER)),
+            cosine: signed_one(turned.wrapping_add(Self::QUARTER)),
         }
     }
 }
@@ -270,7 +273,7 @@ macro_rules! scalar_arithmetic {
 }
 
 /// The bits of √½: taken from those of `m · 2ᵉ` with `m` in `[√½, √2)`, they leave `e` in the upper nine.
-pub(crate) const ROOT_HALF: i32 = 0x3f35_04f3;
+pub const ROOT_HALF: i32 = 0x3f35_04f3;
 
 impl Real for f32 {
     scalar_arithmetic!(f32, ieee);

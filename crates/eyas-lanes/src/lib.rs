@@ -28,10 +28,10 @@ mod row;
 pub use dispatch::{Isa, Kernel, dispatch, dispatch_on, force_isa};
 #[cfg(feature = "std")]
 pub use fields::{Fields, Map, Zip};
-pub use float::{Number, QuarterTurn, Real};
+pub use float::{Number, QuarterTurn, ROOT_HALF, Real};
 #[cfg(feature = "std")]
 pub use lanes::{LANES, Lanes, Portable};
 #[cfg(feature = "std")]
-pub use random::{Draws, EnvDraws, LaneDraws, Stream, Words};
+pub use random::{Draws, EnvDraws, LaneDraws, Stream, Words, philox};
 #[cfg(feature = "std")]
 pub use row::{BLOCK, HALVES, Row, lanes_of, prefetch, transpose, transposed_rows};

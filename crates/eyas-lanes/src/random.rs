@@ -14,11 +14,21 @@ pub struct Stream {
     keys: Keys,
 }
 
-/// The two words that each of ten rounds adds: wide, so that a vector unit fetches them as it needs them.
-pub(crate) type Keys = [[u64; 2]; 10];
+/// The two words that each round adds: wide, so that a vector unit fetches them as it needs them.
+pub(crate) type Keys = [[u64; 2]; ROUNDS];
 
-/// What a round multiplies the first and the third word by.
-pub(crate) const FACTORS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+/// The numbers of Philox4x32-10, for whoever writes it down in another language.
+pub mod philox {
+    /// Rounds.
+    pub const ROUNDS: usize = 10;
+    /// What a round multiplies the first and the third word by.
+    pub const FACTORS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+    /// What the two words of a key grow by from round to round.
+    pub const KEY_STEPS: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
+}
+
+pub(crate) use philox::FACTORS;
+use philox::{KEY_STEPS, ROUNDS};
 
 /// Four words for each lane.
 pub type Words = [[u32; LANES]; 4];
@@ -236,8 +246,8 @@ fn philox<const N: usize, const GROUP: usize>(counter: &mut [[u32; N]; 4], keys:
 fn round_keys(key: [u32; 2]) -> Keys {
     std::array::from_fn(|round| {
         let round = round as u32;
-        let left = key[0].wrapping_add(round.wrapping_mul(0x9e37_79b9));
-        let right = key[1].wrapping_add(round.wrapping_mul(0xbb67_ae85));
+        let left = key[0].wrapping_add(round.wrapping_mul(KEY_STEPS[0]));
+        let right = key[1].wrapping_add(round.wrapping_mul(KEY_STEPS[1]));
         [u64::from(left), u64::from(right)]
     })
 }
