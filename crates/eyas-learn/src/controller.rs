@@ -26,6 +26,27 @@ pub trait Controller: Send + Sync {
     );
 }
 
+/// A controller at work in a block, and what it remembers of it.
+pub struct Steering<'a> {
+    controller: &'a dyn Controller,
+    /// One row for each of the controller's numbers.
+    pub state: Vec<Row>,
+    scratch: Scratch,
+}
+
+impl<'a> Steering<'a> {
+    /// One that remembers nothing yet.
+    pub fn new(controller: &'a dyn Controller) -> Self {
+        let state = vec![Row::ZERO; controller.state_width()];
+        Self { controller, state, scratch: Scratch::default() }
+    }
+
+    /// [`Controller::act`].
+    pub fn act(&mut self, block: &dyn EnvBlock, observation: &[Row], action: &mut [Row]) {
+        self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
+    }
+}
+
 impl Controller for Actor {
     fn num_actions(&self) -> usize {
         self.inference.num_actions()

@@ -4,12 +4,11 @@ use std::ops::Range;
 
 use eyas_env::{EnvBlock, Step};
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_policy::Scratch;
 use serde::Serialize;
 
 use crate::actor::Actor;
 use crate::confidence::{Z95, wilson95};
-use crate::controller::Controller;
+use crate::controller::{Controller, Steering};
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
 
@@ -115,9 +114,8 @@ pub fn evaluate_watched<N: Default + Send>(
     watch: impl Fn(&Watched, &mut N) + Sync,
 ) -> Result<(Evaluation, Vec<N>), NotFinite> {
     let position_error = engine.spec().position_error().map(|(_, features)| features);
-    let zeros = |width: usize| vec![Row::ZERO; width];
     let new = || Measured {
-        controller,
+        steering: Steering::new(controller),
         steps,
         settle: SETTLE_STEPS.min(steps / 2),
         position_error: position_error.clone(),
@@ -127,13 +125,9 @@ pub fn evaluate_watched<N: Default + Send>(
         used: 0,
         live: 0,
         step: 0,
-        state: zeros(controller.state_width()),
-        scratch: Scratch::default(),
         labeller: labeller.map(|actor| Labeller {
-            actor,
-            state: zeros(actor.inference.state_width()),
-            scratch: Scratch::default(),
-            label: zeros(actor.inference.num_actions()),
+            steering: Steering::new(actor),
+            label: vec![Row::ZERO; actor.num_actions()],
         }),
     };
     let mut flown: Vec<_> = (0..engine.num_blocks()).map(|_| new()).collect();
@@ -145,7 +139,7 @@ pub fn evaluate_watched<N: Default + Send>(
 
 /// A block that flies one episode in every env.
 struct Measured<'a, W, N> {
-    controller: &'a dyn Controller,
+    steering: Steering<'a>,
     labeller: Option<Labeller<'a>>,
     steps: u32,
     /// The step from which position errors count.
@@ -158,15 +152,11 @@ struct Measured<'a, W, N> {
     /// Bits of the lanes that fly still.
     live: u32,
     step: u32,
-    state: Vec<Row>,
-    scratch: Scratch,
 }
 
 /// Who is asked for its action in every visited state.
 struct Labeller<'a> {
-    actor: &'a Actor,
-    state: Vec<Row>,
-    scratch: Scratch,
+    steering: Steering<'a>,
     label: Vec<Row>,
 }
 
@@ -179,9 +169,9 @@ impl<W: Fn(&Watched, &mut N) + Sync, N: Send> Rollout for Measured<'_, W, N> {
     }
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
-        self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
-        if let Some(Labeller { actor, state, scratch, label }) = &mut self.labeller {
-            actor.inference.act(&observation[actor.features.clone()], state, scratch, label);
+        self.steering.act(block, observation, action);
+        if let Some(Labeller { steering, label }) = &mut self.labeller {
+            steering.act(block, observation, label);
         }
         if self.step >= self.settle {
             match self.position_error.clone() {
@@ -209,7 +199,7 @@ impl<W: Fn(&Watched, &mut N) + Sync, N: Send> Rollout for Measured<'_, W, N> {
                 outcome.squared_action_error_sum += f64::from(action[lane] - label[lane]).powi(2);
             }
         }
-        let moment = Watched { block, step: self.step, live: self.live, recurrent: &self.state };
+        let moment = Watched { block, step: self.step, live: self.live, recurrent: &self.steering.state };
         (self.watch)(&moment, &mut self.notes);
         self.step += 1;
         self.live = self.used & !block.ended();

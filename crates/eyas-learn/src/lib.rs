@@ -18,7 +18,7 @@ mod torture;
 
 pub use actor::{Actor, Misfit};
 pub use analysis::{FinalState, Quantity, final_states, quantities, vertical_speeds};
-pub use controller::Controller;
+pub use controller::{Controller, Steering};
 pub use engine::{AnyBlock, CpuEngine, Engine, Next, Rollout};
 pub use evaluation::{Evaluation, Outcome, SETTLE_STEPS, Summary, Watched, evaluate, evaluate_watched};
 pub use finite::NotFinite;

@@ -4,13 +4,12 @@ use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Interference, SensorNoise, Step};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
-use eyas_policy::Scratch;
 use eyas_sim::{Body, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::confidence::{Z95, wilson95};
-use crate::controller::Controller;
+use crate::controller::{Controller, Steering};
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
 
@@ -251,7 +250,7 @@ pub struct Torture<'a> {
 /// A block that flies under a disturbance.
 struct Tortured<'a> {
     torture: &'a Torture<'a>,
-    controller: &'a dyn Controller,
+    steering: Steering<'a>,
     spec: &'a EnvSpec,
     noise: Stream,
     used: u32,
@@ -266,8 +265,6 @@ struct Tortured<'a> {
     /// Control steps from an action to its effect.
     delay: u32,
     line: DelayLine,
-    state: Vec<Row>,
-    scratch: Scratch,
     tallies: [Tally; BLOCK],
 }
 
@@ -293,7 +290,7 @@ impl Torture<'_> {
         let [steps, final_steps, onset] = [config.duration_s, config.final_s, config.onset_s].map(steps_in);
         let block = || Tortured {
             torture: self,
-            controller,
+            steering: Steering::new(controller),
             spec: &spec,
             noise: Stream::new(self.seed, "torture/noise"),
             used: 0,
@@ -308,8 +305,6 @@ impl Torture<'_> {
             },
             delay: if self.disturbance == Disturbance::Delay { steps_in(config.delay_s) } else { 0 },
             line: DelayLine::default(),
-            state: vec![Row::ZERO; controller.state_width()],
-            scratch: Scratch::default(),
             tallies: [Tally::default(); BLOCK],
         };
         let mut flown: Vec<Tortured> = (0..engine.num_blocks()).map(|_| block()).collect();
@@ -397,7 +392,7 @@ impl Rollout for Tortured<'_> {
             let place = [block.first_env(), 0, self.step];
             self.torture.config.noise.apply(self.spec, &self.noise, place, observation);
         }
-        self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
+        self.steering.act(block, observation, action);
     }
 
     fn step(&mut self, block: &mut AnyBlock, action: &[Row]) -> Step {

@@ -2,16 +2,14 @@
 
 use eyas_env::Step;
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::{Actor, AnyBlock, Controller, Engine, Next, NotFinite, Rollout};
-use eyas_policy::{Inference, Scratch};
+use eyas_learn::{Actor, AnyBlock, Engine, Next, NotFinite, Rollout, Steering};
+use eyas_policy::Inference;
 use eyas_view::Flight;
 
 /// Flies a policy in every env for `steps` control steps; a new episode follows each that ends.
 pub(crate) fn shoot(engine: &mut dyn Engine, actor: &Actor, steps: u32) -> Result<Vec<Flight>, NotFinite> {
     let new = || Filmed {
-        actor,
-        state: vec![Row::ZERO; actor.state_width()],
-        scratch: Scratch::default(),
+        steering: Steering::new(actor),
         left: steps,
         used: 0,
         clocks: [(0, 0); BLOCK],
@@ -23,9 +21,7 @@ pub(crate) fn shoot(engine: &mut dyn Engine, actor: &Actor, steps: u32) -> Resul
 }
 
 struct Filmed<'a> {
-    actor: &'a Actor,
-    state: Vec<Row>,
-    scratch: Scratch,
+    steering: Steering<'a>,
     /// Steps that are still to fly.
     left: u32,
     used: u32,
@@ -42,7 +38,7 @@ impl Rollout for Filmed<'_> {
     }
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
-        self.actor.act(block, observation, &mut self.state, &mut self.scratch, action);
+        self.steering.act(block, observation, action);
     }
 
     fn record(
@@ -56,14 +52,14 @@ impl Rollout for Filmed<'_> {
         for lane in lanes_of(self.used) {
             let clock = &mut self.clocks[lane];
             clock.1 += 1;
-            let memory: Vec<f32> = self.state.iter().map(|row| row[lane]).collect();
+            let memory: Vec<f32> = self.steering.state.iter().map(|row| row[lane]).collect();
             let moment = (clock.0, clock.1, step.terminated >> lane & 1 == 1);
             self.flights[lane].push_env(block, lane, action, &memory, moment);
             if ended >> lane & 1 == 1 {
                 *clock = (clock.0 + 1, 0);
             }
         }
-        Inference::forget(&mut self.state, ended);
+        Inference::forget(&mut self.steering.state, ended);
         self.left -= 1;
         Next { reset: ended, is_last: self.left == 0 }
     }

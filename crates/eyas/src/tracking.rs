@@ -6,8 +6,7 @@ use std::path::Path;
 use eyas_env::Step;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_lanes::{Row, lanes_of};
-use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Rollout};
-use eyas_policy::Scratch;
+use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Rollout, Steering};
 use eyas_run::{Interrupt, RunDir};
 use eyas_view::Flight;
 
@@ -42,9 +41,7 @@ pub struct Recorder {
 
 /// One control step at a time of a block of envs, and what it has shown so far.
 struct Tracked<'a> {
-    controller: &'a dyn Controller,
-    state: Vec<Row>,
-    scratch: Scratch,
+    steering: Steering<'a>,
     period_s: f64,
     has_begun: bool,
     used: u32,
@@ -75,7 +72,7 @@ impl Rollout for Tracked<'_> {
     }
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
-        self.controller.act(block, observation, &mut self.state, &mut self.scratch, action);
+        self.steering.act(block, observation, action);
     }
 
     fn record(
@@ -109,7 +106,7 @@ impl Rollout for Tracked<'_> {
                 *sum += step.reward[lane];
                 (*length, *has_crashed) = (*length + 1, step.terminated >> lane & 1 == 1);
             }
-            let memory: Vec<f32> = self.state.iter().map(|row| row[lane]).collect();
+            let memory: Vec<f32> = self.steering.state.iter().map(|row| row[lane]).collect();
             flight.push_env(block, lane, action, &memory, (0, *length, *has_crashed));
         }
         self.live = self.used & !block.ended();
@@ -131,9 +128,7 @@ impl Recorder {
     ) -> Result<Self, NotFinite> {
         let period_s = 1.0 / engines[0].spec().control_rate_hz;
         let track = || Tracked {
-            controller,
-            state: vec![Row::ZERO; controller.state_width()],
-            scratch: Scratch::default(),
+            steering: Steering::new(controller),
             period_s,
             has_begun: false,
             used: 0,
@@ -166,12 +161,14 @@ impl Recorder {
     /// What all blocks have shown, in the order of their envs.
     fn of(mut blocks: Vec<Tracked>, steps: usize, num_envs: usize, num_vehicles: usize) -> Self {
         let track = |index: usize| {
-            let of_step = |(step, block): (usize, &Tracked)| {
-                let width = block.tracks[index].len() / steps;
-                block.tracks[index][step * width..][..width].to_vec()
-            };
-            let of_all = |step| blocks.iter().flat_map(move |block| of_step((step, block)));
-            (0..steps).flat_map(of_all).collect::<Vec<f32>>()
+            let mut all = Vec::new();
+            for step in 0..steps {
+                for Tracked { tracks, .. } in &blocks {
+                    let width = tracks[index].len() / steps;
+                    all.extend_from_slice(&tracks[index][step * width..][..width]);
+                }
+            }
+            all
         };
         let [desired_position, actual_position, desired_velocity, actual_velocity, actions] =
             [0, 1, 2, 3, 4].map(track);
