@@ -12,6 +12,7 @@ use crate::finite::{NotFinite, StepRows};
 /// one core.
 pub struct CpuEngine {
     env: Box<dyn VecEnv>,
+    spec: EnvSpec,
     num_vehicles: usize,
 }
 
@@ -20,13 +21,13 @@ impl CpuEngine {
     #[must_use]
     pub fn new(mut env: Box<dyn VecEnv>) -> Self {
         let num_vehicles = env.blocks().first().map_or(1, |block| block.num_vehicles());
-        Self { env, num_vehicles }
+        Self { spec: env.spec().clone(), env, num_vehicles }
     }
 }
 
 impl Engine for CpuEngine {
     fn spec(&self) -> &EnvSpec {
-        self.env.spec()
+        &self.spec
     }
 
     fn num_envs(&self) -> usize {
@@ -39,17 +40,17 @@ impl Engine for CpuEngine {
 
     fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) -> Result<(), NotFinite> {
         let used: Vec<u32> = (0..rollouts.len()).map(|block| self.env.used_lanes(block)).collect();
-        let spec = self.env.spec().clone();
+        let spec = &self.spec;
         let buffers = || [spec.num_observations(), spec.num_actions].map(|width| vec![Row::ZERO; width]);
         let blocks = self.env.blocks();
         // A single block goes without the thread pool, which may be busy with other work.
         if let ([block, ..], [rollout], [used]) = (&mut *blocks, &mut *rollouts, &used[..]) {
-            return fly_block(block.as_mut(), *used, *rollout, &spec, &mut buffers());
+            return fly_block(block.as_mut(), *used, *rollout, spec, &mut buffers());
         }
         let flown = blocks.par_iter_mut().zip(rollouts).zip(used);
         let flown: Vec<Result<(), NotFinite>> = flown
             .map_init(buffers, |buffers, ((block, rollout), used)| {
-                fly_block(block.as_mut(), used, *rollout, &spec, buffers)
+                fly_block(block.as_mut(), used, *rollout, spec, buffers)
             })
             .collect();
         flown.into_iter().collect()

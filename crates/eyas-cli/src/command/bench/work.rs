@@ -215,7 +215,9 @@ fn fly(env: impl VecEnv + 'static, features: Range<usize>, network: Option<Netwo
                 Some((inference, features)) => {
                     inference.act(&observation[features.clone()], &mut self.state, &mut self.scratch, action);
                 }
-                None => action.fill(Row::ZERO),
+                // They are held from the first step on.
+                None if self.step == 0 => action.fill(Row::ZERO),
+                None => {}
             }
         }
 
