@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, Fields as _, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch};
+use eyas_lanes::{BLOCK, Fields as _, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of};
 use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
 
-use crate::episode::{Ledger, ResetLanes, reset_lanes};
+use crate::driver::{LaneDriver, Streams};
+use crate::episode::{Ledger, MAX_TERMS, Moment as Place, ResetLanes, earn, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{at_rest, bits_of, load_four, load_vector, not_a_number_to_zero};
 use crate::target::Target;
 use crate::task::{
-    Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
+    Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
+    Verdict,
 };
-use crate::{Ended, EnvBlock, Interference, Step, Telemetry};
+use crate::{Ended, EnvBlock, Interference, Step, Telemetry, visit_words};
 
 /// Purpose of the stream that references move by.
 pub(crate) const REFERENCE_STREAM: &str = "env/target";
@@ -21,8 +23,8 @@ pub(crate) const REFERENCE_STREAM: &str = "env/target";
 pub(crate) struct Shared<T> {
     pub(crate) task: T,
     pub(crate) rules: BlockRules,
-    /// Of the starts of episodes.
-    start: Stream,
+    extras: Extras,
+    streams: Streams,
     /// Of the references.
     noise: Stream,
     seed: u64,
@@ -31,9 +33,11 @@ pub(crate) struct Shared<T> {
 impl<T: Task> Shared<T> {
     /// Envs of a task whose every draw is keyed by `seed`.
     pub(crate) fn new(task: T, seed: u64) -> Arc<Self> {
-        let rules = task.rules();
+        let (rules, extras) = (task.rules(), task.extras());
+        let more = extras.streams.iter().map(|name| Stream::new(seed, name)).collect();
         Arc::new(Self {
-            start: Stream::new(seed, rules.start_stream),
+            streams: Streams { start: Stream::new(seed, rules.start_stream), more },
+            extras,
             noise: Stream::new(seed, REFERENCE_STREAM),
             task,
             rules,
@@ -47,6 +51,8 @@ pub(crate) struct Vehicles<T: Task> {
     /// [`Vehicle::numbers`] of each lane, as the vehicles are. Blocks whose vehicles are alike share them, so that they
     /// stay in the caches.
     own: Arc<[Row; VEHICLE_NUMBERS]>,
+    /// The same before anything changed them.
+    original: Arc<[Row; VEHICLE_NUMBERS]>,
     /// The same as they fly, where an interference changes them.
     altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// Whether each of them is [aligned](VehicleParameters::is_aligned), and stays so.
@@ -66,8 +72,10 @@ impl<T: Task> Vehicles<T> {
         for lane in 0..BLOCK {
             T::Limits::set_lane(&mut rows, lane, &limits(lane));
         }
+        let original: Arc<[Row; VEHICLE_NUMBERS]> = Vehicle::rows(lanes.iter().copied()).into();
         Self {
-            own: Vehicle::rows(lanes.iter().copied()).into(),
+            own: Arc::clone(&original),
+            original,
             altered: None,
             aligned: rules.reality.keeps_alignment() && lanes.iter().all(|it| it.is_aligned()),
             limits: rows,
@@ -83,8 +91,14 @@ impl<T: Task> Vehicles<T> {
 
 impl<T: Task> Clone for Vehicles<T> {
     fn clone(&self) -> Self {
-        let Self { own, altered, aligned, limits } = self;
-        Self { own: Arc::clone(own), altered: altered.clone(), aligned: *aligned, limits: *limits }
+        let Self { own, original, altered, aligned, limits } = self;
+        Self {
+            own: Arc::clone(own),
+            original: Arc::clone(original),
+            altered: altered.clone(),
+            aligned: *aligned,
+            limits: *limits,
+        }
     }
 }
 
@@ -96,6 +110,15 @@ pub struct Block<T: Task> {
     pub(crate) state: State<Row>,
     pub(crate) memory: MemoryOf<T, Row>,
     pub(crate) target: Target,
+    /// What envs remember beside.
+    pub(crate) numbers: Vec<Row>,
+    pub(crate) settings: Vec<f32>,
+    /// Control steps since the block was made, where there are settings.
+    steps: u32,
+    /// The same when the settings were made.
+    set_at: u32,
+    /// What somebody does to the vehicles, where they may change.
+    interference: Option<Box<Interference>>,
     /// What pushes each vehicle under an interference, world frame, N.
     push: [Row; 3],
     /// What separates flying from simulating, if anything does.
@@ -105,17 +128,67 @@ pub struct Block<T: Task> {
 impl<T: Task> Block<T> {
     /// Envs `first_env ..` of the vehicles of its lanes; all wait for a reset.
     pub(crate) fn new(shared: Arc<Shared<T>>, first_env: u32, vehicles: Vehicles<T>) -> Self {
-        let rules = &shared.rules;
-        Self {
+        let (rules, extras) = (&shared.rules, &shared.extras);
+        let mut block = Self {
             ledger: Ledger::new(first_env, rules.num_terms),
             vehicles,
             state: at_rest(),
             memory: T::Memory::splat(Row::ZERO),
             target: Target::default(),
+            numbers: vec![Row::ZERO; extras.numbers],
+            settings: vec![0.0; extras.settings],
+            steps: 0,
+            set_at: 0,
+            interference: None,
             push: [Row::ZERO; 3],
             reality: Reality::new(&rules.reality, rules.period, 4, shared.seed, VEHICLE),
             shared,
+        };
+        if block.shared.extras.numbers > 0 {
+            block.set();
+            dispatch(StartUp { block: &mut block });
+            block.change(u32::MAX);
         }
+        block
+    }
+
+    /// Settings as of the last reset.
+    fn set(&mut self) {
+        self.shared.task.set(self.set_at, &mut self.settings);
+    }
+
+    /// The vehicles of lanes as their numbers make them.
+    fn change(&mut self, mask: u32) {
+        if !self.shared.extras.changes_vehicles {
+            return;
+        }
+        let Self { shared, vehicles: Vehicles { own, original, altered, limits, .. }, numbers, .. } = self;
+        for lane in lanes_of(mask) {
+            let vehicle = Vehicle::<f32>::from_numbers(&original.map(|row| row[lane]));
+            if let Some((changed, follows)) = shared.task.changed(&vehicle, |place| numbers[place][lane]) {
+                for (row, number) in Arc::make_mut(own).iter_mut().zip(changed.numbers()) {
+                    row[lane] = number;
+                }
+                T::Limits::set_lane(limits, lane, &follows);
+            }
+        }
+        *altered = self.interference.as_ref().and_then(|it| it.altered(own));
+        if let Some(reality) = &mut self.reality {
+            reality.refit();
+        }
+    }
+
+    /// Lets envs take notes of what is seen.
+    fn note(&mut self, again: u32, anew: u32) {
+        if self.shared.extras.takes_notes && again | anew != 0 {
+            let measured = self.measured();
+            dispatch(Note { block: self, measured, again, anew });
+        }
+    }
+
+    /// The motion as it is measured, where it is not as it is.
+    pub(crate) fn measured(&self) -> Option<Body<Row>> {
+        self.reality.as_ref().and_then(|it| it.sense(&self.ledger, &self.state.body))
     }
 
     /// Whether the vehicles may be taken as aligned.
@@ -147,11 +220,20 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 
     fn reset(&mut self, mask: u32) {
+        if mask == 0 {
+            return;
+        }
+        if self.shared.extras.settings_change {
+            self.set_at = self.steps;
+            self.set();
+        }
         self.ledger.reset(mask);
         reset_lanes(self, mask);
+        self.change(mask);
         if let Some(reality) = &mut self.reality {
             reality.reset(mask, &self.ledger, &self.state.body);
         }
+        self.note(0, mask);
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
@@ -159,7 +241,7 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 
     fn observe(&self, observation: &mut [Row]) {
-        let measured = self.reality.as_ref().and_then(|it| it.sense(&self.ledger, &self.state.body));
+        let measured = self.measured();
         dispatch(Observe { block: self, measured: measured.as_ref(), observation });
     }
 
@@ -170,13 +252,28 @@ impl<T: Task> EnvBlock for Block<T> {
             reality.begin_step(action, &self.ledger, &self.state, self.vehicles.flown());
         }
         let flies = reality.as_deref();
-        let Outcome { reward, causes } = if self.is_aligned() {
+        let Outcome { reward, causes, num_causes } = if self.is_aligned() {
             dispatch(Advance::<T, true> { block: self, reality: flies, action })
         } else {
             dispatch(Advance::<T, false> { block: self, reality: flies, action })
         };
         self.reality = reality;
-        self.ledger.advance(reward, &causes, self.shared.rules.time_limit)
+        let Extras { cuts, follows, .. } = self.shared.extras;
+        let (ends, cuts) = causes[..num_causes].split_at(num_causes.saturating_sub(cuts));
+        let cut = cuts.iter().fold(0, |lanes, cause| lanes | cause);
+        let step = self.ledger.advance_or_cut(reward, ends, self.shared.rules.time_limit, cut);
+        if !self.settings.is_empty() {
+            self.steps = self.steps.saturating_add(1);
+        }
+        let live = !self.ledger.ended;
+        if follows && live != 0 {
+            let changed = dispatch(Follow { block: self, live });
+            if changed != 0 {
+                self.change(changed);
+            }
+        }
+        self.note(live, 0);
+        step
     }
 
     fn episode(&self, lane: usize) -> Ended {
@@ -184,7 +281,12 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
-        self.target.telemetry(lane, &self.state.body)
+        match self.shared.task.shown(&self.numbers, lane) {
+            Some(Target { reference, max_speed: _, moving }) => {
+                Telemetry::of(lane, &self.state.body, [reference.position, reference.velocity], moving > 0.5)
+            }
+            None => self.target.telemetry(lane, &self.state.body),
+        }
     }
 
     fn ended(&self) -> u32 {
@@ -200,6 +302,7 @@ impl<T: Task> EnvBlock for Block<T> {
         if let Some(reality) = &mut self.reality {
             reality.put(lane, &self.state.body);
         }
+        self.note(0, 1 << lane);
     }
 
     fn interfere(&mut self, interference: Interference) {
@@ -208,31 +311,139 @@ impl<T: Task> EnvBlock for Block<T> {
         if let Some(reality) = &mut self.reality {
             reality.refit();
         }
+        self.interference = self.shared.extras.changes_vehicles.then(|| Box::new(interference));
+    }
+
+    fn set_steps_flown(&mut self, steps: u32) {
+        (self.steps, self.set_at) = (steps, steps);
+        self.set();
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, ledger, vehicles: _, state, memory, target, push: _, reality } = self;
+        let Self {
+            shared: _,
+            ledger,
+            vehicles: _,
+            state,
+            memory,
+            target,
+            numbers,
+            settings,
+            steps,
+            set_at,
+            interference: _,
+            push: _,
+            reality,
+        } = self;
         ledger.visit_state(visit);
-        T::visit_state(SavedRows { state, memory, target }, visit);
+        T::visit_state(SavedRows { state, memory, target, numbers }, visit);
+        if !settings.is_empty() {
+            visit_words([steps, set_at], visit);
+        }
         if let Some(reality) = reality {
             reality.visit_state(visit);
         }
+        // What follows from these numbers.
+        self.set();
+        self.change(u32::MAX);
     }
 }
 
 impl<T: Task> ResetLanes for Block<T> {
     #[inline(always)]
     fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
+        let Self { shared, ledger, vehicles, numbers, settings, .. } = self;
         let mask = L::mask(bits);
-        let first_env = self.ledger.first_env + (half * LANES) as u32;
-        let episode = Ledger::lanes_of(&self.ledger.episode, half);
-        let draws = self.shared.start.at_lanes(first_env, episode, &[0; LANES]);
-        let vehicle = Vehicle::<L>::load(self.vehicles.flown(), half);
-        let limits = T::Limits::load(&self.vehicles.limits, half);
-        let Start { state, memory, target } = self.shared.task.reset(&vehicle, &limits, &draws);
+        let at = Place { clock: &[0; LANES], ..ledger.moment(half, shared.rules.period) };
+        let mut driver = LaneDriver::new(&mut numbers[..], (at, bits), ledger, &shared.streams, settings);
+        let vehicle = Vehicle::<L>::load(vehicles.flown(), half);
+        let limits = T::Limits::load(&vehicles.limits, half);
+        let Start { state, memory, target } = shared.task.reset(&vehicle, &limits, &mut driver);
         self.state.store_where(half, mask, &state);
         T::Memory::store_where::<L>(&mut self.memory, half, mask, &memory);
         self.target.store_where(half, mask, &target);
+    }
+}
+
+/// What envs have from before their first episode.
+struct StartUp<'a, T: Task> {
+    block: &'a mut Block<T>,
+}
+
+impl<T: Task> Kernel for StartUp<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Block { shared, ledger, numbers, settings, .. } = self.block;
+        for half in 0..HALVES {
+            let at = Place {
+                episode: &[0; LANES],
+                clock: &[0; LANES],
+                ..ledger.moment(half, shared.rules.period)
+            };
+            let place = (at, bits_of(u32::MAX, half));
+            let mut driver = LaneDriver::new(&mut numbers[..], place, ledger, &shared.streams, settings);
+            shared.task.start_up::<L>(&mut driver);
+        }
+    }
+}
+
+/// What happens before the next observation. Gives the lanes whose vehicle became another.
+struct Follow<'a, T: Task> {
+    block: &'a mut Block<T>,
+    live: u32,
+}
+
+impl<T: Task> Kernel for Follow<'_, T> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> u32 {
+        let Block { shared, ledger, state: states, numbers, settings, .. } = self.block;
+        let mut changed = 0;
+        for half in 0..HALVES {
+            let live = bits_of(self.live, half);
+            if live != 0 {
+                let place = (ledger.moment(half, shared.rules.period), live);
+                let mut driver = LaneDriver::new(&mut numbers[..], place, ledger, &shared.streams, settings);
+                let mut state = states.load::<L>(half);
+                let mask = shared.task.follow(&mut state, &mut driver);
+                states.store_where(half, L::mask(live), &state);
+                changed |= (L::bits(mask) & live) << (half * LANES);
+            }
+        }
+        changed
+    }
+}
+
+/// Notes for later observations.
+struct Note<'a, T: Task> {
+    block: &'a mut Block<T>,
+    /// The motion as it is measured, where it is not as it is.
+    measured: Option<Body<Row>>,
+    again: u32,
+    anew: u32,
+}
+
+impl<T: Task> Kernel for Note<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { block: Block { shared, ledger, state, numbers, settings, .. }, measured, .. } = self;
+        for half in 0..HALVES {
+            let [again, anew] = [bits_of(self.again, half), bits_of(self.anew, half)];
+            if again | anew != 0 {
+                let place = (ledger.moment(half, shared.rules.period), again | anew);
+                let mut driver = LaneDriver::new(&mut numbers[..], place, ledger, &shared.streams, settings);
+                let mut seen = state.load::<L>(half);
+                if let Some(measured) = &measured {
+                    seen.body = measured.load(half);
+                }
+                shared.task.note(&seen, &mut driver, [L::mask(again), L::mask(anew)]);
+            }
+        }
     }
 }
 
@@ -299,20 +510,61 @@ impl<T: Task> Kernel for Observe<'_, T> {
                 moment.state.body = measured.load(half);
             }
             let vehicle = Vehicle::load(block.vehicles.flown(), half);
+            let Block { shared, ledger, numbers, settings, .. } = block;
+            let place = (ledger.moment(half, shared.rules.period), bits_of(u32::MAX, half));
+            let driver = LaneDriver::new(&numbers[..], place, ledger, &shared.streams, settings);
             let mut features = FeatureRows::new(observation, half);
-            block.shared.task.observe(&vehicle, &moment, &mut features);
+            shared.task.observe(&vehicle, &moment, &driver, &mut features);
         }
     }
 }
-
-/// Most conditions that end an episode.
-const MAX_CAUSES: usize = 8;
 
 /// What a step of a block came to.
 struct Outcome {
     reward: Row,
     /// One mask of lanes for each terminating condition.
-    causes: [u32; MAX_CAUSES],
+    causes: [u32; MAX_TERMS],
+    /// How many conditions there are.
+    num_causes: usize,
+}
+
+/// What a step of one vector of lanes came to, on its way to memory.
+struct LaneVerdict<'a, L> {
+    /// The vector, and the lanes whose episodes go on.
+    place: (usize, u32),
+    causes: &'a mut [u32; MAX_TERMS],
+    num_causes: usize,
+    /// Of the terms that are not taken yet.
+    sums: std::slice::IterMut<'a, Row>,
+    reward: L,
+}
+
+impl<L: Lanes> Verdict<L> for LaneVerdict<'_, L> {
+    #[inline(always)]
+    fn end<const N: usize>(&mut self, causes: [L::Mask; N]) {
+        let (half, live) = self.place;
+        for cause in causes {
+            self.causes[self.num_causes] |= (L::bits(cause) & live) << (half * LANES);
+            self.num_causes += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn has_ended(&self, set: u32) -> L::Mask {
+        let mut lanes = 0;
+        for (bit, cause) in self.causes[..self.num_causes].iter().enumerate() {
+            lanes |= if set >> bit & 1 == 1 { *cause } else { 0 };
+        }
+        L::mask(bits_of(lanes, self.place.0))
+    }
+
+    #[inline(always)]
+    fn earn<const N: usize>(&mut self, terms: [L; N]) {
+        let (half, live) = self.place;
+        for (term, sum) in terms.into_iter().zip(&mut self.sums) {
+            self.reward = self.reward + earn(sum, half, L::mask(live), term);
+        }
+    }
 }
 
 struct Advance<'a, T: Task, const ALIGNED: bool> {
@@ -327,7 +579,7 @@ impl<T: Task, const ALIGNED: bool> Kernel for Advance<'_, T, ALIGNED> {
     #[inline(always)]
     fn run<L: Lanes>(self) -> Outcome {
         let Self { block, reality, action } = self;
-        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; MAX_CAUSES] };
+        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; MAX_TERMS], num_causes: 0 };
         for half in 0..HALVES {
             let live = bits_of(!block.ledger.ended, half);
             if live != 0 {
@@ -349,23 +601,39 @@ impl<T: Task> Block<T> {
         outcome: &mut Outcome,
     ) {
         let Self { shared, ledger, vehicles, state: states, memory: memories, target, push, .. } = self;
+        let (numbers, settings) = (&mut self.numbers[..], &self.settings[..]);
         let rules = &shared.rules;
         let mask = L::mask(live);
         if T::REFERENCE_MOVES_FIRST {
             let at = ledger.moment(half, rules.period);
             target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
-        let push = load_vector(push, half);
-        let (vehicle, disturbance) =
-            flight::<L, ALIGNED>(reality.map(Reality::flown), vehicles.flown(), push, half);
+        let mut sums = std::mem::take(&mut ledger.sums);
+        let place = (ledger.moment(half, rules.period), live);
+        let mut driver = LaneDriver::new(numbers, place, ledger, &shared.streams, settings);
         let action = Action {
             given: load_four(action, half),
             applied: reality.map(|it| load_four(it.action(action), half)),
         };
         let moment = moment::<L, T>(states, memories, target, half);
+        let pushed = shared.task.pushed(load_vector(push, half), &moment, &driver);
+        let (vehicle, disturbance) =
+            flight::<L, ALIGNED>(reality.map(Reality::flown), vehicles.flown(), pushed, half);
         let limits = T::Limits::load(&vehicles.limits, half);
-        let Judged { state, memory, terms, causes } =
-            shared.task.step(&Flown { vehicle, disturbance }, &moment, &limits, &action);
+        let mut verdict = LaneVerdict {
+            place: (half, live),
+            causes: &mut outcome.causes,
+            num_causes: 0,
+            sums: sums.iter_mut(),
+            reward: L::splat(0.0),
+        };
+        let flown = Flown { vehicle, disturbance };
+        let After { state, memory } =
+            shared.task.step(&flown, &moment, &limits, &action, &mut driver, &mut verdict);
+        let LaneVerdict { num_causes, reward, .. } = verdict;
+        outcome.num_causes = num_causes;
+        outcome.reward.store(half, reward);
+        ledger.sums = sums;
 
         states.store_where(half, mask, &state);
         T::Memory::store_where::<L>(memories, half, mask, &memory);
@@ -373,9 +641,5 @@ impl<T: Task> Block<T> {
             let at = ledger.moment(half, rules.period);
             target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
-        for (lanes, cause) in outcome.causes.iter_mut().zip(causes.as_ref()) {
-            *lanes |= (L::bits(*cause) & live) << (half * LANES);
-        }
-        outcome.reward.store(half, ledger.earn(half, mask, terms.as_ref()));
     }
 }

@@ -402,7 +402,7 @@ impl<T: Differentiable, const ALIGNED: bool> Kernel for PullBackStep<'_, T, ALIG
         let mut cost = Row::ZERO;
         for half in 0..HALVES {
             let flown = record.flown.as_deref();
-            let no_push = [L::splat(0.0); 3];
+            let no_push = ([L::splat(0.0); 3], None);
             let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, block.vehicles.flown(), no_push, half);
             let step = FlownStep {
                 flown: Flown { vehicle, disturbance },

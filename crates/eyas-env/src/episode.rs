@@ -163,20 +163,6 @@ impl Ledger {
         Step { reward, terminated, truncated }
     }
 
-    /// Adds what a step is worth, term by term, to the sums of the lanes of a mask; gives the sum of the terms there.
-    /// What is no number counts 0.
-    #[inline(always)]
-    pub(crate) fn earn<L: Lanes>(&mut self, half: usize, mask: L::Mask, terms: &[L]) -> L {
-        let zero = L::splat(0.0);
-        let mut reward = zero;
-        for (sum, term) in self.sums.iter_mut().zip(terms) {
-            let term = L::select(mask, not_a_number_to_zero(*term), zero);
-            sum.store(half, sum.load::<L>(half) + term);
-            reward = reward + term;
-        }
-        reward
-    }
-
     /// The episode of a lane so far, of which these are the last states of its vehicles.
     pub(crate) fn episode(&self, lane: usize, last: &[Telemetry]) -> Ended {
         let largest = |of: fn(&Telemetry) -> f32| last.iter().map(of).fold(0.0, f32::max);
@@ -227,6 +213,15 @@ impl Ledger {
             period,
         }
     }
+}
+
+/// Adds a term of a reward to its sum in the lanes of a mask, and gives what it is worth there. What is no number counts 0.
+#[inline(always)]
+pub(crate) fn earn<L: Lanes>(sum: &mut Row, half: usize, mask: L::Mask, term: L) -> L {
+    let zero = L::splat(0.0);
+    let term = L::select(mask, not_a_number_to_zero(term), zero);
+    sum.store(half, sum.load::<L>(half) + term);
+    term
 }
 
 /// Where and when one vector of lanes draws.

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod course;
 mod differentiable;
+mod driver;
 mod episode;
 mod episode_log;
 mod interference;
@@ -28,6 +29,7 @@ pub use differentiable::{
     Barrier, Derivative, Differentiable, DifferentiableBlock, DifferentiableTask, FlownStep, Record, Slopes,
     Surrogate,
 };
+pub use driver::{Driver, DriverMut};
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
 pub use interference::Interference;
@@ -48,8 +50,8 @@ pub use registry::{
 pub use spec::{Actuation, EnvSpec, Frame, Group, POSITION_ERROR, Part, Symmetry, intern};
 pub use target::{Motion, Path, Target};
 pub use task::{
-    Action, BlockRules, Features, Flown, Judged, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
-    TaskConfig,
+    Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
+    TaskConfig, Verdict,
 };
 pub use tasks::direct::{
     Direct, DirectBlock, DirectConfig, DirectSurrogate, GoalConfig, HeightConfig, InitState, RigidBodyConfig,
@@ -59,9 +61,9 @@ pub use tasks::formation::{
 };
 pub use tasks::manager::{
     ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
-    ManagerBlock, ManagerConfig, NoiseConfig, NoiseKind, ObservationConfig, ObservationGroupConfig,
-    Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo, TerminationTermConfig, Terms,
-    observation_output,
+    ManagerBlock, ManagerConfig, ManagerTask, NoiseConfig, NoiseKind, ObservationConfig,
+    ObservationGroupConfig, Operation, Output, Param, Parameter, Range, RewardTermConfig, TermInfo,
+    TerminationTermConfig, Terms, observation_output,
 };
 pub use tasks::point::{Point, PointBlock, PointConfig, PointSurrogate, TrajectoryType};
 pub use tasks::raptor::{

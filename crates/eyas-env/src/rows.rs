@@ -1,6 +1,6 @@
 //! What the blocks of every task do with rows.
 
-use eyas_lanes::{LANES, Lanes, Real, Row};
+use eyas_lanes::{Fields, LANES, Lanes, Real, Row, Zip};
 use eyas_sim::{Body, State, Vector};
 
 /// Bits of one vector of lanes in a mask of a block.
@@ -48,6 +48,19 @@ pub(crate) fn not_finite<R: Real>(state: &State<R>) -> R::Mask {
         sum = sum + value.abs();
     }
     R::not(sum.is_finite())
+}
+
+/// Overwrites numbers where a mask holds.
+#[inline(always)]
+pub(crate) fn replace_where<F: Fields, R: Real>(numbers: &mut F::Of<R>, mask: R::Mask, by: &F::Of<R>) {
+    struct Replace<M>(M);
+    impl<R: Real> Zip<R, R> for Replace<R::Mask> {
+        #[inline(always)]
+        fn pair(&mut self, number: &mut R, by: &R) {
+            *number = R::select(self.0, *by, *number);
+        }
+    }
+    F::zip(numbers, by, &mut Replace(mask));
 }
 
 /// The rows of a body.

@@ -1,7 +1,9 @@
 //! Formulas that several tasks share.
 
 use eyas_lanes::{Draws, Real};
-use eyas_sim::{Body, State, Vector, norm, quaternion_from_euler_turns, scale};
+use eyas_sim::{Body, Vector, norm, quaternion_from_euler_turns, scale};
+
+use crate::rows::replace_where;
 
 /// How far a set-point, or an action, is from the one before.
 #[inline(always)]
@@ -81,13 +83,9 @@ pub(crate) fn draw_start<R: Real>(limits: &StartLimits, draws: &impl Draws<R>) -
 /// One body where a mask holds, else another.
 #[inline(always)]
 pub(crate) fn choose<R: Real>(mask: R::Mask, yes: Body<R>, no: Body<R>) -> Body<R> {
-    let rotor_speed = [R::zero(); 4];
-    let mut state = State { body: no, rotor_speed };
-    let yes = State { body: yes, rotor_speed };
-    for (value, yes) in state.fields_mut().into_iter().zip(yes.fields()) {
-        *value = R::select(mask, *yes, *value);
-    }
-    state.body
+    let mut chosen = no;
+    replace_where::<Body<()>, R>(&mut chosen, mask, &yes);
+    chosen
 }
 
 /// Uniform in a ball: a normal direction and the cube root of a uniform radius.

@@ -1,6 +1,6 @@
 //! A reference that rests in some episodes and moves in others.
 
-use eyas_lanes::{Kernel, LANES, Lanes, Real, Row, Stream};
+use eyas_lanes::{Kernel, Lanes, Real, Row, Stream};
 use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
@@ -83,31 +83,6 @@ impl Target {
         self.moving.store_where(half, mask, values.moving);
     }
 
-    /// At the origin in the lanes of a mask.
-    #[inline(always)]
-    pub(crate) fn rest<L: Lanes>(&mut self, half: usize, mask: L::Mask) {
-        self.reference.store_where(half, mask, &Langevin::<L>::at_rest());
-    }
-
-    /// Whether it rests from here on in the lanes of a mask, at the origin then, says the first word; how fast it may be
-    /// otherwise, the second.
-    #[inline(always)]
-    pub(crate) fn draw<L: Lanes>(
-        &mut self,
-        half: usize,
-        mask: L::Mask,
-        motion: &Motion,
-        words: [[u32; LANES]; 2],
-    ) {
-        let Target { max_speed, moving, .. } = Target::<L>::start(motion, words);
-        self.moving.store_where(half, mask, moving);
-        let rests = L::bits(L::not(Target::<L>::moves(moving)));
-        self.rest::<L>(half, L::mask(L::bits(mask) & rests));
-        if motion.max_speed.is_some() {
-            self.max_speed.store_where(half, mask, max_speed);
-        }
-    }
-
     /// Moves on by a control step in the lanes of one vector whose bits are set, where it moves.
     #[inline(always)]
     pub(crate) fn advance<L: Lanes>(&mut self, at: &Moment<'_>, live: u32, motion: &Motion, noise: &Stream) {
@@ -120,7 +95,8 @@ impl Target {
     /// A lane's vehicle beside it.
     pub(crate) fn telemetry(&self, lane: usize, body: &Body<Row>) -> Telemetry {
         let Langevin { position, velocity, .. } = &self.reference;
-        Telemetry::of(lane, body, [position, velocity], self.moving[lane] > 0.5)
+        let desired = [position, velocity].map(|rows| rows.each_ref().map(|row| row[lane]));
+        Telemetry::of(lane, body, desired, self.moving[lane] > 0.5)
     }
 
     pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
@@ -148,18 +124,29 @@ impl Kernel for Advance<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { target: Target { reference, max_speed, .. }, at, moving, motion, noise } = self;
-        let next = match &motion.path {
-            Path::Rest => return,
-            Path::Course(course) => course::next(course, at.clock, at.period),
-            Path::Random(config) => {
-                let [x, y, z, _] = noise.normal_lanes::<L>(at.first_env, at.episode, at.clock, 0);
-                let mut limit = None;
-                if motion.max_speed.is_some() {
-                    limit = Some(max_speed.load(at.half));
-                }
-                reference.load::<L>(at.half).step(config, at.period, [x, y, z], limit)
-            }
-        };
-        reference.store_where(at.half, L::mask(moving), &next);
+        let now = reference.load::<L>(at.half);
+        if let Some(next) = moved(motion, &now, max_speed.load(at.half), at, noise) {
+            reference.store_where(at.half, L::mask(moving), &next);
+        }
+    }
+}
+
+/// Where references that move are at the end of a control step, if that is elsewhere.
+#[inline(always)]
+pub(crate) fn moved<L: Lanes>(
+    motion: &Motion,
+    reference: &Langevin<L>,
+    max_speed: L,
+    at: &Moment<'_>,
+    noise: &Stream,
+) -> Option<Langevin<L>> {
+    match &motion.path {
+        Path::Rest => None,
+        Path::Course(course) => Some(course::next(course, at.clock, at.period)),
+        Path::Random(config) => {
+            let [x, y, z, _] = noise.normal_lanes::<L>(at.first_env, at.episode, at.clock, 0);
+            let limit = if motion.max_speed.is_some() { Some(max_speed) } else { None };
+            Some(reference.step(config, at.period, [x, y, z], limit))
+        }
     }
 }

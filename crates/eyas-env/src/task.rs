@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use eyas_lanes::{Draws, Fields, Map, Number, Real, Row};
-use eyas_sim::{Disturbance, Langevin, State, Vehicle, VehicleParameters};
+use eyas_lanes::{Fields, Map, Number, Real, Row};
+use eyas_sim::{Disturbance, Langevin, State, Vector, Vehicle, VehicleParameters};
 use eyas_trace::Form;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::reality::RealityConfig;
 use crate::target::{Motion, Target};
-use crate::{EnvSpec, Recorded, VecEnv, visit_rows};
+use crate::{Driver, DriverMut, EnvSpec, Recorded, VecEnv, visit_rows};
 
 /// The configuration of a task, and what there is to know of the task itself.
 pub trait TaskConfig:
@@ -76,10 +76,6 @@ pub trait Task: Send + Sync + Sized + 'static {
     type Memory: Fields;
     /// What follows from a vehicle, such as how far it may fly.
     type Limits: Fields;
-    /// One number for each term of the reward.
-    type Terms<R: Copy>: AsRef<[R]>;
-    /// One mask for each terminating condition, in the order of [`EnvSpec::terminations`].
-    type Causes<M: Copy>: AsRef<[M]>;
 
     /// Whether the reference moves on before a step, which then knows where it is at its end, or after it.
     const REFERENCE_MOVES_FIRST: bool;
@@ -89,30 +85,92 @@ pub trait Task: Send + Sync + Sized + 'static {
     /// What a block has to know of the task.
     fn rules(&self) -> BlockRules;
 
+    /// What a task needs beside, most of which no task does.
+    fn extras(&self) -> Extras {
+        Extras::default()
+    }
+
     /// The start of an episode, of its draws at step 0.
     fn reset<R: Real>(
         &self,
         vehicle: &Vehicle<R>,
         limits: &LimitsOf<Self, R>,
-        draws: &impl Draws<R>,
+        driver: &mut impl DriverMut<R>,
     ) -> Start<R, Self>;
 
     /// Hands the full observation to `out`, feature by feature.
-    fn observe<R: Real>(&self, vehicle: &Vehicle<R>, moment: &Moment<R, Self>, out: &mut impl Features<R>);
+    fn observe<R: Real>(
+        &self,
+        vehicle: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        driver: &impl Driver<R>,
+        out: &mut impl Features<R>,
+    );
 
-    /// Holds an action for a control step.
+    /// Holds an action for a control step. The verdict takes which conditions end the episode, in the order of
+    /// [`EnvSpec::terminations`], then the terms of the reward.
     fn step<R: Real, const ALIGNED: bool>(
         &self,
         flown: &Flown<R, ALIGNED>,
         moment: &Moment<R, Self>,
         limits: &LimitsOf<Self, R>,
         action: &Action<R>,
-    ) -> Judged<R, Self>;
+        driver: &mut impl DriverMut<R>,
+        verdict: &mut impl Verdict<R>,
+    ) -> After<R, Self>;
+
+    /// What pushes a vehicle beside reality, given what somebody pushes it with, world frame, N; and what turns it, body
+    /// frame, N m, if anything does.
+    #[inline(always)]
+    fn pushed<R: Real>(
+        &self,
+        push: Vector<R>,
+        _moment: &Moment<R, Self>,
+        _driver: &impl Driver<R>,
+    ) -> (Vector<R>, Option<Vector<R>>) {
+        (push, None)
+    }
+
+    /// Overwrites the numbers of an env that last from episode to episode, once, before the first.
+    fn start_up<R: Real>(&self, _driver: &mut impl DriverMut<R>) {}
+
+    /// What happens between the end of a step and the next observation of episodes that go on, if [`Extras::follows`].
+    /// Gives where the vehicle became another.
+    fn follow<R: Real>(&self, _state: &mut State<R>, _driver: &mut impl DriverMut<R>) -> R::Mask {
+        R::never()
+    }
+
+    /// Notes for later observations what is seen now, if [`Extras::takes_notes`]: one more note where `again`, no other
+    /// than this where `anew`.
+    fn note<R: Real>(
+        &self,
+        _seen: &State<R>,
+        _driver: &mut impl DriverMut<R>,
+        [_again, _anew]: [R::Mask; 2],
+    ) {
+    }
+
+    /// The vehicle that an env's numbers make of its own, and what follows from it, if [`Extras::changes_vehicles`].
+    fn changed(
+        &self,
+        _own: &Vehicle<f32>,
+        _number: impl Fn(usize) -> f32,
+    ) -> Option<(Vehicle<f32>, LimitsOf<Self, f32>)> {
+        None
+    }
+
+    /// Overwrites [`Extras::settings`] with those after so many control steps of a block.
+    fn set(&self, _step: u32, _settings: &mut [f32]) {}
+
+    /// The reference of a lane that reports show, where it is not the [`Target`].
+    fn shown(&self, _numbers: &[Row], _lane: usize) -> Option<Target<f32>> {
+        None
+    }
 
     /// Shows the rows of a block that later steps depend on, in the order that checkpoints keep them in:
     /// [`visit_rows`](crate::visit_rows) does it for some.
     fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
-        let SavedRows { state, memory, target } = rows;
+        let SavedRows { state, memory, target, numbers: _ } = rows;
         visit_rows(state.fields_mut(), visit);
         target.visit_state(visit);
         let visited = Self::Memory::map(memory, &mut Visit(visit));
@@ -198,16 +256,24 @@ impl<R: Copy> Action<R> {
     }
 }
 
-/// What a step came to.
-pub struct Judged<R: Real, T: Task> {
-    /// The vehicle after it.
+/// An env after a control step.
+pub struct After<R: Number, T: Task> {
+    /// The vehicle.
     pub state: State<R>,
-    /// What the env remembers after it.
+    /// What the env remembers.
     pub memory: MemoryOf<T, R>,
-    /// Terms of the reward.
-    pub terms: T::Terms<R>,
-    /// Which conditions ended the episode.
-    pub causes: T::Causes<R::Mask>,
+}
+
+/// Takes what a step came to.
+pub trait Verdict<R: Real> {
+    /// Takes where the next conditions hold that end an episode.
+    fn end<const N: usize>(&mut self, causes: [R::Mask; N]);
+
+    /// Where a condition holds of those whose bit is set in `set`.
+    fn has_ended(&self, set: u32) -> R::Mask;
+
+    /// Takes the next terms of the reward.
+    fn earn<const N: usize>(&mut self, terms: [R; N]);
 }
 
 /// Takes the features of an observation in their order.
@@ -238,6 +304,30 @@ pub struct SavedRows<'a, T: Task> {
     pub memory: &'a mut MemoryOf<T, Row>,
     /// Their references.
     pub target: &'a mut Target,
+    /// What else they remember.
+    pub numbers: &'a mut [Row],
+}
+
+/// What a task needs beside its [`BlockRules`].
+#[expect(clippy::struct_excessive_bools, reason = "what a block need not do is independent of each other")]
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Names of the streams that it draws from beside that of the starts of episodes.
+    pub streams: Vec<String>,
+    /// Numbers that an env remembers beside [`Task::Memory`].
+    pub numbers: usize,
+    /// Numbers that are the same for all envs of a block; see [`Task::set`].
+    pub settings: usize,
+    /// Whether those change as a policy learns.
+    pub settings_change: bool,
+    /// Causes, the last ones, that cut an episode as if its time were over.
+    pub cuts: usize,
+    /// Whether [`Task::follow`] does anything.
+    pub follows: bool,
+    /// Whether [`Task::note`] does anything.
+    pub takes_notes: bool,
+    /// Whether an env's numbers make another vehicle of its own.
+    pub changes_vehicles: bool,
 }
 
 /// A time limit that no episode reaches, s.

@@ -38,7 +38,7 @@ impl Telemetry {
     pub(crate) fn of(
         lane: usize,
         body: &Body<Row>,
-        [position, velocity]: [&[Row; 3]; 2],
+        [desired_position, desired_velocity]: [[f32; 3]; 2],
         is_moving_target: bool,
     ) -> Self {
         let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
@@ -46,8 +46,8 @@ impl Telemetry {
             position: at(&body.position),
             velocity: at(&body.velocity),
             orientation: body.orientation.map(|row| row[lane]),
-            desired_position: at(position),
-            desired_velocity: at(velocity),
+            desired_position,
+            desired_velocity,
             is_moving_target,
         }
     }

@@ -117,7 +117,7 @@ impl Fields for () {
     fn zip<A: Number, B: Number>((): &mut (), (): &(), _: &mut impl Zip<A, B>) {}
 }
 
-/// So many numbers.
+/// So many numbers, of which there is one at least.
 impl<const N: usize> Fields for [(); N] {
     type Of<R: Number> = [R; N];
 
@@ -127,7 +127,12 @@ impl<const N: usize> Fields for [(); N] {
     }
     #[inline(always)]
     fn map<A: Number, B: Number>(from: &[A; N], map: &mut impl Map<A, B>) -> [B; N] {
-        std::array::from_fn(|index| map.one(&from[index]))
+        // A loop: a closure would be compiled for no instruction set.
+        let mut values = [map.one(&from[0]); N];
+        for (value, from) in values.iter_mut().zip(from).skip(1) {
+            *value = map.one(from);
+        }
+        values
     }
     #[inline(always)]
     fn zip<A: Number, B: Number>(into: &mut [A; N], from: &[B; N], zip: &mut impl Zip<A, B>) {

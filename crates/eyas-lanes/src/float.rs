@@ -75,6 +75,12 @@ pub trait Real:
         Self::constant(1.0)
     }
 
+    /// A mask that holds nowhere.
+    #[inline(always)]
+    fn never() -> Self::Mask {
+        Self::zero().less(Self::zero())
+    }
+
     /// Limited to `[low, high]`; `high` where it is not a number.
     #[inline(always)]
     #[must_use]

@@ -5,10 +5,10 @@
 #![expect(clippy::print_stdout, reason = "an example tells what it found")]
 
 use eyas_env::{
-    Action, Actuation, Block, BlockRules, Env, EnvSpec, EpisodeScalar, Features, Flown, Frame, Group, Judged,
-    Moment, Motion, Part, Path, RealityConfig, Start, Target, Task,
+    Action, Actuation, After, Block, BlockRules, Driver, DriverMut, Env, EnvSpec, EpisodeScalar, Features,
+    Flown, Frame, Group, Moment, Motion, Part, Path, RealityConfig, Start, Target, Task, Verdict,
 };
-use eyas_lanes::{BLOCK, Draws, Real, fields, lanes_of};
+use eyas_lanes::{BLOCK, Real, fields, lanes_of};
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{Actor, CpuEngine, Engine as _, Watched, evaluate_watched};
 use eyas_sim::{Body, SpeedLag, State, Vehicle, body_from_world, matrix_from_quaternion, norm, step_held};
@@ -41,8 +41,6 @@ pub(crate) struct Landing {
 impl Task for Landing {
     type Memory = Memory<()>;
     type Limits = ();
-    type Terms<R: Copy> = [R; REWARD_TERMS.len()];
-    type Causes<M: Copy> = [M; TERMINATIONS.len()];
 
     const REFERENCE_MOVES_FIRST: bool = true;
 
@@ -58,8 +56,13 @@ impl Task for Landing {
     }
 
     /// At rest, half a metre to one and a half metres above the ground.
-    fn reset<R: Real>(&self, vehicle: &Vehicle<R>, (): &(), draws: &impl Draws<R>) -> Start<R, Self> {
-        let words = draws.words(0);
+    fn reset<R: Real>(
+        &self,
+        vehicle: &Vehicle<R>,
+        (): &(),
+        driver: &mut impl DriverMut<R>,
+    ) -> Start<R, Self> {
+        let words = driver.words(0);
         let mut body = Body::at_rest();
         body.position[2] = R::uniform(words[0]) + R::constant(0.5);
         let range = vehicle.speed_max - vehicle.speed_min;
@@ -71,7 +74,13 @@ impl Task for Landing {
         }
     }
 
-    fn observe<R: Real>(&self, vehicle: &Vehicle<R>, moment: &Moment<R, Self>, out: &mut impl Features<R>) {
+    fn observe<R: Real>(
+        &self,
+        vehicle: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        _: &impl Driver<R>,
+        out: &mut impl Features<R>,
+    ) {
         let State { body, rotor_speed } = &moment.state;
         let matrix = matrix_from_quaternion(body.orientation);
         out.put(body.position[2]);
@@ -89,7 +98,9 @@ impl Task for Landing {
         moment: &Moment<R, Self>,
         (): &(),
         action: &Action<R>,
-    ) -> Judged<R, Self> {
+        _: &mut impl DriverMut<R>,
+        verdict: &mut impl Verdict<R>,
+    ) -> After<R, Self> {
         let (zero, one) = (R::zero(), R::one());
         let mut state = moment.state;
         let mut set_point = action.applied();
@@ -109,12 +120,13 @@ impl Task for Landing {
             R::and(touches, R::and(R::not(is_lost), norm(body.velocity).less(R::constant(SOFT_M_S))));
         // The lower it is, the slower it is to sink.
         let wanted = height.max(zero).mul_add(R::constant(-0.8), R::constant(-0.3));
-        let terms = [
+        verdict.end([touches, is_lost]);
+        verdict.earn([
             R::constant(-0.02) * (body.velocity[2] - wanted).abs(),
             R::constant(-0.02) * (one - upright),
             R::select(is_soft, R::constant(5.0), R::select(R::or(touches, is_lost), R::constant(-5.0), zero)),
-        ];
-        Judged { state, memory: Memory { set_point }, terms, causes: [touches, is_lost] }
+        ]);
+        After { state, memory: Memory { set_point } }
     }
 }
 

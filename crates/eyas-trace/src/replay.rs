@@ -45,7 +45,7 @@ impl Program {
                 Operation::OfWord(function, word) => numbers.push(function.apply(words[word.index()])),
                 Operation::Less(x, y) => masks.push(numbers[x.index()].less(numbers[y.index()])),
                 Operation::Truth(holds) => {
-                    let never = R::zero().less(R::zero());
+                    let never = R::never();
                     masks.push(if holds { R::not(never) } else { never });
                 }
                 Operation::And(x, y) => masks.push(R::and(masks[x.index()], masks[y.index()])),

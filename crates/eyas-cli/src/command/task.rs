@@ -46,9 +46,8 @@ pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
 /// How many operations of each kind the formulas of a task take for one env.
 fn write_operations(out: &mut impl Write, task: &dyn eyas::tasks::AnyTask) -> Result<(), Failure> {
     let Some(recorded) = task.recorded(Form::default()) else {
-        return Err(Failure::new(format!("the formulas of `{}` cannot be recorded yet", task.id())).hint(
-            "tasks of terms and formations still compute with sixteen lanes at a time; the others can be recorded",
-        ));
+        return Err(Failure::new(format!("the formulas of `{}` cannot be recorded yet", task.id()))
+            .hint("formations still compute with sixteen lanes at a time; the others can be recorded"));
     };
     let polynomials = Form { functions: Functions::Polynomials, ..Form::default() };
     let expanded = task.recorded(polynomials).unwrap_or_default();

@@ -179,13 +179,13 @@ impl Flown {
     }
 }
 
-/// What a step is flown with in one vector of lanes: the vehicles `own` under a push, world frame, N, and what happens to
-/// them, if anything does.
+/// What a step is flown with in one vector of lanes: the vehicles `own` under a push, world frame, N, and a torque, body
+/// frame, N m, if there is any, and what happens to them, if anything does.
 #[inline(always)]
 pub(crate) fn flight<L: Lanes, const ALIGNED: bool>(
     flown: Option<&Flown>,
     own: &[Row; VEHICLE_NUMBERS],
-    push: Vector<L>,
+    (push, torque): (Vector<L>, Option<Vector<L>>),
     half: usize,
 ) -> (Vehicle<L, ALIGNED>, Disturbance<L>) {
     let mut disturbance = Disturbance { force_world: push, ..Disturbance::none() };
@@ -194,6 +194,9 @@ pub(crate) fn flight<L: Lanes, const ALIGNED: bool>(
         let more = flown.disturbance(half);
         disturbance = Disturbance { force_world: add(push, more.force_world), ..more };
         vehicle = &flown.vehicle;
+    }
+    if let Some(torque) = torque {
+        disturbance.torque_body = if flown.is_some() { add(torque, disturbance.torque_body) } else { torque };
     }
     (Vehicle::load(vehicle, half), disturbance)
 }

@@ -1,15 +1,17 @@
 //! Tasks recorded as lists of operations.
 
+mod driver;
 pub(crate) mod reality;
 
-use eyas_lanes::{Draws as _, Real as _};
-use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle};
+use eyas_lanes::Draws as _;
+use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add};
 use eyas_trace::{Form, Program, Recorder, Traced, record};
 
+use self::driver::{TracedDriver, TracedVerdict, settled};
 use self::reality::RealityRecorder;
 use crate::block::REFERENCE_STREAM;
 use crate::target::{Path, Target};
-use crate::task::{Action, BlockRules, Flown, Judged, MemoryOf, Moment, Start, Task};
+use crate::task::{Action, After, BlockRules, Extras, Flown, MemoryOf, Moment, Start, Task};
 use crate::{Derivative, Differentiable, FlownStep};
 
 /// A formula of a task, recorded.
@@ -46,14 +48,20 @@ pub struct TaskRecorder<'a, T> {
 }
 
 impl<T: Task> TaskRecorder<'_, T> {
+    /// Whether envs remember more than [`Task::Memory`]. All formulas of such a task have the inputs `numbers` and `steps`
+    /// of the episode, those that change numbers the output `numbers`.
+    fn has_numbers(&self) -> bool {
+        self.task.extras().numbers > 0
+    }
+
     /// `vehicle`, `limits` → `state`, `memory`, `reference`, `max_speed`, `moving`.
     pub fn reset(&self) -> Program {
-        let stream = self.task.rules().start_stream;
         record(self.form, |recorder| {
             let vehicle = vehicle(recorder);
             let limits = recorder.input::<T::Limits>("limits");
-            let draws = recorder.draws(stream);
-            let Start { state, memory, target } = self.task.reset(&vehicle, &limits, &draws);
+            let mut driver = TracedDriver::new(self.task, recorder);
+            let Start { state, memory, target } = self.task.reset(&vehicle, &limits, &mut driver);
+            driver.output();
             recorder.output::<State<()>>("state", &state);
             recorder.output::<T::Memory>("memory", &memory);
             let Target { reference, max_speed, moving } = target;
@@ -74,12 +82,8 @@ impl<T: Task> TaskRecorder<'_, T> {
             let [moving] = recorder.input::<[(); 1]>("moving");
             let [x, y, z, _] = recorder.draws(REFERENCE_STREAM).normals(0);
             let limit = rules.motion.max_speed.map(|_| max_speed);
-            let mut next = reference.step(config, rules.period, [x, y, z], limit);
-            let moves = Target::moves(moving);
-            let mut rests = reference;
-            for (next, rests) in next.fields_mut().zip(rests.fields_mut()) {
-                *next = Traced::select(moves, *next, *rests);
-            }
+            let next = reference.step(config, rules.period, [x, y, z], limit);
+            let next = settled(moving, &reference, next);
             recorder.output::<Langevin<()>>("reference", &next);
         }))
     }
@@ -89,17 +93,19 @@ impl<T: Task> TaskRecorder<'_, T> {
         record(self.form, |recorder| {
             let vehicle = vehicle(recorder);
             let moment = moment::<T>(recorder);
+            let driver = TracedDriver::new(self.task, recorder);
             let mut features: Vec<Traced> = Vec::new();
-            self.task.observe(&vehicle, &moment, &mut features);
+            self.task.observe(&vehicle, &moment, &driver, &mut features);
             recorder.output_numbers("observation", &features);
         })
     }
 
     /// `vehicle`, `force`, with reality `torque`, then `state`, `memory`, `reference`, `limits`, `action`, with reality
-    /// `applied` → `state`, `memory`, `terms`, `causes`.
+    /// `applied` → `state`, `memory`, `terms`, `causes`. Where envs have `numbers`, `force` is what somebody pushes with,
+    /// and that of reality is `air`.
     pub fn step<const ALIGNED: bool>(&self, surroundings: Surroundings) -> Program {
         record(self.form, |recorder| {
-            let flown = flown::<ALIGNED>(recorder, surroundings);
+            let mut flown = flown::<ALIGNED>(recorder, surroundings);
             let moment = moment::<T>(recorder);
             let limits = recorder.input::<T::Limits>("limits");
             let given = recorder.input::<[(); 4]>("action");
@@ -107,16 +113,63 @@ impl<T: Task> TaskRecorder<'_, T> {
             if surroundings == Surroundings::Reality {
                 applied = Some(recorder.input::<[(); 4]>("applied"));
             }
-            let judged = self.task.step(&flown, &moment, &limits, &Action { given, applied });
-            let Judged { state, memory, terms, causes } = judged;
+            let mut air = None;
+            if surroundings == Surroundings::Reality && self.has_numbers() {
+                air = Some(recorder.input::<[(); 3]>("air"));
+            }
+            let mut driver = TracedDriver::new(self.task, recorder);
+            let Disturbance { force_world, torque_body } = &mut flown.disturbance;
+            let (pushed, torque) = self.task.pushed(*force_world, &moment, &driver);
+            *force_world = air.map_or(pushed, |air| add(pushed, air));
+            if let Some(torque) = torque {
+                *torque_body = air.map_or(torque, |_| add(torque, *torque_body));
+            }
+            let action = Action { given, applied };
+            let mut verdict = TracedVerdict::default();
+            let after = self.task.step(&flown, &moment, &limits, &action, &mut driver, &mut verdict);
+            driver.output();
+            let After { state, memory } = after;
+            let TracedVerdict { causes, terms } = verdict;
             recorder.output::<State<()>>("state", &state);
             recorder.output::<T::Memory>("memory", &memory);
-            recorder.output_numbers("terms", terms.as_ref());
-            recorder.output_masks("causes", causes.as_ref());
+            recorder.output_numbers("terms", &terms);
+            recorder.output_masks("causes", &causes);
         })
     }
 
-    /// Reset, reference, observation, step, and what of reality is on.
+    /// Of [`Task::start_up`].
+    pub fn start_up(&self) -> Program {
+        record(self.form, |recorder| {
+            let mut driver = TracedDriver::new(self.task, recorder);
+            self.task.start_up(&mut driver);
+            driver.output();
+        })
+    }
+
+    /// Of [`Task::follow`]: `state` → `state`, `changed`.
+    pub fn follow(&self) -> Program {
+        record(self.form, |recorder| {
+            let mut state = recorder.input::<State<()>>("state");
+            let mut driver = TracedDriver::new(self.task, recorder);
+            let changed = self.task.follow(&mut state, &mut driver);
+            driver.output();
+            recorder.output::<State<()>>("state", &state);
+            recorder.output_masks("changed", &[changed]);
+        })
+    }
+
+    /// Of [`Task::note`]: `state` as it is seen, `again` and `anew`, 1 where they hold.
+    pub fn note(&self) -> Program {
+        record(self.form, |recorder| {
+            let state = recorder.input::<State<()>>("state");
+            let masks = reality::flags::<2>(recorder, "again and anew");
+            let mut driver = TracedDriver::new(self.task, recorder);
+            self.task.note(&state, &mut driver, masks);
+            driver.output();
+        })
+    }
+
+    /// Reset, reference, observation, step, what else the task does, and what of reality is on.
     pub fn formulas(&self) -> Vec<Recorded> {
         let (push, reality) = (Surroundings::Push, Surroundings::Reality);
         let mut all = vec![Recorded::new("reset", self.reset())];
@@ -128,6 +181,10 @@ impl<T: Task> TaskRecorder<'_, T> {
             all.push(Recorded::new("step, any vehicles", self.step::<false>(push)));
             all.push(Recorded::new("step with reality, any vehicles", self.step::<false>(reality)));
         }
+        let Extras { numbers, follows, takes_notes, .. } = self.task.extras();
+        all.extend((numbers > 0).then(|| Recorded::new("start up", self.start_up())));
+        all.extend(follows.then(|| Recorded::new("follow", self.follow())));
+        all.extend(takes_notes.then(|| Recorded::new("note", self.note())));
         let BlockRules { reality: config, period, .. } = &self.task.rules();
         all.extend(RealityRecorder { config, period: *period, form: self.form }.formulas());
         all

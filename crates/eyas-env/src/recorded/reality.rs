@@ -131,7 +131,7 @@ impl RealityRecorder<'_> {
 }
 
 /// Masks that are given as numbers, 1 where they hold.
-fn flags<const N: usize>(recorder: &mut Recorder, name: &str) -> [TracedMask; N]
+pub(super) fn flags<const N: usize>(recorder: &mut Recorder, name: &str) -> [TracedMask; N]
 where
     [(); N]: Fields<Of<Traced> = [Traced; N]>,
 {

@@ -6,8 +6,9 @@ use eyas_trace::{Constants, Form, Program, Traced, record};
 
 use super::{arranged, askew, direct, made, normal, numbers, point, raptor};
 use crate::reality::under_voltage;
+use crate::recorded::driver::{TracedDriver, TracedVerdict};
 use crate::recorded::{Surroundings, TaskRecorder, flown, moment};
-use crate::task::{Action, Flown, Judged, LimitsOf, Moment};
+use crate::task::{Action, After, Flown, LimitsOf, Moment};
 use crate::{
     Derivative, Differentiable, Direct, DirectSurrogate, FlownStep, Point, PointSurrogate, Raptor,
     RaptorSurrogate, TaskConfig as _,
@@ -78,8 +79,11 @@ impl<T: Differentiable> Tested<'_, T> {
                 let [share] = recorder.input::<[(); 1]>("voltage");
                 (voltage, applied) = (Some(share), Some(action.map(|it| under_voltage(it, share))));
             }
-            let judged = self.task.step(&first, &before, &limits, &Action { given: action, applied });
-            let Judged { state, memory, .. } = judged;
+            let action_of = Action { given: action, applied };
+            let mut driver = TracedDriver::new(&self.task, recorder);
+            let mut verdict = TracedVerdict::default();
+            let After { state, memory } =
+                self.task.step(&first, &before, &limits, &action_of, &mut driver, &mut verdict);
             let zero = Traced::zero();
             let mut derivative = Derivative { state: State::from_fields([zero; 17]), command: [zero; 4] };
             let again = Flown { vehicle: first.vehicle, disturbance: first.disturbance };

@@ -4,7 +4,7 @@ mod config;
 mod gradient;
 mod spec;
 
-use eyas_lanes::{BLOCK, Draws, Real};
+use eyas_lanes::{BLOCK, Real};
 use eyas_sim::{
     Body, Langevin, State, Vector, Vehicle, body_from_world, dot, matrix_from_quaternion, norm, step_held,
     sub,
@@ -18,8 +18,8 @@ use crate::course;
 use crate::rows::{body_rows, not_finite};
 use crate::rules;
 use crate::target::{Motion, Path, Target};
-use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, SavedRows, Start, Task};
-use crate::{Env, TaskConfig as _, VecEnv, visit_rows};
+use crate::task::{Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, Verdict};
+use crate::{Driver, DriverMut, Env, TaskConfig as _, VecEnv, visit_rows};
 
 /// The formulas of Isaac Lab's quadcopter task; positions are relative to each env's spawn point.
 pub struct Direct {
@@ -62,8 +62,6 @@ impl Direct {
 impl Task for Direct {
     type Memory = ();
     type Limits = ();
-    type Terms<R: Copy> = [R; spec::REWARD_TERMS.len()];
-    type Causes<M: Copy> = [M; 1];
 
     const REFERENCE_MOVES_FIRST: bool = true;
     /// Axes of a rigid body's moment of inertia are its own.
@@ -83,8 +81,8 @@ impl Task for Direct {
     }
 
     #[inline(always)]
-    fn reset<R: Real>(&self, _: &Vehicle<R>, (): &(), draws: &impl Draws<R>) -> Start<R, Self> {
-        let words = draws.words(0);
+    fn reset<R: Real>(&self, _: &Vehicle<R>, (): &(), driver: &mut impl DriverMut<R>) -> Start<R, Self> {
+        let words = driver.words(0);
         let mut target = Target::start(&self.motion, [words[3]; 2]);
         // A course begins at the spawn point.
         if let Path::Rest = self.motion.path {
@@ -101,7 +99,13 @@ impl Task for Direct {
     }
 
     #[inline(always)]
-    fn observe<R: Real>(&self, _: &Vehicle<R>, moment: &Moment<R, Self>, out: &mut impl Features<R>) {
+    fn observe<R: Real>(
+        &self,
+        _: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        _: &impl Driver<R>,
+        out: &mut impl Features<R>,
+    ) {
         let Moment { state: State { body, .. }, reference, .. } = moment;
         let matrix = matrix_from_quaternion(body.orientation);
         let [x, y, z] = matrix[2];
@@ -119,7 +123,9 @@ impl Task for Direct {
         moment: &Moment<R, Self>,
         (): &(),
         action: &Action<R>,
-    ) -> Judged<R, Self> {
+        _: &mut impl DriverMut<R>,
+        verdict: &mut impl Verdict<R>,
+    ) -> After<R, Self> {
         let config = &self.config;
         let Moment { mut state, reference, .. } = *moment;
         let wrench = self.wrench(&action.applied());
@@ -141,7 +147,9 @@ impl Task for Direct {
             per_step(config.ang_vel_reward_scale) * dot(body.angular_velocity, body.angular_velocity),
             per_step(config.distance_to_goal_reward_scale) * nearness,
         ];
-        Judged { state, memory: (), terms, causes: [died] }
+        verdict.end([died]);
+        verdict.earn(terms);
+        After { state, memory: () }
     }
 
     /// There are no rotors, and a goal is where it is.

@@ -8,6 +8,7 @@ use eyas_sim::{Disturbance, Langevin, State, Vector, Vehicle, norm, step_held, s
 use super::block::{FormationBlock, Shared};
 use super::spec::CAUSES;
 use crate::TaskConfig as _;
+use crate::episode::earn;
 use crate::multi_agent::MAX_AGENTS;
 use crate::rows::{bits_of, load_vector, not_finite};
 use crate::rules;
@@ -239,7 +240,10 @@ impl FormationBlock {
             -L::constant(config.reward_coef_proximity_cost) * encounters.nearness[index],
             L::select(L::mask(crashed), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
-        let reward = self.ledger.earn(half, L::mask(flying), &terms);
+        let mut reward = zero;
+        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
+            reward = reward + earn(sum, half, L::mask(flying), term);
+        }
         outcome.rewards[index].store(half, reward);
         outcome.sum.store(half, outcome.sum.load::<L>(half) + reward);
     }

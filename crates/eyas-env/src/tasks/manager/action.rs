@@ -1,6 +1,6 @@
 //! Actions: what the four numbers of a policy do to the vehicle.
 
-use eyas_lanes::{Lanes, Real};
+use eyas_lanes::Real;
 use eyas_sim::{Body, Vector, Vehicle, VehicleParameters, lagged};
 
 use super::arguments::{Arguments, Names};
@@ -131,17 +131,17 @@ impl ActionTerm {
 
     /// Body wrench of a processed action that knows no rotors.
     #[inline(always)]
-    pub(super) fn wrench<L: Lanes>(&self, action: &[L; 4], body: &Body<L>) -> (Vector<L>, Vector<L>) {
+    pub(super) fn wrench<R: Real>(&self, action: &[R; 4], body: &Body<R>) -> (Vector<R>, Vector<R>) {
         match self {
-            Self::MotorSetPoints => ([L::splat(0.0); 3], [L::splat(0.0); 3]),
+            Self::MotorSetPoints => ([R::zero(); 3], [R::zero(); 3]),
             Self::ThrustAndMoments { full_thrust, moment_scale } => {
                 rules::thrust_and_moments(*full_thrust, *moment_scale, *action)
             }
             Self::ThrustAndBodyRates { full_thrust, max_body_rate, torque_gain } => {
                 let (force, mut torque) = rules::thrust_and_moments(*full_thrust, 0.0, *action);
                 for axis in 0..3 {
-                    let rate = L::constant(max_body_rate[axis]) * action[axis + 1];
-                    torque[axis] = L::constant(torque_gain[axis]) * (rate - body.angular_velocity[axis]);
+                    let rate = R::constant(max_body_rate[axis]) * action[axis + 1];
+                    torque[axis] = R::constant(torque_gain[axis]) * (rate - body.angular_velocity[axis]);
                 }
                 (force, torque)
             }
@@ -183,9 +183,14 @@ impl Action {
 
     /// Scaled, then limited.
     #[inline(always)]
-    pub(super) fn processed<L: Lanes>(&self, raw: L) -> L {
-        let [low, high] = self.clip.map(L::constant);
-        raw.mul_add(L::constant(self.scale), L::constant(self.offset)).clamp(low, high)
+    pub(super) fn processed<R: Real>(&self, raw: &[R; 4]) -> [R; 4] {
+        let [low, high] = self.clip;
+        let mut processed = *raw;
+        for value in &mut processed {
+            let scaled = value.mul_add(R::constant(self.scale), R::constant(self.offset));
+            *value = scaled.clamp(R::constant(low), R::constant(high));
+        }
+        processed
     }
 }
 

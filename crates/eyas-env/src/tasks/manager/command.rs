@@ -1,6 +1,6 @@
 //! Commands: references that vehicles are to follow.
 
-use eyas_lanes::{Lanes, Row, Stream};
+use eyas_lanes::{Draws, Real, fields};
 use eyas_sim::{
     CircleConfig, CourseConfig, CourseKind, FigureEightConfig, LangevinConfig, LissajousConfig,
     MinimumSnapConfig, StepConfig, ZigzagConfig,
@@ -9,24 +9,49 @@ use eyas_sim::{
 use super::arguments::{Arguments, Names};
 use super::config::CommandConfig;
 use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
-use crate::episode::Moment;
+use crate::DriverMut;
+use crate::rows::replace_where;
 use crate::target::{Motion, Path, Target};
 
-/// Time left that counts as none, s: that of Isaac Lab, whose sums of steps end as close to 0.
-pub(super) const TIME_IS_UP_S: f32 = 1e-6;
-
-/// What a command remembers.
-#[derive(Clone, Debug, Default)]
-pub(super) struct CommandState {
-    pub(super) target: Target,
-    /// Time until it is drawn anew, s.
-    time_left: Row,
+/// Whether so much time left, s, counts as none: as in Isaac Lab, whose sums of steps end as close to 0.
+#[inline(always)]
+pub(super) fn is_up<R: Real>(left: R) -> R::Mask {
+    left.less(R::constant(1e-6))
 }
 
-impl CommandState {
-    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        let Self { target, time_left } = self;
-        target.rows_mut().chain([time_left])
+fields! {
+    /// What a command remembers: the numbers of a reference, and a clock.
+    pub(super) struct CommandState {
+        raw_position: 3,
+        raw_velocity: 3,
+        position: 3,
+        velocity: 3,
+        /// Most speed of the episode, m/s.
+        max_speed: 1,
+        /// 1 where it moves.
+        moving: 1,
+        /// Time until it is drawn anew, s.
+        time_left: 1,
+    }
+}
+
+/// Numbers of a command.
+pub(super) const COMMAND_NUMBERS: usize = 15;
+/// Where its position and its velocity stand among them.
+pub(super) const POSITION: usize = 6;
+pub(super) const VELOCITY: usize = 9;
+const TIME_LEFT: usize = 14;
+
+impl<R: Real> CommandState<R> {
+    /// At the origin where a mask holds.
+    #[inline(always)]
+    fn rest(&mut self, mask: R::Mask) {
+        let Self { raw_position, raw_velocity, position, velocity, .. } = self;
+        for vector in [raw_position, raw_velocity, position, velocity] {
+            for value in vector {
+                *value = R::select(mask, R::zero(), *value);
+            }
+        }
     }
 }
 
@@ -37,13 +62,6 @@ pub(super) struct Command {
     pub(super) resampling_time_range: Option<[f64; 2]>,
     /// Prefix of its streams.
     pub(super) stream: String,
-}
-
-/// Draws of a command.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CommandStreams {
-    start: Stream,
-    target: Stream,
 }
 
 /// The kinds of commands.
@@ -313,81 +331,73 @@ impl Command {
         Ok(Self { term, resampling_time_range: config.resampling_time_range, stream })
     }
 
-    pub(super) fn streams(&self, seed: u64) -> CommandStreams {
-        CommandStreams {
-            start: Stream::new(seed, &format!("{}/start", self.stream)),
-            target: Stream::new(seed, &format!("{}/target", self.stream)),
-        }
-    }
-}
-
-impl Command {
-    /// Starts the command of the lanes of a mask.
-    #[inline(always)]
-    pub(super) fn reset<L: Lanes>(
-        &self,
-        streams: &CommandStreams,
-        state: &mut CommandState,
-        at: &Moment<'_>,
-        mask: L::Mask,
-    ) {
-        state.target.rest::<L>(at.half, mask);
-        self.draw::<L>(streams, state, at, mask);
+    /// Names of the streams of its start and of its motion.
+    pub(super) fn streams(&self) -> [String; 2] {
+        ["start", "target"].map(|what| format!("{}/{what}", self.stream))
     }
 
+    /// Starts it, given where its numbers stand and its first stream.
     #[inline(always)]
-    fn draw<L: Lanes>(
-        &self,
-        streams: &CommandStreams,
-        state: &mut CommandState,
-        at: &Moment<'_>,
-        mask: L::Mask,
-    ) {
-        let half = at.half;
-        let kind = streams.start.lanes(at.first_env, at.episode, at.clock, 0);
-        let position = &mut state.target.reference.position;
+    pub(super) fn reset<R: Real>(&self, [place, start]: [usize; 2], driver: &mut impl DriverMut<R>) {
+        let mut state = driver.load::<CommandState<()>>(place);
+        let always = R::not(R::never());
+        state.rest(always);
+        let drawn = self.drawn(&state, &driver.draws(start));
+        driver.store::<CommandState<()>>(place, &drawn);
+    }
+
+    /// Draws it anew.
+    #[inline(always)]
+    fn drawn<R: Real>(&self, state: &CommandState<R>, draws: &impl Draws<R>) -> CommandState<R> {
+        let mut state = *state;
+        let words = draws.words(0);
         match &self.term {
             CommandTerm::Hold(point) => {
-                for (row, value) in position.iter_mut().zip(point) {
-                    row.store_where(half, mask, L::constant(*value));
+                for (value, point) in state.position.iter_mut().zip(point) {
+                    *value = R::constant(*point);
                 }
             }
             CommandTerm::UniformPosition(limits) => {
-                for ((row, [low, high]), words) in position.iter_mut().zip(limits).zip(&kind) {
-                    let value = L::uniform(*words).mul_add(L::constant(high - low), L::constant(*low));
-                    row.store_where(half, mask, value);
+                for ((value, [low, high]), word) in state.position.iter_mut().zip(limits).zip(words) {
+                    *value = R::uniform(word).mul_add(R::constant(high - low), R::constant(*low));
                 }
             }
             CommandTerm::Moving(motion) => {
-                state.target.draw::<L>(half, mask, motion, [kind[0], kind[1]]);
+                let Target { max_speed, moving, .. } = Target::<R>::start(motion, [words[0], words[1]]);
+                state.moving = [moving];
+                state.rest(R::not(Target::<R>::moves(moving)));
+                if motion.max_speed.is_some() {
+                    state.max_speed = [max_speed];
+                }
             }
         }
         if let Some([low, high]) = self.resampling_time_range {
-            let time = L::uniform(kind[3]).mul_add(L::constant(high - low), L::constant(low));
-            state.time_left.store_where(half, mask, time);
+            state.time_left = [R::uniform(words[3]).mul_add(R::constant(high - low), R::constant(low))];
         }
+        state
     }
 
-    /// Moves the command of the lanes whose bits are set by a control step.
+    /// Moves it on by a control step, s.
     #[inline(always)]
-    pub(super) fn advance<L: Lanes>(
+    pub(super) fn advance<R: Real>(
         &self,
-        streams: &CommandStreams,
-        state: &mut CommandState,
-        at: &Moment<'_>,
-        live: u32,
+        [place, start]: [usize; 2],
+        period: f64,
+        driver: &mut impl DriverMut<R>,
     ) {
-        let half = at.half;
         if self.resampling_time_range.is_some() {
-            let left = state.time_left.load::<L>(half) - L::constant(at.period);
-            state.time_left.store_where(half, L::mask(live), left);
-            let due = live & L::bits(left.less(L::splat(TIME_IS_UP_S)));
-            if due != 0 {
-                self.draw::<L>(streams, state, at, L::mask(due));
+            let left = driver.number(place + TIME_LEFT) - R::constant(period);
+            driver.set(place + TIME_LEFT, left);
+            let due = is_up(left);
+            if driver.any(due) {
+                let mut state = driver.load::<CommandState<()>>(place);
+                let drawn = self.drawn(&state, &driver.draws(start));
+                replace_where::<CommandState<()>, R>(&mut state, due, &drawn);
+                driver.store::<CommandState<()>>(place, &state);
             }
         }
         if let CommandTerm::Moving(motion) = &self.term {
-            state.target.advance::<L>(at, live, motion, &streams.target);
+            driver.move_reference(place, motion, start + 1);
         }
     }
 }

@@ -1,16 +1,18 @@
 //! Configuration of a manager-based task, in Isaac Lab's words.
 
 use eyas_sim::{CourseConfig, VehicleParameters};
+use eyas_trace::Form;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block::ManagerBlock;
+use super::ManagerTask;
 use super::program::Program;
 use super::terms::{Param, Terms};
 use crate::registry::MANAGER_TASK;
 use crate::task::FOREVER_S;
 use crate::{
-    Actuation, PointConfig, RealityConfig, SceneConfig, SimConfig, TaskConfig, VecEnv, check, course,
+    Actuation, PointConfig, RealityConfig, Recorded, SceneConfig, SimConfig, TaskConfig, TaskRecorder,
+    VecEnv, check, course,
 };
 
 /// A task that is made of terms: what stands in its YAML file.
@@ -288,7 +290,7 @@ impl TaskConfig for ManagerConfig {
     const EVALUATION_STEPS: u32 = 2000;
 
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        Box::new(ManagerBlock::env(self, num_envs, seed))
+        Box::new(ManagerTask::env(self, num_envs, seed))
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -328,5 +330,9 @@ impl TaskConfig for ManagerConfig {
 
     fn untimed(&self) -> Self {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+
+    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
+        Some(TaskRecorder { task: &ManagerTask::new(self), form }.formulas())
     }
 }

@@ -1,7 +1,7 @@
 //! Events: what happens to vehicles at the start, at resets and at intervals.
 
-use eyas_lanes::{Lanes, Row, Stream, lanes_of};
-use eyas_sim::{State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
+use eyas_lanes::{Draws, Real, fields};
+use eyas_sim::{State, Vehicle, VehicleParameters};
 
 use super::arguments::{Arguments, Names, terms};
 use super::config::{EventConfig, EventMode};
@@ -11,7 +11,6 @@ use super::event_terms::{
 };
 use super::registry::{Manager, TermInfo};
 use super::terms::{Param, Terms};
-use crate::episode::Moment;
 
 terms! {
     /// The terms of events.
@@ -19,114 +18,90 @@ terms! {
         ResetRootStateBall, ResetRootStateUniform, ResetRotorSpeeds, RandomizeMass, RandomizeInertia,
         RandomizeThrust, RandomizeMotorLag, PushBySettingVelocity, ApplyExternalForceTorque, Wind,
     }
-    [fn apply<L: Lanes>(&self, change: &mut Change<'_, L>)] self => apply(change)
+    [fn apply<R: Real>(&self, change: &mut Change<'_, R, impl Draws<R>>)] self => apply(change)
 }
 
-/// What events change of the vehicles of a block.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Circumstances {
-    /// Mass over the vehicle's.
-    pub(super) mass: Row,
-    /// Principal moments of inertia over the vehicle's.
-    pub(super) inertia: [Row; 3],
-    /// Thrust of each rotor over the vehicle's.
-    pub(super) thrust: [Row; 4],
-    /// Time constant of each rotor over the vehicle's.
-    pub(super) lag: [Row; 4],
-    /// Force, world frame, N.
-    pub(super) force: [Row; 3],
-    /// Torque, body frame, N m.
-    pub(super) torque: [Row; 3],
-    /// Velocity of the air, world frame, m/s.
-    pub(super) wind: [Row; 3],
-    /// Drag for each m/s of airspeed, N.
-    pub(super) drag: Row,
+fields! {
+    /// What events change of a vehicle.
+    pub(super) struct Circumstances {
+        /// Mass over the vehicle's.
+        mass: 1,
+        /// Drag for each m/s of airspeed, N.
+        drag: 1,
+        /// Principal moments of inertia over the vehicle's.
+        inertia: 3,
+        /// Thrust of each rotor over the vehicle's.
+        thrust: 4,
+        /// Time constant of each rotor over the vehicle's.
+        lag: 4,
+        /// Force, world frame, N.
+        force: 3,
+        /// Torque, body frame, N m.
+        torque: 3,
+        /// Velocity of the air, world frame, m/s.
+        wind: 3,
+    }
 }
 
-impl Circumstances {
-    /// The vehicles as they are configured, in still air without drag.
-    pub(super) const PLAIN: Self = {
-        let (zero, one) = (Row::ZERO, Row::splat(1.0));
+/// How many they are.
+pub(super) const CIRCUMSTANCES: usize = 22;
+
+impl<R: Real> Circumstances<R> {
+    /// The vehicle as it is configured, in still air without drag.
+    pub(super) fn plain() -> Self {
+        let (zero, one) = (R::zero(), R::one());
         Self {
-            mass: one,
+            mass: [one],
+            drag: [zero],
             inertia: [one; 3],
             thrust: [one; 4],
             lag: [one; 4],
             force: [zero; 3],
             torque: [zero; 3],
             wind: [zero; 3],
-            drag: zero,
         }
-    };
-
-    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        let Self { mass, inertia, thrust, lag, force, torque, wind, drag } = self;
-        let own = [mass, drag].into_iter().chain(inertia).chain(thrust).chain(lag);
-        own.chain(force).chain(torque).chain(wind)
     }
 
-    /// The vehicles of some lanes under these circumstances.
-    pub(super) fn alter(
-        &self,
-        own: &[Row; VEHICLE_NUMBERS],
-        altered: &mut [Row; VEHICLE_NUMBERS],
-        mask: u32,
-    ) {
-        for lane in lanes_of(mask) {
-            let own = Vehicle::<f32>::from_numbers(&own.map(|row| row[lane]));
-            let mut vehicle = own.altered(1.0, &self.thrust.map(|row| row[lane]));
-            vehicle.mass_inverse /= self.mass[lane];
-            // √f J √f of the factors f of the axes keeps any moment of inertia symmetric and positive definite.
-            let root = self.inertia.map(|row| row[lane].sqrt());
-            for row in 0..3 {
-                for column in 0..3 {
-                    let factor = root[row] * root[column];
-                    vehicle.inertia[row][column] *= factor;
-                    vehicle.inertia_inverse[row][column] /= factor;
-                }
-            }
-            for (row, number) in altered.iter_mut().zip(vehicle.numbers()) {
-                row[lane] = number;
+    /// The vehicle under these circumstances.
+    pub(super) fn alter(&self, own: &Vehicle<R>) -> Vehicle<R> {
+        let mut vehicle = own.altered(R::one(), &self.thrust);
+        vehicle.mass_inverse = vehicle.mass_inverse / self.mass[0];
+        // √f J √f of the factors f of the axes keeps any moment of inertia symmetric and positive definite.
+        let root = self.inertia.map(R::sqrt);
+        for row in 0..3 {
+            for column in 0..3 {
+                let factor = root[row] * root[column];
+                vehicle.inertia[row][column] = vehicle.inertia[row][column] * factor;
+                vehicle.inertia_inverse[row][column] = vehicle.inertia_inverse[row][column] / factor;
             }
         }
+        vehicle
     }
 }
 
 /// What an event may change, and its draws.
-pub(super) struct Change<'a, L: Lanes> {
-    pub(super) state: &'a mut State<Row>,
-    pub(super) circumstances: &'a mut Circumstances,
+pub(super) struct Change<'a, R, D> {
+    pub(super) state: &'a mut State<R>,
+    pub(super) circumstances: &'a mut Circumstances<R>,
     pub(super) robot: &'a VehicleParameters,
-    pub(super) stream: &'a Stream,
-    pub(super) at: &'a Moment<'a>,
-    /// The lanes that it happens to.
-    pub(super) mask: L::Mask,
+    pub(super) draws: D,
     /// How much of each range about its centre is drawn from, in `[0, 1]`: what a curriculum changes.
     pub(super) strength: f32,
 }
 
-impl<L: Lanes> Change<'_, L> {
-    /// Numbers uniform in ranges, up to four, at a draw of the moment.
+impl<R: Real, D: Draws<R>> Change<'_, R, D> {
+    /// Numbers uniform in ranges, up to four.
     #[inline(always)]
-    pub(super) fn draw(&self, index: u32, ranges: &[[f64; 2]]) -> [L; 4] {
-        let at = self.at;
-        let words = self.stream.lanes(at.first_env, at.episode, at.clock, index);
-        let mut drawn = [L::splat(0.0); 4];
-        for ((drawn, words), [low, high]) in drawn.iter_mut().zip(&words).zip(ranges) {
+    pub(super) fn draw(&self, index: u32, ranges: &[[f64; 2]]) -> [R; 4] {
+        let words = self.draws.words(index);
+        let mut drawn = [R::zero(); 4];
+        for ((drawn, word), [low, high]) in drawn.iter_mut().zip(words).zip(ranges) {
             let (centre, width) = (0.5 * (low + high), high - low);
-            let centred = L::uniform(*words) - L::splat(0.5);
-            let reach = L::constant(width) * L::splat(self.strength);
-            *drawn = centred.mul_add(reach, L::constant(centre));
+            let centred = R::uniform(word) - R::constant(0.5);
+            let reach = R::constant(width) * R::constant(f64::from(self.strength));
+            *drawn = centred.mul_add(reach, R::constant(centre));
         }
         drawn
-    }
-}
-
-/// Overwrites the lanes of a mask.
-#[inline(always)]
-pub(super) fn set<L: Lanes>(rows: &mut [Row], half: usize, mask: L::Mask, values: &[L]) {
-    for (row, value) in rows.iter_mut().zip(values) {
-        row.store_where(half, mask, *value);
     }
 }
 
@@ -191,9 +166,16 @@ impl Event {
         self.happens_in(EventMode::Interval)
     }
 
-    /// What it draws from.
-    pub(super) fn stream(&self, seed: u64) -> Stream {
-        Stream::new(seed, &format!("{}/start", self.stream))
+    /// Name of the stream that it draws from.
+    pub(super) fn stream(&self) -> String {
+        format!("{}/start", self.stream)
+    }
+
+    /// Time until it happens, s.
+    #[inline(always)]
+    pub(super) fn interval<R: Real>(&self, draws: &impl Draws<R>) -> R {
+        let [low, high] = self.interval_range_s;
+        R::uniform(draws.words(8)[0]).mul_add(R::constant(high - low), R::constant(low))
     }
 }
 

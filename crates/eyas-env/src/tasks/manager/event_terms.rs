@@ -1,12 +1,11 @@
 //! What each event does.
 
-use eyas_lanes::{LANES, Lanes};
-use eyas_sim::{Body, State, VehicleParameters, add, quaternion_from_euler_turns, scale};
+use eyas_lanes::{Draws, Real};
+use eyas_sim::{Body, VehicleParameters, add, quaternion_from_euler_turns, scale};
 
 use super::arguments::Arguments;
-use super::event::{Change, set};
+use super::event::Change;
 use super::registry::{Kind, Parameter, Range, TermInfo};
-use crate::rows::load_vector;
 use crate::rules::{StartLimits, draw_start};
 
 /// Random starts of the point task.
@@ -65,7 +64,7 @@ impl ResetRootStateBall {
     }
 
     #[inline(always)]
-    pub(super) fn apply<L: Lanes>(&self, change: &mut Change<'_, L>) {
+    pub(super) fn apply<R: Real>(&self, change: &mut Change<'_, R, impl Draws<R>>) {
         let mut limits = self.0.clone();
         if change.strength < 1.0 {
             let strength = f64::from(change.strength);
@@ -74,11 +73,7 @@ impl ResetRootStateBall {
             limits.angular_velocity *= strength;
             limits.turns = limits.turns.map(|turns| turns * strength);
         }
-        let at = change.at;
-        let draws = change.stream.at_lanes(at.first_env, at.episode, &[0; LANES]);
-        let body: Body<L> = draw_start(&limits, &draws);
-        let rotor_speed = change.state.load::<L>(at.half).rotor_speed;
-        change.state.store_where(at.half, change.mask, &State { body, rotor_speed });
+        change.state.body = draw_start(&limits, &change.draws);
     }
 }
 
@@ -121,18 +116,15 @@ impl ResetRootStateUniform {
     }
 
     #[inline(always)]
-    pub(super) fn apply<L: Lanes>(&self, change: &mut Change<'_, L>) {
-        let half = change.at.half;
-        let mut drawn = [[L::splat(0.0); 3]; 4];
+    pub(super) fn apply<R: Real>(&self, change: &mut Change<'_, R, impl Draws<R>>) {
+        let mut drawn = [[R::zero(); 3]; 4];
         for (index, (drawn, ranges)) in drawn.iter_mut().zip(&self.ranges).enumerate() {
             let [x, y, z, _] = change.draw(1 + index as u32, ranges);
             *drawn = [x, y, z];
         }
         let [position, velocity, angular_velocity, [roll, pitch, yaw]] = drawn;
         let orientation = quaternion_from_euler_turns(roll, pitch, yaw);
-        let body = Body { position, orientation, velocity, angular_velocity };
-        let rotor_speed = change.state.load::<L>(half).rotor_speed;
-        change.state.store_where(half, change.mask, &State { body, rotor_speed });
+        change.state.body = Body { position, orientation, velocity, angular_velocity };
     }
 }
 
@@ -154,7 +146,7 @@ macro_rules! ranges {
             }
 
             #[inline(always)]
-            pub(super) fn apply<L: Lanes>(&self, $change: &mut Change<'_, L>) {
+            pub(super) fn apply<R: Real>(&self, $change: &mut Change<'_, R, impl Draws<R>>) {
                 let $it = self;
                 $body
             }
@@ -173,23 +165,20 @@ ranges! {
         |it, change| {
             let speeds = change.draw(6, &[it.share; 4]);
             let limit = change.robot.action_limit;
-            let half = change.at.half;
-            for (row, share) in change.state.rotor_speed.iter_mut().zip(speeds) {
-                let speed = share.mul_add(L::constant(limit.max - limit.min), L::constant(limit.min));
-                row.store_where(half, change.mask, speed);
+            for (speed, share) in change.state.rotor_speed.iter_mut().zip(speeds) {
+                *speed = share.mul_add(R::constant(limit.max - limit.min), R::constant(limit.min));
             }
         }
     RandomizeInertia "randomize_rigid_body_inertia" "principal moments of inertia times a factor, each axis on its own"
         [range: factor("inertia_distribution_params", "limits of the factor")]
         |it, change| {
-            let drawn = change.draw(0, &[it.range; 3]);
-            set::<L>(&mut change.circumstances.inertia, change.at.half, change.mask, &drawn);
+            let [x, y, z, _] = change.draw(0, &[it.range; 3]);
+            change.circumstances.inertia = [x, y, z];
         }
     RandomizeMotorLag "randomize_motor_lag" "time constant of each rotor times a factor"
         [range: factor("time_constant_distribution_params", "limits of the factor")]
         |it, change| {
-            let drawn = change.draw(0, &[it.range; 4]);
-            set::<L>(&mut change.circumstances.lag, change.at.half, change.mask, &drawn);
+            change.circumstances.lag = change.draw(0, &[it.range; 4]);
         }
     PushBySettingVelocity "push_by_setting_velocity" "velocities change at once by what is drawn"
         [
@@ -201,14 +190,11 @@ ranges! {
             yaw: Parameter::new("yaw", "rad/s", STILL, "about z")
         ]
         |it, change| {
-            let half = change.at.half;
             let [x, y, z, _] = change.draw(0, &[it.x, it.y, it.z]);
             let [roll, pitch, yaw, _] = change.draw(7, &[it.roll, it.pitch, it.yaw]);
             let body = &mut change.state.body;
-            let velocity = add(load_vector::<L>(&body.velocity, half), [x, y, z]);
-            let rate = add(load_vector::<L>(&body.angular_velocity, half), [roll, pitch, yaw]);
-            set::<L>(&mut body.velocity, half, change.mask, &velocity);
-            set::<L>(&mut body.angular_velocity, half, change.mask, &rate);
+            body.velocity = add(body.velocity, [x, y, z]);
+            body.angular_velocity = add(body.angular_velocity, [roll, pitch, yaw]);
         }
     ApplyExternalForceTorque "apply_external_force_torque"
         "a constant force of the world frame and a torque of the body frame, each axis on its own, until the next one"
@@ -217,11 +203,10 @@ ranges! {
             torque: Parameter::new("torque_range", "N m", STILL, "limits of the torque about each axis")
         ]
         |it, change| {
-            let half = change.at.half;
-            let force = change.draw(0, &[it.force; 3]);
-            let torque = change.draw(7, &[it.torque; 3]);
-            set::<L>(&mut change.circumstances.force, half, change.mask, &force);
-            set::<L>(&mut change.circumstances.torque, half, change.mask, &torque);
+            let [x, y, z, _] = change.draw(0, &[it.force; 3]);
+            let [roll, pitch, yaw, _] = change.draw(7, &[it.torque; 3]);
+            change.circumstances.force = [x, y, z];
+            change.circumstances.torque = [roll, pitch, yaw];
         }
     Wind "wind" "horizontal wind of any direction, until the next one, and drag in proportion to the airspeed"
         [
@@ -230,14 +215,11 @@ ranges! {
                 "limits of the drag for each m/s of airspeed")
         ]
         |it, change| {
-            let half = change.at.half;
             let [speed, drag, ..] = change.draw(0, &[it.speed, it.drag]);
-            let at = change.at;
-            let words = change.stream.lanes(at.first_env, at.episode, at.clock, 7);
-            let (sine, cosine) = (L::uniform(words[0]) - L::splat(0.5)).sin_cos_turns();
-            let wind = scale(speed, [cosine, sine, L::splat(0.0)]);
-            set::<L>(&mut change.circumstances.wind, half, change.mask, &wind);
-            set::<L>(std::slice::from_mut(&mut change.circumstances.drag), half, change.mask, &[drag]);
+            let words = change.draws.words(7);
+            let (sine, cosine) = (R::uniform(words[0]) - R::constant(0.5)).sin_cos_turns();
+            change.circumstances.wind = scale(speed, [cosine, sine, R::zero()]);
+            change.circumstances.drag = [drag];
         }
 }
 
@@ -323,18 +305,17 @@ impl RandomizeMass {
     }
 
     #[inline(always)]
-    pub(super) fn apply<L: Lanes>(&self, change: &mut Change<'_, L>) {
-        let half = change.at.half;
+    pub(super) fn apply<R: Real>(&self, change: &mut Change<'_, R, impl Draws<R>>) {
         let [drawn, ..] = change.draw(0, &[self.range]);
-        let mass_inverse = L::constant(1.0 / change.robot.mass);
+        let mass_inverse = R::constant(1.0 / change.robot.mass);
         let factor = match self.operation {
             MassOperation::Scale => drawn,
-            MassOperation::Add => drawn.mul_add(mass_inverse, L::splat(1.0)),
+            MassOperation::Add => drawn.mul_add(mass_inverse, R::one()),
             MassOperation::Abs => drawn * mass_inverse,
         };
-        set::<L>(std::slice::from_mut(&mut change.circumstances.mass), half, change.mask, &[factor]);
+        change.circumstances.mass = [factor];
         if self.recompute_inertia {
-            set::<L>(&mut change.circumstances.inertia, half, change.mask, &[factor; 3]);
+            change.circumstances.inertia = [factor; 3];
         }
     }
 }
@@ -362,11 +343,11 @@ impl RandomizeThrust {
     }
 
     #[inline(always)]
-    pub(super) fn apply<L: Lanes>(&self, change: &mut Change<'_, L>) {
+    pub(super) fn apply<R: Real>(&self, change: &mut Change<'_, R, impl Draws<R>>) {
         let mut drawn = change.draw(0, &[self.range; 4]);
         if !self.per_rotor {
             drawn = [drawn[0]; 4];
         }
-        set::<L>(&mut change.circumstances.thrust, change.at.half, change.mask, &drawn);
+        change.circumstances.thrust = drawn;
     }
 }

@@ -2,22 +2,22 @@
 
 mod action;
 mod arguments;
-mod block;
 mod command;
 mod config;
 mod curriculum;
 mod event;
 mod event_terms;
-mod kernels;
 mod observation;
 mod program;
 mod registry;
 mod reward;
 mod scene;
+mod task;
 mod termination;
 mod terms;
+#[cfg(test)]
+mod tests;
 
-pub use block::ManagerBlock;
 pub use config::{
     ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, ManagerConfig,
     NoiseConfig, NoiseKind, ObservationConfig, ObservationGroupConfig, Operation, RewardTermConfig,
@@ -25,6 +25,7 @@ pub use config::{
 };
 pub use observation::Output;
 pub use registry::{Kind, Manager, Parameter, Range, TermInfo};
+pub use task::{ManagerBlock, ManagerTask};
 pub use terms::{Param, Terms};
 
 /// What the term of an observation of that name gives.

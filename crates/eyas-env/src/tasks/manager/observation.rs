@@ -143,10 +143,10 @@ features! {
     LastProcessedAction "last_processed_action" "last action as it was applied, 0 after a reset" [4 Motors "1"] ()
         |scene, _it| scene.action(Which::Processed);
     RotorSpeed "rotor_speed" "rotor speed relative to the range of set-points" [4 Motors "1"] () |scene, _it| {
-        let [low, range_inverse] = scene.rotor_range().map(R::constant);
+        let [low, range_inverse] = scene.rotor_range();
         let mut speeds = scene.state().rotor_speed;
         for speed in &mut speeds {
-            *speed = (*speed - low) * range_inverse;
+            *speed = (*speed - R::constant(low)) * R::constant(range_inverse);
         }
         speeds
     };
@@ -192,8 +192,8 @@ pub(super) struct Observed {
     pub(super) delay: usize,
     /// Values that are shown.
     pub(super) history: usize,
-    /// Its first feature in the full observation.
-    pub(super) start: usize,
+    /// The first of its kept values among all.
+    pub(super) first_kept: usize,
     /// What sets its draws apart.
     index: u32,
 }
@@ -202,13 +202,13 @@ pub(super) struct Observed {
 const MOST_STEPS: u32 = 64;
 
 impl Observed {
-    /// The term of a file whose features begin at `start`; `index` sets its draws apart.
+    /// The term of a file, which comes after `first_kept` kept values; `index` sets its draws apart.
     pub(super) fn new(
         key: &str,
         config: &ObservationConfig,
         names: &Names<'_>,
         is_corrupted: bool,
-        [start, index]: [usize; 2],
+        [first_kept, index]: [usize; 2],
     ) -> Result<Self, String> {
         let term = ObservationTerm::new(key, &config.func, &config.params, names)?;
         super::program::check_ascending(key, "clip", config.clip)?;
@@ -236,7 +236,7 @@ impl Observed {
             scale: config.scale,
             delay: config.delay as usize,
             history: config.history_length.max(1) as usize,
-            start,
+            first_kept,
             index: index as u32,
         })
     }
@@ -256,9 +256,9 @@ impl Observed {
         self.width() * self.history
     }
 
-    /// Values that have to be kept; none where the present one is all that is shown.
+    /// Numbers that have to be kept, the oldest value first; none where the present one is all that is shown.
     pub(super) fn kept(&self) -> usize {
-        if self.delay == 0 && self.history == 1 { 0 } else { self.delay + self.history }
+        if self.delay == 0 && self.history == 1 { 0 } else { (self.delay + self.history) * self.width() }
     }
 
     /// Whether it is drawn anew for each group that has it.
@@ -278,7 +278,7 @@ impl Observed {
             self.term.write(scene, out);
             return;
         }
-        let mut value = Value { features: [R::zero(); MAX_WIDTH], width: 0 };
+        let mut value = Value::new();
         self.term.write(scene, &mut value);
         let features = &mut value.features[..value.width];
         if let Some(noise) = &self.noise {
@@ -325,12 +325,19 @@ impl Observed {
 }
 
 /// Most features of a term.
-pub(super) const MAX_WIDTH: usize = 9;
+const MAX_WIDTH: usize = 9;
 
 /// The features of a term before they are shown.
-struct Value<R> {
-    features: [R; MAX_WIDTH],
+pub(super) struct Value<R> {
+    pub(super) features: [R; MAX_WIDTH],
     width: usize,
+}
+
+impl<R: Real> Value<R> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { features: [R::zero(); MAX_WIDTH], width: 0 }
+    }
 }
 
 impl<R: Real> Features<R> for Value<R> {

@@ -9,6 +9,7 @@ use super::event::Event;
 use super::observation::Observed;
 use super::registry::Manager;
 use super::reward::RewardTerm;
+use super::scene::Places;
 use super::termination::TerminationTerm;
 use super::terms::Terms;
 use crate::episode::MAX_TERMS;
@@ -33,7 +34,8 @@ pub(super) struct Program {
     /// Weights and strengths of the file.
     pub(super) effects: Effects,
     /// What rewards are multiplied by beside their weights.
-    pub(super) reward_scale: f64,
+    reward_scale: f64,
+    pub(super) places: Places,
     pub(super) spec: EnvSpec,
 }
 
@@ -100,7 +102,9 @@ impl Program {
             terminations: interned(&names.terminations),
             symmetries: Vec::new(),
         };
+        let kept = observations.iter().map(Observed::kept).sum();
         Ok(Self {
+            places: Places::new(commands.len(), events.len(), kept),
             commands,
             action,
             observations,
@@ -116,13 +120,30 @@ impl Program {
         })
     }
 
-    /// Weights and strengths after so many control steps.
-    pub(super) fn effects_at(&self, step: u32, effects: &mut Effects) {
-        effects.weights.copy_from_slice(&self.effects.weights);
-        effects.strengths.copy_from_slice(&self.effects.strengths);
+    /// Weights as rewards are multiplied, then strengths, after so many control steps.
+    pub(super) fn settings_at(&self, step: u32, settings: &mut [f32]) {
+        let mut effects = self.effects.clone();
         for term in &self.curriculum {
-            term.apply(step, effects);
+            term.apply(step, &mut effects);
         }
+        let weights = effects.weights.iter().map(|weight| weight * self.reward_scale);
+        for (setting, value) in settings.iter_mut().zip(weights.chain(effects.strengths)) {
+            *setting = value as f32;
+        }
+    }
+
+    /// Names of the streams: of observations, of each command, of each event.
+    pub(super) fn streams(&self) -> Vec<String> {
+        let of_commands = self.commands.iter().flat_map(Command::streams);
+        std::iter::once("env/observations".to_owned())
+            .chain(of_commands)
+            .chain(self.events.iter().map(Event::stream))
+            .collect()
+    }
+
+    /// Of the events, where they stand among the streams.
+    pub(super) fn event_stream(&self, event: usize) -> usize {
+        command_stream(self.commands.len()) + event
     }
 
     /// Whether an event changes numbers of the vehicle that the dynamics read.
@@ -134,6 +155,14 @@ impl Program {
     pub(super) fn has_wind(&self) -> bool {
         self.events.iter().any(|event| event.term.is_wind())
     }
+}
+
+/// Of the noise of observations, where it stands among the streams.
+pub(super) const NOISE_STREAM: usize = 0;
+
+/// The first of a command.
+pub(super) fn command_stream(command: usize) -> usize {
+    1 + 2 * command
 }
 
 fn commands(config: &ManagerConfig, names: &Names<'_>) -> Result<Vec<Command>, String> {
@@ -248,7 +277,7 @@ impl Layout {
             let is_corrupted = group.enable_corruption && config.train_or_play;
             for (term_name, term) in group.terms.iter().skip(shared) {
                 let key = format!("{key}.terms.{term_name}");
-                let place = [layout.width(), layout.observations.len()];
+                let place = [layout.kept(), layout.observations.len()];
                 let observed = Observed::new(&key, term, names, is_corrupted, place)?;
                 let output = observed.term.output();
                 layout.parts.push(Part {
@@ -293,6 +322,10 @@ impl Layout {
 
     fn width(&self) -> usize {
         self.parts.iter().map(|part| part.width).sum()
+    }
+
+    fn kept(&self) -> usize {
+        self.observations.iter().map(Observed::kept).sum()
     }
 }
 

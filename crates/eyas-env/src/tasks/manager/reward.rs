@@ -102,8 +102,11 @@ plain! {
 #[inline(always)]
 fn tilt<R: Real>(cosine: R) -> R {
     let (zero, one, pi) = (R::constant(0.0), R::constant(1.0), R::constant(std::f64::consts::PI));
-    let distance = |cosine: R| (one - cosine).max(zero).min(one).acos_one_minus();
-    R::select(cosine.less(zero), pi - distance(-cosine), distance(cosine))
+    // One angle of the two that are asked for: `1 − |cos|` is what both are measured by.
+    let points_down = cosine.less(zero);
+    let upright = R::select(points_down, -cosine, cosine);
+    let angle = (one - upright).max(zero).min(one).acos_one_minus();
+    R::select(points_down, pi - angle, angle)
 }
 
 #[inline(always)]

@@ -1,31 +1,53 @@
 //! What terms see of the vehicles.
 
-use eyas_lanes::{LANES, Lanes, Real, Row};
-use eyas_sim::{Body, State, Vector, matrix_from_quaternion};
+use eyas_lanes::{Real, fields};
+use eyas_sim::{Body, State, Vector};
 
-use super::command::CommandState;
-use crate::rows::{bits_of, load_four, load_vector};
+use super::command::{COMMAND_NUMBERS, POSITION, VELOCITY};
+use super::event::CIRCUMSTANCES;
+use crate::{Driver, Verdict};
 
-/// Actions of one step and of the step before, raw and as they are applied.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct ActionState {
-    pub(super) raw: [Row; 4],
-    pub(super) processed: [Row; 4],
-    pub(super) last_raw: [Row; 4],
-    pub(super) last_processed: [Row; 4],
+fields! {
+    /// Actions of one step and of the step before, raw and as they are applied.
+    pub(super) struct Actions {
+        /// As it was given.
+        raw: 4,
+        /// Scaled and limited.
+        processed: 4,
+        /// The one before, as it was given.
+        last_raw: 4,
+        /// The one before, scaled and limited.
+        last_processed: 4,
+    }
 }
 
-impl ActionState {
-    pub(super) const ZERO: Self = Self {
-        raw: [Row::ZERO; 4],
-        processed: [Row::ZERO; 4],
-        last_raw: [Row::ZERO; 4],
-        last_processed: [Row::ZERO; 4],
-    };
+/// Where the numbers of an env stand: actions, commands, circumstances, times left of events, kept values of terms; then
+/// those that last from episode to episode, what startup made of the circumstances.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    pub(super) circumstances: usize,
+    pub(super) time_left: usize,
+    pub(super) kept: usize,
+    pub(super) startup: usize,
+    pub(super) len: usize,
+}
 
-    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        let Self { raw, processed, last_raw, last_processed } = self;
-        [raw, processed, last_raw, last_processed].into_iter().flatten()
+impl Places {
+    pub(super) const ACTIONS: usize = 0;
+    const COMMANDS: usize = 16;
+
+    /// Of so many commands, events and kept values.
+    pub(super) fn new(commands: usize, events: usize, kept: usize) -> Self {
+        let circumstances = Self::command(commands);
+        let time_left = circumstances + CIRCUMSTANCES;
+        let first_kept = time_left + events;
+        let startup = first_kept + kept;
+        Self { circumstances, time_left, kept: first_kept, startup, len: startup + CIRCUMSTANCES }
+    }
+
+    /// Of a command.
+    pub(super) const fn command(index: usize) -> usize {
+        Self::COMMANDS + COMMAND_NUMBERS * index
     }
 }
 
@@ -43,7 +65,7 @@ pub(super) enum Which {
 }
 
 /// An env as terms see it. Terms are formulas over [`Real`]: where the numbers come from, rows of a block or a recording,
-/// is the scene's.
+/// is the driver's.
 pub(super) trait Scene<R: Real> {
     /// The vehicle; for an observation as it is measured.
     fn state(&self) -> &State<R>;
@@ -74,97 +96,72 @@ pub(super) trait Scene<R: Real> {
     }
 }
 
-/// One vector of lanes of a block.
-pub(super) struct BlockScene<'a, L> {
-    half: usize,
-    state: State<L>,
-    matrix: [Vector<L>; 3],
-    parts: SceneParts<'a>,
+/// What a driver lends of an env, its state, and what the step comes to.
+pub(super) struct EnvScene<'a, R: Real, D, V> {
+    pub(super) state: &'a State<R>,
+    pub(super) matrix: [Vector<R>; 3],
+    pub(super) driver: &'a D,
+    /// Where the driver keeps it.
+    pub(super) mass_factor: usize,
+    pub(super) rotor_range: [f64; 2],
+    pub(super) verdict: &'a mut V,
 }
 
-impl<'a, L: Lanes> BlockScene<'a, L> {
-    /// The scene around a state.
-    #[inline(always)]
-    pub(super) fn new(parts: SceneParts<'a>, half: usize) -> Self {
-        let state = parts.state.load::<L>(half);
-        Self { half, matrix: matrix_from_quaternion(state.body.orientation), state, parts }
-    }
+/// Nothing ends between two steps, when observations are made.
+pub(super) struct Unjudged;
 
-    /// The same with the terminations that hold, one mask of the lanes of the block for each.
+impl<R: Real> Verdict<R> for Unjudged {
     #[inline(always)]
-    pub(super) fn with_causes(self, causes: &'a [u32]) -> Self {
-        Self { parts: SceneParts { causes, ..self.parts }, ..self }
+    fn end<const N: usize>(&mut self, _: [R::Mask; N]) {}
+    #[inline(always)]
+    fn has_ended(&self, _: u32) -> R::Mask {
+        R::never()
     }
+    #[inline(always)]
+    fn earn<const N: usize>(&mut self, _: [R; N]) {}
 }
 
-impl<L: Lanes> Scene<L> for BlockScene<'_, L> {
+impl<R: Real, D: Driver<R>, V: Verdict<R>> Scene<R> for EnvScene<'_, R, D, V> {
     #[inline(always)]
-    fn state(&self) -> &State<L> {
-        &self.state
+    fn state(&self) -> &State<R> {
+        self.state
     }
     #[inline(always)]
-    fn matrix(&self) -> &[Vector<L>; 3] {
+    fn matrix(&self) -> &[Vector<R>; 3] {
         &self.matrix
     }
     #[inline(always)]
-    fn command_position(&self, command: usize) -> Vector<L> {
-        load_vector(&self.parts.commands[command].target.reference.position, self.half)
+    fn command_position(&self, command: usize) -> Vector<R> {
+        self.driver.numbers(Places::command(command) + POSITION)
     }
     #[inline(always)]
-    fn command_velocity(&self, command: usize) -> Vector<L> {
-        load_vector(&self.parts.commands[command].target.reference.velocity, self.half)
+    fn command_velocity(&self, command: usize) -> Vector<R> {
+        self.driver.numbers(Places::command(command) + VELOCITY)
     }
     #[inline(always)]
-    fn action(&self, which: Which) -> [L; 4] {
-        let ActionState { raw, processed, last_raw, last_processed } = self.parts.actions;
-        let rows = match which {
-            Which::Raw => raw,
-            Which::Processed => processed,
-            Which::LastRaw => last_raw,
-            Which::LastProcessed => last_processed,
+    fn action(&self, which: Which) -> [R; 4] {
+        let first = match which {
+            Which::Raw => 0,
+            Which::Processed => 4,
+            Which::LastRaw => 8,
+            Which::LastProcessed => 12,
         };
-        load_four(rows, self.half)
+        self.driver.numbers(Places::ACTIONS + first)
     }
     #[inline(always)]
-    fn mass_factor(&self) -> L {
-        self.parts.mass_factor.load(self.half)
+    fn mass_factor(&self) -> R {
+        self.driver.number(self.mass_factor)
     }
     #[inline(always)]
     fn rotor_range(&self) -> [f64; 2] {
-        self.parts.rotor_range
+        self.rotor_range
     }
     #[inline(always)]
-    fn episode_steps(&self) -> L {
-        let mut steps = [0.0; LANES];
-        for (value, age) in steps.iter_mut().zip(&self.parts.age[self.half * LANES..]) {
-            *value = *age as f32;
-        }
-        L::from_array(&steps)
+    fn episode_steps(&self) -> R {
+        self.driver.episode_steps()
     }
     #[inline(always)]
-    fn is_terminated(&self, set: u32) -> L::Mask {
-        let mut lanes = 0;
-        for (index, cause) in self.parts.causes.iter().enumerate() {
-            if set >> index & 1 == 1 {
-                lanes |= *cause;
-            }
-        }
-        L::mask(bits_of(lanes, self.half))
+    fn is_terminated(&self, set: u32) -> R::Mask {
+        self.verdict.has_ended(set)
     }
-}
-
-/// What the scenes of a block are cut from.
-#[derive(Clone, Copy)]
-pub(super) struct SceneParts<'a> {
-    pub(super) state: &'a State<Row>,
-    pub(super) commands: &'a [CommandState],
-    pub(super) actions: &'a ActionState,
-    /// Mass of each vehicle over that of the configured one.
-    pub(super) mass_factor: &'a Row,
-    /// The least rotor speed, and 1 over the range.
-    pub(super) rotor_range: [f64; 2],
-    /// Control steps since the start of each lane's episode.
-    pub(super) age: &'a [u32],
-    /// One mask of the lanes of the block for each termination.
-    pub(super) causes: &'a [u32],
 }

@@ -141,7 +141,7 @@ impl TimeOut {
     #[inline(always)]
     #[expect(clippy::unused_self, reason = "other terms have parameters")]
     fn holds<R: Real>(&self, _scene: &impl Scene<R>) -> R::Mask {
-        R::zero().less(R::zero())
+        R::never()
     }
 }
 
@@ -192,11 +192,12 @@ impl OutOfBounds {
 
     #[inline(always)]
     fn holds<R: Real>(&self, scene: &impl Scene<R>) -> R::Mask {
-        let mut outside = R::zero().less(R::zero());
+        let mut outside = R::never();
         for axis in 0..3 {
-            let [low, high] = self.limits[axis].map(R::constant);
+            let [low, high] = self.limits[axis];
             let position = scene.body().position[axis];
-            outside = R::or(outside, R::or(position.less(low), high.less(position)));
+            let beyond = R::or(position.less(R::constant(low)), R::constant(high).less(position));
+            outside = R::or(outside, beyond);
         }
         outside
     }

@@ -4,7 +4,7 @@ mod config;
 mod gradient;
 mod spec;
 
-use eyas_lanes::{BLOCK, Draws, Real, fields};
+use eyas_lanes::{BLOCK, Real, fields};
 use eyas_sim::{
     Langevin, SpeedLag, State, Vehicle, body_from_world, matrix_from_quaternion, norm, step_held, sub,
 };
@@ -17,8 +17,8 @@ use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::rows::{largest, not_finite};
 use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
-use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, Start, Task};
-use crate::{Env, TaskConfig as _, Thresholds, VecEnv};
+use crate::task::{Action, After, BlockRules, Features, Flown, Moment, Start, Task, Verdict};
+use crate::{Driver, DriverMut, Env, TaskConfig as _, Thresholds, VecEnv};
 
 /// The formulas of the point task; positions are relative to each env's spawn point.
 pub struct Point {
@@ -76,8 +76,6 @@ impl Point {
 impl Task for Point {
     type Memory = Memory<()>;
     type Limits = ();
-    type Terms<R: Copy> = [R; spec::REWARD_TERMS.len()];
-    type Causes<M: Copy> = [M; FOUNDATION_TERMINATIONS.len()];
 
     const REFERENCE_MOVES_FIRST: bool = true;
 
@@ -95,18 +93,24 @@ impl Task for Point {
     }
 
     #[inline(always)]
-    fn reset<R: Real>(&self, _: &Vehicle<R>, (): &(), draws: &impl Draws<R>) -> Start<R, Self> {
-        let [rest, speed, ..] = draws.words(0);
+    fn reset<R: Real>(&self, _: &Vehicle<R>, (): &(), driver: &mut impl DriverMut<R>) -> Start<R, Self> {
+        let [rest, speed, ..] = driver.words(0);
         let zero = R::zero();
         Start {
-            state: State { body: rules::draw_start(&self.start, draws), rotor_speed: [zero; 4] },
+            state: State { body: rules::draw_start(&self.start, driver), rotor_speed: [zero; 4] },
             memory: Memory { set_point: [zero; 4] },
             target: Target::start(&self.motion, [rest, speed]),
         }
     }
 
     #[inline(always)]
-    fn observe<R: Real>(&self, _: &Vehicle<R>, moment: &Moment<R, Self>, out: &mut impl Features<R>) {
+    fn observe<R: Real>(
+        &self,
+        _: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        _: &impl Driver<R>,
+        out: &mut impl Features<R>,
+    ) {
         let Moment { state: State { body, rotor_speed }, memory, reference } = moment;
         let limit = self.config.robot.action_limit;
         let least = R::constant(limit.min);
@@ -134,7 +138,9 @@ impl Task for Point {
         moment: &Moment<R, Self>,
         (): &(),
         action: &Action<R>,
-    ) -> Judged<R, Self> {
+        _: &mut impl DriverMut<R>,
+        verdict: &mut impl Verdict<R>,
+    ) -> After<R, Self> {
         let config = &self.config;
         let Moment { mut state, memory, reference } = *moment;
         let set_point = set_points(&action.given);
@@ -164,7 +170,9 @@ impl Task for Point {
             R::constant(config.reward_constant),
             R::select(unstable, R::constant(-config.reward_coef_termination_penalty), R::zero()),
         ];
-        Judged { state, memory: Memory { set_point }, terms, causes }
+        verdict.end(causes);
+        verdict.earn(terms);
+        After { state, memory: Memory { set_point } }
     }
 }
 

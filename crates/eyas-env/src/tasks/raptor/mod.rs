@@ -8,7 +8,7 @@ mod spec;
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, Draws, Real, fields};
+use eyas_lanes::{BLOCK, Real, fields};
 use eyas_sim::{Body, Disturbance, Langevin, State, Vector, Vehicle, add, norm, scale};
 
 pub use config::{
@@ -24,8 +24,8 @@ use crate::rows::not_finite;
 use crate::rules::choose;
 use crate::symmetry::mirrors;
 use crate::target::{Motion, Path, Target};
-use crate::task::{Action, BlockRules, Features, Flown, Judged, Moment, SavedRows, Start, Task};
-use crate::{Env, TaskConfig as _, VecEnv, visit_rows};
+use crate::task::{Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, Verdict};
+use crate::{Driver, DriverMut, Env, TaskConfig as _, VecEnv, visit_rows};
 
 use config::{RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION};
 
@@ -87,14 +87,9 @@ impl Raptor {
     }
 }
 
-/// Place in [`FOUNDATION_TERMINATIONS`](crate::episode::FOUNDATION_TERMINATIONS) of numbers that are not finite.
-const NOT_FINITE: usize = 4;
-
 impl Task for Raptor {
     type Memory = Memory<()>;
     type Limits = Limits<()>;
-    type Terms<R: Copy> = [R; spec::REWARD_TERMS.len()];
-    type Causes<M: Copy> = [M; NOT_FINITE + 1];
 
     const REFERENCE_MOVES_FIRST: bool = false;
 
@@ -115,13 +110,13 @@ impl Task for Raptor {
         &self,
         vehicle: &Vehicle<R>,
         limits: &Limits<R>,
-        draws: &impl Draws<R>,
+        driver: &mut impl DriverMut<R>,
     ) -> Start<R, Self> {
         let config = &self.config;
-        let (kind, place, rotor) = (draws.words(0), draws.words(1), draws.words(5));
-        let (linear, angular) = (draws.words(2), draws.words(3));
-        let [x, y, z, _] = R::normals(draws.words(4));
-        let [push_x, push_y, push_z, _] = R::normals(draws.words(6));
+        let (kind, place, rotor) = (driver.words(0), driver.words(1), driver.words(5));
+        let (linear, angular) = (driver.words(2), driver.words(3));
+        let [x, y, z, _] = R::normals(driver.words(4));
+        let [push_x, push_y, push_z, _] = R::normals(driver.words(6));
 
         let is_raptor = R::uniform(kind[2]).less(R::constant(config.init.raptor_share));
         let max_position = R::select(is_raptor, R::constant(RAPTOR_MAX_POSITION), limits.start_position[0]);
@@ -162,7 +157,13 @@ impl Task for Raptor {
     }
 
     #[inline(always)]
-    fn observe<R: Real>(&self, vehicle: &Vehicle<R>, moment: &Moment<R, Self>, out: &mut impl Features<R>) {
+    fn observe<R: Real>(
+        &self,
+        vehicle: &Vehicle<R>,
+        moment: &Moment<R, Self>,
+        _: &impl Driver<R>,
+        out: &mut impl Features<R>,
+    ) {
         let Moment { state, memory, reference } = moment;
         if self.config.observation == Observation::Absolute {
             let values = rules::observe(vehicle, state, &Langevin::at_rest(), &memory.history);
@@ -181,7 +182,9 @@ impl Task for Raptor {
         moment: &Moment<R, Self>,
         limits: &Limits<R>,
         action: &Action<R>,
-    ) -> Judged<R, Self> {
+        _: &mut impl DriverMut<R>,
+        verdict: &mut impl Verdict<R>,
+    ) -> After<R, Self> {
         let config = &self.config;
         let Moment { state, memory, reference } = moment;
         let given = action.given;
@@ -192,7 +195,7 @@ impl Task for Raptor {
 
         let [position, velocity, rate] = rules::causes(&config.termination, &next.body, limits.position[0]);
         let lost = not_finite(&next);
-        let never = R::zero().less(R::zero());
+        let never = R::never();
         let ends = R::or(R::or(position, velocity), R::or(rate, lost));
         let zero = R::zero();
         let [error, orientation, change, constant] = running;
@@ -205,12 +208,14 @@ impl Task for Raptor {
             R::select(ends, penalty, zero),
         ];
         let memory = Memory { history: given, last_action: given, force: memory.force };
-        Judged { state: next, memory, terms, causes: [position, velocity, rate, never, lost] }
+        verdict.end([position, velocity, rate, never, lost]);
+        verdict.earn(terms);
+        After { state: next, memory }
     }
 
     /// No reference has a limit of its speed.
     fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
-        let SavedRows { state, memory: Memory { history, last_action, force }, target } = rows;
+        let SavedRows { state, memory: Memory { history, last_action, force }, target, numbers: _ } = rows;
         let Target { reference, max_speed: _, moving } = target;
         visit_rows(state.fields_mut(), visit);
         visit_rows(reference.fields_mut(), visit);
