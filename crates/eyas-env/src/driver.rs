@@ -151,6 +151,11 @@ impl<L: Lanes, N: AsRef<[Row]>> Driver<L> for LaneDriver<'_, N> {
         self.numbers.as_ref()[place].load(self.at.half)
     }
     #[inline(always)]
+    fn load<F: Fields>(&self, first: usize) -> F::Of<L> {
+        let rows = self.numbers.as_ref()[first..].iter();
+        F::map(&F::splat(()), &mut LoadRows { rows, half: self.at.half })
+    }
+    #[inline(always)]
     fn setting(&self, place: usize) -> f32 {
         self.settings[place]
     }
@@ -174,6 +179,14 @@ impl<'a, L: Lanes> DriverMut<L> for LaneDriver<'a, &'a mut [Row]> {
         self.numbers[place].store_where(self.at.half, L::mask(self.bits), value);
     }
 
+    /// As one by one, with a mask that is made once.
+    #[inline(always)]
+    fn store<F: Fields>(&mut self, first: usize, values: &F::Of<L>) {
+        let (half, mask) = (self.at.half, L::mask(self.bits));
+        let rows = self.numbers[first..].iter_mut();
+        F::zip(&mut F::splat(()), values, &mut StoreRows { rows, half, mask });
+    }
+
     #[inline(always)]
     fn move_reference(&mut self, first: usize, motion: &Motion, stream: usize) {
         let [_, moving] = OF_REFERENCE;
@@ -184,6 +197,33 @@ impl<'a, L: Lanes> DriverMut<L> for LaneDriver<'a, &'a mut [Row]> {
             L::call(Move { driver: self, first, motion, stream });
         }
         self.bits = live;
+    }
+}
+
+const MISSING: &str = "an env has the numbers that its task asks for";
+
+struct LoadRows<'a> {
+    rows: std::slice::Iter<'a, Row>,
+    half: usize,
+}
+
+impl<L: Lanes> Map<(), L> for LoadRows<'_> {
+    #[inline(always)]
+    fn one(&mut self, (): &()) -> L {
+        self.rows.next().expect(MISSING).load(self.half)
+    }
+}
+
+struct StoreRows<'a, M> {
+    rows: std::slice::IterMut<'a, Row>,
+    half: usize,
+    mask: M,
+}
+
+impl<L: Lanes> Zip<(), L> for StoreRows<'_, L::Mask> {
+    #[inline(always)]
+    fn pair(&mut self, (): &mut (), value: &L) {
+        self.rows.next().expect(MISSING).store_where(self.half, self.mask, *value);
     }
 }
 
