@@ -28,34 +28,39 @@ pub fn labels_of(given: &[String], paths: &[PathBuf], things: &str) -> Result<Ve
     }
 }
 
-/// What paths are called: by as many of their last parts as tell them apart, without last parts that all of those share;
-/// none where two are the same.
+/// What paths are called: each by as many of its last parts as tell it from the others, without last parts that all of those
+/// share who have more than one; none where two are the same.
 pub fn names_of(paths: &[PathBuf]) -> Option<Vec<String>> {
     let parts = |path: &PathBuf| path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    let mut paths: Vec<Vec<String>> = paths.iter().map(parts).collect();
-    let are_different = |paths: &[Vec<String>]| (1..paths.len()).all(|it| !paths[..it].contains(&paths[it]));
-    let last = |count: usize| -> Vec<Vec<String>> {
-        paths.iter().map(|path| path[path.len().saturating_sub(count)..].to_vec()).collect()
+    let whole: Vec<Vec<String>> = paths.iter().map(parts).collect();
+    let last = |path: &[String], count: usize| path[path.len().saturating_sub(count)..].to_vec();
+    let own = |index: usize| {
+        let path = &whole[index];
+        let is_own = |count: &usize| {
+            let others = whole.iter().enumerate().filter(|(other, _)| *other != index);
+            others.into_iter().all(|(_, other)| last(other, *count) != last(path, *count))
+        };
+        let longest = whole.iter().map(Vec::len).max().unwrap_or(1);
+        (1..=longest).find(is_own).map(|count| last(path, count))
     };
-    let longest = paths.iter().map(Vec::len).max().unwrap_or(1);
-    paths = (1..=longest).map(last).find(|it| are_different(it))?;
+    let mut names = (0..whole.len()).map(own).collect::<Option<Vec<_>>>()?;
+    // `a/best_student` and `b/best_student` are told apart by `a` and `b`, if nothing else is of `a` or `b`.
     loop {
-        // `a/best_student` and `b/best_student` are told apart by `a` and `b`.
-        let mut long = paths.iter().filter(|path| path.len() > 1);
-        let Some(end) = long.next().and_then(|path| path.last()) else { break };
-        if !long.all(|path| path.last() == Some(end)) {
+        let mut long = names.iter().filter(|name| name.len() > 1);
+        let Some(end) = long.next().and_then(|name| name.last()) else { break };
+        let is_told = |(index, name): (usize, &Vec<String>)| {
+            let left = &name[name.len().saturating_sub(2)];
+            let is_elsewhere = |(other, path): (usize, &Vec<String>)| other != index && path.contains(left);
+            name.len() == 1 || !whole.iter().enumerate().any(is_elsewhere)
+        };
+        if !long.all(|name| name.last() == Some(end)) || !names.iter().enumerate().all(is_told) {
             break;
         }
-        let mut shorter = paths.clone();
-        for path in shorter.iter_mut().filter(|path| path.len() > 1) {
-            path.pop();
+        for name in names.iter_mut().filter(|name| name.len() > 1) {
+            name.pop();
         }
-        if !are_different(&shorter) {
-            break;
-        }
-        paths = shorter;
     }
-    Some(paths.iter().map(|path| path.join("/")).collect())
+    Some(names.iter().map(|name| name.join("/")).collect())
 }
 
 /// Refuses a text that the font of pictures cannot write.
@@ -88,9 +93,13 @@ mod tests {
         assert_eq!(names(&["x/a/0", "x/b/0"]), ["a", "b"]);
         assert_eq!(names(&["run"]), ["run"]);
         assert_eq!(names(&["logs/r1/best_student", "logs/r2/best_student", "se3"]), ["r1", "r2", "se3"]);
-        assert_eq!(names(&["r1/best", "r1/final", "r2/best"]), ["r1/best", "r1/final", "r2/best"]);
+        assert_eq!(names(&["r1/best", "r1/final", "r2/best"]), ["r1/best", "final", "r2/best"]);
+        assert_eq!(
+            names(&["logs/r1/best_student", "logs/r2/best_student", "assets/point_ctrl"]),
+            ["r1", "r2", "point_ctrl"]
+        );
         assert_eq!(names(&["best", "r/best"]), ["best", "r"]);
-        assert_eq!(names(&["se3", "a/se3/best", "b/se3/best"]), ["se3", "a", "b"]);
+        assert_eq!(names(&["se3", "a/se3/best", "b/se3/best"]), ["se3", "a/se3/best", "b/se3/best"]);
         assert_eq!(names_of(&paths(&["x/a", "x/a/"])), None);
     }
 

@@ -161,8 +161,8 @@ mod tests {
             row("a name beyond all columns", "-169359620.5 ± 285189498.2"),
         ];
         let text = aligned(1, &rows);
-        assert!(text.lines().all(|line| line.width() == 52), "{text}");
-        assert!(text.starts_with(&" ".repeat(46)) && text.contains("\n学生  "), "{text}");
+        assert!(text.lines().all(|line| line.width() == 53), "{text}");
+        assert!(text.starts_with(&" ".repeat(47)) && text.contains("\n学生  "), "{text}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn chart(arguments: &Columns, mark: &Mark) -> Result<ExitCode, Failure> {
     match chart.num_without_place() {
         0 => {}
         count => tell(format!(
-            "warning: {count} points have no place in the plot and are gaps: an axis holds numbers between ±1e300, a \
+            "warning: {count} of the points have no place in the plot and are gaps: an axis holds numbers between ±1e300, a \
              logarithmic one those from 1e-300"
         )),
     }

@@ -119,7 +119,7 @@ fn numbers_that_an_axis_cannot_hold_are_said() {
     let some = plot("some").run();
     assert_eq!(some.code, Some(0));
     assert!(
-        some.stderr.contains("warning: 3 points have no place in the plot and are gaps"),
+        some.stderr.contains("warning: 3 of the points have no place in the plot and are gaps"),
         "{}",
         some.stderr
     );

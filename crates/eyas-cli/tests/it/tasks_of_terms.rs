@@ -250,10 +250,8 @@ fn a_student_reads_the_only_group() {
     let stdout = it.eyas(&format!("train --task mine.yaml {settings} --run_dir run")).succeed();
     let distil = printed(&stdout, "Distil it: ");
     // The student learns in what its teacher has learned in.
-    assert_eq!(
-        distil,
-        "distill --task mine.yaml env.episode_length_s=3.0 --teacher_checkpoint run/best_model.pt"
-    );
+    assert!(distil.starts_with("distill --task mine.yaml env.episode_length_s=3"), "{distil}");
+    assert!(distil.ends_with(" --teacher_checkpoint run/best_model.pt"), "{distil}");
     let short = "--n_epochs 1 --num_episodes 4 distill.eval_episodes=8 --run_dir student";
     let stdout = it.eyas(&format!("{distil} {short}")).succeed();
     assert_in_order(

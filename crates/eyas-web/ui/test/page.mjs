@@ -235,7 +235,7 @@ if (kind === "fleet") {
 if (kind === "run") {
   await page.locator("#tab-flight").click();
   await until("epochs are counted", async () => (await readout(page, "Epoch")) > 0);
-  assert.match(await page.locator("#readouts").innerText(), /Epoch\s+\d+ of 100000\s+Time left\s+\d+ h/);
+  assert.match(await page.locator("#readouts").innerText(), /Epoch\s+\d+ of 100000\s+Time left\s+\d+ (h|min)/);
 }
 if (kind === "view") {
   await page.locator("#tab-tables").click();

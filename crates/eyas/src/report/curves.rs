@@ -155,7 +155,7 @@ pub(super) fn pictures(groups: &[Group], kind: Kind) -> Result<Vec<Picture>, Fai
             let chart = chart(groups, kind, curve, &points, along);
             let without_place = match chart.num_without_place() {
                 0 => String::new(),
-                count => format!(" ({count} points have no place on these axes)"),
+                count => format!(" ({count} of the points have no place on these axes)"),
             };
             let caption = format!("{}{when}{without_place}", curve.caption);
             pictures.push(Picture { name, png: chart.png(), caption });
