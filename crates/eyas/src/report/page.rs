@@ -62,16 +62,19 @@ impl Page {
 
     /// Links to sections and their parts.
     fn table_of_contents(&self) -> String {
-        let link = |target: String, title: &str| format!("<a href=\"#{target}\">{}</a>", escaped(title));
         let mut text = String::from("<nav aria-label=\"Contents\">\n<ul>\n");
+        let link = |target: &str, title: &str| format!("<a href=\"#{target}\">{}</a>", escaped(title));
         for (section, (title, parts)) in self.contents.iter().enumerate() {
             let section = section + 1;
-            let parts = parts.iter().enumerate();
-            let parts: String = parts
-                .map(|(part, title)| format!("<li>{}</li>", link(format!("{section}.{}", part + 1), title)))
-                .collect();
-            let parts = if parts.is_empty() { parts } else { format!("\n<ul>{parts}</ul>") };
-            let _ = writeln!(text, "<li>{}{parts}</li>", link(section.to_string(), title));
+            let _ = write!(text, "<li>{}", link(&section.to_string(), title));
+            if !parts.is_empty() {
+                text += "\n<ul>";
+                for (part, title) in parts.iter().enumerate() {
+                    let _ = write!(text, "<li>{}</li>", link(&format!("{section}.{}", part + 1), title));
+                }
+                text += "</ul>";
+            }
+            text += "</li>\n";
         }
         text + "</ul>\n</nav>\n"
     }

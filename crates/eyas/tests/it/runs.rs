@@ -166,7 +166,8 @@ fn a_distillation_comes_to_students_and_a_comparison() {
     assert_eq!(heard.positions, [1, 2]);
     assert!(heard.lines.iter().any(|it| it.starts_with("[INFO] Teacher self-check")), "{:?}", heard.lines);
 
-    let written = report(&[run], &folder.path().join("report"), &|_| None, &Interrupt::new()).unwrap();
+    let subject = Subject { folders: &[run], labels: &[] };
+    let written = report(&subject, &folder.path().join("report"), &|_| None, &Interrupt::new()).unwrap();
     let written = written.unwrap();
     assert!(written.page.is_file() && written.num_pictures > 0);
 }
