@@ -7,6 +7,7 @@ use eyas::evaluate::{EvaluateConfig, evaluate};
 use eyas::fly::FlyConfig;
 use eyas::observer::Activity;
 use eyas::policies::load_controller;
+use eyas::report::Subject;
 use eyas::run_result::RunResult;
 use eyas::teachers::read_checkpoints;
 use eyas::{Algorithm, Failure, Observer, Silent, TrainConfig, fly, report, tasks, train, trajectory};
