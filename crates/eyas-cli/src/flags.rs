@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use eyas::configuration::{layer_vehicle, takes_vehicles};
+use eyas::configuration::{DEVICES, layer_vehicle, settle_devices, takes_vehicles};
 use eyas::policies::load_policy;
 use eyas::text::{shell_word, warnings_told};
 use eyas::{AnyTask, Failure};
 use eyas_env::Actuation;
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_lanes::Isa;
+use eyas_run::config::Setting;
 use eyas_run::{Interrupt, Layers, Origin};
 use eyas_vehicles::{FleetVehicle, survey_fleet, vehicle_warnings};
 
@@ -66,20 +67,42 @@ pub(crate) fn layer(layers: &mut Layers, task: &dyn AnyTask, flight: &FlightFlag
     for (key, name, value) in [
         ("agent.experiment_name", "--experiment_name", &flight.experiment_name),
         ("agent.run_name", "--run_name", &flight.run_name),
-        ("agent.device", "--device", &flight.device),
-        ("env.sim.device", "--device", &flight.device),
+        (DEVICES[0], "--device", &flight.device),
+        (DEVICES[1], "--device", &flight.device),
     ] {
         if let Some(value) = value {
             layers.set(key, value.clone(), Origin::flag(name))?;
         }
     }
-    Ok(())
+    settle_devices(layers)
 }
 
-/// The flags that say again what is flown.
-pub(crate) fn what_flies(flight: &FlightFlags) -> String {
-    let vehicle = flight.vehicle.as_ref().map(|it| format!(" --vehicle {}", shell_word(it)));
-    format!("--task {}{}", shell_word(&flight.task), vehicle.unwrap_or_default())
+/// The flags and overrides that say again what a run with some settings flies. Those of its presets are for learning, and
+/// how many envs fly is each command's own.
+pub(crate) fn what_flies(
+    task: &dyn AnyTask,
+    flight: &FlightFlags,
+    settings: &[Setting],
+) -> Result<String, Failure> {
+    const NOT_FLOWN: [&str; 2] = ["env.scene.num_envs", DEVICES[1]];
+    let mut words = vec![format!("--task {}", shell_word(&flight.task))];
+    let mut usual = Layers::of_groups([("env", task.layers()?)]);
+    if let Some(vehicle) = &flight.vehicle {
+        words.push(format!("--vehicle {}", shell_word(vehicle)));
+        layer_vehicle(&mut usual, task, vehicle)?;
+    }
+    let usual = usual.provenance()?;
+    let of_env = |it: &&Setting| it.key.starts_with("env.") && !NOT_FLOWN.contains(&it.key.as_str());
+    for Setting { key, value, origin } in settings.iter().filter(of_env) {
+        let before = usual.iter().find(|it| it.key == *key).map(|it| &it.value);
+        if before != Some(value) && matches!(origin, Origin::File { .. } | Origin::Override(_)) {
+            let new = if before.is_none() { "+" } else { "" };
+            words.push(shell_word(format!("{new}{key}={value}")));
+        }
+    }
+    let is_gone = |it: &&Setting| !settings.iter().any(|known| known.key == it.key);
+    words.extend(usual.iter().filter(of_env).filter(is_gone).map(|it| shell_word(format!("~{}", it.key))));
+    Ok(words.join(" "))
 }
 
 /// As in Isaac Lab, -1 asks for a random seed in 0..=10000.

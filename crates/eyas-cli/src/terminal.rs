@@ -1,8 +1,12 @@
 //! Who hears a run for the program: the terminal, as lines or as a dashboard, and the live view.
 
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use eyas::observer::{Activity, MakeActor, Table};
+use eyas::run_files::LOG;
 use eyas::text::printable;
 use eyas::{AnyTask, Failure, Observer};
 use eyas_run::{Interrupt, Progress};
@@ -22,6 +26,36 @@ pub(crate) struct Terminal {
     live: Option<LiveRun>,
     bar: Option<Progress>,
     dashboard: Option<Dashboard>,
+    log: Log,
+}
+
+/// Where lines are kept: in the folder of the run, once it has one.
+enum Log {
+    Waiting(Vec<String>),
+    Kept(File, PathBuf),
+}
+
+impl Log {
+    fn add(&mut self, line: &str) -> Result<(), Failure> {
+        match self {
+            Self::Waiting(lines) => lines.push(line.to_owned()),
+            Self::Kept(file, path) => {
+                writeln!(file, "{line}").map_err(|error| Failure::from(error).at(&path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps lines in a folder, after those of the processes before.
+    fn keep_in(&mut self, folder: &Path) -> Result<(), Failure> {
+        let path = folder.join(LOG);
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(|error| Failure::from(error).at(&path.display()))?;
+        if let Self::Waiting(lines) = std::mem::replace(self, Self::Kept(file, path)) {
+            lines.iter().try_for_each(|line| self.add(line))?;
+        }
+        Ok(())
+    }
 }
 
 impl Terminal {
@@ -41,6 +75,7 @@ impl Terminal {
             live: None,
             bar: None,
             dashboard: None,
+            log: Log::Waiting(Vec::new()),
         }
     }
 
@@ -71,8 +106,8 @@ impl Observer for Terminal {
     }
 
     fn started(&mut self, activity: &Activity) -> Result<(), Failure> {
-        let Activity { name, step_unit, rate_unit, position, total, folder, task } = *activity;
-        self.live = self.view.take().map(|view| LiveRun::start(view, name, step_unit, task)).transpose()?;
+        let Activity { name, step_unit, rate_unit, position, total, folder, .. } = *activity;
+        self.live = self.view.take().map(|view| LiveRun::start(view, activity)).transpose()?;
         let is_hidden = self.is_quiet || self.has_dashboard;
         let bar = if is_hidden { Progress::hidden(name, total) } else { Progress::new(name, total) };
         let bar = bar.with_unit(rate_unit);
@@ -83,6 +118,7 @@ impl Observer for Terminal {
             self.dashboard = Some(Dashboard::open(state, &self.interrupt)?);
         }
         if let Some(folder) = folder {
+            self.log.keep_in(folder)?;
             self.show_line(&format!("Folder of the run: {}", std::path::absolute(folder)?.display()));
         }
         Ok(())
@@ -96,6 +132,7 @@ impl Observer for Terminal {
 
     fn line(&mut self, line: &str) -> Result<(), Failure> {
         let line = &*printable(line);
+        self.log.add(line)?;
         self.show_line(line);
         match (&self.dashboard, &self.bar) {
             (Some(_), _) => Ok(()),
@@ -105,11 +142,14 @@ impl Observer for Terminal {
     }
 
     fn warning(&mut self, text: &str) {
+        // A log that cannot be written ends the run at its next line.
+        let _ = self.log.add(&printable(text));
         tell(text);
     }
 
     fn position(&mut self, position: u64) {
         self.bar.iter().for_each(|bar| bar.set(position));
+        self.live.iter().for_each(|live| live.position(position));
         self.state(|state| state.set_position(position));
     }
 

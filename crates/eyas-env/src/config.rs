@@ -24,7 +24,7 @@ pub struct SimConfig {
     pub dt: f64,
     /// Runge–Kutta steps in a simulation step. At least 1.
     pub substeps: u32,
-    /// Where to compute: `cpu`.
+    /// Where to compute: `cpu`; `auto` chooses it.
     pub device: String,
 }
 
@@ -81,14 +81,16 @@ impl SceneConfig {
 impl SimConfig {
     /// Checks what this build can do.
     pub(crate) fn validate(&self) -> Result<(), String> {
-        if self.device == "cpu" {
-            return Ok(());
-        }
-        Err(format!(
-            "`env.sim.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
-            self.device
-        ))
+        check_device("env.sim.device", &self.device)
     }
+}
+
+/// Checks that this build can compute where a key says; `auto` is wherever it computes.
+pub fn check_device(key: &str, device: &str) -> Result<(), String> {
+    if ["cpu", "auto"].contains(&device) {
+        return Ok(());
+    }
+    Err(format!("`{key}` = \"{device}\", expected \"cpu\" or \"auto\": this build computes on the CPU"))
 }
 
 impl Default for SimConfig {

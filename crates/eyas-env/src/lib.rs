@@ -24,7 +24,7 @@ mod tasks;
 mod vec_env;
 
 pub use block::Block;
-pub use config::{SceneConfig, SimConfig, Thresholds};
+pub use config::{SceneConfig, SimConfig, Thresholds, check_device};
 pub use differentiable::{
     Barrier, Derivative, Differentiable, DifferentiableBlock, DifferentiableTask, FlownStep, Record, Slopes,
     Surrogate,

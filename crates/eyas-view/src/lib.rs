@@ -28,5 +28,6 @@ pub use frame::Frame;
 pub use overlay::Caption;
 pub use plot::{Chart, Heatmap, Paths};
 pub use space::{Pose, Vector};
+pub use text::missing_glyph;
 pub use video::{VideoError, encode};
 pub use view::View;

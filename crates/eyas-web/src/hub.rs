@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::curves::{Curves, Piece, Seen};
 use crate::log::Log;
-use crate::message::{Document, HeatMap, Poses, Request, Scene, Settings, Table};
+use crate::message::{Document, HeatMap, Poses, Progress, Request, Scene, Settings, Table};
 
 /// Where to write what viewers see. Cheap to clone; nothing here waits for a viewer.
 #[derive(Clone)]
@@ -162,6 +162,11 @@ impl Feed {
     /// Says how sliders and selectors stand.
     pub fn settings(&self, settings: &Settings) {
         self.document("settings".into(), &Document::Settings(settings));
+    }
+
+    /// Says how far a run has come.
+    pub fn progress(&self, progress: &Progress) {
+        self.document("progress".into(), &Document::Progress(progress));
     }
 
     /// Shows a text, such as a configuration, in place of the one of the same name.

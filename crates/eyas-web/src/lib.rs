@@ -25,5 +25,5 @@ mod server;
 pub use curves::Curve;
 pub use doors::Limits;
 pub use hub::Feed;
-pub use message::{Control, HeatMap, Poses, Request, Scene, Settings, Table, Vehicle, VehiclePose};
+pub use message::{Control, HeatMap, Poses, Progress, Request, Scene, Settings, Table, Vehicle, VehiclePose};
 pub use server::LiveView;

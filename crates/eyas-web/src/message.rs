@@ -128,6 +128,19 @@ impl Request {
     }
 }
 
+/// How far a run has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Progress {
+    /// What is counted, such as `epoch`.
+    pub unit: String,
+    /// How many are done.
+    pub position: u64,
+    /// How many there will be.
+    pub total: u64,
+    /// How long it will take to the end, s; none where that is not known.
+    pub left_s: Option<f64>,
+}
+
 /// Columns of a file, as they are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
@@ -160,6 +173,7 @@ pub struct HeatMap {
 pub(crate) enum Document<'a> {
     Scene(&'a Scene),
     Settings(&'a Settings),
+    Progress(&'a Progress),
     Text {
         name: &'a str,
         text: &'a str,

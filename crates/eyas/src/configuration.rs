@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eyas_env::RAPTOR_TASK;
+use eyas_env::{RAPTOR_TASK, check_device};
 use eyas_formats::input::read_text;
 use eyas_run::config::{BuiltIn, Library, Renamed, Unused, Value};
 use eyas_run::{Layers, Origin};
@@ -185,7 +185,7 @@ pub fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
 pub struct AgentConfig {
     /// Seed of every random draw.
     pub seed: u64,
-    /// Where to compute: cpu.
+    /// Where to compute: `cpu`; `auto` chooses it.
     pub device: String,
     /// Folder of the run below the log root.
     pub experiment_name: String,
@@ -213,22 +213,35 @@ impl Default for AgentConfig {
 impl AgentConfig {
     /// Checks ranges; the message names key, value and what would be right.
     pub fn validate(&self) -> Result<(), String> {
-        if self.device == "cpu" {
-            Ok(())
-        } else {
-            Err(format!(
-                "`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
-                self.device
-            ))
+        check_device("agent.device", &self.device)
+    }
+}
+
+/// The keys that `--device` sets.
+pub const DEVICES: [&str; 2] = ["agent.device", "env.sim.device"];
+
+/// Puts the device that computes in the place of `auto`: what a run writes down is what it used.
+pub fn settle_devices(layers: &mut Layers) -> Result<(), Failure> {
+    for key in DEVICES {
+        let is_auto = layers.get(key).is_some_and(|it| it == Value::from("auto"));
+        if let Some(origin) = layers.origin(key).filter(|_| is_auto).cloned() {
+            layers.set(key, "cpu", origin)?;
         }
     }
+    Ok(())
 }
 
 /// Turns a failed range check into a failure that says where the value came from.
 pub fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), Failure> {
     outcome.map_err(|message| {
         let key = message.split('`').nth(1).unwrap_or_default().to_owned();
-        let failure = Failure::new(message);
+        let mut failure = Failure::new(message);
+        if DEVICES.contains(&key.as_str()) {
+            failure = failure.hint(
+                "give `--device auto`, or leave it out; on several cores the CPU flies millions of steps a second, as \
+                `eyas bench` measures",
+            );
+        }
         // A key that is missing is at fault where the table around it stands.
         let around = std::iter::successors(Some(key.as_str()), |key| Some(key.rsplit_once('.')?.0));
         match around.filter_map(|key| layers.origin(key)).find(|origin| **origin != Origin::Default) {

@@ -31,6 +31,7 @@ pub mod fleet;
 pub mod fly;
 pub mod flyable;
 mod footage;
+pub mod labels;
 pub mod learner;
 mod mismatch;
 pub mod observer;

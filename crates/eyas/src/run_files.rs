@@ -17,6 +17,10 @@ pub const FINAL_STUDENT: &str = "final_student.pt";
 pub const RESULT: &str = "result.json";
 /// How student and teachers flew at the end of a distillation.
 pub const COMPARISON: &str = "comparison.csv";
+/// How policies flew under disturbances.
+pub const TORTURE: &str = "torture.csv";
+/// The lines that the processes of a run have printed.
+pub const LOG: &str = "log.txt";
 /// The vehicle beside a teacher.
 pub const VEHICLE: &str = "vehicle.json";
 /// The table of the vehicles of a folder of teachers.
@@ -38,7 +42,8 @@ pub fn best_policy(run: &Path) -> Option<PathBuf> {
 }
 
 /// Tables of a run.
-pub const TABLES: [&str; 5] = ["epochs.csv", "test_stats.csv", "teachers.csv", "ranking.csv", DYNAMICS];
+pub const TABLES: [&str; 7] =
+    [COMPARISON, "epochs.csv", "test_stats.csv", "teachers.csv", "ranking.csv", TORTURE, DYNAMICS];
 /// Texts of a run.
 pub const TEXTS: [&str; 5] =
     ["params/env.yaml", "params/agent.yaml", "params/distill.yaml", "params/fleet.yaml", "manifest.json"];

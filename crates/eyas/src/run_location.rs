@@ -5,18 +5,6 @@ use std::path::{Path, PathBuf};
 use eyas_run::run_dir::{Resumable, find_resumable, find_run_dir, resumable_in};
 use eyas_run::{RunDir, RunError};
 
-/// What paths are called: by as many of their last parts as tell them apart; none where two are the same.
-pub fn names_of(paths: &[PathBuf]) -> Option<Vec<String>> {
-    let last = |path: &PathBuf, count: usize| {
-        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-        parts[parts.len().saturating_sub(count)..].join("/")
-    };
-    let longest = paths.iter().map(|path| path.iter().count()).max().unwrap_or(1);
-    let all = |count: usize| paths.iter().map(|path| last(path, count)).collect::<Vec<_>>();
-    let are_different = |names: &Vec<String>| (1..names.len()).all(|it| !names[..it].contains(&names[it]));
-    (1..=longest).map(all).find(are_different)
-}
-
 /// A dated folder below `logs`, or the folder that the user names.
 pub struct RunLocation<'a> {
     /// Folder of all runs of a kind.
@@ -64,19 +52,5 @@ impl RunLocation<'_> {
 
     fn experiment_folder(&self) -> PathBuf {
         Path::new(self.root).join(self.experiment)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_as_short_as_they_can_be() {
-        let names = |paths: &[&str]| names_of(&paths.iter().map(PathBuf::from).collect::<Vec<_>>());
-        assert_eq!(names(&["logs/a", "logs/b/"]).unwrap(), ["a", "b"]);
-        assert_eq!(names(&["x/a/0", "x/b/0"]).unwrap(), ["a/0", "b/0"]);
-        assert_eq!(names(&["run"]).unwrap(), ["run"]);
-        assert_eq!(names(&["x/a", "x/a/"]), None);
     }
 }

@@ -1,9 +1,10 @@
 //! Evaluations as people read them: tables, sentences, lengths.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
 use eyas_learn::{Evaluation, Summary};
+use unicode_width::UnicodeWidthStr as _;
 
 /// A word of a command line, quoted where a shell would not read it as it is.
 pub fn shell_word(word: impl Display) -> String {
@@ -46,19 +47,35 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
+/// Rows as columns two places apart: the first `left` of them start at the left, numbers end at the right. Wide characters,
+/// as those of Chinese, take two places.
+pub fn aligned(left: usize, rows: &[impl AsRef<[String]>]) -> String {
+    let rows = || rows.iter().map(AsRef::as_ref);
+    let widest = |column: usize| rows().map(|row| row[column].width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows().next().map_or(0, <[_]>::len)).map(widest).collect();
+    let mut text = String::new();
+    for row in rows() {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            let room = " ".repeat(width - cell.width());
+            if column < left { format!("{cell}{room}") } else { format!("{room}{cell}") }
+        });
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
 /// One line for each policy and kind of target.
 pub fn comparison(rows: &[(&str, &Evaluation)]) -> String {
-    let mut text = format!(
-        "{:<24} {:>8} {:>18} {:>8} {:>9} {:>12} {:>12}\n",
-        "", "episodes", "return", "length", "crashed", "position", "action"
-    );
+    let mut lines =
+        vec![["", "episodes", "return", "length", "crashed", "position", "action"].map(str::to_owned)];
     let mut reasons = String::new();
     for (name, evaluation) in rows {
         for (kind, summary) in
             [("all", evaluation.summary()), ("hover", evaluation.hover()), ("moving", evaluation.moving())]
         {
             if summary.episodes > 0 {
-                line(&mut text, &format!("{name}, {kind}"), &summary);
+                lines.push(line(format!("{name}, {kind}"), &summary));
                 if summary.position_rmse.is_nan() {
                     reasons = format!("position –: {NONE_LASTED}\n");
                 }
@@ -68,19 +85,19 @@ pub fn comparison(rows: &[(&str, &Evaluation)]) -> String {
     if rows.iter().any(|(_, evaluation)| evaluation.num_labels == 0) {
         reasons += "action –: no teacher to compare with\n";
     }
-    text + &reasons
+    aligned(1, &lines) + &reasons
 }
 
-fn line(text: &mut String, name: &str, it: &Summary) {
-    let position = metres(it.position_rmse);
-    let action = if it.action_rmse.is_nan() { "–".to_owned() } else { format!("{:.4}", it.action_rmse) };
-    let mean = format!("{:.1} ± {:.1}", it.mean_return, it.ci95_return);
-    let crashed = format!("{:.2} %", 100.0 * it.crash_rate);
-    let _ = writeln!(
-        text,
-        "{name:<24} {:>8} {mean:>18} {:>8.1} {crashed:>9} {position:>12} {action:>12}",
-        it.episodes, it.mean_length
-    );
+fn line(name: String, it: &Summary) -> [String; 7] {
+    [
+        name,
+        it.episodes.to_string(),
+        format!("{:.1} ± {:.1}", it.mean_return, it.ci95_return),
+        format!("{:.1}", it.mean_length),
+        format!("{:.2} %", 100.0 * it.crash_rate),
+        metres(it.position_rmse),
+        if it.action_rmse.is_nan() { "–".to_owned() } else { format!("{:.4}", it.action_rmse) },
+    ]
 }
 
 /// Why an evaluation has no position error.
@@ -134,6 +151,19 @@ pub fn warnings_told(warnings: &[String], whole: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_stay_columns_whatever_they_hold() {
+        let row = |name: &str, number: &str| [name.to_owned(), number.to_owned()];
+        let rows = [
+            row("", "return"),
+            row("学生", "1.5"),
+            row("a name beyond all columns", "-169359620.5 ± 285189498.2"),
+        ];
+        let text = aligned(1, &rows);
+        assert!(text.lines().all(|line| line.width() == 53), "{text}");
+        assert!(text.starts_with(&" ".repeat(47)) && text.contains("\n学生  "), "{text}");
+    }
 
     #[test]
     fn a_shell_reads_words_as_they_were() {

@@ -12,7 +12,7 @@ use eyas_view::Flight;
 
 use crate::failure::Failure;
 use crate::observer::Observer;
-use crate::text::metres;
+use crate::text::{aligned, metres};
 
 /// Everything that was flown, `[step][env][vehicle]`; not a number after the flight of a vehicle has ended.
 pub struct Recorder {
@@ -210,29 +210,24 @@ impl Recorder {
     /// no name. The return is that of the env.
     pub fn table(&self, names: &[&str]) -> String {
         let errors = self.position_errors();
-        let width = names.iter().map(|name| name.chars().count()).fold(4, usize::max);
-        let mut text = format!(
-            "{:>width$} {:>8} {:>12} {:>9} {:>14} {:>14} {:>14}\n",
-            "env", "steps", "return", "crashed", "mean error", "RMSE", "max error"
-        );
+        let head = ["env", "steps", "return", "crashed", "mean error", "RMSE", "max error"];
+        let mut rows = vec![head.map(str::to_owned)];
         let count = self.crashed.len();
         for place in 0..count {
             let (env, vehicle) = (place / self.num_vehicles, place % self.num_vehicles);
             let it = Statistics::of(errors.iter().skip(place).step_by(count).copied());
-            let crashed = if self.crashed[place] { "yes" } else { "no" };
             let number = if self.num_vehicles > 1 { format!("{env}.{vehicle}") } else { env.to_string() };
-            let name = names.get(env).map_or(number, |name| (*name).to_owned());
-            let _ = writeln!(
-                text,
-                "{name:>width$} {:>8} {:>12.1} {crashed:>9} {:>14} {:>14} {:>14}",
-                self.lengths[place],
-                self.returns[env],
+            rows.push([
+                names.get(env).map_or(number, |name| (*name).to_owned()),
+                self.lengths[place].to_string(),
+                format!("{:.1}", self.returns[env]),
+                if self.crashed[place] { "yes" } else { "no" }.to_owned(),
                 metres(it.mean),
                 metres(it.rms),
-                metres(it.max)
-            );
+                metres(it.max),
+            ]);
         }
-        text
+        aligned(0, &rows)
     }
 
     /// The text of `tracking_statistics.txt`; the control period is in s.

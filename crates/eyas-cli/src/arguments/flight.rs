@@ -21,7 +21,7 @@ pub(crate) struct FlightFlags {
     /// Seed of every random draw; -1 draws one [default: 42]
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) seed: Option<i64>,
-    /// Where to compute: cpu [default: cpu]
+    /// Where to compute: cpu, or auto, which chooses it [default: cpu]
     #[arg(long)]
     pub(crate) device: Option<String>,
     /// Without a window; there is never one, the flag is for commands written for Isaac Lab

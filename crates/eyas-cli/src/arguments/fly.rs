@@ -55,6 +55,9 @@ pub(crate) struct Eval {
         conflicts_with_all = ["trajectory", "per_vehicle", "steps", "json", "require_return"]
     )]
     pub(crate) suite: Option<String>,
+    /// Names of the policies in the tables and the plot of `--suite` [default: names of the files]
+    #[arg(long, value_name = "NAME[,…]", value_delimiter = ',', requires = "suite")]
+    pub(crate) labels: Vec<String>,
     /// Directory to write the tables and the plot of `--suite` to
     #[arg(long, default_value = "torture", value_name = "DIR", requires = "suite")]
     pub(crate) out: PathBuf,

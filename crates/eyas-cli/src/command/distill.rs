@@ -46,13 +46,15 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     }
     let (is_quiet, has_dashboard) = (arguments.flight.quiet, arguments.terminal.tui);
     let mut terminal = Terminal::new(is_quiet, has_dashboard, arguments.web.web, &interrupt);
+    let what_flies = what_flies(task, &arguments.flight, &config.provenance.settings)?;
     let result = distill(&config, &mut terminal, &interrupt)?;
-    finish(arguments, &result, &mut terminal)
+    finish(arguments, &what_flies, &result, &mut terminal)
 }
 
 /// Says what became of it.
 fn finish(
     arguments: &Distill,
+    what_flies: &str,
     result: &DistillationResult,
     terminal: &mut dyn eyas::Observer,
 ) -> Result<ExitCode, Failure> {
@@ -64,7 +66,7 @@ fn finish(
         let ([epochs, _], run) = (result.epochs, result.run.display());
         say(&format!("The run is complete: all {epochs} epochs are done, nothing is changed in {run}"))?;
         say("More of them: the same command and --n_epochs N")?;
-        return fly_it(arguments, &result.best_student, terminal);
+        return fly_it(what_flies, &result.best_student, terminal);
     }
     let Some(end) = &result.end else {
         let [done, epochs] = result.epochs;
@@ -87,16 +89,12 @@ fn finish(
     for (vehicle, summary) in &end.on_named_vehicles {
         say(&on_named_vehicle(vehicle, summary))?;
     }
-    fly_it(arguments, &end.best_student, terminal)
+    fly_it(what_flies, &end.best_student, terminal)
 }
 
 /// Says how the student is flown.
-fn fly_it(
-    arguments: &Distill,
-    student: &Path,
-    terminal: &mut dyn eyas::Observer,
-) -> Result<ExitCode, Failure> {
-    let (what_flies, checkpoint) = (what_flies(&arguments.flight), shell_word(student.display()));
+fn fly_it(what_flies: &str, student: &Path, terminal: &mut dyn eyas::Observer) -> Result<ExitCode, Failure> {
+    let checkpoint = shell_word(student.display());
     terminal.line(&format!("Fly it: eyas play {what_flies} --checkpoint {checkpoint}"))?;
     Ok(ExitCode::SUCCESS)
 }

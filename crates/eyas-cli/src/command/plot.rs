@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas::csv::Table;
+use eyas::labels::{can_be_drawn, labels_of, names_of};
 use eyas::run_files::write_file;
 use eyas_view::Chart;
 
 use crate::arguments::{Columns, Heatmap, Lines, Picture, Plot, PlotCommand, Range};
+use crate::print::tell;
 
 pub(crate) fn run(arguments: &Plot) -> Result<ExitCode, Failure> {
     match &arguments.command {
@@ -48,6 +50,18 @@ fn chart(arguments: &Columns, mark: &Mark) -> Result<ExitCode, Failure> {
                 chart = sources.draw(chart, table, column, (&name, index))?;
             }
         }
+    }
+    let texts = [arguments.picture.title.as_str(), &label, &unit];
+    let names = sources.tables.iter().map(|(_, name)| name.as_str()).filter(|_| !is_alone);
+    let others = panels.iter().flatten().chain(&arguments.y_label).map(String::as_str);
+    let references = arguments.reference.iter().map(|(_, label)| label.as_str());
+    texts.into_iter().chain(names).chain(others).chain(references).try_for_each(can_be_drawn)?;
+    match chart.num_without_place() {
+        0 => {}
+        count => tell(format!(
+            "warning: {count} of the points have no place in the plot and are gaps: an axis holds numbers between ±1e300, a \
+             logarithmic one those from 1e-300"
+        )),
     }
     write(out, &chart.png())
 }
@@ -138,22 +152,11 @@ fn panels(arguments: &Columns, mark: &Mark) -> Result<Vec<Vec<String>>, Failure>
 
 /// Names of the files in the legend.
 fn labels(arguments: &Columns) -> Result<Vec<String>, Failure> {
-    let (files, labels) = (&arguments.files, &arguments.labels);
-    if !labels.is_empty() {
-        if labels.len() != files.len() {
-            let message = format!("{} names in `--labels` for {} files", labels.len(), files.len());
-            return Err(Failure::new(message).hint("give one for each file, with commas between them"));
-        }
-        return Ok(labels.clone());
-    }
-    let name = |file: &PathBuf| {
-        let name = if file.is_dir() { file.file_name() } else { file.file_stem() };
-        name.map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
-    };
-    let names: Vec<String> = files.iter().map(name).collect();
-    let are_different = (1..names.len()).all(|index| !names[..index].contains(&names[index]));
-    let paths = || files.iter().map(|file| file.display().to_string()).collect();
-    Ok(if are_different { names } else { paths() })
+    let stem = |file: &PathBuf| if file.is_dir() { file.clone() } else { file.with_extension("") };
+    let stems: Vec<PathBuf> = arguments.files.iter().map(stem).collect();
+    // `a.csv` and `a.tsv` are told apart by their endings.
+    let paths = if names_of(&stems).is_some() { &stems } else { &arguments.files };
+    labels_of(&arguments.labels, paths, "files")
 }
 
 /// The rows of a table that hold both x and y.
@@ -167,16 +170,16 @@ impl Points {
         let (xs, ys) = (table.numbers(&arguments.x)?, table.numbers(column)?);
         let pairs = xs.into_iter().zip(ys).enumerate();
         let rows: Vec<_> = pairs.filter_map(|(row, (x, y))| Some((row, x?, y?))).collect();
-        let can_show = |value: f64, is_log: bool| value.is_finite() && (!is_log || value > 0.0);
+        let can_show = |value: f64, is_log: bool| Chart::has_place(value, is_log);
         let is_shown =
             |(_, x, y): &(usize, f64, f64)| can_show(*x, arguments.log_x) && can_show(*y, arguments.log_y);
         if rows.iter().any(is_shown) {
             return Ok(Self { rows });
         }
         let kind = if arguments.log_x || arguments.log_y {
-            "finite numbers, positive where logarithmic,"
+            "numbers between ±1e300, from 1e-300 on where logarithmic,"
         } else {
-            "finite numbers"
+            "numbers between ±1e300"
         };
         let message = format!("no row has {kind} in `{}` and `{column}`", arguments.x);
         Err(Failure::new(message).at(&table.path().display()))
@@ -210,6 +213,9 @@ fn heatmap(arguments: &Heatmap) -> Result<ExitCode, Failure> {
     let (x, x_unit) = label_and_unit(arguments.x_label.as_deref(), "");
     let (y, y_unit) = label_and_unit(arguments.y_label.as_deref(), corner);
     let (label, unit) = label_and_unit(arguments.value_label.as_deref(), "");
+    let texts = [arguments.picture.title.as_str(), &x, &x_unit, &y, &y_unit, &label, &unit];
+    let names = rows.iter().chain(columns).map(String::as_str);
+    texts.into_iter().chain(names).try_for_each(can_be_drawn)?;
     let (width, height) = arguments.picture.size;
     let mut map = eyas_view::Heatmap::new(&arguments.picture.title, &rows, columns, &values)
         .size(width, height)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use eyas::Failure;
-use eyas::report::{DistillCommand, report};
+use eyas::report::{DistillCommand, Subject, report};
 use eyas_formats::Side;
 use eyas_run::Interrupt;
 
@@ -19,7 +19,8 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
         (None, [only]) => only.join("report"),
         (None, _) => PathBuf::from("report"),
     };
-    let Some(written) = report(&arguments.runs, &out, &distillation, &interrupt)? else {
+    let subject = Subject { folders: &arguments.runs, labels: &arguments.labels };
+    let Some(written) = report(&subject, &out, &distillation, &interrupt)? else {
         return Ok(ExitCode::from(130));
     };
     let (count, page) = (written.num_pictures, written.page.display());

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas::configuration::{AgentConfig, allow_steps, check};
+use eyas::labels::{can_be_drawn, labels_of};
 use eyas::policies::load_controller;
 use eyas::run_files::write_file;
-use eyas::run_location::names_of;
 use eyas::tasks::AnyTask;
 use eyas::teachers::{envs_of, vehicles_of};
+use eyas::text::aligned;
 use eyas_env::Actuation;
 use eyas_learn::{Controller, Disturbance, Engine, NotFinite, Torture, TortureConfig, TortureSummary};
 use eyas_run::{Layers, Origin};
@@ -53,7 +54,7 @@ pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Fail
         tell(format!("[INFO] {left_out} is left out: the vehicle of `{id}` has no rotors to weaken"));
     }
     let options = arguments.reading.load_options();
-    let names = names(&arguments.checkpoint)?;
+    let names = names(&arguments.labels, &arguments.checkpoint)?;
     let actors = arguments
         .checkpoint
         .iter()
@@ -182,15 +183,18 @@ struct Cell {
     summary: TortureSummary,
 }
 
-/// What the policies are called: by their files, with as much of the folders as tells them apart.
-fn names(checkpoints: &[PathBuf]) -> Result<Vec<String>, Failure> {
+/// What the policies are called: by their labels, else by their files.
+fn names(labels: &[String], checkpoints: &[PathBuf]) -> Result<Vec<String>, Failure> {
     let paths: Vec<PathBuf> = checkpoints.iter().map(|it| it.with_extension("")).collect();
-    let names = names_of(&paths).ok_or_else(|| Failure::new("`--checkpoint` names a policy twice"))?;
-    match names.iter().find(|name| name.contains([',', '"', '\n', '\r', '|'])) {
-        Some(name) => Err(Failure::new(format!("policy `{name}` cannot be the name of a line"))
-            .hint("give its file a name without commas, quotes, bars and line breaks")),
-        None => Ok(names),
+    let names = labels_of(labels, &paths, "policies of `--checkpoint`")?;
+    for name in &names {
+        if name.contains([',', '"', '\n', '\r', '|']) {
+            return Err(Failure::new(format!("policy `{name}` cannot be the name of a line"))
+                .hint("name it with `--labels`, without commas, quotes, bars and line breaks"));
+        }
+        can_be_drawn(name)?;
     }
+    Ok(names)
 }
 
 fn table(cells: &[Cell]) -> String {
@@ -256,7 +260,7 @@ fn plot(cells: &[Cell], names: &[String]) -> Vec<u8> {
 
 /// Share of successes and mean RMSE over all trajectories.
 fn overview(cells: &[Cell], names: &[String]) -> String {
-    let mut text = format!("{:<24} {:<12} {:>10} {:>10}\n", "policy", "disturbance", "success", "RMSE");
+    let mut rows = vec![["policy", "disturbance", "success", "RMSE"].map(str::to_owned)];
     let disturbances = first_uses(cells, |it| it.disturbance);
     for name in names {
         for disturbance in disturbances.iter().copied() {
@@ -267,10 +271,10 @@ fn overview(cells: &[Cell], names: &[String]) -> String {
             };
             let success = format!("{:.1} %", 100.0 * mean(|it| it.success[0]));
             let rmse = format!("{:.3} m", mean(|it| it.rmse_m[0]));
-            let _ = writeln!(text, "{name:<24} {disturbance:<12} {success:>10} {rmse:>10}");
+            rows.push([name.clone(), disturbance.to_owned(), success, rmse]);
         }
     }
-    text
+    aligned(2, &rows)
 }
 
 fn first_uses<'a>(cells: &'a [Cell], of: fn(&'a Cell) -> &'a str) -> Vec<&'a str> {

@@ -7,7 +7,7 @@ use eyas::resumption::{self, require_task};
 use eyas::text::{LEGEND, comparison, shell_word};
 use eyas::train::GROUPS;
 use eyas::video::Trigger;
-use eyas::{Algorithm, AnyTask, Failure, TrainConfig, tasks, train};
+use eyas::{Algorithm, AnyTask, Failure, Observer as _, TrainConfig, tasks, train};
 use eyas_env::RAPTOR_TASK;
 use eyas_run::{Interrupt, Layers, Origin};
 use eyas_view::View;
@@ -17,7 +17,7 @@ use crate::arguments::Train;
 use crate::configuration::{self, GoesOn, layer_over};
 use crate::dashboard;
 use crate::flags::{layer, listen, warn_of_vehicle, what_flies};
-use crate::print::{go_on_with, say};
+use crate::print::go_on_with;
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, say_recorded};
 
@@ -50,38 +50,45 @@ pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     }
     config.run_dir.clone_from(&arguments.resume.run_dir);
     config.checkpoint.clone_from(&arguments.checkpoint);
-    learn(arguments, &config, &interrupt)
+    let what_flies = what_flies(task, &arguments.flight, &config.provenance.settings)?;
+    learn(arguments, &config, &what_flies, &interrupt)
 }
 
-fn learn(arguments: &Train, config: &TrainConfig, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
+fn learn(
+    arguments: &Train,
+    config: &TrainConfig,
+    what_flies: &str,
+    interrupt: &Interrupt,
+) -> Result<ExitCode, Failure> {
     let mut terminal = terminal(arguments, interrupt);
     let result = train(config, &mut terminal, interrupt)?;
     if let Some(videos) = &result.videos {
         say_recorded(videos)?;
     }
+    let mut say = |line: &str| terminal.line(line);
     if !result.is_complete {
         let (iteration, checkpoint) = (result.iteration, result.checkpoint.display());
-        say(format!("Interrupted after iteration {iteration}; the checkpoint is {checkpoint}"))?;
-        say(go_on_with(&result.run, arguments.resume.run_dir.as_deref()))?;
+        say(&format!("Interrupted after iteration {iteration}; the checkpoint is {checkpoint}"))?;
+        say(&go_on_with(&result.run, arguments.resume.run_dir.as_deref()))?;
         return Ok(ExitCode::from(130));
     }
     if result.was_complete {
         let (iteration, run) = (result.iteration, result.run.display());
-        say(format!(
+        say(&format!(
             "The run is complete: all {iteration} iterations are done, nothing is changed in {run}"
         ))?;
         say("More of them: the same command and --max_iterations N")?;
     } else {
-        say(format!("Training completed in {:.1} s", result.seconds))?;
+        say(&format!("Training completed in {:.1} s", result.seconds))?;
     }
     if let Some(best) = &result.best {
         say(comparison(&[("best model", best)]).trim_end())?;
         say(LEGEND)?;
     }
     let is_saved = if result.was_complete { "Best model" } else { "Best model saved to" };
-    say(format!("{is_saved}: {}", result.best_model.display()))?;
-    let (what_flies, checkpoint) = (what_flies(&arguments.flight), shell_word(result.best_model.display()));
-    say(format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {checkpoint}"))?;
+    say(&format!("{is_saved}: {}", result.best_model.display()))?;
+    let checkpoint = shell_word(result.best_model.display());
+    say(&format!("Distil it: eyas distill {what_flies} --teacher_checkpoint {checkpoint}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

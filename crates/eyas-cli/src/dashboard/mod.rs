@@ -15,7 +15,7 @@ use eyas_run::Interrupt;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use self::screen::Screen;
-pub(crate) use self::state::DashboardState;
+pub(crate) use self::state::{DashboardState, left_s};
 
 /// From picture to picture while no key is pressed.
 const REFRESH: Duration = Duration::from_millis(250);

@@ -128,9 +128,14 @@ impl DashboardState {
 
     /// Seconds to the end if it goes on as it has gone since this process began.
     pub(super) fn left_s(&self, elapsed_s: f64) -> Option<f64> {
-        let done = self.position.checked_sub(self.first).filter(|done| *done > 0)?;
-        Some(elapsed_s * self.total.saturating_sub(self.position) as f64 / done as f64)
+        left_s(elapsed_s, self.first, [self.position, self.total])
     }
+}
+
+/// Seconds from a position to the end, if it goes on as it has gone in so many seconds from the first position.
+pub(crate) fn left_s(elapsed_s: f64, first: u64, [position, total]: [u64; 2]) -> Option<f64> {
+    let done = position.checked_sub(first).filter(|done| *done > 0)?;
+    Some(elapsed_s * total.saturating_sub(position) as f64 / done as f64)
 }
 
 /// The phase whose seconds a tag counts: `collection` of `perf/collection_s`. rsl_rl also writes tags with spaces.

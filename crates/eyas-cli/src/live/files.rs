@@ -7,9 +7,12 @@ use std::time::SystemTime;
 
 use eyas::Failure;
 use eyas::csv::Table;
-use eyas::run_files::{TABLES, TEXTS, check_run};
+use eyas::run_files::{LOG, TABLES, TEXTS, check_run};
+use eyas::run_result::RunResult;
+use eyas_formats::input::read_text;
 use eyas_run::events;
-use eyas_web::{Feed, HeatMap, Table as Shown};
+use eyas_run::resumes::RunSettings;
+use eyas_web::{Feed, HeatMap, Progress, Table as Shown};
 
 /// Columns of `test_stats.csv`: the vehicle, the epoch and its return.
 const TEST: [&str; 3] = ["model", "epoch", "return_mean"];
@@ -23,13 +26,25 @@ pub(crate) struct RunFiles {
     seen: HashMap<PathBuf, Stamp>,
     /// Points of each event file that were told.
     told: HashMap<PathBuf, usize>,
+    /// Lines of the log that were told.
+    lines: usize,
+    /// Epochs or iterations that have points.
+    steps: u64,
+    progress: Progress,
 }
 
 impl RunFiles {
     /// Those of a folder, which must hold at least one of them.
     pub(crate) fn of(folder: &Path) -> Result<Self, Failure> {
         check_run(folder)?;
-        Ok(Self { folder: folder.to_owned(), seen: HashMap::new(), told: HashMap::new() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            seen: HashMap::new(),
+            told: HashMap::new(),
+            lines: 0,
+            steps: 0,
+            progress: Progress::default(),
+        })
     }
 
     /// Shows what is new; what cannot be read is said in the log and tried again when it changes.
@@ -37,6 +52,8 @@ impl RunFiles {
         if let Err(failure) = self.show_curves(feed) {
             feed.line(&failure);
         }
+        self.show_log(feed);
+        self.show_progress(feed);
         for name in TEXTS {
             let path = self.folder.join(name);
             if self.has_changed(&path) {
@@ -59,6 +76,41 @@ impl RunFiles {
         }
     }
 
+    /// Shows lines that the run has printed since.
+    fn show_log(&mut self, feed: &Feed) {
+        let path = self.folder.join(LOG);
+        if !self.has_changed(&path) {
+            return;
+        }
+        match read_text(&path) {
+            Ok(text) => {
+                // The last line may not be whole yet.
+                let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+                whole.lines().skip(self.lines).for_each(|line| feed.line(line));
+                self.lines = whole.lines().count();
+            }
+            Err(error) => feed.line(&format!("{LOG}: {error}")),
+        }
+    }
+
+    /// Shows how far the run has come of what its settings say; a fleet has a table of its teachers.
+    fn show_progress(&mut self, feed: &Feed) {
+        if self.folder.join("params/fleet.yaml").is_file() {
+            return;
+        }
+        let Ok(Some(settings)) = RunSettings::read(&self.folder) else { return };
+        let units = [("epoch", "distill.n_epochs"), ("iteration", "agent.max_iterations")];
+        let of = |(unit, key)| Some((unit, settings.get(key)?.0.parse().ok()?));
+        let Some((unit, total)) = units.into_iter().find_map(of) else { return };
+        let is_done = RunResult::read(&self.folder).is_some();
+        let position = if is_done { total } else { self.steps.min(total) };
+        let progress = Progress { unit: unit.to_owned(), position, total, left_s: is_done.then_some(0.0) };
+        if progress != self.progress {
+            feed.progress(&progress);
+            self.progress = progress;
+        }
+    }
+
     fn show_curves(&mut self, feed: &Feed) -> Result<(), Failure> {
         for path in events::list(&self.folder)? {
             if !self.has_changed(&path) {
@@ -68,6 +120,12 @@ impl RunFiles {
             let told = self.told.entry(path).or_default();
             for scalar in scalars.iter().skip(*told) {
                 feed.scalar(&scalar.tag, scalar.step, f64::from(scalar.value));
+                // Others count batches or seconds.
+                if ["evaluation/mean_return", "training/loss", "Train/mean_reward"]
+                    .contains(&scalar.tag.as_str())
+                {
+                    self.steps = self.steps.max(scalar.step + 1);
+                }
             }
             *told = scalars.len();
         }

@@ -6,15 +6,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use eyas::Failure;
-use eyas::observer::MakeActor;
+use eyas::observer::{Activity, MakeActor};
 use eyas::tasks::AnyTask;
 use eyas_learn::Actor;
 use eyas_learn::Engine;
-use eyas_web::{Feed, HeatMap, LiveView};
+use eyas_web::{Feed, HeatMap, LiveView, Progress};
 
 use super::flyer::Flyer;
 use super::play::Pace;
 use super::scene;
+use crate::dashboard::left_s;
 
 /// Envs of the shown flights: half a block, of which a single thread flies thousands of steps a second.
 const NUM_ENVS: usize = 16;
@@ -35,6 +36,9 @@ pub(crate) struct LiveRun {
     feed: Feed,
     activity: String,
     step_unit: String,
+    begin: Instant,
+    /// Where this process began, and where the run ends.
+    ends: [u64; 2],
     policy: Arc<Policy>,
     changed: Option<Instant>,
     flight: Option<JoinHandle<()>>,
@@ -60,9 +64,7 @@ impl LiveRun {
     /// Shows in a live view what a run does in a task.
     pub(crate) fn start(
         view: LiveView,
-        activity: &str,
-        step_unit: &str,
-        env: &dyn AnyTask,
+        &Activity { name: activity, step_unit, position, total, task: env, .. }: &Activity,
     ) -> Result<Self, Failure> {
         let feed = view.feed();
         feed.scene(scene(activity, step_unit, env, NUM_ENVS));
@@ -78,16 +80,27 @@ impl LiveRun {
             ..HeatMap::default()
         };
         let (activity, step_unit) = (activity.into(), step_unit.into());
-        Ok(Self {
+        let it = Self {
             feed,
             activity,
             step_unit,
+            begin: Instant::now(),
+            ends: [position, total],
             policy,
             changed: None,
             flight: Some(flight),
             returns,
             _view: view,
-        })
+        };
+        it.position(position);
+        Ok(it)
+    }
+
+    /// Shows how far the run has come, and how long it will take.
+    pub(crate) fn position(&self, position: u64) {
+        let [first, total] = self.ends;
+        let left_s = left_s(self.begin.elapsed().as_secs_f64(), first, [position, total]);
+        self.feed.progress(&Progress { unit: self.step_unit.clone(), position, total, left_s });
     }
 
     pub(crate) fn feed(&self) -> &Feed {

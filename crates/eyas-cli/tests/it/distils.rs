@@ -90,6 +90,7 @@ fn the_folder_holds_the_files_of_the_document() {
         "checkpoint_epoch_2.pt",
         "checkpoint_epoch_4.pt",
         "final_student.pt",
+        "log.txt",
         "manifest.json",
         "params/agent.yaml",
         "params/env.yaml",
@@ -98,6 +99,11 @@ fn the_folder_holds_the_files_of_the_document() {
         assert!(found.iter().any(|it| it == file), "{file} is missing in {found:?}");
     }
     assert!(found.iter().any(|it| it.starts_with("events.out.tfevents.")), "{found:?}");
+    let log = fs::read_to_string(run.join("log.txt")).unwrap();
+    assert_in_order(
+        &log,
+        &["Teacher self-check", "Epoch 4/4", "Training completed!", "best student, all", "Fly it: "],
+    );
     let has_partial_files = found.iter().any(|it| it.contains("tmp"));
     assert!(!has_partial_files, "{found:?}");
 }

@@ -84,7 +84,8 @@ fn what_cannot_be_drawn_is_said() {
     lines("first.csv --x wall_time_s --y note").fail_with(&["`a` in column `note`", "--> first.csv:2"]);
     lines("header.csv --x a --y b").fail_with(&["error: no numbers", "--> header.csv", "hint: "]);
     lines("ragged.csv --x a --y b").fail_with(&["1 cells in a row, the header has 2", "--> ragged.csv:3"]);
-    lines("gaps.csv --x a --y b --log_y").fail_with(&["no row has finite numbers, positive", "--> gaps.csv"]);
+    lines("gaps.csv --x a --y b --log_y")
+        .fail_with(&["no row has numbers between ±1e300, from 1e-300", "--> gaps.csv"]);
     lines("none.csv --x a --y b").fail_with(&["error: ", "--> none.csv"]);
     lines("first.csv --x wall_time_s --y return --labels a,b")
         .fail_with(&["2 names in `--labels` for 1 files"]);
@@ -95,4 +96,69 @@ fn what_cannot_be_drawn_is_said() {
     lines("first.csv --x wall_time_s --y return --reference x").fail_with(&["a number and a label"]);
     it.eyas("plot heatmap matrix.csv --out map.pdf").fail_with(&["`--out map.pdf`", "`.png`"]);
     assert!(!it.path("out.png").exists());
+}
+
+/// Denormals used to lead to an axis without end, and numbers without a place on it were passed over in silence.
+#[test]
+fn numbers_that_an_axis_cannot_hold_are_said() {
+    let it = Workspace::empty();
+    for (name, rows) in [
+        ("wide", "1,-1e308\n2,1e308\n"),
+        ("denormal", "1,1e-320\n2,2e-320\n"),
+        ("some", "1,5e-324\n2,1\n3,1e300\n4,-2\n5,1000\n"),
+        ("fine", "1,5\n2,7\n"),
+    ] {
+        fs::write(it.path(&format!("{name}.csv")), format!("x,y\n{rows}")).unwrap();
+    }
+    let plot = |name: &str| it.eyas(&format!("plot lines {name}.csv --x x --y y --log_y --out {name}.png"));
+    let nothing = ["no row has numbers between ±1e300, from 1e-300 on where logarithmic", "--> "];
+    plot("wide").fail_with(&nothing);
+    plot("denormal").fail_with(&nothing);
+    it.eyas("plot lines wide.csv --x x --y y --out wide.png")
+        .fail_with(&["no row has numbers between ±1e300"]);
+    let some = plot("some").run();
+    assert_eq!(some.code, Some(0));
+    assert!(
+        some.stderr.contains("warning: 3 of the points have no place in the plot and are gaps"),
+        "{}",
+        some.stderr
+    );
+    assert_eq!(plot("fine").run().stderr, "");
+    assert!(
+        it.path("some.png").is_file() && !it.path("wide.png").exists() && !it.path("denormal.png").exists()
+    );
+}
+
+#[test]
+fn names_of_other_languages_are_written_or_refused() {
+    let it = Workspace::empty();
+    fs::write(it.path("名.csv"), "t,奖励,č\n0,1,2\n1,2,1\n").unwrap();
+    let plot = |flags: &str| it.eyas(&format!("plot lines 名.csv --x t --y 奖励,č --out out.png {flags}"));
+    plot("--title Å").succeed();
+    fs::remove_file(it.path("out.png")).unwrap();
+    plot("--title 🚀")
+        .fail_with(&["`🚀` cannot be written into a picture: its fonts have no U+1F680", "hint: "]);
+    plot("--labels a🚀").fail_with(&["`a🚀` cannot be written"]);
+    fs::write(it.path("map.csv"), "x,a\n🚀,1\n").unwrap();
+    it.eyas("plot heatmap map.csv --out out.png").fail_with(&["`🚀` cannot be written"]);
+    assert!(!it.path("out.png").exists());
+}
+
+#[test]
+fn files_of_one_name_are_told_apart_by_their_folders() {
+    let it = Workspace::empty();
+    for folder in ["a", "b"] {
+        fs::create_dir(it.path(folder)).unwrap();
+        fs::write(it.path(&format!("{folder}/curve.csv")), "x,y\n0,1\n1,2\n").unwrap();
+    }
+    let plot = |flags: &str| {
+        it.eyas(&format!("plot lines a/curve.csv b/curve.csv --x x --y y --out out.png {flags}")).succeed();
+        fs::read(it.path("out.png")).unwrap()
+    };
+    assert!(plot("") == plot("--labels a,b"));
+    it.eyas("plot lines a/curve.csv a/curve.csv --x x --y y --out out.png").fail_with(&[
+        "one of the files is given twice",
+        "--> a/curve.csv",
+        "`--labels`",
+    ]);
 }

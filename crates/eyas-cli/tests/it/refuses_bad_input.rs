@@ -87,11 +87,27 @@ fn a_value_out_of_range_is_named_with_its_range() {
 }
 
 #[test]
+fn the_device_that_computes_is_found() {
+    let it = Workspace::with_teacher();
+    for auto in ["--device auto", "sim.device=auto agent.device=auto"] {
+        let shown = it.distill(&format!("{auto} --cfg job")).succeed();
+        assert_eq!(shown.lines().filter(|line| line.trim() == "device: cpu").count(), 2, "{shown}");
+    }
+}
+
+#[test]
 fn what_this_version_cannot_do_is_refused_by_name() {
     let it = Workspace::with_teacher();
     refused(&it, it.distill("--logger wandb"), &["`--logger wandb`", "TensorBoard", "hint: "]);
-    refused(&it, it.distill("--device cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> flag `--device`"]);
-    refused(&it, it.distill("sim.device=cuda:0"), &["\"cuda:0\", expected \"cpu\"", "--> override"]);
+    for (said, place) in [
+        ("--device cuda:0", "--> flag `--device`"),
+        ("sim.device=cuda:0", "--> override `sim.device=cuda:0`"),
+        ("env.sim.device=cuda:0", "--> override `env.sim.device=cuda:0`"),
+        ("agent.device=cuda:0", "--> override `agent.device=cuda:0`"),
+    ] {
+        let parts = ["\"cuda:0\", expected \"cpu\" or \"auto\"", place, "hint: give `--device auto`"];
+        refused(&it, it.distill(said), &parts);
+    }
     refused(&it, it.distill("--init_noise_std 0.5"), &["`--init_noise_std`", "hint: "]);
     for flag in ["--enable_cameras", "--livestream 2", "--kit_args x"] {
         let name = flag.split(' ').next().unwrap();
@@ -233,6 +249,19 @@ fn errors_show_no_control_characters_and_are_no_longer_than_a_page() {
     assert_eq!(ended.code, Some(2));
     assert_in_order(&ended.stderr, &["\\u{1b}]0;PWNED\\u{7}\\u{202e}.pt"]);
     assert!(!ended.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ended.stderr);
+    let damaged =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../eyas-formats/tests/data/attack/control_characters.pt");
+    fs::write(it.path("v.json"), r#"{"dynamics": {}, "\u001b]0;PWNED\u0007": 1}"#).unwrap();
+    for command in ["inspect", "verify", "inspect --json"] {
+        let ended = it.eyas(command).arg(damaged).run();
+        let said = ended.stdout + &ended.stderr;
+        assert!(said.contains("PWNED") && !said.contains(['\u{1b}', '\u{7}']), "{command}: {said:?}");
+    }
+    for command in ["vehicles check v.json", "vehicles show v.json"] {
+        let ended = it.eyas(command).run();
+        assert_eq!(ended.code, Some(2));
+        assert!(!ended.stderr.contains(['\u{1b}', '\u{7}']), "{command}: {:?}", ended.stderr);
+    }
     let ended = it.eyas("task show").arg("x".repeat(100_000)).run();
     assert_eq!(ended.code, Some(2));
     assert!(

@@ -26,6 +26,9 @@ fn seeds_share_a_line_and_differences_have_a_table() {
         &html,
         &[
             "prefers-color-scheme: dark",
+            "<nav aria-label=\"Contents\">",
+            "<a href=\"#1.3\">Learning curves</a>",
+            "<h2 id=\"1\">Distillation</h2>",
             "Results",
             "(2 seeds)",
             "one standard deviation over the seeds",
@@ -40,6 +43,7 @@ fn seeds_share_a_line_and_differences_have_a_table() {
         ],
     );
     assert!(!html.contains("http://") && !html.contains("https://"), "something is asked for elsewhere");
+    assert!(it.path("report/distillation_evaluation_mean_return_over_time.png").is_file());
     // All but the page itself.
     let pictures = files(&it.path("report")).len() - 1;
     assert!(pictures > 15, "{pictures}");
@@ -47,6 +51,12 @@ fn seeds_share_a_line_and_differences_have_a_table() {
 
     it.eyas("report a b c --out again").succeed();
     assert!(contents(&it, "report") == contents(&it, "again"));
+
+    it.eyas("report a b c --out named --labels first,second,循环").succeed();
+    let html = page(&it, "named");
+    assert_in_order(&html, &["first (2 seeds)", "循环", "first: student / teacher"]);
+    it.eyas("report a b --labels x").fail_with(&["1 names in `--labels` for 2 runs"]);
+    it.eyas("report a b --labels x,🚀").fail_with(&["`🚀` cannot be written into a picture"]);
 }
 
 #[test]

@@ -236,14 +236,33 @@ fn mistakes_are_answered_with_their_place() {
     it.eyas("train --task mine.yaml --algorithm apg").fail_with(&["has no gradient", "--algorithm ppo"]);
 }
 
+/// A file that has the group `policy` alone: the commands that are printed work as they stand.
 #[test]
-fn a_distillation_says_which_group_it_lacks() {
+fn a_student_reads_the_only_group() {
     let teacher = TASK.find("  teacher:").unwrap();
     let events = TASK.find("events:").unwrap();
     let it = workspace(&(TASK[..teacher].to_owned() + &TASK[events..]));
-    it.eyas(&format!("train {SHORT}")).succeed();
-    let distil = it.eyas("distill --task mine.yaml --teacher_checkpoint run/best_model.pt");
-    distil.fail_with(&["the observation group `teacher`", "has policy", "hint: ", "`observations`"]);
+    let settings = "--max_iterations 2 --num_envs 32 agent.num_steps_per_env=8 env.episode_length_s=3";
+    let printed = |stdout: &str, start: &str| {
+        let line = stdout.lines().find_map(|line| line.strip_prefix(start)).expect(start);
+        line.strip_prefix("eyas ").unwrap().to_owned()
+    };
+    let stdout = it.eyas(&format!("train --task mine.yaml {settings} --run_dir run")).succeed();
+    let distil = printed(&stdout, "Distil it: ");
+    // The student learns in what its teacher has learned in.
+    assert!(distil.starts_with("distill --task mine.yaml env.episode_length_s=3"), "{distil}");
+    assert!(distil.ends_with(" --teacher_checkpoint run/best_model.pt"), "{distil}");
+    let short = "--n_epochs 1 --num_episodes 4 distill.eval_episodes=8 --run_dir student";
+    let stdout = it.eyas(&format!("{distil} {short}")).succeed();
+    assert_in_order(
+        &stdout,
+        &["The student reads the observation group `policy`: the task has no `teacher`"],
+    );
+    it.eyas(&format!("{} --max_steps 20", printed(&stdout, "Fly it: "))).succeed();
+    it.eyas(&format!("{distil} distill.student.observation=teacher")).fail_with(&[
+        "the student reads the observation group `teacher`, the task has policy",
+        "hint: add it to the task's `observations`",
+    ]);
 }
 
 /// The task of terms that ships is the point task: PPO learns the same bytes in both, given the same settings.

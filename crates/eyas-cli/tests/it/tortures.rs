@@ -66,13 +66,35 @@ fn the_suite_shows_its_configuration() {
 }
 
 #[test]
+fn policies_have_the_labels_that_they_are_given() {
+    let it = Workspace::empty();
+    let suite = |flags: &str| {
+        it.eyas(&format!(
+            "eval {RAPTOR} --suite torture --checkpoint {} --checkpoint se3 --episodes 1 --out out \
+             torture.duration_s=1 torture.onset_s=0.5 {flags}",
+            student()
+        ))
+    };
+    let stdout = suite("--labels 教师,几何控制器").succeed();
+    // Names take two places for each character: all lines end at the same one.
+    let width = |line: &str| line.chars().map(|it| 1 + usize::from(!it.is_ascii())).sum::<usize>();
+    let widths: Vec<usize> = stdout.lines().map(width).collect();
+    assert!(widths.len() > 18 && widths.iter().all(|it| *it == widths[0]), "{stdout}");
+    let table = fs::read_to_string(it.path("out/torture.csv")).unwrap();
+    assert!(table.contains("\n教师,hover,none,") && table.contains("\n几何控制器,hover,none,"), "{table}");
+    suite("--labels a").fail_with(&["1 names in `--labels` for 2 policies"]);
+    suite("--labels a,a").fail_with(&["`--labels` has `a` twice"]);
+    suite("--labels a,b|c").fail_with(&["policy `b|c` cannot be the name of a line"]);
+}
+
+#[test]
 fn the_suite_says_what_it_cannot_do() {
     let it = Workspace::empty();
     let suite = |flags: &str, parts: &[&str]| {
         it.eyas(&format!("eval --suite torture --out none {flags}")).fail_with(parts);
         assert!(!it.path("none").exists());
     };
-    suite(&format!("{RAPTOR} --checkpoint se3 --checkpoint se3"), &["names a policy twice"]);
+    suite(&format!("{RAPTOR} --checkpoint se3 --checkpoint se3"), &["is given twice", "`--labels`"]);
     suite(&format!("{RAPTOR} --checkpoint se3 --episodes 0"), &["`--episodes`"]);
     suite(&format!("{RAPTOR} --checkpoint se3 --json"), &["--json"]);
     suite(

@@ -1,6 +1,6 @@
 //! Configuration of analytic policy gradients.
 
-use eyas_env::{EnvSpec, Surrogate};
+use eyas_env::{EnvSpec, Surrogate, check_device};
 use eyas_lanes::Stream;
 use eyas_policy::{Init, Network};
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use crate::ppo::ModelConfig;
 pub struct RunnerConfig<S: Surrogate> {
     /// Seed of every draw of the run.
     pub seed: u64,
-    /// Where to compute: `cpu`.
+    /// Where to compute: `cpu`; `auto` chooses it.
     pub device: String,
     /// Updates in all. At least 1.
     pub max_iterations: u32,
@@ -184,12 +184,7 @@ impl<S: Surrogate> RunnerConfig<S> {
                 "`agent.actor.obs_normalization` = false: the gradient needs a fixed normaliser".into()
             );
         }
-        if self.device != "cpu" {
-            return Err(format!(
-                "`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
-                self.device
-            ));
-        }
+        check_device("agent.device", &self.device)?;
         algorithm.surrogate.validate()
     }
 

@@ -1,5 +1,6 @@
 //! Configuration of a distillation; names and defaults of the user's document.
 
+use eyas_env::EnvSpec;
 use eyas_lanes::Stream;
 use eyas_policy::{Activation, Architecture, Init, Network, Output, Policy};
 use schemars::JsonSchema;
@@ -102,7 +103,7 @@ pub enum StudentKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ObservationChoice {
-    /// `teacher` for an MLP, as in the user's document; `policy` for a GRU.
+    /// `teacher` for an MLP, as in the user's document; `policy` for a GRU, and where a task has no other group.
     Auto,
     /// What a vehicle without rotor-speed telemetry measures.
     Policy,
@@ -155,12 +156,13 @@ impl Default for StudentConfig {
 }
 
 impl StudentConfig {
-    /// The observation group that the student reads.
+    /// The observation group that the student reads in a task of some; one that was asked for by name may not be there.
     #[must_use]
-    pub fn group(&self) -> &'static str {
+    pub fn group(&self, spec: &EnvSpec) -> &'static str {
         match (self.observation, self.kind) {
-            (ObservationChoice::Teacher, _) | (ObservationChoice::Auto, StudentKind::Mlp) => "teacher",
-            (ObservationChoice::Policy, _) | (ObservationChoice::Auto, StudentKind::Gru) => "policy",
+            (ObservationChoice::Teacher, _) => "teacher",
+            (ObservationChoice::Auto, StudentKind::Mlp) if spec.group("teacher").is_some() => "teacher",
+            (ObservationChoice::Policy | ObservationChoice::Auto, _) => "policy",
         }
     }
 

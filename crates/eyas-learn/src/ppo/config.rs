@@ -1,5 +1,6 @@
 //! Configuration by the names of rsl_rl 5.x.
 
+use eyas_env::check_device;
 use eyas_policy::{Activation, Architecture};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use crate::bounds;
 pub struct RunnerConfig {
     /// Seed of every draw of the run.
     pub seed: u64,
-    /// Where to compute: `cpu`.
+    /// Where to compute: `cpu`; `auto` chooses it.
     pub device: String,
     /// Control steps of a rollout in each env. At least 1.
     pub num_steps_per_env: usize,
@@ -280,12 +281,7 @@ impl RunnerConfig {
         }
         self.actor.validate("actor")?;
         self.critic.validate("critic")?;
-        if self.device != "cpu" {
-            return Err(format!(
-                "`agent.device` = \"{}\", expected \"cpu\": this build computes on the CPU",
-                self.device
-            ));
-        }
+        check_device("agent.device", &self.device)?;
         Ok(())
     }
 }

@@ -169,7 +169,7 @@ fn a_distillation_is_the_same() {
     config.student.kind = StudentKind::Gru;
     let task = PointConfig::default();
     let spec = task.spec();
-    let features = spec.group(config.student.group()).unwrap().features.clone();
+    let features = spec.group(config.student.group(&spec)).unwrap().features.clone();
     let teacher = untrained(Architecture::mlp(26, &[16], 4, eyas_policy::Activation::Elu));
     let teachers = [Teacher::new(Actor::new(&teacher, &spec).unwrap())];
     let run = |is_lockstep: bool| {

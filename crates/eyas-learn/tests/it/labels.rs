@@ -83,7 +83,7 @@ impl Observer for Flights {
 fn flown(config: &DistillConfig) -> Vec<(Actor, Vec<Episode>)> {
     let task = PointConfig::default();
     let spec = task.spec();
-    let features = spec.group(config.student.group()).unwrap().features.clone();
+    let features = spec.group(config.student.group(&spec)).unwrap().features.clone();
     let teachers = [Teacher::new(Actor::new(&teacher(), &spec).unwrap())];
     let engine = |num_envs, seed| -> Box<dyn Engine> {
         Box::new(CpuEngine::new(PointConfig::default().make(num_envs, seed)))

@@ -65,7 +65,7 @@ impl Scale {
             return Self { low, high: if is_log && high <= low { 10.0 * low } else { high }, is_log };
         }
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for value in values.filter(|value| value.abs() < LARGEST && (!is_log || *value >= SMALLEST)) {
+        for value in values.filter(|value| Self::has_place(*value, is_log)) {
             (low, high) = (low.min(value), high.max(value));
         }
         match (low <= high, is_log) {
@@ -103,13 +103,19 @@ impl Scale {
         [self.low, self.high]
     }
 
+    /// Whether a number can be shown at all.
+    pub(crate) fn has_place(value: f64, is_log: bool) -> bool {
+        value.abs() < LARGEST && (!is_log || value >= SMALLEST)
+    }
+
     /// Where a number lies: 0 at the start, 1 at the end; nowhere if it cannot be shown.
     pub(crate) fn share(&self, value: f64) -> Option<f64> {
-        if self.is_log {
-            let [low, high] = [log10(self.low), log10(self.high)];
-            return (SMALLEST..LARGEST).contains(&value).then(|| (log10(value) - low) / (high - low));
+        if !Self::has_place(value, self.is_log) {
+            return None;
         }
-        (value.abs() < LARGEST).then(|| (value - self.low) / (self.high - self.low))
+        let [value, low, high] =
+            [value, self.low, self.high].map(|it| if self.is_log { log10(it) } else { it });
+        Some((value - low) / (high - low))
     }
 
     /// At most `most` numbers, and at least three where `most` allows it.

@@ -168,6 +168,24 @@ impl Chart {
         self
     }
 
+    /// Whether a number can be shown on an axis.
+    pub fn has_place(value: f64, is_log: bool) -> bool {
+        Scale::has_place(value, is_log)
+    }
+
+    /// How many points have numbers and yet no place: on a logarithmic axis those that are not positive, on any those that
+    /// are infinite or beyond 1e300.
+    pub fn num_without_place(&self) -> usize {
+        let x = self.x_scale();
+        let count = |panel: &Panel| {
+            let y = panel.scale();
+            let points = panel.series.iter().flat_map(|series| &series.points);
+            let numbers = points.filter(|[at, value]| !at.is_nan() && !value.is_nan());
+            numbers.filter(|[at, value]| x.share(*at).is_none() || y.share(*value).is_none()).count()
+        };
+        self.panels.iter().map(count).sum()
+    }
+
     fn last(&mut self) -> &mut Panel {
         self.panels.last_mut().expect("a chart starts with a panel")
     }

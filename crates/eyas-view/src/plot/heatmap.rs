@@ -9,12 +9,15 @@ use crate::text::{self, Size};
 
 /// Width of the scale, px.
 const BAR: f32 = 24.0;
+/// Height of a point at its end, px.
+const POINT: f32 = 14.0;
 /// Cells at least this large, px, are drawn apart.
 const APART: f32 = 10.0;
 
 /// A matrix of numbers as colours, drawn as PNG.
 ///
-/// Numbers stand in the cells where all of them fit. Cells without a finite number are grey.
+/// Numbers stand in the cells where all of them fit. Cells without a finite number are grey. A few numbers far from all
+/// others do not take the colours from those: they have the first or the last one, and the scale ends in a point there.
 ///
 /// # Examples
 ///
@@ -97,7 +100,7 @@ impl Heatmap {
         self
     }
 
-    /// Values of the first and the last colour; else the smallest and the largest one.
+    /// Values of the first and the last colour; else the smallest and the largest one that are not far from the others.
     ///
     /// # Panics
     ///
@@ -115,7 +118,7 @@ impl Heatmap {
     /// The map as a picture.
     pub fn frame(&self) -> Frame {
         let mut frame = Frame::paper(self.size.0, self.size.1);
-        let scale = Scale::new(&self.value, self.values.iter().copied(), 0.0);
+        let scale = Scale::new(&self.value, without_outliers(&self.values), 0.0);
         let (area, direction) = self.layout(&scale);
         heading(&mut frame, &self.title, [area.left, self.size.0 as f32 - area.left - MARGIN]);
         self.cells(&mut frame, &area, &scale);
@@ -234,6 +237,7 @@ impl Heatmap {
             let color = viridis(1.0 - (row as f64 + 0.5) / f64::from(bar.height));
             frame.fill([bar.left, bar.top + row as f32, BAR, 1.0], color, 1.0);
         }
+        self.points(frame, &bar, scale);
         let ticks = scale.ticks((bar.height / 55.0).clamp(3.0, 8.0) as usize);
         for tick in &ticks.marks {
             let row = bar.pixel([0.0, tick.share])[1].round().min(bar.bottom() - 1.0);
@@ -243,6 +247,41 @@ impl Heatmap {
         let left = frame.width as f32 - MARGIN - text::line_height(Size::Plot) + 6.0;
         up(frame, &self.value.title(ticks.exponent), left, area);
     }
+}
+
+impl Heatmap {
+    /// Points at the ends of the bar beyond which there are values.
+    fn points(&self, frame: &mut Frame, bar: &Area, scale: &Scale) {
+        let [low, high] = scale.ends();
+        let finite = || self.values.iter().filter(|value| value.is_finite());
+        for row in 0..POINT as usize {
+            let inset = (row as f32 + 1.0) * 0.5 * BAR / POINT;
+            let line = [bar.left + inset, BAR - 2.0 * inset];
+            if finite().any(|value| *value > high) {
+                frame.fill([line[0], bar.top - 1.0 - row as f32, line[1], 1.0], viridis(1.0), 1.0);
+            }
+            if finite().any(|value| *value < low) {
+                frame.fill([line[0], bar.bottom() + row as f32, line[1], 1.0], viridis(0.0), 1.0);
+            }
+        }
+    }
+}
+
+/// Finite values within the outer fences of Tukey (1977): three times the range of the middle half from either end of it.
+fn without_outliers(values: &[f64]) -> impl Iterator<Item = f64> {
+    /// Fewer have no middle half to speak of.
+    const FEWEST: usize = 8;
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let mut fences = [f64::NEG_INFINITY, f64::INFINITY];
+    if sorted.len() >= FEWEST {
+        let [first, third] = [sorted[sorted.len() / 4], sorted[(3 * sorted.len()) / 4]];
+        let range = third - first;
+        if range > 0.0 {
+            fences = [first - 3.0 * range, third + 3.0 * range];
+        }
+    }
+    sorted.into_iter().filter(move |value| (fences[0]..=fences[1]).contains(value))
 }
 
 /// A label that is read from below, at the middle of an area's height.
@@ -278,6 +317,18 @@ fn labels(values: &[f64]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_value_does_not_take_the_colours() {
+        let mut values: Vec<f64> = (0..20).map(f64::from).collect();
+        assert_eq!(without_outliers(&values).count(), 20);
+        values.extend([1e6, f64::NAN]);
+        let kept: Vec<f64> = without_outliers(&values).collect();
+        assert_eq!((kept[0], kept[kept.len() - 1]), (0.0, 19.0));
+        assert_eq!(without_outliers(&[0.0, 1e6]).count(), 2);
+        // Most are the same: the others are what there is to see.
+        assert_eq!(without_outliers(&[&[1.0; 20][..], &[5.0]].concat()).count(), 21);
+    }
 
     #[test]
     fn numbers_show_three_digits_of_the_largest() {

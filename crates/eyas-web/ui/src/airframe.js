@@ -62,9 +62,9 @@ export function makeAirframe({ rotor_positions, rotor_axes }) {
     const motor = new BoxGeometry(0.18 * arm, 0.18 * arm, 0.26 * arm);
     parts.push(colored(placed(motor, axes[rotor], hub), FRAME));
     const above = hub.clone().addScaledVector(axes[rotor], 0.16 * arm);
-    const ring = new RingGeometry(0.86 * radius, radius, 18);
+    const ring = new RingGeometry(0.72 * radius, radius, 18);
     parts.push(colored(placed(ring, axes[rotor], above), color));
-    const blade = new PlaneGeometry(1.75 * radius, 0.16 * radius);
+    const blade = new PlaneGeometry(1.6 * radius, 0.2 * radius);
     parts.push(colored(placed(blade, axes[rotor], above), color));
   });
   const reach = Math.max(...hubs.map((hub) => hub.length())) + radius;

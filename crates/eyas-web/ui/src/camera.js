@@ -15,6 +15,8 @@ export class OrbitCamera {
     this.elevation = 0.45;
     this.distance = 3;
     this.onChange = onChange;
+    /** Whether someone has turned it or come nearer. */
+    this.isTouched = false;
     this.listen(canvas);
   }
 
@@ -27,12 +29,14 @@ export class OrbitCamera {
   }
 
   turn(azimuth, elevation) {
+    this.isTouched = true;
     this.azimuth += azimuth;
     this.elevation = Math.min(STEEPEST, Math.max(-STEEPEST, this.elevation + elevation));
     this.onChange();
   }
 
   zoom(factor) {
+    this.isTouched = true;
     this.distance = Math.min(800, Math.max(0.05, this.distance * factor));
     this.onChange();
   }

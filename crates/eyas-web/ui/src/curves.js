@@ -105,7 +105,6 @@ class Chart {
 export class Curves {
   constructor() {
     this.panel = byId("panel-curves");
-    this.empty = this.panel.querySelector(".empty");
     this.stepUnit = "step";
     this.draw = oncePerFrame(() => {
       for (const chart of this.charts.values()) chart.draw();
@@ -118,7 +117,7 @@ export class Curves {
   reset() {
     this.charts = new Map();
     this.sections = new Map();
-    this.panel.replaceChildren(this.empty);
+    this.panel.replaceChildren();
   }
 
   /** What the steps of the curves count. */
@@ -141,7 +140,6 @@ export class Curves {
       }
       chart.add(piece);
     }
-    this.empty.remove();
     this.draw();
   }
 

@@ -5,6 +5,8 @@ import { HeatMap } from "./heatmap.js";
 
 /** Rows shown of the start and of the end of a long table. */
 const END_ROWS = 100;
+/** Rows of a table that takes no more room than a screen. */
+const SHORT_ROWS = 20;
 
 export class Documents {
   constructor() {
@@ -35,18 +37,20 @@ export class Documents {
       known.content = content;
       return;
     }
-    const details = element("details", { open: message.type === "text" }, element("summary", {}, message.name), content);
+    const details = element("details", { open: isOpen(message) }, element("summary", {}, message.name), content);
     this.add(message, key, details, { content });
   }
 
   add(message, key, node, rest) {
     const panel = this.panels[message.type];
-    panel.querySelector(".empty")?.remove();
     if (message.type === "heat_map") panel.prepend(node);
     else panel.append(node);
     this.shown.set(key, { node, ...rest });
   }
 }
+
+/** Whether a document is shown at once: long tables wait until they are asked for. */
+const isOpen = ({ type, rows }) => type === "text" || rows.length <= SHORT_ROWS;
 
 function table({ columns, rows }) {
   const cells = (kind, values) => element("tr", {}, ...values.map((it) => element(kind, {}, it)));

@@ -1,5 +1,5 @@
-// Vehicles in 3-D: one instanced mesh for all, one for their targets and one for their shadows, straight below; a trail
-// behind the one that is watched.
+// Vehicles in 3-D: one instanced mesh for all, one for their targets and one for their shadows, straight below; a line from
+// each to its target, and a trail behind the one that is watched.
 
 import {
   BufferAttribute,
@@ -13,6 +13,7 @@ import {
   InstancedMesh,
   Line,
   LineBasicMaterial,
+  LineSegments,
   MeshBasicMaterial,
   MeshLambertMaterial,
   OctahedronGeometry,
@@ -25,11 +26,12 @@ import { OrbitCamera } from "./camera.js";
 import { onThemeChange, themeColor } from "./dom.js";
 import { FLOATS } from "./poses.js";
 
-/** Below the starts, m. */
-const GROUND = -1;
+/** The ground lies so far below the lowest target, and targets so far from the edge of the grid, m. */
+const ROOM = 1;
+/** About so many cells of the grid lie across. */
+const CELLS = 10;
 const TRAIL_POINTS = 400;
 const TARGET = "#009e73";
-const SHADE = "#000000";
 
 export class FlightView {
   /** Throws where the browser has no WebGL. */
@@ -42,8 +44,10 @@ export class FlightView {
     sun.position.set(-2, -1, 4);
     this.scene.add(new HemisphereLight("#ffffff", "#8a94a0", 1.6), sun);
     this.trail = new Line(new BufferGeometry(), new LineBasicMaterial());
-    this.trail.frustumCulled = false;
-    this.scene.add(this.trail);
+    this.ways = new LineSegments(new BufferGeometry(), new LineBasicMaterial({ color: TARGET, transparent: true, opacity: 0.7 }));
+    this.trail.frustumCulled = this.ways.frustumCulled = false;
+    this.scene.add(this.trail, this.ways);
+    this.volume = { reach: 0, floor: 0 };
     this.clearTrail();
     this.options = { spacing: 0, size: 1, watched: 0, follows: false };
     this.frames = { count: 0, since: performance.now(), rate: 0 };
@@ -70,7 +74,7 @@ export class FlightView {
     this.bodies = new InstancedMesh(geometry, new MeshLambertMaterial({ vertexColors: true, side: DoubleSide }), this.count);
     const marker = new OctahedronGeometry(0.22 * reach);
     this.targets = new InstancedMesh(marker, new MeshBasicMaterial({ color: TARGET }), this.count);
-    const shade = new MeshBasicMaterial({ color: SHADE, transparent: true, opacity: 0.22, depthWrite: false });
+    const shade = new MeshBasicMaterial({ transparent: true, opacity: 0.22, depthWrite: false });
     this.shades = new InstancedMesh(new CircleGeometry(0.8 * reach, 16), shade, this.count);
     this.meshes = [this.bodies, this.targets, this.shades];
     for (const mesh of this.meshes) {
@@ -78,8 +82,12 @@ export class FlightView {
       mesh.count = 0;
       this.scene.add(mesh);
     }
+    this.ways.geometry.setAttribute("position", new BufferAttribute(new Float32Array(6 * this.count), 3));
+    this.ways.geometry.setDrawRange(0, 0);
     this.previous = this.latest = null;
+    this.volume = { reach: 0, floor: 0 };
     this.clearTrail();
+    this.paint();
   }
 
   /** Spacing and size that show so many vehicles of this size. */
@@ -88,7 +96,7 @@ export class FlightView {
     const isTeam = this.team > 1;
     // A team takes more room, and its vehicles are drawn so small that they stay apart.
     const spacing = isAlone ? 0 : Math.max(isTeam ? 4 : 2, Math.ceil(8 * this.reach));
-    const size = Math.round(Math.min(12, Math.max(1, (isAlone || isTeam ? 0.16 : 0.14 * spacing) / this.reach)));
+    const size = Math.round(Math.min(12, Math.max(1, (isAlone || isTeam ? 0.16 : 0.2 * spacing) / this.reach)));
     return { spacing, size };
   }
 
@@ -106,13 +114,16 @@ export class FlightView {
     // What is near looks larger, so the middle of the picture lies before the middle of the field.
     const near = 0.3 * half;
     const { azimuth } = this.orbit;
-    this.orbit.frame(new Vector3(near * Math.cos(azimuth), near * Math.sin(azimuth), -0.3), 1.2 + half);
+    const middle = new Vector3(near * Math.cos(azimuth), near * Math.sin(azimuth), -0.3 + 0.5 * this.volume.floor);
+    this.orbit.isTouched = false;
+    this.orbit.frame(middle, Math.max(1.2, 1 + this.volume.reach) + half);
   }
 
   setPoses(poses) {
     if (!this.bodies) return;
     this.previous = this.latest;
     this.latest = poses;
+    this.measure(poses);
     const now = performance.now();
     this.interval = Math.min(200, now - (this.arrival ?? now));
     this.arrival = now;
@@ -131,19 +142,39 @@ export class FlightView {
     return [(half - row) * this.options.spacing, (half - column) * this.options.spacing];
   }
 
+  /** Makes room where targets have left what was shown; a policy that flies away makes none. */
+  measure({ count, floats }) {
+    let [reach, floor] = [0, 0];
+    for (let at = 7; at < FLOATS * count; at += FLOATS) {
+      reach = Math.max(reach, Math.abs(floats[at]), Math.abs(floats[at + 1]));
+      floor = Math.min(floor, floats[at + 2]);
+    }
+    const { volume } = this;
+    if (reach <= 1.25 * volume.reach + 0.25 && floor >= 1.25 * volume.floor - 0.25) return;
+    this.volume = { reach: Math.max(reach, volume.reach), floor: Math.min(floor, volume.floor) };
+    this.layGround();
+    if (!this.orbit.isTouched && !this.options.follows) this.overview();
+  }
+
+  /** Lays a grid below the volume that is flown in, its lines 1, 2 or 5 times a power of ten apart. */
   layGround() {
     if (this.ground) this.scene.remove(this.ground);
-    const size = 2 * Math.ceil(2.5 + 0.5 * this.columns * this.options.spacing);
-    this.ground = new GridHelper(size, size);
+    const half = ROOM + this.volume.reach + 0.5 * (this.columns - 1) * this.options.spacing;
+    const cell = roundNumber((2 * half) / CELLS);
+    const cells = 2 * Math.ceil(half / cell + 0.5);
+    this.ground = new GridHelper(cells * cell, cells);
     this.ground.rotateX(Math.PI / 2);
-    this.ground.position.z = GROUND;
+    this.ground.position.z = this.volume.floor - ROOM;
     this.scene.add(this.ground);
     this.paint();
+    this.onGround?.(cell);
   }
 
   paint() {
     this.scene.background = new Color(themeColor("stage"));
     this.trail.material.color.set(themeColor("accent"));
+    this.bodies?.material.emissive.set(themeColor("glow"));
+    this.shades?.material.color.set(themeColor("shade"));
     if (this.ground) {
       const color = new Color(themeColor("grid"));
       const colors = this.ground.geometry.attributes.color;
@@ -213,6 +244,9 @@ export class FlightView {
     const before = isPair ? this.previous.floats : after;
     const share = isPair ? Math.min(1, (now - this.arrival) / Math.max(1, this.interval)) : 1;
     const count = Math.min(this.count, this.latest.count);
+    const floor = this.volume.floor - ROOM;
+    const way = this.ways.geometry.attributes.position;
+    const ways = way.array;
     const [bodies, targets, shades] = this.meshes.map((mesh) => mesh.instanceMatrix.array);
     for (let vehicle = 0; vehicle < count; vehicle++) {
       const at = FLOATS * vehicle;
@@ -223,18 +257,29 @@ export class FlightView {
       const [homeX, homeY] = this.home(vehicle);
       const [x, y, z] = [homeX + mix(0), homeY + mix(1), mix(2)];
       compose(bodies, 16 * vehicle, x, y, z, before, after, at + 3, s, this.options.size);
-      scaleAt(targets, 16 * vehicle, homeX + mix(7), homeY + mix(8), mix(9), this.options.size);
-      scaleAt(shades, 16 * vehicle, x, y, GROUND + 0.005, this.options.size);
+      const target = [homeX + mix(7), homeY + mix(8), mix(9)];
+      scaleAt(targets, 16 * vehicle, ...target, this.options.size);
+      scaleAt(shades, 16 * vehicle, x, y, floor + 0.005, this.options.size);
+      ways.set([x, y, z, ...target], 6 * vehicle);
       if (vehicle === this.options.watched) {
         this.extendTrail(x, y, z);
         if (this.options.follows) this.orbit.target.set(x, y, z);
       }
     }
+    way.needsUpdate = true;
+    this.ways.geometry.setDrawRange(0, 2 * count);
     for (const mesh of this.meshes) {
       mesh.count = count;
       mesh.instanceMatrix.needsUpdate = true;
     }
   }
+}
+
+/** The number next to another of those that are 1, 2 or 5 times a power of ten. */
+function roundNumber(number) {
+  const decade = 10 ** Math.floor(Math.log10(number));
+  const near = [1, 2, 5, 10].reduce((a, b) => (Math.abs(Math.log((b * decade) / number)) < Math.abs(Math.log((a * decade) / number)) ? b : a));
+  return Number((near * decade).toPrecision(1));
 }
 
 /** Writes the matrix of a place, of a turn between two quaternions w, x, y, z, and of a size. */

@@ -16,6 +16,17 @@ function colorAt(share) {
 const MARGIN = { left: 96, right: 92, top: 8, bottom: 44 };
 const TALLEST_CELL = 22;
 
+/**
+ * Those of sorted numbers that lie within the outer fences of Tukey (1977), so that a few far from all others do not take the
+ * colours from those; of less than eight all.
+ */
+function withoutOutliers(numbers) {
+  const [first, third] = [0.25, 0.75].map((share) => numbers[Math.floor(share * numbers.length)]);
+  const range = third - first;
+  if (numbers.length < 8 || range === 0) return numbers;
+  return numbers.filter((it) => it >= first - 3 * range && it <= third + 3 * range);
+}
+
 export class HeatMap {
   constructor(name) {
     this.name = name;
@@ -32,12 +43,15 @@ export class HeatMap {
   set(map) {
     this.map = map;
     const numbers = map.values.flat().filter((it) => it !== null);
-    this.low = numbers.reduce((a, b) => Math.min(a, b), Infinity);
-    this.high = numbers.reduce((a, b) => Math.max(a, b), -Infinity);
+    numbers.sort((a, b) => a - b);
+    const near = withoutOutliers(numbers);
+    [this.low, this.high] = [near[0] ?? Infinity, near.at(-1) ?? -Infinity];
+    /** How the ends of the scale are told. */
+    this.ends = [(numbers[0] < this.low ? "≤ " : "") + digits(this.low), (numbers.at(-1) > this.high ? "≥ " : "") + digits(this.high)];
     this.canvas.setAttribute(
       "aria-label",
       `${this.name}: ${map.quantity} of ${map.rows.length} by ${map.columns.length} cells, ` +
-        `${digits(this.low)} to ${digits(this.high)}. Arrow keys read cells.`,
+        `${this.ends[0]} to ${this.ends[1]}. Arrow keys read cells.`,
     );
     this.draw();
   }
@@ -115,9 +129,9 @@ export class HeatMap {
     pen.fillStyle = themeColor("text");
     pen.textAlign = "left";
     pen.textBaseline = "top";
-    pen.fillText(digits(this.high), x + 16, MARGIN.top);
+    pen.fillText(this.ends[1], x + 16, MARGIN.top);
     pen.textBaseline = "bottom";
-    pen.fillText(digits(this.low), x + 16, MARGIN.top + tall);
+    pen.fillText(this.ends[0], x + 16, MARGIN.top + tall);
     pen.save();
     pen.translate(x + 66, MARGIN.top + 0.5 * tall);
     pen.rotate(-Math.PI / 2);

@@ -40,17 +40,21 @@ const send = connect({
     curves.reset();
     documents.reset();
     log.reset();
+    readouts.reset();
   },
   message(message) {
     const show = {
       scene: () => setScene(message),
       settings: () => controls.setSettings(message),
+      progress: () => readouts.setProgress(message),
       curves: () => curves.add(message.curves),
       lines: () => log.add(message.lines),
       error: () => setError(message.message),
     }[message.type];
     if (show) show();
     else documents.show(message);
+    const tab = { curves: "curves", lines: "log", text: "config", table: "tables", heat_map: "tables" }[message.type];
+    if (tab) tabs.offer(tab);
   },
   poses(buffer) {
     const poses = decodePoses(buffer);
@@ -66,13 +70,17 @@ function setScene(scene) {
   document.title = `Eyas ${scene.activity}`.trim();
   curves.setStepUnit(scene.step_unit);
   controls.setScene(scene);
+  tabs.offer("flight", scene.vehicle !== null);
   const vehicle = JSON.stringify(scene.vehicle);
   if (!view || !scene.vehicle || vehicle === shownVehicle) return;
   shownVehicle = vehicle;
   view.setVehicle(scene.vehicle);
   displayControls(view, scene.vehicle);
-  byId("legend").textContent =
-    `${scene.vehicle.name}. Grid 1 m; orange rotors in front, blue behind; green: where they should be.`;
+  view.onGround = (cell) => {
+    byId("legend").textContent =
+      `${scene.vehicle.name}. Grid ${cell} m; orange rotors in front, blue behind; green: where they should be, and the way there.`;
+  };
+  view.layGround();
 }
 
 function setError(text) {
@@ -80,10 +88,10 @@ function setError(text) {
   byId("error").hidden = text === "";
 }
 
-const show = setUpTabs((name) => {
+const tabs = setUpTabs((name) => {
   document.body.dataset.tab = name;
   if (name === "log") log.scrollToEnd();
   if (name === "flight" && view) view.isStale = true;
   curves.draw();
 });
-show("flight");
+tabs.show("flight");

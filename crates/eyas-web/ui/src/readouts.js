@@ -1,7 +1,8 @@
-// Numbers of the flight, four times a second.
+// Numbers of the run and of its flight, four times a second.
 
 import { byId, element } from "./dom.js";
 import { positionError } from "./poses.js";
+import { duration } from "./units.js";
 
 const INTERVAL_MS = 250;
 
@@ -11,6 +12,23 @@ export class Readouts {
   constructor() {
     this.list = byId("readouts");
     this.last = 0;
+    this.run = [];
+    this.flight = [];
+  }
+
+  reset() {
+    this.run = [];
+    this.flight = [];
+    this.show();
+  }
+
+  /** How far the run has come. */
+  setProgress({ unit, position, total, left_s }) {
+    const name = unit.charAt(0).toUpperCase() + unit.slice(1);
+    this.run = [[name, `${position} of ${total}`]];
+    if (position >= total) this.run.push(["Time left", "none: finished"]);
+    else if (left_s !== null) this.run.push(["Time left", duration(left_s)]);
+    this.show();
   }
 
   update(poses, view, now) {
@@ -31,8 +49,15 @@ export class Readouts {
       rows.push([`Error of env ${watched}`, centimetres(positionError(poses, watched))]);
     }
     if (view) rows.push(["Frames", `${view.frameRate.toFixed(0)} /s`]);
+    this.flight = rows;
+    this.show();
+  }
+
+  show() {
     this.list.replaceChildren(
-      ...rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
+      ...[...this.run, ...this.flight].map(([name, value]) =>
+        element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+      ),
     );
   }
 }

@@ -1,7 +1,8 @@
-// Tabs that arrow keys, Home and End move between.
+// Tabs that arrow keys, Home and End move between. One that has nothing to show is not offered.
 
 export function setUpTabs(onShow) {
   const tabs = [...document.querySelectorAll("[role=tab]")];
+  const tabOf = (name) => document.getElementById(`tab-${name}`);
 
   function show(tab) {
     for (const other of tabs) {
@@ -13,10 +14,11 @@ export function setUpTabs(onShow) {
     onShow(tab.id.replace("tab-", ""));
   }
 
-  for (const [place, tab] of tabs.entries()) {
+  for (const tab of tabs) {
     tab.addEventListener("click", () => show(tab));
     tab.addEventListener("keydown", (event) => {
-      const last = tabs.length - 1;
+      const offered = tabs.filter((it) => !it.hidden);
+      const [place, last] = [offered.indexOf(tab), offered.length - 1];
       const target = {
         ArrowRight: place === last ? 0 : place + 1,
         ArrowLeft: place === 0 ? last : place - 1,
@@ -25,9 +27,20 @@ export function setUpTabs(onShow) {
       }[event.key];
       if (target === undefined) return;
       event.preventDefault();
-      tabs[target].focus();
-      show(tabs[target]);
+      offered[target].focus();
+      show(offered[target]);
     });
   }
-  return (name) => show(document.getElementById(`tab-${name}`));
+
+  return {
+    show: (name) => show(tabOf(name)),
+    /** Offers a tab, or takes it away; the first that is left is shown in the place of one that has gone. */
+    offer(name, isOffered = true) {
+      const tab = tabOf(name);
+      tab.hidden = !isOffered;
+      const shown = tabs.find((it) => it.getAttribute("aria-selected") === "true");
+      const first = tabs.find((it) => !it.hidden);
+      if (shown?.hidden && first) show(first);
+    },
+  };
 }

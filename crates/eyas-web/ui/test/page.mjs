@@ -13,6 +13,13 @@ import { chromium } from "playwright-core";
 const [url, kind, folder] = process.argv.slice(2);
 const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 390, height: 844 };
+/** Tabs that have something to show, beside the flight. */
+const TABS = {
+  play: ["config"],
+  run: ["curves", "config", "log"],
+  fleet: ["curves", "tables", "config", "log"],
+  view: ["curves", "tables", "config", "log"],
+};
 if (folder) mkdirSync(folder, { recursive: true });
 
 const browser = await chromium.launch({
@@ -103,8 +110,11 @@ const colors = (page) =>
   );
 
 async function tabsByKeyboard(page) {
+  const offered = () => page.locator("[role=tab]:visible").evaluateAll((all) => all.map((it) => it.id.replace("tab-", "")));
+  await until("tabs are offered", async () => (await offered()).length === 1 + TABS[kind].length);
+  assert.deepEqual(await offered(), ["flight", ...TABS[kind]]);
   await page.locator("#tab-flight").focus();
-  for (const expected of ["curves", "tables", "config", "log"]) {
+  for (const expected of TABS[kind]) {
     await page.keyboard.press("ArrowRight");
     assert.equal(await page.evaluate(() => document.activeElement.id), `tab-${expected}`);
     assert.ok(await page.locator(`#panel-${expected}`).isVisible(), expected);
@@ -114,10 +124,11 @@ async function tabsByKeyboard(page) {
 }
 
 async function everyTab(page, name) {
-  for (const tab of ["flight", "curves", "tables", "config", "log"]) {
+  for (const tab of ["flight", ...TABS[kind]]) {
     await page.locator(`#tab-${tab}`).click();
     // A picture is taken when all is drawn.
     if (folder) await page.waitForTimeout(400);
+    assert.doesNotMatch(await page.locator("main").innerText(), /\byet\b/i, `${name}-${tab}`);
     await fits(page, `${name}-${tab}`);
     await picture(page, `${name}-${tab}`);
   }
@@ -220,6 +231,20 @@ if (kind === "fleet") {
   await page.locator("summary", { hasText: "Teachers" }).click();
   await page.getByRole("cell", { name: "accepted" }).first().waitFor();
   assert.ok((await page.getByRole("columnheader", { name: "vehicle" }).count()) > 0);
+}
+if (kind === "run") {
+  await page.locator("#tab-flight").click();
+  await until("epochs are counted", async () => (await readout(page, "Epoch")) > 0);
+  assert.match(await page.locator("#readouts").innerText(), /Epoch\s+\d+ of 100000\s+Time left\s+\d+ (h|min)/);
+}
+if (kind === "view") {
+  await page.locator("#tab-tables").click();
+  await page.locator("summary", { hasText: "comparison.csv" }).waitFor();
+  for (const who of ["student", "teacher"]) assert.ok(await page.getByRole("cell", { name: who, exact: true }).first().isVisible());
+  await page.locator("#tab-log").click();
+  await until("the log is read", async () => (await page.locator("#log").textContent()).includes("Training completed!"));
+  await page.locator("#tab-flight").click();
+  assert.match(await page.locator("#readouts").innerText(), /Epoch\s+4 of 4\s+Time left\s+none: finished/);
 }
 await everyTab(page, "1440-light");
 if (kind === "play") {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use eyas_env::{EnvSpec, Group};
 use eyas_formats::{LoadOptions, Side, Value, student};
 use eyas_lanes::BLOCK;
-use eyas_learn::distill::{Collector, Dataset, DistillConfig, Progress, Stored, Student, new_student};
+use eyas_learn::distill::{
+    Collector, Dataset, DistillConfig, ObservationChoice, Progress, Stored, Student, StudentKind, new_student,
+};
 use eyas_learn::{Evaluation, Summary};
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_vehicles::FleetVehicle;
@@ -229,7 +231,7 @@ pub fn distill(
     let going_on = resumed.as_ref().map(|it| GoingOn::in_folder(it, &GROUPS)).transpose()?;
     let checkpoint = resumed.as_ref().and_then(|it| it.checkpoint.as_deref());
     let spec = task.make(1, seed).spec().clone();
-    let group = student_group(&spec, config.distill.student.group())?;
+    let group = student_group(&spec, config.distill.student.group(&spec))?;
     let num_actions = spec.num_actions;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
     let parameters = fresh.network.architecture.num_parameters();
@@ -345,6 +347,12 @@ impl Introduction<'_> {
             admission::introduce(config, teachers.task.as_ref(), observer)?;
         }
         observer.line("[INFO] Creating student policy")?;
+        let student = &config.distill.student;
+        let is_other = student.kind == StudentKind::Mlp && self.group.name == "policy";
+        if is_other && student.observation == ObservationChoice::Auto {
+            observer
+                .line("[INFO] The student reads the observation group `policy`: the task has no `teacher`")?;
+        }
         observer.line(&format!(
             "[INFO] Teacher observation dim: {of_teacher}, Student observation dim: {of_student}, Action dim: {num_actions}, Student parameters: {parameters}",
         ))?;
@@ -365,15 +373,10 @@ fn student_group(spec: &EnvSpec, name: &str) -> Result<Group, Failure> {
     spec.group(name).cloned().ok_or_else(|| {
         let known: Vec<&str> = spec.groups.iter().map(|group| group.name).collect();
         Failure::new(format!(
-            "the student reads the observation group `{name}`, task `{}` has {}",
-            spec.task,
+            "the student reads the observation group `{name}`, the task has {}",
             known.join(", ")
         ))
-        .hint(
-            "a distillation wants both groups: `teacher`, which teachers and MLP students read, and `policy`, which \
-            recurrent students do; add the one that is missing to the task's `observations`, or choose with \
-            `distill.student.observation`",
-        )
+        .hint("add it to the task's `observations`, or choose another with `distill.student.observation`")
     })
 }
 

@@ -17,8 +17,8 @@ pub(super) struct Group<'a> {
     pub(super) runs: Vec<&'a Run>,
 }
 
-/// The runs of a kind by their configurations, in the order of the first of each.
-pub(super) fn groups(runs: &[Run], kind: Kind) -> Vec<Group<'_>> {
+/// The runs of a kind by their configurations, in the order of the first of each; labels stand for what tells them apart.
+pub(super) fn groups(runs: &[Run], kind: Kind, is_labelled: bool) -> Vec<Group<'_>> {
     let mut groups: Vec<Vec<&Run>> = Vec::new();
     for run in runs.iter().filter(|run| run.kind == kind) {
         match groups.iter_mut().find(|group| group[0].configuration() == run.configuration()) {
@@ -26,12 +26,12 @@ pub(super) fn groups(runs: &[Run], kind: Kind) -> Vec<Group<'_>> {
             None => groups.push(vec![run]),
         }
     }
-    let names = names(&groups);
+    let names = names(&groups, is_labelled);
     groups.into_iter().zip(names).map(|(runs, name)| Group { name, runs }).collect()
 }
 
 /// What tells each group from the others: its settings if a few of them do, else the name of its first run.
-fn names(groups: &[Vec<&Run>]) -> Vec<String> {
+fn names(groups: &[Vec<&Run>], is_labelled: bool) -> Vec<String> {
     /// More would fill the picture.
     const MOST: usize = 2;
     let value = |group: &Vec<&Run>, key: &str| group[0].settings.get(key).cloned();
@@ -49,7 +49,7 @@ fn names(groups: &[Vec<&Run>]) -> Vec<String> {
     };
     let by_settings: Vec<String> = groups.iter().map(told).collect();
     let are_different = (1..by_settings.len()).all(|it| !by_settings[..it].contains(&by_settings[it]));
-    let is_told = groups.len() > 1 && (1..=MOST).contains(&keys.len()) && are_different;
+    let is_told = !is_labelled && groups.len() > 1 && (1..=MOST).contains(&keys.len()) && are_different;
     let name = |(group, told): (&Vec<&Run>, String)| {
         let name = if is_told { told } else { group[0].name.clone() };
         if group.len() > 1 { format!("{name} ({} seeds)", group.len()) } else { name }
@@ -117,70 +117,106 @@ const TEACHERS: [Curve; 4] = [
     curve("fleet/seconds", ["time", "s"], "Time that each teacher took"),
 ];
 
-/// The curves of some groups, a picture for each quantity that one of them has.
+/// A point of a group: step, s since the first point, mean, and the mean less and plus a standard deviation.
+type Row = [f64; 5];
+
+/// What points are drawn over.
+struct Along {
+    label: &'static str,
+    unit: &'static str,
+    of: fn(&Row) -> f64,
+}
+
+/// The time in a unit that suits its length, s.
+fn along_time(longest: f64) -> Along {
+    let label = "wall time";
+    match longest {
+        ..300.0 => Along { label, unit: "s", of: |row| row[1] },
+        300.0..18_000.0 => Along { label, unit: "min", of: |row| row[1] / 60.0 },
+        _ => Along { label, unit: "h", of: |row| row[1] / 3600.0 },
+    }
+}
+
+/// The curves of some groups, a picture for each quantity that one of them has, and one more of a return over time.
 pub(super) fn pictures(groups: &[Group], kind: Kind) -> Result<Vec<Picture>, Failure> {
-    let (curves, x, prefix) = match kind {
+    let (curves, step, prefix) = match kind {
         Kind::Training => (&CURVES[..], "iteration", "training"),
         Kind::Distillation => (&CURVES[..], "epoch", "distillation"),
         Kind::Fleet => (&TEACHERS[..], "teacher", "teachers"),
     };
-    // A line that is alone needs no name.
-    let is_alone = matches!(groups, [group] if group.runs.len() == 1);
     let mut pictures = Vec::new();
     for curve in curves {
-        let mut chart = Chart::new("").x(x, "").y(curve.label[0], curve.label[1]);
-        if curve.is_log {
-            chart = chart.log_y();
+        let points = groups.iter().map(|group| mean(group, curve)).collect::<Result<Vec<_>, _>>()?;
+        if points.iter().all(Vec::is_empty) {
+            continue;
         }
-        let mut is_drawn = false;
-        for group in groups {
-            let rows = mean(group, curve)?;
-            is_drawn |= !rows.is_empty();
-            let name = if is_alone { "" } else { group.name.as_str() };
-            let points: Vec<[f64; 2]> = rows.iter().map(|&[x, y, ..]| [x, y]).collect();
-            chart = match (kind, group.runs.len()) {
-                (Kind::Fleet, _) => chart.points(name, &points),
-                // A group without the curve keeps its colour in all pictures.
-                (_, 1) => chart.line(name, &points),
-                _ => chart.line_with_band(name, &rows),
+        let mut draw = |along: &Along, suffix: &str, when: &str| {
+            let name = format!("{prefix}_{}{suffix}.png", curve.tag.replace('/', "_").to_lowercase());
+            let chart = chart(groups, kind, curve, &points, along);
+            let without_place = match chart.num_without_place() {
+                0 => String::new(),
+                count => format!(" ({count} of the points have no place on these axes)"),
             };
-        }
-        if is_drawn {
-            let rows = if is_alone { 0 } else { groups.len() };
-            pictures.push(Picture {
-                name: format!("{prefix}_{}.png", curve.tag.replace('/', "_").to_lowercase()),
-                png: chart.size(SIZE.0, SIZE.1 + ROW * rows).png(),
-                caption: curve.caption.to_owned(),
-            });
+            let caption = format!("{}{when}{without_place}", curve.caption);
+            pictures.push(Picture { name, png: chart.png(), caption });
+        };
+        draw(&Along { label: step, unit: "", of: |row| row[0] }, "", "");
+        if kind != Kind::Fleet && curve.label[0] == "return" {
+            let longest = points.iter().flatten().map(|row| row[1]).fold(0.0, f64::max);
+            draw(&along_time(longest), "_over_time", ", over time");
         }
     }
     Ok(pictures)
 }
 
-/// Step, mean, and the mean less and plus a standard deviation, where every run of a group that has the curve has a
-/// point.
-fn mean(group: &Group, curve: &Curve) -> Result<Vec<[f64; 4]>, Failure> {
+/// A curve of some groups. A group without it keeps its colour.
+fn chart(groups: &[Group], kind: Kind, curve: &Curve, points: &[Vec<Row>], along: &Along) -> Chart {
+    // A line that is alone needs no name.
+    let is_alone = matches!(groups, [group] if group.runs.len() == 1);
+    let mut chart = Chart::new("").x(along.label, along.unit).y(curve.label[0], curve.label[1]);
+    if curve.is_log {
+        chart = chart.log_y();
+    }
+    for (group, rows) in groups.iter().zip(points) {
+        let name = if is_alone { "" } else { group.name.as_str() };
+        let pairs: Vec<[f64; 2]> = rows.iter().map(|row| [(along.of)(row), row[2]]).collect();
+        let with_band =
+            || rows.iter().map(|row| [(along.of)(row), row[2], row[3], row[4]]).collect::<Vec<_>>();
+        chart = match (kind, group.runs.len()) {
+            (Kind::Fleet, _) => chart.points(name, &pairs),
+            (_, 1) => chart.line(name, &pairs),
+            _ => chart.line_with_band(name, &with_band()),
+        };
+    }
+    chart.size(SIZE.0, SIZE.1 + if is_alone { 0 } else { ROW * groups.len() })
+}
+
+/// What a group has of a curve, at the steps where every run of it that has the curve has a point; times are means.
+fn mean(group: &Group, curve: &Curve) -> Result<Vec<Row>, Failure> {
     let mut curves = Vec::new();
     for run in &group.runs {
         curves.extend(points(run, curve)?);
     }
     let Some((first, others)) = curves.split_first() else { return Ok(Vec::new()) };
-    let rows = first.iter().filter_map(|&[x, y]| {
+    let rows = first.iter().filter_map(|point| {
         let of_others =
-            others.iter().map(|points| Some(points.iter().find(|point| point[0].total_cmp(&x).is_eq())?[1]));
-        let values: Vec<f64> = std::iter::once(Some(y)).chain(of_others).collect::<Option<_>>()?;
-        let [mean, std] = mean_and_std(&values);
-        Some([x, mean, mean - std, mean + std])
+            others.iter().map(|points| points.iter().find(|other| other[0].total_cmp(&point[0]).is_eq()));
+        let all: Vec<&[f64; 3]> = std::iter::once(Some(point)).chain(of_others).collect::<Option<_>>()?;
+        let of = |column: usize| mean_and_std(&all.iter().map(|it| it[column]).collect::<Vec<_>>());
+        let ([time, _], [mean, std]) = (of(1), of(2));
+        Some([point[0], time, mean, mean - std, mean + std])
     });
     Ok(rows.collect())
 }
 
-/// The points of a run's curve, if it has that curve.
-fn points(run: &Run, curve: &Curve) -> Result<Option<Vec<[f64; 2]>>, Failure> {
+/// The points of a run's curve, if it has that curve: step, time, value.
+fn points(run: &Run, curve: &Curve) -> Result<Option<Vec<[f64; 3]>>, Failure> {
     let has_it = |table: &&crate::csv::Table| table.names().iter().any(|name| name == curve.tag);
     let Some(table) = run.curves.as_ref().filter(has_it) else { return Ok(None) };
-    let pairs = table.numbers("step")?.into_iter().zip(table.numbers(curve.tag)?);
-    Ok(Some(pairs.filter_map(|(step, value)| Some([step?, curve.factor * value?])).collect()))
+    let [steps, times, values] =
+        [table.numbers("step")?, table.numbers("wall_time_s")?, table.numbers(curve.tag)?];
+    let rows = steps.into_iter().zip(times).zip(values);
+    Ok(Some(rows.filter_map(|((step, time), value)| Some([step?, time?, curve.factor * value?])).collect()))
 }
 
 /// Mean and sample standard deviation.

@@ -16,6 +16,7 @@ use self::flights::Flights;
 use self::page::{Page, Table};
 use self::runs::{Kind, Run};
 use crate::failure::Failure;
+use crate::labels::can_be_drawn;
 use crate::run_files::write_file;
 
 /// Kinds of runs, and how their section is called.
@@ -41,17 +42,29 @@ pub struct Report {
     pub num_pictures: usize,
 }
 
-/// Writes a page about runs, finished or going on, into a folder; none if it was interrupted.
+/// What a report is about.
+pub struct Subject<'a> {
+    /// Folders of runs, finished or going on, or of multiruns.
+    pub folders: &'a [PathBuf],
+    /// What each run is called; where there is none, runs are called by their folders.
+    pub labels: &'a [String],
+}
+
+/// Writes a page about runs into a folder; none if it was interrupted.
 pub fn report(
-    folders: &[PathBuf],
+    subject: &Subject,
     out: &Path,
     read: ReadCommand,
     interrupt: &Interrupt,
 ) -> Result<Option<Report>, Failure> {
-    let runs = runs::read_all(folders)?;
+    let runs = runs::read_all(subject.folders, subject.labels)?;
+    for run in &runs {
+        can_be_drawn(&run.name)?;
+    }
+    let is_labelled = !subject.labels.is_empty();
     let mut page = Page::new(&title(&runs));
     for (kind, name) in KINDS {
-        let groups = groups(&runs, kind);
+        let groups = groups(&runs, kind, is_labelled);
         if !groups.is_empty() {
             page.section(name);
             learned(&mut page, kind, &groups)?;

@@ -13,6 +13,8 @@ const STYLE: &str = include_str!("page.css");
 pub(super) struct Page {
     title: String,
     body: String,
+    /// Sections and the parts of each.
+    contents: Vec<(String, Vec<String>)>,
     pictures: Vec<Picture>,
 }
 
@@ -42,16 +44,39 @@ impl Table {
 
 impl Page {
     pub(super) fn new(title: &str) -> Self {
-        Self { title: title.into(), body: String::new(), pictures: Vec::new() }
+        Self { title: title.into(), body: String::new(), contents: Vec::new(), pictures: Vec::new() }
     }
 
     pub(super) fn section(&mut self, title: &str) {
-        let _ = writeln!(self.body, "<h2>{}</h2>", escaped(title));
+        self.contents.push((title.to_owned(), Vec::new()));
+        let _ = writeln!(self.body, "<h2 id=\"{}\">{}</h2>", self.contents.len(), escaped(title));
     }
 
     /// A smaller title within a section.
     pub(super) fn part(&mut self, title: &str) {
-        let _ = writeln!(self.body, "<h3>{}</h3>", escaped(title));
+        let section = self.contents.len();
+        let (_, parts) = self.contents.last_mut().expect("a part stands in a section");
+        parts.push(title.to_owned());
+        let _ = writeln!(self.body, "<h3 id=\"{section}.{}\">{}</h3>", parts.len(), escaped(title));
+    }
+
+    /// Links to sections and their parts.
+    fn table_of_contents(&self) -> String {
+        let mut text = String::from("<nav aria-label=\"Contents\">\n<ul>\n");
+        let link = |target: &str, title: &str| format!("<a href=\"#{target}\">{}</a>", escaped(title));
+        for (section, (title, parts)) in self.contents.iter().enumerate() {
+            let section = section + 1;
+            let _ = write!(text, "<li>{}", link(&section.to_string(), title));
+            if !parts.is_empty() {
+                text += "\n<ul>";
+                for (part, title) in parts.iter().enumerate() {
+                    let _ = write!(text, "<li>{}</li>", link(&format!("{section}.{}", part + 1), title));
+                }
+                text += "</ul>";
+            }
+            text += "</li>\n";
+        }
+        text + "</ul>\n</nav>\n"
     }
 
     pub(super) fn sentence(&mut self, text: &str) {
@@ -105,7 +130,8 @@ impl Page {
 
     /// The file, and the pictures in it.
     pub(super) fn finish(self) -> (String, Vec<Picture>) {
-        let Self { title, body, pictures } = self;
+        let contents = self.table_of_contents();
+        let Self { title, body, pictures, .. } = self;
         let title = escaped(&title);
         // A browser that obeys the policy asks nobody for anything.
         let html = format!(
@@ -115,7 +141,7 @@ impl Page {
              <meta http-equiv=\"Content-Security-Policy\" \
              content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
              <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
-             {body}</main>\n</body>\n</html>\n"
+             {contents}{body}</main>\n</body>\n</html>\n"
         );
         (html, pictures)
     }
@@ -133,7 +159,16 @@ mod tests {
     fn no_text_becomes_markup() {
         let mut page = Page::new("a<b");
         page.table(&Table { rows: vec![vec!["\"&".into(), "<i>".into()]], ..Table::new(["x", "y"]) });
+        page.section("c&d");
+        page.part("e>f");
         let (html, _) = page.finish();
+        assert!(
+            html.contains(
+                "<li><a href=\"#1\">c&amp;d</a>\n<ul><li><a href=\"#1.1\">e&gt;f</a></li></ul></li>"
+            ),
+            "{html}"
+        );
+        assert!(html.contains("<h2 id=\"1\">c&amp;d</h2>\n<h3 id=\"1.1\">e&gt;f</h3>"), "{html}");
         assert!(html.contains("<title>a&lt;b</title>"), "{html}");
         assert!(html.contains("<tr><th scope=\"row\">&quot;&amp;</th><td>&lt;i&gt;</td></tr>"), "{html}");
     }

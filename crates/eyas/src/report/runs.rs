@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::csv::Table;
 use crate::failure::Failure;
+use crate::labels::labels_of;
 use crate::run_files::check_run;
-use crate::run_location::names_of;
 use crate::run_result::RunResult;
 
 /// Sections of a run's configuration, each a file below `params`.
@@ -57,8 +57,8 @@ pub(super) struct Input {
     pub(super) sha256: String,
 }
 
-/// The runs of some folders; that of a multirun stands for its jobs.
-pub(super) fn read_all(folders: &[PathBuf]) -> Result<Vec<Run>, Failure> {
+/// The runs of some folders, called by the labels if there are any; the folder of a multirun stands for its jobs.
+pub(super) fn read_all(folders: &[PathBuf], labels: &[String]) -> Result<Vec<Run>, Failure> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for folder in folders {
         RunDir::open(folder)?;
@@ -70,7 +70,7 @@ pub(super) fn read_all(folders: &[PathBuf]) -> Result<Vec<Run>, Failure> {
             paths.push(path);
         }
     }
-    let names = names_of(&paths).unwrap_or_else(|| paths.iter().map(|it| it.display().to_string()).collect());
+    let names = labels_of(labels, &paths, "runs")?;
     paths.into_iter().zip(names).map(|(path, name)| Run::read(path, name)).collect()
 }
 

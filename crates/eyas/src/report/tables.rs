@@ -7,14 +7,12 @@ use super::page::Table;
 use super::runs::{Input, Run};
 use crate::csv;
 use crate::failure::Failure;
-use crate::run_files::COMPARISON;
+use crate::run_files::{COMPARISON, TORTURE};
 use crate::run_result::RunResult;
 use crate::text::shell_word;
 
 /// What is shown where there is no number.
 const NONE: &str = "–";
-/// The table of a torture suite in the folder of a run.
-const TORTURE: &str = "torture.csv";
 
 /// What the runs of each group reached.
 pub(super) fn results(groups: &[Group]) -> Table {

@@ -7,6 +7,7 @@ use eyas::evaluate::{EvaluateConfig, evaluate};
 use eyas::fly::FlyConfig;
 use eyas::observer::Activity;
 use eyas::policies::load_controller;
+use eyas::report::Subject;
 use eyas::run_result::RunResult;
 use eyas::teachers::read_checkpoints;
 use eyas::{Algorithm, Failure, Observer, Silent, TrainConfig, fly, report, tasks, train, trajectory};
@@ -166,7 +167,8 @@ fn a_distillation_comes_to_students_and_a_comparison() {
     assert_eq!(heard.positions, [1, 2]);
     assert!(heard.lines.iter().any(|it| it.starts_with("[INFO] Teacher self-check")), "{:?}", heard.lines);
 
-    let written = report(&[run], &folder.path().join("report"), &|_| None, &Interrupt::new()).unwrap();
+    let subject = Subject { folders: &[run], labels: &[] };
+    let written = report(&subject, &folder.path().join("report"), &|_| None, &Interrupt::new()).unwrap();
     let written = written.unwrap();
     assert!(written.page.is_file() && written.num_pictures > 0);
 }

@@ -17,6 +17,7 @@ use crate::arguments::Matrix;
 use crate::print::say;
 use eyas::Failure;
 use eyas::teachers::{Candidate, TeacherFolder};
+use eyas::text::aligned;
 
 pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let Matrix { analysis, episodes, .. } = arguments;
@@ -89,15 +90,19 @@ fn table(rows: &[&str], columns: &[&str], returns: &[Vec<f64>]) -> String {
 
 /// The best teacher of each vehicle and what all of them reach on it.
 fn best(rows: &[&str], columns: &[&str], returns: &[Vec<f64>]) -> String {
-    let mut text =
-        format!("{:<16} {:>12} {:>10} {:>14}\n", "vehicle", "best teacher", "return", "mean of all");
+    let mut lines = vec![["vehicle", "best teacher", "return", "mean of all"].map(str::to_owned)];
     for (column, vehicle) in columns.iter().enumerate() {
         let own = || returns.iter().map(|row| row[column]);
         let mean = own().sum::<f64>() / returns.len() as f64;
         // The first of equals.
         let best = own().enumerate().reduce(|best, it| if it.1 > best.1 { it } else { best });
         let (teacher, value) = best.expect("there is a teacher");
-        let _ = writeln!(text, "{vehicle:<16} {:>12} {value:>10.1} {mean:>14.1}", rows[teacher]);
+        lines.push([
+            (*vehicle).to_owned(),
+            rows[teacher].to_owned(),
+            format!("{value:.1}"),
+            format!("{mean:.1}"),
+        ]);
     }
-    text
+    aligned(2, &lines)
 }

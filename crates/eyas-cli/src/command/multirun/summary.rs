@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use eyas::run_result::RunResult;
-use eyas::text::{cut, metres};
+use eyas::text::{aligned, cut, metres};
 use eyas_view::{Chart, Heatmap};
 
 use super::{Job, State};
@@ -74,30 +74,22 @@ pub(super) fn report(keys: &[String], jobs: &[Job]) -> String {
     let mut done: Vec<(&Job, &RunResult)> =
         jobs.iter().filter_map(|job| Some((job, job.result()?))).collect();
     done.sort_by(|a, b| b.1.mean_return.total_cmp(&a.1.mean_return));
-    let shown = |cell: &str| short(cell).into_owned();
-    let length = |cell: &str| short(cell).chars().count();
-    let widths: Vec<usize> = (0..keys.len())
-        .map(|key| jobs.iter().map(|job| length(&job.values[key])).fold(length(&keys[key]), usize::max))
-        .collect();
-    let row = |cells: &[String]| -> String {
-        let cells = cells.iter().map(|cell| shown(cell)).zip(&widths);
-        cells.fold(String::new(), |row, (cell, width)| row + &format!("  {cell:<width$}"))
+    let row = |first: String, settings: &[String], last: [String; 4]| {
+        let settings = settings.iter().map(|cell| short(cell).into_owned());
+        std::iter::once(first).chain(settings).chain(last).collect::<Vec<_>>()
     };
-    let head = ["return", "length", "crashed", "position"].map(|it| format!("{it:>10}")).concat();
-    let mut text = format!("\njob{}{head}\n", row(keys));
+    let head = ["return", "length", "crashed", "position"].map(str::to_owned);
+    let mut rows = vec![row("job".to_owned(), keys, head)];
     for (job, it) in done {
-        let _ = writeln!(
-            text,
-            "{:>3}{}{:>10.1}{:>10.1}{:>10}{:>10}",
-            job.index,
-            row(&job.values),
-            it.mean_return,
-            it.mean_length,
+        let reached = [
+            format!("{:.1}", it.mean_return),
+            format!("{:.1}", it.mean_length),
             format!("{:.2} %", 100.0 * it.crash_rate),
-            metres(it.position_rmse_m.unwrap_or(f64::NAN))
-        );
+            metres(it.position_rmse_m.unwrap_or(f64::NAN)),
+        ];
+        rows.push(row(job.index.to_string(), &job.values, reached));
     }
-    text
+    format!("\n{}", aligned(1 + keys.len(), &rows))
 }
 
 /// Return and crashes over one swept number, or the return over two swept keys; the seed is what they are repeated
