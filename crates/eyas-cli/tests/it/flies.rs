@@ -119,7 +119,7 @@ fn an_evaluation_is_a_table_or_json() {
     let mean_return = json["all"]["mean_return"].as_f64().unwrap();
     // Of at most 1.5 a step this teacher gets 1.24 on average over a long episode.
     assert!((600.0..900.0).contains(&mean_return), "{mean_return}");
-    assert!(json["hover"]["position_rmse"].as_f64().unwrap() < 0.02);
+    assert!(json["hover"]["position_rmse_m"].as_f64().unwrap() < 0.02);
 }
 
 #[test]

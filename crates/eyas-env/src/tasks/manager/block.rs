@@ -261,6 +261,11 @@ impl EnvBlock for ManagerBlock {
         dispatch(Observe { block: self, seen: seen.as_ref().unwrap_or(&self.state), observation });
     }
 
+    /// Terms have noise, delays and clips of their own.
+    fn senses_truly(&self) -> bool {
+        false
+    }
+
     fn step(&mut self, action: &[Row]) -> Step {
         let mut reality = self.reality.take();
         if let Some(reality) = &mut reality {
