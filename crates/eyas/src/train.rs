@@ -295,7 +295,10 @@ pub fn train(
         let recorded = learned.and_then(|it| session.record(learner.as_mut(), &it));
         recorded.map_err(|failure| session.explain(failure, iteration))?;
     }
-    session.finish(learner.iteration())
+    let (seed, last) = (settings.seed, session.last_checkpoint.clone());
+    session
+        .finish(learner.iteration())
+        .map_err(|failure| failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref()))
 }
 
 /// What to go on from: a checkpoint's path, or the newest checkpoint that matches when resuming.

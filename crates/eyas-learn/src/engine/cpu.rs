@@ -111,8 +111,6 @@ impl Engine for CpuEngine {
 
 /// Observations are looked at in every so many steps: they are most of a step's numbers, and one that is not finite stays so.
 const STEPS_BETWEEN_LOOKS: u32 = 8;
-/// States of episodes that go on are looked at in every so many: only a task of terms may leave out to end them.
-const STEPS_BETWEEN_STATES: u32 = 64;
 
 /// What all blocks read.
 #[derive(Clone, Copy)]
@@ -140,7 +138,7 @@ pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
     }
     let mut num_lost = 0;
     for step in 0.. {
-        let live = used & !block.ended();
+        let flying = !block.ended();
         block.observe(observation);
         rollout.act(block, observation, action);
         if is_taped {
@@ -149,16 +147,16 @@ pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
         let mut outcome = rollout.step(block, action);
         let looks_at_observation = step % STEPS_BETWEEN_LOOKS == 0;
         let rows = StepRows { looks_at_observation, observation, action, reward: &outcome.reward };
-        let looks_at_state = if step % STEPS_BETWEEN_STATES == 0 { live } else { live & outcome.terminated };
-        let lost = rows.lost(live) | lost_states(block, looks_at_state);
+        // Lanes that are no env fly too, and a weight of 0 does not make their numbers finite.
+        let lost = rows.lost(flying) | lost_states(block, outcome.terminated & flying);
         if lost != 0 {
-            if let (OnNan::Stop, Some(lane)) = (on_nan, lanes_of(lost).next()) {
+            if let (OnNan::Stop, Some(lane)) = (on_nan, lanes_of(lost & used).next()) {
                 let name = rows.name(spec, lane).or_else(|| lost_state(block, lane));
                 let black_box = is_taped.then(|| Box::new(tape.black_box(block, lane, spec, origin)));
                 let (quantity, env) = (name.unwrap_or_default(), block.first_env() + lane as u32);
                 return Err(NotFinite::Flown { quantity, env, step, black_box });
             }
-            num_lost += u64::from(lost.count_ones());
+            num_lost += u64::from((lost & used).count_ones());
             outcome.terminated |= lost;
             outcome.truncated &= !lost;
             lanes_of(lost).for_each(|lane| outcome.reward[lane] = 0.0);

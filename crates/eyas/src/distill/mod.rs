@@ -241,14 +241,15 @@ pub fn distill(
     let width = group.features.len() + num_actions;
     let (mut progress, best) = begin_or_go_on(student, config, width, checkpoint)?;
     let (epoch, total) = (progress.epoch, config.distill.n_epochs);
+    let mut provenance = config.provenance.clone();
+    decide_open(&mut provenance, &config.distill);
     if let Some(it) = &going_on
-        && it.is_finished(&config.provenance, epoch, total)?
+        && it.is_finished(&provenance, epoch, total)?
     {
         return Ok(DistillationResult::of_finished(&it.run, epoch, best));
     }
     let (work, of) = ((epoch, "epochs"), ("distill.n_epochs", total));
     require_work(work, of, "--n_epochs", going_on.as_ref(), checkpoint)?;
-    let mut provenance = config.provenance.clone();
     let Admitted { teachers, table } =
         Admitted::of(config, &spec, &group.features, &mut provenance, observer)?;
 
@@ -257,19 +258,13 @@ pub fn distill(
         Some(it) => it.run.clone(),
         None => location.make()?,
     };
-    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters }.say(
-        table.is_none(),
-        checkpoint,
-        going_on.is_some(),
-        observer,
-    )?;
+    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters }
+        .say(table.is_none(), checkpoint, going_on.is_some(), observer)
+        .map_err(|failure| failure.not_finite_in(("a teacher's flight", seed), run.path(), None))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
     match &going_on {
         Some(it) => it.begin(&provenance, task.id(), &inputs, (epoch, "epoch"), seed, observer)?,
-        None => {
-            decide_open(&mut provenance, &config.distill);
-            provenance.write(&run, task.id(), seed, &inputs)?;
-        }
+        None => provenance.write(&run, task.id(), seed, &inputs)?,
     }
     if let Some(table) = table {
         write_file(&run.file("teachers.csv"), table.as_bytes())?;
@@ -319,7 +314,10 @@ pub fn distill(
     session.record(epoch, &progress.student)?;
     eyas_learn::distill::distill(&config.distill, &labelling, &mut collector, &mut progress, &mut session)
         .map_err(|failure| session.explain(failure, progress.epoch, seed))?;
-    session.finish(&progress)
+    let last = session.last_checkpoint.clone();
+    session
+        .finish(&progress)
+        .map_err(|failure| failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref()))
 }
 
 /// Writes what the kind of student decides in the place of what the configuration leaves open.
