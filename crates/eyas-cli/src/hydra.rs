@@ -64,14 +64,11 @@ pub(crate) fn take_vehicle(flight: &mut FlightFlags) -> Result<(), Failure> {
         std::mem::take(&mut flight.overrides).into_iter().partition(|text| key_of(text) == VEHICLE);
     flight.overrides = rest;
     for text in vehicles {
-        let vehicle = match Override::parse(&text)? {
-            Override {
-                action: Action::Set | Action::SetOrAdd, value: Some(Value::String(vehicle)), ..
-            } => vehicle,
-            _ => {
-                return Err(Failure::new(format!("`{text}`: expected the name of a vehicle or its file"))
-                    .hint("`eyas vehicles list` shows the names"));
-            }
+        let Override { action: Action::Set | Action::SetOrAdd, value: Some(Value::String(vehicle)), .. } =
+            Override::parse(&text)?
+        else {
+            return Err(Failure::new(format!("`{text}`: expected the name of a vehicle or its file"))
+                .hint("`eyas vehicles list` shows the names"));
         };
         if flight.vehicle.as_ref().is_some_and(|given| *given != vehicle) {
             return Err(Failure::new(format!("`{text}`: another vehicle is given beside it"))

@@ -211,7 +211,7 @@ mod tests {
             let _ = said.send(());
         });
         for _ in 0..3 {
-            heard.recv_timeout(Duration::from_secs(60)).expect("a line is due");
+            heard.recv_timeout(Duration::from_mins(1)).expect("a line is due");
         }
         drop(heartbeat);
         // Its end of the channel is gone with it.

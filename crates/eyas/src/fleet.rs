@@ -104,17 +104,20 @@ impl FleetConfig {
             format!("{share:.2} % terminated from {whose} starts, expected at most {most} % (`fleet.{key}`)")
         };
         let mut missed = Vec::new();
-        // A return that is no number meets no bar.
-        if !(raptor.mean_return >= self.required_return) {
+        // What is no number meets no bar.
+        let returns = raptor.mean_return >= self.required_return;
+        let [lasts, lasts_own] = [(raptor, self.max_terminated), (own, self.max_own_terminated)]
+            .map(|(it, most)| it.terminated <= most);
+        if !returns {
             let (found, least) = (raptor.mean_return, self.required_return);
             missed.push(format!(
                 "return {found:.1} from RAPTOR's starts, expected at least {least} (`fleet.required_return`)"
             ));
         }
-        if !(raptor.terminated <= self.max_terminated) {
+        if !lasts {
             missed.push(terminated(raptor.terminated, "RAPTOR's", self.max_terminated, "max_terminated"));
         }
-        if !(own.terminated <= self.max_own_terminated) {
+        if !lasts_own {
             missed.push(terminated(own.terminated, "its own", self.max_own_terminated, "max_own_terminated"));
         }
         missed.join("; ")

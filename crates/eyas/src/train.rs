@@ -295,10 +295,7 @@ pub fn train(
         let recorded = learned.and_then(|it| session.record(learner.as_mut(), &it));
         recorded.map_err(|failure| session.explain(failure, iteration))?;
     }
-    let (seed, last) = (settings.seed, session.last_checkpoint.clone());
-    session
-        .finish(learner.iteration())
-        .map_err(|failure| failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref()))
+    session.finish(learner.iteration())
 }
 
 /// What to go on from: a checkpoint's path, or the newest checkpoint that matches when resuming.
@@ -459,7 +456,14 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn finish(mut self, iteration: u32) -> Result<TrainResult, Failure> {
+    fn finish(self, iteration: u32) -> Result<TrainResult, Failure> {
+        let (run, seed, last) = (self.run, self.settings.seed, self.last_checkpoint.clone());
+        self.conclude(iteration).map_err(|failure| {
+            failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref())
+        })
+    }
+
+    fn conclude(mut self, iteration: u32) -> Result<TrainResult, Failure> {
         let is_complete = iteration >= self.settings.max_iterations;
         self.logger.flush()?;
         if self.best.is_none() && is_complete {

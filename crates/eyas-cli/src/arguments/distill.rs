@@ -8,7 +8,6 @@ use super::{FlightFlags, Multirun, Resume, TeacherOptions, TerminalFlags, Web, b
 
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
-#[expect(clippy::struct_excessive_bools, reason = "a flag and its negation each")]
 pub(crate) struct Distill {
     #[command(flatten)]
     pub(crate) flight: FlightFlags,

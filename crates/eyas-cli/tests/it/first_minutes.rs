@@ -12,11 +12,15 @@ fn of_a_repeated_flag_the_last_counts_and_truths_may_be_spelled_out() {
     let shown = |flags: &str| it.distill(&format!("{flags} --cfg job")).succeed();
     let text = shown("--n_epochs 7 --n_epochs 3 --shuffle False --teacher_deterministic no --on_policy");
     let lines = ["n_epochs: 3", "shuffle: false", "on_policy: true", "teacher_deterministic: false"];
-    lines.iter().for_each(|line| assert!(text.contains(line), "{line}: {text}"));
+    for line in lines {
+        assert!(text.contains(line), "{line}: {text}");
+    }
     // What follows and is no truth is an override.
     let text = shown("--shuffle distill.n_epochs=9 --on_policy --no_on_policy");
     let lines = ["n_epochs: 9", "shuffle: true", "on_policy: false"];
-    lines.iter().for_each(|line| assert!(text.contains(line), "{line}: {text}"));
+    for line in lines {
+        assert!(text.contains(line), "{line}: {text}");
+    }
     it.distill("--shuffle=perhaps").fail_with(&["--shuffle", "expected true or false"]);
 }
 

@@ -37,7 +37,7 @@ impl Rollout for Wobble {
         for (motor, row) in action.iter_mut().enumerate() {
             for (lane, value) in row.0.iter_mut().enumerate() {
                 let phase = (self.step as usize * (motor + 2) + lane) as f32;
-                *value = 0.3 * (phase * 0.37).sin();
+                *value = 0.3 * libm::sinf(phase * 0.37);
             }
         }
         if self.step == self.breaks_at && block.first_env() == 32 {
@@ -57,7 +57,9 @@ fn break_it(engine: &mut dyn Engine, breaks_at: u32) -> NotFinite {
     let mut rollouts: Vec<Wobble> =
         (0..engine.num_blocks()).map(|_| Wobble { step: 0, left: 0, breaks_at }).collect();
     loop {
-        rollouts.iter_mut().for_each(|it| it.left = 24);
+        for rollout in &mut rollouts {
+            rollout.left = 24;
+        }
         if let Err(error) = engine.fly_all(&mut rollouts) {
             return error;
         }
@@ -120,7 +122,7 @@ fn what_was_changed_is_told_apart() {
         let (_, array) = arrays.iter_mut().find(|(name, _)| name == of).unwrap();
         let mut values = array.to_f32();
         change(&mut values[40]);
-        *array = eyas_formats::npy::Array::new(&array.shape().to_vec(), eyas_formats::npy::Data::F32(values));
+        *array = eyas_formats::npy::Array::new(array.shape(), eyas_formats::npy::Data::F32(values));
         let all: Vec<(&str, &eyas_formats::npy::Array)> =
             arrays.iter().map(|(name, array)| (name.as_str(), array)).collect();
         eyas_formats::npy::write_npz(&path, &all).unwrap();
