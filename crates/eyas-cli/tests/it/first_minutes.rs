@@ -37,7 +37,9 @@ fn a_flag_that_may_mean_two_is_answered_with_both() {
 #[test]
 fn a_distillation_writes_what_it_used_and_of_how_much_it_trained() {
     let it = Workspace::with_teacher();
-    let text = it.distill(&format!("{TINY} distill.samples_per_epoch=300 --run_dir run")).succeed();
+    let text = it
+        .distill(&format!("{TINY} distill.samples_per_epoch=300 distill.save_interval=4 --run_dir run"))
+        .succeed();
     assert_in_order(
         &text,
         &["[INFO] Training on 300 of ", " samples...", "episodes of at most 100 steps (1 s)"],
@@ -51,7 +53,11 @@ fn a_distillation_writes_what_it_used_and_of_how_much_it_trained() {
     assert!(columns.iter().all(|row| row.len() == 12) && columns[0][11] == "episode_steps", "{comparison}");
     assert_eq!([columns[1][11], columns[2][11]], ["100"; 2]);
     // A finished run that is resumed as it was is the same still.
-    let again = it.distill(&format!("{TINY} distill.samples_per_epoch=300 --run_dir run --resume")).succeed();
+    let again = it
+        .distill(&format!(
+            "{TINY} distill.samples_per_epoch=300 distill.save_interval=4 --run_dir run --resume"
+        ))
+        .succeed();
     assert!(again.contains("The run is complete"), "{again}");
 }
 
