@@ -61,6 +61,12 @@ const STEPS: &[Step] = &[
     },
     Step { name: "words", purpose: "no word that marks unfinished work", run: words::check, is_slow: false },
     Step { name: "clippy", purpose: "cargo clippy, warnings denied", run: clippy, is_slow: false },
+    Step {
+        name: "deny",
+        purpose: "licences, bans and sources of what is built in, where cargo-deny is installed",
+        run: deny,
+        is_slow: false,
+    },
     Step { name: "docs", purpose: "cargo doc, warnings denied", run: docs, is_slow: false },
     Step {
         name: "tests",
@@ -209,6 +215,16 @@ fn format(root: &Path) -> Outcome {
 
 fn clippy(root: &Path) -> Outcome {
     require(&mut cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        .map(|()| Tally::one())
+}
+
+/// Advisories change without the workspace, and need a network.
+fn deny(root: &Path) -> Outcome {
+    if !works(&mut cargo(root, &["deny", "--version"])) {
+        let skipped = Skipped { test: "xtask deny".into(), needs: "cargo-deny".into() };
+        return Ok(Tally { passed: 0, skipped: vec![skipped] });
+    }
+    require(&mut cargo(root, &["deny", "--offline", "check", "licenses", "bans", "sources"]))
         .map(|()| Tally::one())
 }
 

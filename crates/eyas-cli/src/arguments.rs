@@ -16,7 +16,9 @@ mod run;
 mod train;
 mod vehicles;
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use self::analyze::{Analysis, Analyze, AnalyzeCommand, Delay, Matrix, Probe};
 pub(crate) use self::bench::{Against, Bench};
@@ -25,7 +27,7 @@ pub(crate) use self::configuration::Configuration;
 pub(crate) use self::convert::{Convert, Diff, Export, Verify};
 pub(crate) use self::distill::Distill;
 pub(crate) use self::flight::{FlightFlags, Video};
-pub(crate) use self::fly::{CheckDynamics, Eval, Play};
+pub(crate) use self::fly::{CheckDynamics, Eval, Play, Replay};
 pub(crate) use self::live::{View, Web};
 pub(crate) use self::plot::{Columns, Heatmap, Lines, Picture, Plot, PlotCommand, Range};
 pub(crate) use self::policy::{Act, Inspect, PolicyFile, Reading, TeacherOptions};
@@ -33,6 +35,44 @@ pub(crate) use self::report::Report;
 pub(crate) use self::run::{Multirun, Resume, TerminalFlags};
 pub(crate) use self::train::Train;
 pub(crate) use self::vehicles::{Sample, Vehicles, VehiclesCommand};
+
+/// Flags that may be followed by a truth, as argparse has them: an override that follows is none.
+const TRUTHS: [&str; 4] = ["--resume", "--shuffle", "--on_policy", "--teacher_deterministic"];
+
+/// A truth, in the words of argparse, YAML and the shell.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("expected true or false".into()),
+    }
+}
+
+impl Arguments {
+    /// The arguments of a command line, of which the first is the program. Of a flag that is repeated the last counts, as
+    /// argparse has it.
+    ///
+    /// # Errors
+    ///
+    /// What clap has to say, help and version too.
+    pub(crate) fn of(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut joined: Vec<OsString> = Vec::new();
+        for word in line {
+            let before = joined.last().and_then(|it| it.to_str()).filter(|it| TRUTHS.contains(it));
+            match (before, word.to_str()) {
+                (Some(flag), Some(value)) if boolean(value).is_ok() => {
+                    let both = format!("{flag}={value}").into();
+                    joined.pop();
+                    joined.push(both);
+                }
+                _ => joined.push(word),
+            }
+        }
+        let last_counts = |command: clap::Command| command.args_override_self(true);
+        let command = last_counts(Self::command()).mut_subcommands(last_counts);
+        Self::from_arg_matches(&command.try_get_matches_from(joined)?)
+    }
+}
 
 /// Train quadrotor teachers, distil them into one small student, fly it and ship it
 #[derive(Debug, Parser)]
@@ -67,6 +107,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Compare two policy files: facts, weights, actions
     Diff(Diff),
+    /// Fly the black box of a run again, which one leaves where a number is not finite
+    Replay(Replay),
     /// Replay recorded transitions and compare
     CheckDynamics(CheckDynamics),
     /// Fly teachers on many vehicles, read a student's memory, or delay what it sees: tables and plots

@@ -6,9 +6,12 @@ use eyas::Failure;
 use eyas_run::config::{Action, Override, Value};
 
 use crate::arguments::{FlightFlags, Resume};
+use crate::configuration;
 
 /// What keys of Hydra itself begin with.
 pub(crate) const PREFIX: &str = "hydra.";
+/// What names the vehicle, as `--vehicle` does.
+const VEHICLE: &str = "vehicle";
 /// The folder of a single run.
 const RUN: &str = "hydra.run.dir";
 /// The folder of all runs of `--multirun`.
@@ -46,6 +49,32 @@ pub(crate) fn take_folder(
                 .hint("leave one of them out"));
         }
         resume.run_dir = Some(folder);
+    }
+    Ok(())
+}
+
+/// Takes `vehicle=NAME` out of the overrides and puts it in the place of `--vehicle`, so that vehicles can be swept as keys are.
+/// A group of that name in a folder of configurations comes first.
+pub(crate) fn take_vehicle(flight: &mut FlightFlags) -> Result<(), Failure> {
+    let (library, _) = configuration::sources(&flight.configuration, &[]).library();
+    if library.is_group(VEHICLE) {
+        return Ok(());
+    }
+    let (vehicles, rest): (Vec<String>, Vec<String>) =
+        std::mem::take(&mut flight.overrides).into_iter().partition(|text| key_of(text) == VEHICLE);
+    flight.overrides = rest;
+    for text in vehicles {
+        let Override { action: Action::Set | Action::SetOrAdd, value: Some(Value::String(vehicle)), .. } =
+            Override::parse(&text)?
+        else {
+            return Err(Failure::new(format!("`{text}`: expected the name of a vehicle or its file"))
+                .hint("`eyas vehicles list` shows the names"));
+        };
+        if flight.vehicle.as_ref().is_some_and(|given| *given != vehicle) {
+            return Err(Failure::new(format!("`{text}`: another vehicle is given beside it"))
+                .hint("leave one of them out"));
+        }
+        flight.vehicle = Some(vehicle);
     }
     Ok(())
 }

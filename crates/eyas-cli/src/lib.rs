@@ -14,8 +14,6 @@ mod video_flags;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use arguments::{Arguments, Command};
 
 /// Runs the command that the process was started with; the code that the process is to end with.
@@ -28,7 +26,7 @@ fn run() -> ExitCode {
     if let Err(error) = eyas_run::interrupt::outlive_file_size_limit() {
         return print::fail(&error.into());
     }
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of(std::env::args_os()).unwrap_or_else(|error| error.exit());
     if let Err(failure) = flags::limit_threads(arguments.threads) {
         return print::fail(&failure);
     }
@@ -39,6 +37,7 @@ fn run() -> ExitCode {
                 if it.multirun.multirun {
                     command::multirun::run("train", &it.flight, &it.resume, &it.multirun, threads)
                 } else {
+                    hydra::take_vehicle(&mut it.flight)?;
                     command::train::run(&it)
                 }
             }),
@@ -47,17 +46,19 @@ fn run() -> ExitCode {
                 if it.multirun.multirun {
                     command::multirun::run("distill", &it.flight, &it.resume, &it.multirun, threads)
                 } else {
+                    hydra::take_vehicle(&mut it.flight)?;
                     command::distill::run(&it)
                 }
             }),
-        Command::Play(it) => command::play::run(&it),
-        Command::Eval(it) => command::eval::run(&it),
+        Command::Play(mut it) => hydra::take_vehicle(&mut it.flight).and_then(|()| command::play::run(&it)),
+        Command::Eval(mut it) => hydra::take_vehicle(&mut it.flight).and_then(|()| command::eval::run(&it)),
         Command::Act(it) => command::act::run(&it),
         Command::Inspect(it) => command::inspect::run(&it),
         Command::Convert(it) => command::convert::run(&it),
         Command::Export(it) => command::convert::export(&it),
         Command::Verify(it) => command::verify::run(&it),
         Command::Diff(it) => command::diff::run(&it),
+        Command::Replay(it) => command::replay::run(&it),
         Command::CheckDynamics(it) => command::check_dynamics::run(&it),
         Command::Analyze(it) => command::analyze::run(&it),
         Command::Plot(it) => command::plot::run(&it),

@@ -1,7 +1,7 @@
 //! Which videos the flags ask for, and what is said of them.
 
 use eyas::Failure;
-use eyas::video::{Format, INTERVAL, LENGTH, Recorded, Trigger, VideoPlan};
+use eyas::video::{Format, INTERVAL, LENGTH, MAX_SHARE, Recorded, Trigger, VideoPlan};
 use eyas_view::View;
 
 use crate::arguments::Video;
@@ -40,6 +40,8 @@ pub(crate) fn plan_of(video: &Video, defaults: Defaults) -> Result<Option<VideoP
             )));
         }
     };
+    // Who says which videos are due means these.
+    let is_chosen = video.video_interval.is_some() || video.video_trigger.is_some();
     let default = VideoPlan::default();
     let plan = VideoPlan {
         length: video.video_length.or((trigger == Trigger::Step).then_some(LENGTH)),
@@ -55,7 +57,7 @@ pub(crate) fn plan_of(video: &Video, defaults: Defaults) -> Result<Option<VideoP
             }
         },
         num_envs: video.video_envs.unwrap_or(defaults.num_envs),
-        max_share: video.video_max_share,
+        max_share: video.video_max_share.unwrap_or(if is_chosen { 1.0 } else { MAX_SHARE }),
     };
     plan.validate()?;
     Ok(Some(plan))

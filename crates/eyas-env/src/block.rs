@@ -245,6 +245,10 @@ impl<T: Task> EnvBlock for Block<T> {
         dispatch(Observe { block: self, measured: measured.as_ref(), observation });
     }
 
+    fn senses_truly(&self) -> bool {
+        !self.shared.extras.distorts && self.reality.as_ref().is_none_or(|it| !it.has_sensors())
+    }
+
     fn step(&mut self, action: &[Row]) -> Step {
         // Taken out, so that a step may read it while it changes the rest.
         let mut reality = self.reality.take();

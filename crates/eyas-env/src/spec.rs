@@ -115,6 +115,16 @@ impl EnvSpec {
         self.parts.iter().map(|part| part.width).sum()
     }
 
+    /// The part of the full observation that a feature belongs to, and its place there.
+    #[must_use]
+    pub fn feature_name(&self, feature: usize) -> String {
+        let found = self.layout().find(|(_, features)| features.contains(&feature));
+        found.map_or_else(
+            || feature.to_string(),
+            |(part, of)| format!("{}[{}]", part.name, feature - of.start),
+        )
+    }
+
     /// Each part with its features of the full observation, in order.
     pub fn layout(&self) -> impl Iterator<Item = (&Part, Range<usize>)> {
         self.parts.iter().scan(0, |end, part| {

@@ -328,6 +328,8 @@ pub struct Extras {
     pub takes_notes: bool,
     /// Whether an env's numbers make another vehicle of its own.
     pub changes_vehicles: bool,
+    /// Whether observations have noise, delays or limits of their own.
+    pub distorts: bool,
 }
 
 /// A time limit that no episode reaches, s.

@@ -25,6 +25,8 @@ pub struct Telemetry {
     pub velocity: [f32; 3],
     /// Orientation `w, x, y, z`, body to world.
     pub orientation: [f32; 4],
+    /// Angular velocity, body frame, rad/s.
+    pub angular_velocity: [f32; 3],
     /// Reference position, m.
     pub desired_position: [f32; 3],
     /// Reference velocity, m/s.
@@ -46,6 +48,7 @@ impl Telemetry {
             position: at(&body.position),
             velocity: at(&body.velocity),
             orientation: body.orientation.map(|row| row[lane]),
+            angular_velocity: at(&body.angular_velocity),
             desired_position,
             desired_velocity,
             is_moving_target,
@@ -70,6 +73,11 @@ pub trait EnvBlock: Send {
 
     /// Writes the full observation, `[num_observations]` rows.
     fn observe(&self, observation: &mut [Row]);
+
+    /// Whether what is observed is the state itself, without errors, delays or noise of sensors.
+    fn senses_truly(&self) -> bool {
+        true
+    }
 
     /// Holds actions `[num_actions]` in `[-1, 1]` for one control step.
     fn step(&mut self, action: &[Row]) -> Step;

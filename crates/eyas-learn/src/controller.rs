@@ -1,7 +1,7 @@
 //! What flies vehicles, learned or not.
 
 use eyas_env::EnvBlock;
-use eyas_lanes::Row;
+use eyas_lanes::{BLOCK, Row};
 use eyas_policy::Scratch;
 
 use crate::actor::Actor;
@@ -65,5 +65,40 @@ impl Controller for Actor {
         action: &mut [Row],
     ) {
         self.inference.act(&observation[self.features.clone()], state, scratch, action);
+    }
+}
+
+/// Several policies, of which each flies the envs whose turn it is: env `i` that of place `i % len`. None is empty, and all give
+/// as many actions.
+pub struct InTurns<'a>(pub &'a [&'a Actor]);
+
+impl Controller for InTurns<'_> {
+    fn num_actions(&self) -> usize {
+        self.0[0].num_actions()
+    }
+
+    fn state_width(&self) -> usize {
+        self.0.iter().map(|actor| actor.state_width()).max().unwrap_or(0)
+    }
+
+    fn act(
+        &self,
+        block: &dyn EnvBlock,
+        observation: &[Row],
+        state: &mut [Row],
+        scratch: &mut Scratch,
+        action: &mut [Row],
+    ) {
+        let turn = |lane: usize| (block.first_env() as usize + lane) % self.0.len();
+        let mut own_action = vec![Row::ZERO; action.len()];
+        for first in 0..BLOCK.min(self.0.len()) {
+            let actor = self.0[turn(first)];
+            let mut own_state = state[..actor.state_width()].to_vec();
+            actor.act(block, observation, &mut own_state, scratch, &mut own_action);
+            for lane in (first..BLOCK).step_by(self.0.len()) {
+                let rows = action.iter_mut().zip(&own_action).chain(state.iter_mut().zip(&own_state));
+                rows.for_each(|(row, own)| row[lane] = own[lane]);
+            }
+        }
     }
 }

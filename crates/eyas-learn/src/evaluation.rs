@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use eyas_env::{EnvBlock, Step};
+use eyas_env::{EnvBlock, Frame, Step};
 use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_sim::{body_from_world, matrix_from_quaternion};
 use serde::Serialize;
 
 use crate::actor::Actor;
@@ -55,6 +56,8 @@ pub struct Evaluation {
     pub outcomes: Vec<Outcome>,
     /// Numbers of each action that a teacher was asked for; 0 if none was.
     pub num_labels: usize,
+    /// Vehicles that the envs flew in turns; 0 or 1: all flew the same.
+    pub num_vehicles: usize,
 }
 
 /// Mean, spread and confidence of the returns, and how well the target was held.
@@ -75,8 +78,10 @@ pub struct Summary {
     /// Bounds of the 95 % confidence interval of that share (Wilson, 1927, doi:10.1080/01621459.1927.10502953).
     pub ci95_crash_rate: [f64; 2],
     /// Root mean square of the position error after [`SETTLE_STEPS`], m; not a number if none lasted.
+    #[serde(rename = "position_rmse_m")]
     pub position_rmse: f64,
     /// Half width of its 95 % confidence interval, m, episodes being independent and steps of one not.
+    #[serde(rename = "ci95_position_rmse_m")]
     pub ci95_position_rmse: f64,
     /// Root mean square of the difference to the teacher's action; not a number without a teacher.
     pub action_rmse: f64,
@@ -113,7 +118,7 @@ pub fn evaluate_watched<N: Default + Send>(
     steps: u32,
     watch: impl Fn(&Watched, &mut N) + Sync,
 ) -> Result<(Evaluation, Vec<N>), NotFinite> {
-    let position_error = engine.spec().position_error().map(|(_, features)| features);
+    let position_error = engine.spec().position_error().map(|(part, features)| (part.frame, features));
     let new = || Measured {
         steering: Steering::new(controller),
         steps,
@@ -124,6 +129,7 @@ pub fn evaluate_watched<N: Default + Send>(
         outcomes: [Outcome::default(); BLOCK],
         used: 0,
         live: 0,
+        lost: 0,
         step: 0,
         labeller: labeller.map(|actor| Labeller {
             steering: Steering::new(actor),
@@ -134,7 +140,8 @@ pub fn evaluate_watched<N: Default + Send>(
     engine.fly_all(&mut flown)?;
     let outcomes = flown.iter().flat_map(|it| it.outcomes).take(engine.num_envs()).collect();
     let num_labels = labeller.map_or(0, |it| it.inference.num_actions());
-    Ok((Evaluation { outcomes, num_labels }, flown.into_iter().map(|it| it.notes).collect()))
+    let evaluation = Evaluation { outcomes, num_labels, num_vehicles: 0 };
+    Ok((evaluation, flown.into_iter().map(|it| it.notes).collect()))
 }
 
 /// A block that flies one episode in every env.
@@ -144,13 +151,15 @@ struct Measured<'a, W, N> {
     steps: u32,
     /// The step from which position errors count.
     settle: u32,
-    position_error: Option<Range<usize>>,
+    /// Where the position error stands in what is observed, and in which frame.
+    position_error: Option<(Frame, Range<usize>)>,
     watch: &'a W,
     notes: N,
     outcomes: [Outcome; BLOCK],
     used: u32,
-    /// Bits of the lanes that fly still.
+    /// Bits of the lanes that fly still, and of those whose flight ended for a number that is not finite.
     live: u32,
+    lost: u32,
     step: u32,
 }
 
@@ -174,11 +183,19 @@ impl<W: Fn(&Watched, &mut N) + Sync, N: Send> Rollout for Measured<'_, W, N> {
             steering.act(block, observation, label);
         }
         if self.step >= self.settle {
+            // What counts is where a vehicle is, not where its sensors see it.
             match self.position_error.clone() {
-                Some(features) => self.record_observed_errors(&observation[features]),
-                None => self.record_errors(block),
+                Some((_, features)) if block.senses_truly() => {
+                    self.record_observed_errors(&observation[features]);
+                }
+                seen => self.record_errors(block, seen.is_some_and(|(frame, _)| frame == Frame::Body)),
             }
         }
+    }
+
+    /// It counts as a crash.
+    fn lose(&mut self, lanes: u32) {
+        self.lost |= lanes;
     }
 
     fn record(
@@ -195,14 +212,14 @@ impl<W: Fn(&Watched, &mut N) + Sync, N: Send> Rollout for Measured<'_, W, N> {
             outcome.episode_return += step.reward[lane];
             outcome.length += 1;
             outcome.crashed |= fallen >> lane & 1 == 1;
-            for (action, label) in action.iter().zip(labels) {
+            for (action, label) in action.iter().zip(labels).filter(|_| self.lost >> lane & 1 == 0) {
                 outcome.squared_action_error_sum += f64::from(action[lane] - label[lane]).powi(2);
             }
         }
         let moment = Watched { block, step: self.step, live: self.live, recurrent: &self.steering.state };
         (self.watch)(&moment, &mut self.notes);
         self.step += 1;
-        self.live = self.used & !block.ended();
+        self.live = self.used & !block.ended() & !self.lost;
         Next { reset: 0, is_last: self.step == self.steps || self.live == 0 }
     }
 
@@ -221,12 +238,14 @@ impl<W, N> Measured<'_, W, N> {
         }
     }
 
-    /// Counts how far each vehicle that flies is from where it should be, where nobody observes that.
-    fn record_errors(&mut self, block: &dyn EnvBlock) {
+    /// Counts how far each vehicle that flies is from where it should be, where nobody observes just that.
+    fn record_errors(&mut self, block: &dyn EnvBlock, is_in_body: bool) {
         for vehicle in 0..block.num_vehicles() {
             for lane in lanes_of(self.live & !block.fallen(vehicle)) {
                 let it = block.vehicle_telemetry(lane, vehicle);
                 let error = [0, 1, 2].map(|axis| f64::from(it.position[axis] - it.desired_position[axis]));
+                let matrix = matrix_from_quaternion(it.orientation.map(f64::from));
+                let error = if is_in_body { body_from_world(&matrix, error) } else { error };
                 self.outcomes[lane].add_error(error);
             }
         }
@@ -237,13 +256,31 @@ impl Evaluation {
     /// Episodes that no teacher was asked about.
     #[must_use]
     pub fn unlabelled(outcomes: Vec<Outcome>) -> Self {
-        Self { outcomes, num_labels: 0 }
+        Self { outcomes, num_labels: 0, num_vehicles: 0 }
+    }
+
+    /// The same, of so many vehicles in turns: intervals are then those of the mean over such vehicles, of whose episodes
+    /// none tells as much as one with another vehicle would.
+    #[must_use]
+    pub fn of_vehicles(self, num_vehicles: usize) -> Self {
+        Self { num_vehicles, ..self }
     }
 
     /// Statistics of the episodes that `keep` holds for.
     #[must_use]
     pub fn summary_of(&self, keep: impl Fn(&Outcome) -> bool) -> Summary {
-        let kept: Vec<&Outcome> = self.outcomes.iter().filter(|outcome| keep(outcome)).collect();
+        let of_vehicle = |env: usize| env % self.num_vehicles.max(1);
+        let (vehicles, kept): (Vec<usize>, Vec<&Outcome>) = self
+            .outcomes
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| keep(it))
+            .map(|(env, it)| (of_vehicle(env), it))
+            .unzip();
+        // Mean square of residuals, times what episodes of one vehicle have in common.
+        let spread_of = |residual: &dyn Fn(&Outcome) -> f64| {
+            clustered(vehicles.iter().copied().zip(kept.iter().map(|it| residual(it))), self.num_vehicles)
+        };
         let count = kept.len().max(1) as f64;
         // From 0, not from the -0 that the sum of nothing is.
         let mean_of =
@@ -254,20 +291,27 @@ impl Evaluation {
         let mean_length = mean_of(&|it| f64::from(it.length));
         let settled = mean_of(&|it| f64::from(it.settled_steps));
         let crash_rate = mean_of(&|it| f64::from(u8::from(it.crashed)));
+        let crash_spread = spread_of(&|it| f64::from(u8::from(it.crashed)) - crash_rate);
+        // As many independent episodes as would leave that spread; without any, as there are vehicles.
+        let crash_count = match (self.num_vehicles, crash_spread > 0.0) {
+            (0 | 1, _) => count,
+            (_, true) => (count * crash_rate * (1.0 - crash_rate) / crash_spread).min(count),
+            (vehicles, false) => count.min(vehicles as f64),
+        };
         // The mean square is a ratio of two sums over episodes: its variance is that of the residuals.
         let mean_square = mean_of(&|it| it.squared_error_sum) / settled;
-        let residual =
-            mean_of(&|it| (it.squared_error_sum - mean_square * f64::from(it.settled_steps)).powi(2));
+        let residual = spread_of(&|it| it.squared_error_sum - mean_square * f64::from(it.settled_steps));
         let ci95_mean_square = Z95 * residual.sqrt() / (settled * count.sqrt());
         let position_rmse = mean_square.sqrt();
         Summary {
             episodes: kept.len(),
             mean_return,
             std_return,
-            ci95_return: Z95 * std_return / count.sqrt(),
+            ci95_return: Z95 * spread_of(&|it| f64::from(it.episode_return) - mean_return).sqrt()
+                / count.sqrt(),
             mean_length,
             crash_rate,
-            ci95_crash_rate: wilson95(crash_rate, count),
+            ci95_crash_rate: wilson95(crash_rate, crash_count),
             position_rmse,
             ci95_position_rmse: 0.5 * ci95_mean_square / position_rmse,
             action_rmse: if self.num_labels > 0 {
@@ -307,6 +351,25 @@ impl Evaluation {
     }
 }
 
+/// Mean square of residuals of episodes, each with its vehicle. With several vehicles those of one are added before they are
+/// squared: the variance of a mean over clusters (Liang and Zeger, 1986, doi:10.1093/biomet/73.1.13), times their number.
+fn clustered(residuals: impl Iterator<Item = (usize, f64)>, num_vehicles: usize) -> f64 {
+    let mut sums = vec![(0.0, 0_u32); num_vehicles.max(1)];
+    let (mut squares, mut count) = (0.0, 0.0);
+    for (vehicle, residual) in residuals {
+        squares += residual.powi(2);
+        count += 1.0;
+        sums[vehicle].0 += residual;
+        sums[vehicle].1 += 1;
+    }
+    let clusters = sums.iter().filter(|(_, episodes)| *episodes > 0).count() as f64;
+    let count = f64::max(count, 1.0);
+    if clusters < 2.0 {
+        return squares / count;
+    }
+    sums.iter().map(|(sum, _): &(f64, u32)| sum.powi(2)).sum::<f64>() * clusters / (clusters - 1.0) / count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,5 +387,32 @@ mod tests {
         // Mean squares of 0.16 and 0.36 m²: 0.26 ± 1.96 · 0.1 / √2, and half of that over the root.
         let two = Evaluation::unlabelled(vec![flown(0.64), flown(1.44)]).summary();
         assert!((two.ci95_position_rmse - 0.5 * 1.96 * 0.1 / 0.52_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn episodes_of_one_vehicle_are_no_independent_ones() {
+        let flown =
+            |episode_return: f32, crashed: bool| Outcome { episode_return, crashed, ..Outcome::default() };
+        // Two vehicles in turns that always return 1 and 3: however many episodes, they are two vehicles.
+        let of = |episodes: usize| {
+            let outcomes = (0..episodes).map(|env| flown([1.0, 3.0][env % 2], env % 2 == 0)).collect();
+            Evaluation::unlabelled(outcomes).of_vehicles(2).summary()
+        };
+        // The standard error of two values 1 and 3 is √2 / √2 = 1.
+        for episodes in [2, 20, 2000] {
+            assert!(
+                (of(episodes).ci95_return - 1.96).abs() < 1e-12,
+                "{episodes}: {}",
+                of(episodes).ci95_return
+            );
+        }
+        let [low, high] = of(2000).ci95_crash_rate;
+        assert!(low < 0.1 && high > 0.9, "{low} {high}");
+        // Where vehicles do not differ, episodes count, as they do where each has another vehicle.
+        let mixed = |vehicles| {
+            let outcomes = (0..2000).map(|env| flown([1.0, 3.0][env / 2 % 2], false)).collect();
+            Evaluation::unlabelled(outcomes).of_vehicles(vehicles).summary().ci95_return
+        };
+        assert!(mixed(2) < 1e-9 && (mixed(2000) / mixed(1) - 1.0).abs() < 1e-3);
     }
 }

@@ -3,8 +3,13 @@
 use eyas_env::EnvSpec;
 use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::black_box::BlackBox;
+
 /// A number is infinite or none at all, so nothing that follows from it means anything.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotFinite {
     /// One that an env shows or is given.
@@ -16,10 +21,23 @@ pub enum NotFinite {
         env: u32,
         /// From 0.
         step: u32,
+        /// The last steps of the env, where they can be flown again.
+        black_box: Option<Box<BlackBox>>,
     },
     /// One that learning makes: a loss, the norm of a gradient, a weight.
     #[error("the {0} is not finite")]
     Learned(&'static str),
+}
+
+/// What becomes of an env of a training one of whose numbers is not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNan {
+    /// The run ends there and leaves the black box of the env.
+    #[default]
+    Stop,
+    /// The env is reset and counted, and learning has no part of that step. What learning itself makes still ends the run.
+    Reset,
 }
 
 /// Numbers that are looked at together.
@@ -44,41 +62,22 @@ pub(crate) struct StepRows<'a> {
 }
 
 impl StepRows<'_> {
-    /// Refuses numbers of which one is not finite in a lane of `live`, of a block with that first env.
-    pub(crate) fn check(
-        &self,
-        spec: &EnvSpec,
-        first_env: u32,
-        live: u32,
-        step: u32,
-    ) -> Result<(), NotFinite> {
+    /// The lanes of `live` that have a number which is not finite.
+    pub(crate) fn lost(&self, live: u32) -> u32 {
         let reward = std::slice::from_ref(self.reward);
         let seen = if self.looks_at_observation { self.observation } else { &[] };
-        let bad = live & dispatch(NotFiniteLanes([seen, self.action, reward]));
-        if bad == 0 {
-            return Ok(());
-        }
-        let lane = bad.trailing_zeros() as usize;
-        let find = |rows: &[Row]| rows.iter().position(|row| !row[lane].is_finite());
-        let quantity = match (find(self.observation), find(self.action)) {
-            (Some(feature), _) => format!("observation `{}`", feature_name(spec, feature)),
-            (None, Some(action)) => format!("action {action}"),
-            (None, None) => "the reward".into(),
-        };
-        Err(NotFinite::Flown { quantity, env: first_env + lane as u32, step })
+        live & dispatch(NotFiniteLanes([seen, self.action, reward]))
     }
-}
 
-/// The part of an observation that a feature belongs to, and its place there.
-fn feature_name(spec: &EnvSpec, feature: usize) -> String {
-    let mut start = 0;
-    for part in &spec.parts {
-        if feature < start + part.width {
-            return format!("{}[{}]", part.name, feature - start);
+    /// What number of a lane is not finite.
+    pub(crate) fn name(&self, spec: &EnvSpec, lane: usize) -> Option<String> {
+        let find = |rows: &[Row]| rows.iter().position(|row| !row[lane].is_finite());
+        match (find(self.observation), find(self.action)) {
+            (Some(feature), _) => Some(format!("observation `{}`", spec.feature_name(feature))),
+            (None, Some(action)) => Some(format!("action {action}")),
+            (None, None) => (!self.reward[lane].is_finite()).then(|| "the reward".into()),
         }
-        start += part.width;
     }
-    feature.to_string()
 }
 
 /// Bits of the lanes in which a number of the rows is not finite.
@@ -105,6 +104,7 @@ impl Kernel for NotFiniteLanes<'_> {
 #[cfg(test)]
 mod tests {
     use eyas_env::{PointConfig, TaskConfig as _};
+    use eyas_lanes::lanes_of;
 
     use super::*;
 
@@ -112,26 +112,27 @@ mod tests {
     fn a_lane_is_refused_by_the_name_of_its_number_and_only_where_it_flies() {
         let spec = PointConfig::default().spec();
         let zeros = |rows: usize| vec![Row::splat(0.5); rows];
-        let check = |[observation, action]: [&[Row]; 2], reward: &Row, live: u32| {
-            StepRows { looks_at_observation: true, observation, action, reward }.check(&spec, 64, live, 7)
+        let find = |[observation, action]: [&[Row]; 2], reward: &Row, live: u32| {
+            let rows = StepRows { looks_at_observation: true, observation, action, reward };
+            lanes_of(rows.lost(live)).next().map(|lane| (lane, rows.name(&spec, lane).unwrap()))
         };
         let (observation, action, reward) = (zeros(26), zeros(4), Row::ZERO);
-        assert_eq!(check([&observation, &action], &reward, u32::MAX), Ok(()));
+        assert_eq!(find([&observation, &action], &reward, u32::MAX), None);
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let flown =
-                |quantity: &str| Err(NotFinite::Flown { quantity: quantity.into(), env: 64 + 19, step: 7 });
+            let flown = |quantity: &str| Some((19, quantity.to_owned()));
             let mut seen = observation.clone();
             seen[4][19] = bad;
-            assert_eq!(check([&seen, &action], &reward, u32::MAX), flown("observation `rotation_matrix[1]`"));
-            assert_eq!(check([&seen, &action], &reward, !(1 << 19)), Ok(()));
+            assert_eq!(find([&seen, &action], &reward, u32::MAX), flown("observation `rotation_matrix[1]`"));
+            assert_eq!(find([&seen, &action], &reward, !(1 << 19)), None);
             let mut given = action.clone();
             given[3][19] = bad;
-            assert_eq!(check([&observation, &given], &reward, u32::MAX), flown("action 3"));
+            assert_eq!(find([&observation, &given], &reward, u32::MAX), flown("action 3"));
             let mut earned = reward;
             earned[19] = bad;
-            assert_eq!(check([&observation, &action], &earned, u32::MAX), flown("the reward"));
-            assert_eq!(NotFinite::check("loss", &[1.0, bad, 2.0]), Err(NotFinite::Learned("loss")));
+            assert_eq!(find([&observation, &action], &earned, u32::MAX), flown("the reward"));
+            let learned = NotFinite::check("loss", &[1.0, bad, 2.0]);
+            assert!(matches!(learned, Err(NotFinite::Learned("loss"))), "{learned:?}");
         }
-        assert_eq!(NotFinite::check("loss", &[1.0, f32::MAX, -f32::MAX]), Ok(()));
+        assert!(NotFinite::check("loss", &[1.0, f32::MAX, -f32::MAX]).is_ok());
     }
 }

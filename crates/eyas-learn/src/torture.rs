@@ -375,6 +375,10 @@ impl Tortured<'_> {
 }
 
 impl Rollout for Tortured<'_> {
+    fn is_taped(&self) -> bool {
+        false
+    }
+
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
         self.used = used;
         block.reset(u32::MAX);

@@ -2,34 +2,52 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Progress of one piece of work: `collect  37/100  1.2e6 steps/s  ETA 12 s`.
 ///
-/// Shown only if stderr is a terminal, and gone when dropped. Lines for stdout go through
-/// [`println`](Self::println), which keeps them apart from the progress line.
+/// Where stderr is a terminal it is one line, gone when dropped; elsewhere a new one every ten seconds. Lines for stdout go
+/// through [`println`](Self::println), which keeps them apart from the progress line.
 #[derive(Debug)]
 pub struct Progress {
+    count: Arc<Count>,
+    /// Writes lines where there is no terminal.
+    heartbeat: Option<Heartbeat>,
+}
+
+/// What is counted.
+#[derive(Debug)]
+struct Count {
     bar: ProgressBar,
     label: String,
     /// What the rate counts, where that is not the position itself.
-    unit: Option<String>,
+    unit: OnceLock<String>,
     num_units: AtomicU64,
     start: Instant,
 }
+
+/// From line to line without a terminal.
+const PERIOD: Duration = Duration::from_secs(10);
 
 impl Progress {
     /// Starts the line for `total` steps of `label`.
     #[must_use]
     pub fn new(label: impl Into<String>, total: u64) -> Self {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        Self::with_target(label.into(), total, target)
+        if io::stderr().is_terminal() {
+            return Self::with_target(label.into(), total, ProgressDrawTarget::stderr());
+        }
+        let mut progress = Self::with_target(label.into(), total, ProgressDrawTarget::hidden());
+        let count = Arc::clone(&progress.count);
+        progress.heartbeat = Some(Heartbeat::start(PERIOD, move || {
+            // Nobody reads it any more; the work goes on.
+            let _ = writeln!(io::stderr().lock(), "{}", count.line());
+        }));
+        progress
     }
 
     /// Counts without showing anything, for `--quiet`.
@@ -40,38 +58,40 @@ impl Progress {
 
     /// Shows the rate in `unit`s, which [`count`](Self::count) reports, instead of positions.
     #[must_use]
-    pub fn with_unit(mut self, unit: impl Into<String>) -> Self {
-        self.unit = Some(unit.into());
+    pub fn with_unit(self, unit: impl Into<String>) -> Self {
+        self.count.unit.get_or_init(|| unit.into());
         self
     }
 
     fn with_target(label: String, total: u64, target: ProgressDrawTarget) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total), target);
         bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is constant"));
-        Self { bar, label, unit: None, num_units: AtomicU64::new(0), start: Instant::now() }
+        let num_units = AtomicU64::new(0);
+        let count = Count { bar, label, unit: OnceLock::new(), num_units, start: Instant::now() };
+        Self { count: Arc::new(count), heartbeat: None }
     }
 
     /// Moves the position on by `steps`.
     pub fn advance(&self, steps: u64) {
-        self.bar.inc(steps);
+        self.count.bar.inc(steps);
         self.refresh();
     }
 
     /// Moves the position to `position`.
     pub fn set(&self, position: u64) {
-        self.bar.set_position(position);
+        self.count.bar.set_position(position);
         self.refresh();
     }
 
     /// Adds finished units to the rate, such as environment steps.
     pub fn count(&self, num_units: u64) {
-        self.num_units.fetch_add(num_units, Ordering::Relaxed);
+        self.count.num_units.fetch_add(num_units, Ordering::Relaxed);
     }
 
     /// The position.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.bar.position()
+        self.count.bar.position()
     }
 
     /// Writes a line to stdout, above the progress line.
@@ -80,28 +100,64 @@ impl Progress {
     ///
     /// The error of stdout, for instance that its reader is gone.
     pub fn println(&self, line: impl AsRef<str>) -> io::Result<()> {
-        self.bar.suspend(|| writeln!(io::stdout().lock(), "{}", line.as_ref()))
+        self.count.bar.suspend(|| writeln!(io::stdout().lock(), "{}", line.as_ref()))
     }
 
     /// The line as it is now.
     #[must_use]
     pub fn line(&self) -> String {
-        let total = self.bar.length().unwrap_or_default();
-        let num_units = self.num_units.load(Ordering::Relaxed);
-        let counted = self.unit.as_deref().map(|unit| (num_units, unit));
-        render(&self.label, self.bar.position(), total, counted, self.start.elapsed())
+        self.count.line()
     }
 
     fn refresh(&self) {
-        if !self.bar.is_hidden() {
-            self.bar.set_message(self.line());
+        if !self.count.bar.is_hidden() {
+            self.count.bar.set_message(self.line());
         }
+    }
+}
+
+impl Count {
+    fn line(&self) -> String {
+        let total = self.bar.length().unwrap_or_default();
+        let num_units = self.num_units.load(Ordering::Relaxed);
+        let counted = self.unit.get().map(|unit| (num_units, unit.as_str()));
+        render(&self.label, self.bar.position(), total, counted, self.start.elapsed())
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        drop(self.heartbeat.take());
+        self.count.bar.finish_and_clear();
+    }
+}
+
+/// Does something again and again until it is dropped.
+#[derive(Debug)]
+struct Heartbeat {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heartbeat {
+    fn start(period: Duration, mut beat: impl FnMut() + Send + 'static) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+                beat();
+            }
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A beat that failed is none.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -147,6 +203,20 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_terminal_lines_come_until_the_work_is_done() {
+        let (said, heard) = mpsc::channel();
+        let heartbeat = Heartbeat::start(Duration::from_millis(5), move || {
+            let _ = said.send(());
+        });
+        for _ in 0..3 {
+            heard.recv_timeout(Duration::from_mins(1)).expect("a line is due");
+        }
+        drop(heartbeat);
+        // Its end of the channel is gone with it.
+        assert!(heard.into_iter().count() < 1000);
+    }
 
     #[test]
     fn the_line_shows_position_rate_and_time_left() {

@@ -73,6 +73,9 @@ pub fn unflyable(dynamics: &VehicleParameters) -> Vec<Unflyable> {
     found
 }
 
+/// Time constant below which a Runge–Kutta step of 10 ms is longer than two of them, s.
+const FAST_ROTOR: f64 = 0.005;
+
 /// What looks wrong with a vehicle that can be flown.
 #[must_use]
 pub fn vehicle_warnings(dynamics: &VehicleParameters) -> Vec<String> {
@@ -100,6 +103,12 @@ pub fn vehicle_warnings(dynamics: &VehicleParameters) -> Vec<String> {
         if let Some(value) = values.into_iter().find(|it| *it > SLOW_ROTOR) {
             let mistake = mistaken_lag(value);
             warnings.push(format!("`{field}` = {value} s is slower than any quadrotor's rotor{mistake}"));
+        }
+        if let Some(value) = values.into_iter().find(|it| *it < FAST_ROTOR) {
+            warnings.push(format!(
+                "`{field}` = {value} s is faster than a control step of 10 ms can follow: `Eyas-Raptor-v0` cuts \
+                 its steps into parts no longer than that"
+            ));
         }
     }
     warnings.extend(reaction_warning(dynamics));

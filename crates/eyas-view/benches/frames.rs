@@ -48,5 +48,5 @@ fn drawn_and_encoded(bencher: Bencher) {
     let film = script::film(SIZE, View::Chase);
     bencher
         .counter(ItemsCount::new(film.num_frames()))
-        .bench_local(|| film.encode().expect("the size is even"));
+        .bench_local(|| film.encode(&mut |_| true).expect("the size is even"));
 }

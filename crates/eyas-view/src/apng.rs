@@ -13,6 +13,8 @@ const SAMPLING: usize = 8;
 
 /// An endless loop of `count` frames of one size, each shown for `period_us` µs.
 ///
+/// After a frame that `goes_on` answers with false the picture stands still.
+///
 /// All frames share 255 colours, and only pixels that change are stored: what stands still costs nothing.
 ///
 /// # Errors
@@ -23,6 +25,7 @@ pub(crate) fn encode(
     period_us: u32,
     count: usize,
     mut paint: impl FnMut(usize, &mut Frame),
+    goes_on: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<u8>, VideoError> {
     if count == 0 || width == 0 || height == 0 {
         return Err(VideoError::Empty);
@@ -54,8 +57,12 @@ pub(crate) fn encode(
         encoder.set_frame_delay(milliseconds, 1000)?;
         let mut writer = encoder.write_header()?;
         let mut shown = vec![UNCHANGED; width * height];
+        let mut moves = true;
         for index in 0..count {
-            paint(index, &mut frame);
+            if moves {
+                paint(index, &mut frame);
+                moves = goes_on(index + 1);
+            }
             writer.write_image_data(&changes(&palette.indices(&frame), &mut shown))?;
             if index + 1 < count {
                 writer.set_blend_op(BlendOp::Over)?;

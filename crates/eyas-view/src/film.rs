@@ -78,17 +78,18 @@ impl Film {
         self.num_moments.div_ceil(self.stride)
     }
 
-    /// The bytes of an animated PNG file that repeats the film without end, at half its frames.
+    /// The bytes of an animated PNG file that repeats the film without end, at half its frames. `goes_on` as for
+    /// [`encode`](Self::encode); there the picture stands still from then on.
     ///
     /// # Errors
     ///
     /// [`VideoError::Empty`] for a film without moments.
-    pub fn encode_png(&self) -> Result<Vec<u8>, VideoError> {
+    pub fn encode_png(&self, goes_on: &mut dyn FnMut(usize) -> bool) -> Result<Vec<u8>, VideoError> {
         let mut painter = self.painter();
         let count = self.num_frames().div_ceil(2);
-        apng::encode((self.width, self.height), 2 * self.period_us(), count, |index, frame| {
-            painter(2 * index, frame);
-        })
+        let paint = |index: usize, frame: &mut Frame| painter(2 * index, frame);
+        let mut goes_on = |done: usize| goes_on(2 * done);
+        apng::encode((self.width, self.height), 2 * self.period_us(), count, paint, &mut goes_on)
     }
 
     /// Time that a frame is shown, µs.
@@ -110,13 +111,15 @@ impl Film {
         move |index, frame| painter.paint(self, index, frame)
     }
 
-    /// The bytes of an MP4 file that plays as fast as the vehicles flew.
+    /// The bytes of an MP4 file that plays as fast as the vehicles flew. `goes_on` is told how many frames are done; where it
+    /// answers with false the film ends there.
     ///
     /// # Errors
     ///
     /// [`VideoError`], for instance for a film without moments.
-    pub fn encode(&self) -> Result<Vec<u8>, VideoError> {
-        video::encode((self.width, self.height), self.period_us(), self.num_frames(), || self.painter())
+    pub fn encode(&self, goes_on: &mut dyn FnMut(usize) -> bool) -> Result<Vec<u8>, VideoError> {
+        let frames = (self.period_us(), self.num_frames());
+        video::encode_while((self.width, self.height), frames, || self.painter(), goes_on)
     }
 }
 

@@ -91,6 +91,19 @@ impl Flight {
         }
     }
 
+    /// The first moment at which something has moved, a target or a vehicle, by more than a few centimetres; none if all stays
+    /// where it is.
+    #[must_use]
+    pub fn first_motion(&self) -> Option<usize> {
+        const FAR_M: f32 = 0.05;
+        let first = self.moments.first()?;
+        let has_moved = |it: &Moment| {
+            let ways = [(it.target, first.target), (it.pose.position, first.pose.position)];
+            ways.iter().any(|(now, then)| crate::space::norm(crate::space::sub(*now, *then)) > FAR_M)
+        };
+        self.moments.iter().position(has_moved)
+    }
+
     /// All vehicles of the env.
     pub(crate) fn vehicles(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.others)

@@ -40,10 +40,25 @@ pub enum VideoError {
 ///
 /// [`VideoError::Size`] and [`VideoError::Empty`] for what no player shows, [`VideoError::TooLong`] above 71 minutes.
 pub fn encode<P: FnMut(usize, &mut Frame)>(
-    (width, height): (usize, usize),
+    size: (usize, usize),
     period_us: u32,
     count: usize,
     painter: impl Fn() -> P + Sync,
+) -> Result<Vec<u8>, VideoError> {
+    encode_while(size, (period_us, count), painter, &mut |_| true)
+}
+
+/// [`encode`] that is told how many frames are done from time to time and ends after them where the answer is false, with a
+/// file that plays as far as it goes.
+///
+/// # Errors
+///
+/// As of [`encode`].
+pub(crate) fn encode_while<P: FnMut(usize, &mut Frame)>(
+    (width, height): (usize, usize),
+    (period_us, count): (u32, usize),
+    painter: impl Fn() -> P + Sync,
+    goes_on: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<u8>, VideoError> {
     let is_good = |size: usize| size.is_multiple_of(2) && (16..=4096).contains(&size);
     if !is_good(width) || !is_good(height) {
@@ -52,13 +67,19 @@ pub fn encode<P: FnMut(usize, &mut Frame)>(
     if count == 0 {
         return Err(VideoError::Empty);
     }
-    let groups: Vec<Group> = (0..count.div_ceil(GROUP))
-        .into_par_iter()
-        .map(|group| {
-            let frames = group * GROUP..((group + 1) * GROUP).min(count);
-            Group::encode((width, height), frames, painter())
-        })
-        .collect::<Result<_, _>>()?;
+    let frames_of = |group: usize| group * GROUP..((group + 1) * GROUP).min(count);
+    let all = count.div_ceil(GROUP);
+    let mut groups: Vec<Group> = Vec::with_capacity(all);
+    // As many at once as there are cores for.
+    while groups.len() < all {
+        let batch = groups.len()..all.min(groups.len() + rayon::current_num_threads());
+        let encoded =
+            batch.into_par_iter().map(|it| Group::encode((width, height), frames_of(it), painter()));
+        groups.extend(encoded.collect::<Result<Vec<_>, _>>()?);
+        if !goes_on(frames_of(groups.len() - 1).end) {
+            break;
+        }
+    }
     let mut track = Track {
         width: width as u16,
         height: height as u16,

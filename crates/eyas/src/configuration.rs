@@ -252,8 +252,13 @@ pub fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), Failure
 }
 
 /// Lifts the task's own limit, which must not cut episodes short of the steps that were asked for.
-pub fn allow_steps(layers: &mut Layers, task: &dyn AnyTask, steps: u32) -> Result<(), Failure> {
+pub fn allow_steps(
+    layers: &mut Layers,
+    task: &dyn AnyTask,
+    steps: u32,
+    origin: Origin,
+) -> Result<(), Failure> {
     let seconds = f64::from(steps + 2) * task.read(layers)?.control_period();
-    layers.set("env.episode_length_s", seconds, Origin::flag("--steps"))?;
+    layers.set("env.episode_length_s", seconds, origin)?;
     Ok(())
 }

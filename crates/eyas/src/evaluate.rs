@@ -1,5 +1,7 @@
 //! A policy over many episodes.
 
+use std::path::Path;
+
 use eyas_learn::{Controller, Evaluation};
 use eyas_run::{Layers, Origin};
 use eyas_vehicles::FleetVehicle;
@@ -24,11 +26,20 @@ pub struct EvaluateConfig<'a> {
     pub seed: u64,
 }
 
+/// Seed of the starts of `eyas eval`, if not said otherwise: neither that of a training nor one that a policy was chosen by.
+const SEED: u64 = 0xe7a1_0001;
+
+/// A seed of measurements, or its neighbour where a training has just that: what is measured never starts as it was trained.
+pub(crate) fn apart_from(training_seed: u64, seed: u64) -> u64 {
+    if seed == training_seed { seed + 1 } else { seed }
+}
+
 /// The configuration of an evaluation before files, overrides and flags change it: the task, along a trajectory if one is
 /// asked for.
 pub fn layers(task: &dyn AnyTask, trajectory: Settings) -> Result<Layers, Failure> {
     let mut layers =
         Layers::of_groups([("env", task.layers()?), ("agent", Layers::documented(&AgentConfig::default())?)]);
+    layers.set("agent.seed", SEED as i64, Origin::Preset("eval".into()))?;
     for (key, value) in trajectory {
         layers.set(key, value, Origin::flag("--trajectory"))?;
     }
@@ -40,12 +51,15 @@ pub fn layers(task: &dyn AnyTask, trajectory: Settings) -> Result<Layers, Failur
 ///
 /// # Errors
 ///
-/// If there is nothing to fly, or a number of the flight is not finite.
+/// If there is nothing to fly, or a number of the flight is not finite: the black box is left in the working folder.
 pub fn evaluate(config: &EvaluateConfig, controller: &dyn Controller) -> Result<Evaluation, Failure> {
     let EvaluateConfig { task, vehicles, episodes, steps, seed } = *config;
     if episodes == 0 || steps == 0 {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
     let mut envs = envs_of(task, vehicles, episodes, seed);
-    Ok(eyas_learn::evaluate(envs.as_mut(), controller, None, steps)?)
+    let flown = eyas_learn::evaluate(envs.as_mut(), controller, None, steps);
+    // An evaluation makes no folder of a run.
+    let evaluation = flown.map_err(|error| Failure::from(error).not_finite_in_flight(seed, Path::new("")))?;
+    Ok(evaluation.of_vehicles(vehicles.len()))
 }

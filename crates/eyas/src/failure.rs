@@ -6,8 +6,13 @@ use std::path::Path;
 
 use eyas_learn::NotFinite;
 
+use crate::black_box;
+
 /// What helps where learning diverged.
 const SMALLER_STEPS: &str = "a smaller learning rate or a smaller `max_grad_norm` is the usual cure";
+
+/// What makes the numbers of a flight too large.
+const OF_FLIGHT: &str = "a policy whose weights are huge, or a vehicle that the control period is too long for, is the usual cause";
 
 /// A failed command.
 #[derive(Debug)]
@@ -47,22 +52,41 @@ impl Failure {
         self
     }
 
+    /// Says of what.
+    pub fn of(self, what: &str) -> Self {
+        Self { error: format!("{what}: {}", self.error).into(), ..self }
+    }
+
     /// Whether a number was not finite.
     pub(crate) fn is_not_finite(&self) -> bool {
         self.error.is::<NotFinite>()
     }
 
     /// Where a run was when a number turned out not to be finite, and what it can go on from; nothing where that was not
-    /// what failed.
-    pub(crate) fn not_finite_in(self, moment: &str, seed: u64, last_checkpoint: Option<&Path>) -> Self {
-        if !self.is_not_finite() {
-            return self;
-        }
-        let hint = match last_checkpoint {
+    /// what failed. The black box is left in its folder.
+    pub(crate) fn not_finite_in(
+        self,
+        (moment, seed): (&str, u64),
+        folder: &Path,
+        last_checkpoint: Option<&Path>,
+    ) -> Self {
+        let checkpoint = match last_checkpoint {
             Some(path) => format!("the last good checkpoint is {}; {SMALLER_STEPS}", path.display()),
             None => format!("no checkpoint was written before it; {SMALLER_STEPS}"),
         };
-        Self::new(format!("{moment} with seed {seed}: {}", self.error)).hint(hint)
+        self.not_finite((moment, seed), folder, &checkpoint)
+    }
+
+    /// The same of a flight that is no run's.
+    pub(crate) fn not_finite_in_flight(self, seed: u64, folder: &Path) -> Self {
+        self.not_finite(("the flight", seed), folder, OF_FLIGHT)
+    }
+
+    fn not_finite(self, (moment, seed): (&str, u64), folder: &Path, advice: &str) -> Self {
+        let Some(error) = self.error.downcast_ref::<NotFinite>() else { return self };
+        let kept = black_box::keep(error, folder);
+        let hint: Vec<&str> = kept.as_deref().into_iter().chain([advice]).collect();
+        Self::new(format!("{moment} with seed {seed}: {error}")).hint(hint.join("; "))
     }
 
     /// Where, if that is known.
@@ -126,9 +150,7 @@ impl From<eyas_learn::Misfit> for Failure {
 impl From<NotFinite> for Failure {
     fn from(error: NotFinite) -> Self {
         let hint = match error {
-            NotFinite::Flown { .. } => {
-                "a policy whose weights are huge, or a vehicle that the control period is too long for"
-            }
+            NotFinite::Flown { .. } => OF_FLIGHT,
             _ => SMALLER_STEPS,
         };
         Self::new(error).hint(hint)

@@ -94,9 +94,33 @@ impl FleetConfig {
     }
 
     fn accepts(&self, best: &Best) -> bool {
-        best.raptor.mean_return >= self.required_return
-            && best.raptor.terminated <= self.max_terminated
-            && best.own.terminated <= self.max_own_terminated
+        self.missed(&best.raptor, &best.own).is_empty()
+    }
+
+    /// What of the bar a teacher has not met, from RAPTOR's starts and from those that it learned from.
+    fn missed(&self, raptor: &Score, own: &Score) -> String {
+        let terminated = |share: f64, whose: &str, most: f64, key: &str| {
+            let [share, most] = [share, most].map(|it| 100.0 * it);
+            format!("{share:.2} % terminated from {whose} starts, expected at most {most} % (`fleet.{key}`)")
+        };
+        let mut missed = Vec::new();
+        // What is no number meets no bar.
+        let returns = raptor.mean_return >= self.required_return;
+        let [lasts, lasts_own] = [(raptor, self.max_terminated), (own, self.max_own_terminated)]
+            .map(|(it, most)| it.terminated <= most);
+        if !returns {
+            let (found, least) = (raptor.mean_return, self.required_return);
+            missed.push(format!(
+                "return {found:.1} from RAPTOR's starts, expected at least {least} (`fleet.required_return`)"
+            ));
+        }
+        if !lasts {
+            missed.push(terminated(raptor.terminated, "RAPTOR's", self.max_terminated, "max_terminated"));
+        }
+        if !lasts_own {
+            missed.push(terminated(own.terminated, "its own", self.max_own_terminated, "max_own_terminated"));
+        }
+        missed.join("; ")
     }
 }
 
@@ -360,7 +384,7 @@ impl Job<'_> {
             own: best.own,
         };
         self.write(&result, &best, vehicle)?;
-        self.board.finished(&result)
+        self.board.finished(&result, &fleet.missed(&result.raptor, &result.own))
     }
 
     /// Learns with one seed, and keeps the best.

@@ -119,8 +119,8 @@ pub struct FlyResult {
     pub flight: Recorder,
     /// The text of `tracking_statistics.txt`.
     pub statistics: String,
-    /// How many videos were recorded, and where they are.
-    pub videos: Option<(usize, PathBuf)>,
+    /// Initials of the motors.
+    motors: [String; 4],
 }
 
 /// Flies a policy and writes what it tracked.
@@ -149,21 +149,48 @@ pub fn fly(
         task: task.as_ref(),
     };
     observer.started(&activity)?;
-    let flight = Recorder::fly(&mut envs, controller.as_ref(), *max_steps, observer, interrupt)?;
+    let flight = Recorder::fly(&mut envs, controller.as_ref(), *max_steps, observer, interrupt);
     observer.stopped();
 
     let run = RunDir::create_flight(ROOT, &agent.experiment_name, &agent.run_name)?;
+    let flight = flight.map_err(|error| Failure::from(error).not_finite_in_flight(agent.seed, run.path()))?;
     let period = task.control_period();
     let statistics = flight.statistics(checkpoint, &config.trajectory, period);
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
     flight.write_arrays(&run, period)?;
-    let videos = match &config.video {
-        Some(plan) => {
-            let folder = run.videos("play");
-            let flown = config.flown(&flight, &motor_names(&spec));
-            Some((record_flights(plan, &folder, &flown)?, folder))
+    Ok(FlyResult { run: run.path().to_owned(), flight, statistics, motors: motor_names(&spec) })
+}
+
+/// Records the flight that was flown, if that is asked for: how many videos, and where they are. An interruption ends the one
+/// that is being written, which plays as far as it goes.
+pub fn record(
+    config: &FlyConfig,
+    flown: &FlyResult,
+    observer: &mut dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Option<(usize, PathBuf)>, Failure> {
+    let Some(plan) = &config.video else { return Ok(None) };
+    let folder = flown.run.join("videos/play");
+    let flights = config.flown(&flown.flight, &flown.motors);
+    let mut has_begun = false;
+    let mut failed = Ok(());
+    let count = record_flights(plan, &folder, &flights, &mut |done, total| {
+        if !has_begun {
+            has_begun = true;
+            failed = observer.started(&Activity {
+                name: "video",
+                step_unit: "frame",
+                rate_unit: "frames",
+                position: 0,
+                total: total as u64,
+                folder: None,
+                task: config.task.as_ref(),
+            });
         }
-        None => None,
-    };
-    Ok(FlyResult { run: run.path().to_owned(), flight, statistics, videos })
+        observer.position(done as u64);
+        failed.is_ok() && !interrupt.interrupted()
+    })?;
+    observer.stopped();
+    failed?;
+    Ok(Some((count, folder)))
 }

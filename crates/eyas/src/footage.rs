@@ -2,12 +2,14 @@
 
 use eyas_env::Step;
 use eyas_lanes::{BLOCK, Row, lanes_of};
-use eyas_learn::{Actor, AnyBlock, Engine, Next, NotFinite, Rollout, Steering};
+use eyas_learn::{Actor, AnyBlock, Engine, Next, NotFinite, OnNan, Rollout, Steering};
 use eyas_policy::Inference;
 use eyas_view::Flight;
 
 /// Flies a policy in every env for `steps` control steps; a new episode follows each that ends.
 pub(crate) fn shoot(engine: &mut dyn Engine, actor: &Actor, steps: u32) -> Result<Vec<Flight>, NotFinite> {
+    // A picture ends no run.
+    engine.set_on_nan(OnNan::Reset);
     let new = || Filmed {
         steering: Steering::new(actor),
         left: steps,

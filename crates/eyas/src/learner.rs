@@ -9,11 +9,13 @@ use eyas_env::{DifferentiableBlock, DifferentiableTask, Surrogate};
 use eyas_formats::{AdamState, Tensor, Value, rsl_rl};
 use eyas_learn::apg::{self, Apg};
 use eyas_learn::ppo::{self, Ppo};
-use eyas_learn::{Engine, NotFinite};
+use eyas_learn::{Engine, NotFinite, OnNan};
 use eyas_policy::{Adam, Network, Policy, Untrainable};
 use eyas_run::{ConfigError, Layers};
 
+use crate::black_box::origin_of;
 use crate::failure::Failure;
+use crate::flyable::Flyable;
 use crate::mismatch::{Keys, Shape, require_same};
 
 /// How a policy learns.
@@ -151,7 +153,7 @@ pub struct Analytic;
 pub type ApgConfig<T> =
     apg::RunnerConfig<<<T as DifferentiableTask>::Block as DifferentiableBlock>::Surrogate>;
 
-impl<T: DifferentiableTask> Gradient<T> for Analytic {
+impl<T: DifferentiableTask + Flyable> Gradient<T> for Analytic {
     fn config(&self) -> Box<dyn GradientConfig> {
         Box::new(ApgConfig::<T>::default())
     }
@@ -163,9 +165,10 @@ impl<T: DifferentiableTask> Gradient<T> for Analytic {
     fn start(&self, config: &dyn GradientConfig, task: &T, seed: u64) -> Result<Box<dyn Learner>, Failure> {
         let config: &dyn Any = config;
         let config = config.downcast_ref::<ApgConfig<T>>().expect("the settings are those of the task");
-        let spec = task.spec();
+        let (spec, flown) = (task.spec(), task.clone());
+        let origin = origin_of(seed, move |_| Box::new(flown.clone()));
         Ok(Box::new(ApgLearner {
-            apg: Apg::new(config, task, task.num_envs(), seed)?,
+            apg: Apg::new(config, task, task.num_envs(), seed)?.made_by(origin),
             critic: apg::RunnerConfig { seed, ..config.clone() }.fresh_critic(&spec),
             std: config.std(&spec),
         }))
@@ -176,6 +179,8 @@ impl<T: DifferentiableTask> Gradient<T> for Analytic {
 pub struct Iteration {
     /// Env steps flown.
     pub env_steps: u64,
+    /// How often an env was reset for a number that is not finite.
+    pub num_lost: u64,
     /// Time that it took, s.
     pub seconds: f64,
     /// Points of curves, by their tags.
@@ -235,7 +240,12 @@ pub struct PpoLearner {
     engine: Box<dyn Engine>,
     /// Control steps of each env in an iteration.
     steps_per_iteration: u32,
+    /// Whether envs with a number that is not finite are reset.
+    resets_lost: bool,
 }
+
+/// Curve of the envs that were.
+const RESETS: &str = "Episode_Termination/not_finite_reset";
 
 impl PpoLearner {
     /// A learner that has learned nothing.
@@ -245,7 +255,12 @@ impl PpoLearner {
         seed: u64,
     ) -> Result<Self, Untrainable> {
         let ppo = Ppo::new(config, engine.as_mut(), seed)?;
-        Ok(Self { ppo, engine, steps_per_iteration: config.num_steps_per_env as u32 })
+        Ok(Self {
+            ppo,
+            engine,
+            steps_per_iteration: config.num_steps_per_env as u32,
+            resets_lost: config.on_nan == OnNan::Reset,
+        })
     }
 }
 
@@ -273,7 +288,10 @@ impl Learner for PpoLearner {
             scalars.push(("Train/mean_episode_length".to_owned(), mean_length));
         }
         scalars.extend(self.ppo.episodes().drain(report.env_steps));
-        Ok(Iteration { env_steps: report.env_steps, seconds, scalars })
+        if self.resets_lost {
+            scalars.push((RESETS.to_owned(), report.num_lost as f64));
+        }
+        Ok(Iteration { env_steps: report.env_steps, num_lost: report.num_lost, seconds, scalars })
     }
 
     fn iteration(&self) -> u32 {
@@ -374,7 +392,7 @@ impl<B: DifferentiableBlock> Learner for ApgLearner<B> {
         if report.value_loss.is_finite() {
             scalars.push(("Loss/value_function".to_owned(), report.value_loss));
         }
-        Ok(Iteration { env_steps: report.env_steps, seconds: report.seconds, scalars })
+        Ok(Iteration { env_steps: report.env_steps, num_lost: 0, seconds: report.seconds, scalars })
     }
 
     fn iteration(&self) -> u32 {

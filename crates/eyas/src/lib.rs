@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+pub mod black_box;
 mod budget;
 pub mod configuration;
 pub mod contract;

@@ -39,6 +39,9 @@ pub fn load_controller(
     }
     let loaded = load_policy(checkpoint, options)?;
     loaded.decisions.iter().for_each(|decision| decided(&decision.to_string()));
+    if let Some(own) = trained_on::task_of(checkpoint).filter(|own| own != spec.task) {
+        decided(&format!("warning: the policy was trained in `{own}`, and flies `{}` here", spec.task));
+    }
     if spec.task == RAPTOR_TASK {
         let warnings = trained_on::differences(checkpoint, &loaded.policy, vehicles);
         for warning in warnings_told(&warnings, "these") {

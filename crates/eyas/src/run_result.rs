@@ -52,10 +52,15 @@ impl RunResult {
     }
 }
 
-/// Writes how student and teachers flew at the end of a distillation.
-pub(crate) fn write_comparison(run: &RunDir, teachers: &Summary, student: &Summary) -> Result<(), Failure> {
+/// Writes how student and teachers flew at the end of a distillation, in episodes of at most so many control steps.
+pub(crate) fn write_comparison(
+    run: &RunDir,
+    teachers: &Summary,
+    student: &Summary,
+    steps: u32,
+) -> Result<(), Failure> {
     let mut text = String::from(
-        "policy,episodes,mean_return,ci95_return,mean_length,crash_rate,crash_rate_ci_low,crash_rate_ci_high,position_rmse_m,position_rmse_ci95_m,action_rmse\n",
+        "policy,episodes,mean_return,ci95_return,mean_length,crash_rate,crash_rate_ci_low,crash_rate_ci_high,position_rmse_m,position_rmse_ci95_m,action_rmse,episode_steps\n",
     );
     for (name, it) in [("teacher", teachers), ("student", student)] {
         let [low, high] = it.ci95_crash_rate;
@@ -75,7 +80,7 @@ pub(crate) fn write_comparison(run: &RunDir, teachers: &Summary, student: &Summa
             // What was not measured is an empty cell.
             let _ = if number.is_finite() { write!(text, ",{number}") } else { write!(text, ",") };
         }
-        text.push('\n');
+        let _ = writeln!(text, ",{steps}");
     }
     write_file(&run.file(COMPARISON), text.as_bytes())
 }

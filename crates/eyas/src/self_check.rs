@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy, NormalizerChoice, OutputChoice};
-use eyas_learn::{Actor, Summary, evaluate};
+use eyas_learn::{Actor, OnNan, Summary, evaluate};
 use eyas_policy::{Activation, Output};
 
 use crate::failure::Failure;
@@ -46,6 +46,8 @@ pub(crate) fn self_check(
 fn fly(env: &dyn AnyTask, loaded: &LoadedPolicy) -> Result<Summary, Failure> {
     let (episodes, steps) = FLIGHT;
     let mut env = env.make(episodes, SEED);
+    // A reading whose actions are no numbers is one that crashes.
+    env.set_on_nan(OnNan::Reset);
     let actor = Actor::new(&loaded.policy, env.spec())?;
     Ok(evaluate(env.as_mut(), &actor, None, steps)?.summary())
 }

@@ -17,6 +17,7 @@ use eyas_sim::{CourseConfig, VehicleParameters};
 use eyas_trace::Form;
 use eyas_vehicles::FleetVehicle;
 
+use crate::black_box::origin_of;
 use crate::configuration::check;
 use crate::failure::Failure;
 use crate::flyable::{Flyable, Settings};
@@ -177,8 +178,8 @@ impl<T: Flyable> AnyTask for T {
     fn learner(&self, trainer: &TrainerConfig, seed: u64) -> Result<Box<dyn Learner>, Failure> {
         match trainer {
             TrainerConfig::Ppo(config) => {
-                let env = TaskConfig::make(self, TaskConfig::num_envs(self), seed);
-                Ok(Box::new(PpoLearner::new(config, on_cpu(env), seed)?))
+                let engine = AnyTask::make(self, TaskConfig::num_envs(self), seed);
+                Ok(Box::new(PpoLearner::new(config, engine, seed)?))
             }
             TrainerConfig::Apg(config) => {
                 T::gradient().ok_or_else(|| no_gradient(T::ID))?.start(config.as_ref(), self, seed)
@@ -239,14 +240,22 @@ impl<T: Flyable> AnyTask for T {
     }
 
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn Engine> {
-        on_cpu(TaskConfig::make(self, num_envs, seed))
+        let task = self.clone();
+        let origin = origin_of(seed, move |_| Box::new(task.clone()));
+        Box::new(CpuEngine::new(TaskConfig::make(self, num_envs, seed)).made_by(origin))
     }
 
     fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn Engine> {
-        on_cpu(Flyable::make_fleet(self, fleet, vehicles, seed))
+        let (task, flown, of_env) = (self.clone(), fleet.to_vec(), vehicles.to_vec());
+        let origin = origin_of(seed, move |env| {
+            let vehicle = of_env.get(env as usize).and_then(|it| flown.get(*it));
+            Box::new(vehicle.map_or_else(|| task.clone(), |it| Flyable::with_vehicle(&task, it)))
+        });
+        Box::new(CpuEngine::new(Flyable::make_fleet(self, fleet, vehicles, seed)).made_by(origin))
     }
 
     fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn Engine>)> {
+        let on_cpu = |env: Box<dyn VecEnv>| Box::new(CpuEngine::new(env)) as Box<dyn Engine>;
         Flyable::registry(self, episodes, seed).into_iter().map(|(name, env)| (name, on_cpu(env))).collect()
     }
 
@@ -345,10 +354,6 @@ fn read_terms(path: &Path) -> Result<Box<dyn AnyTask>, Failure> {
         failure.or_at(&path.display()).hint_or("`eyas task terms` lists the terms and what each takes")
     })?;
     Ok(task)
-}
-
-fn on_cpu(env: Box<dyn VecEnv>) -> Box<dyn Engine> {
-    Box::new(CpuEngine::new(env))
 }
 
 #[cfg(test)]

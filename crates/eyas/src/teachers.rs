@@ -7,12 +7,13 @@ use std::sync::Arc;
 use eyas_env::EnvSpec;
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_learn::distill::Teacher;
-use eyas_learn::{Actor, Engine, Evaluation, NotFinite, Summary, evaluate};
+use eyas_learn::{Actor, Engine, Evaluation, InTurns, NotFinite, OnNan, Summary, evaluate};
 use eyas_sim::VehicleParameters;
 use eyas_vehicles::{FleetVehicle, read_fleet};
 use rayon::prelude::*;
 
 use crate::configuration::read_vehicle;
+use crate::evaluate::apart_from;
 use crate::failure::Failure;
 use crate::policies::load_policy;
 use crate::run_files::{BEST_MODEL, DYNAMICS, FOLDER, VEHICLE};
@@ -29,6 +30,8 @@ pub struct Teachers {
     pub fleet: Vec<FleetVehicle>,
     /// The teachers.
     pub teachers: Arc<[Teacher]>,
+    /// What becomes of an env with a number that is not finite.
+    pub on_nan: OnNan,
 }
 
 impl Teachers {
@@ -40,7 +43,9 @@ impl Teachers {
 
     /// Episodes spread evenly over all vehicles.
     pub fn envs(&self, episodes: usize, seed: u64) -> Box<dyn Engine> {
-        envs_of(self.task.as_ref(), &self.fleet, episodes, seed)
+        let mut engine = envs_of(self.task.as_ref(), &self.fleet, episodes, seed);
+        engine.set_on_nan(self.on_nan);
+        engine
     }
 
     /// Flies a policy; a single teacher is asked for its action in every state.
@@ -55,17 +60,18 @@ impl Teachers {
             [teacher] => Some(&teacher.actor),
             _ => None,
         };
-        evaluate(self.envs(episodes, seed).as_mut(), actor, labeller, steps)
+        let evaluation = evaluate(self.envs(episodes, seed).as_mut(), actor, labeller, steps)?;
+        Ok(evaluation.of_vehicles(self.fleet.len()))
     }
 
-    /// Flies every teacher on its own vehicle, about that many episodes in all.
+    /// Flies every teacher on its own vehicle, from the starts that [`fly`](Self::fly) flies a policy from.
     pub fn fly_teachers(&self, episodes: usize, seed: u64, steps: u32) -> Result<Evaluation, NotFinite> {
         if let [teacher] = &*self.teachers {
             return self.fly(&teacher.actor, episodes, seed, steps);
         }
-        let each = episodes.div_ceil(self.teachers.len());
-        let flights = self.fly_each(each, seed, steps)?;
-        Ok(Evaluation::unlabelled(flights.into_iter().flat_map(|it| it.outcomes).collect()))
+        let actors: Vec<&Actor> = self.teachers.iter().map(|it| &it.actor).collect();
+        let evaluation = evaluate(self.envs(episodes, seed).as_mut(), &InTurns(&actors), None, steps)?;
+        Ok(evaluation.of_vehicles(self.fleet.len()))
     }
 
     /// Flies every teacher on its own vehicle, so many episodes each, as an admission does.
@@ -76,6 +82,7 @@ impl Teachers {
             } else {
                 self.task.make_fleet(&self.fleet, &vec![index; episodes], seed)
             };
+            env.set_on_nan(self.on_nan);
             evaluate(env.as_mut(), &teacher.actor, None, steps)
         };
         self.teachers.par_iter().enumerate().map(fly).collect()
@@ -290,10 +297,10 @@ impl<'a> Admission<'a> {
     pub fn of_all(
         candidates: &'a [Candidate],
         teachers: &Teachers,
-        episodes: usize,
-        steps: u32,
+        training_seed: u64,
+        (episodes, steps): (usize, u32),
     ) -> Result<Vec<Self>, NotFinite> {
-        let flights = teachers.fly_each(episodes, ADMISSION_SEED, steps)?;
+        let flights = teachers.fly_each(episodes, apart_from(training_seed, ADMISSION_SEED), steps)?;
         let admission = |(candidate, it): (&'a Candidate, Evaluation)| Self {
             name: &candidate.name,
             summary: it.summary(),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use eyas_learn::{Evaluation, Summary};
+use eyas_learn::{Evaluation, SETTLE_STEPS, Summary};
 use unicode_width::UnicodeWidthStr as _;
 
 /// A word of a command line, quoted where a shell would not read it as it is.
@@ -135,8 +135,21 @@ pub fn on_named_vehicle(vehicle: &str, it: &Summary) -> String {
     )
 }
 
-/// What the columns of [`comparison`] mean.
-pub const LEGEND: &str = "return: mean ± 95 % confidence; position: RMSE after 5 s, at most half an episode; action: RMSE to the teacher's";
+/// How often envs were reset for a number that is not finite, now and in all.
+pub(crate) fn resets_told(now: u64, in_all: u64) -> String {
+    format!("{now} env resets for a number that is not finite, {in_all} in all")
+}
+
+/// What the columns of [`comparison`] mean, for episodes of at most so many control steps of `period` s.
+pub fn legend(steps: u32, period: f64) -> String {
+    // To the millisecond, without the digits that a product of decimals has beyond.
+    let seconds = |steps: u32| (f64::from(steps) * period * 1e3).round() / 1e3;
+    format!(
+        "episodes of at most {steps} steps ({} s); return: mean ± 95 % confidence; position: RMSE after {} s; action: RMSE to the teacher's",
+        seconds(steps),
+        seconds(SETTLE_STEPS.min(steps / 2))
+    )
+}
 
 /// Warnings that are told before a flight; the rest is counted.
 const MOST_WARNINGS: usize = 5;
@@ -206,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_missing_number_is_a_dash_with_its_reason() {
-        let mut evaluation = Evaluation { outcomes: vec![eyas_learn::Outcome::default()], num_labels: 0 };
+        let mut evaluation = Evaluation::unlabelled(vec![eyas_learn::Outcome::default()]);
         evaluation.outcomes[0].length = 20;
         let table = comparison(&[("policy", &evaluation)]);
         assert!(

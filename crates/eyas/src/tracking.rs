@@ -27,6 +27,12 @@ pub struct Recorder {
     pub actual_position: Vec<f32>,
     desired_velocity: Vec<f32>,
     actual_velocity: Vec<f32>,
+    /// Body to world, `w, x, y, z`.
+    orientation: Vec<f32>,
+    /// Body frame, rad/s.
+    angular_velocity: Vec<f32>,
+    /// What was seen before each step, `[step][env][feature]`.
+    observations: Vec<f32>,
     /// `[step][env][action]`.
     pub actions: Vec<f32>,
     /// Of each env.
@@ -52,11 +58,16 @@ struct Tracked<'a> {
     envs: Vec<(f32, u32, bool, Flight)>,
     /// Of each vehicle: steps, and whether it has crashed.
     vehicles: Vec<(u32, bool)>,
-    /// Desired and actual position, desired and actual velocity, actions: `[step][env][vehicle][..]`.
-    tracks: [Vec<f32>; 5],
+    /// Desired and actual position, desired and actual velocity, angular velocity, orientation, actions:
+    /// `[step][env][vehicle][..]`; observations, `[step][env][..]`.
+    tracks: [Vec<f32>; 8],
 }
 
 impl Rollout for Tracked<'_> {
+    fn goes_on(&self) -> bool {
+        self.has_begun
+    }
+
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
         if !self.has_begun {
             block.reset(u32::MAX);
@@ -75,13 +86,7 @@ impl Rollout for Tracked<'_> {
         self.steering.act(block, observation, action);
     }
 
-    fn record(
-        &mut self,
-        block: &mut AnyBlock,
-        _observation: &mut [Row],
-        action: &[Row],
-        step: &Step,
-    ) -> Next {
+    fn record(&mut self, block: &mut AnyBlock, observation: &mut [Row], action: &[Row], step: &Step) -> Next {
         let of_each = action.len() / self.fallen.len();
         for (env, lane) in lanes_of(self.used).enumerate() {
             let goes_on = self.live >> lane & 1 == 1;
@@ -89,18 +94,27 @@ impl Rollout for Tracked<'_> {
                 let flies = goes_on && fallen >> lane & 1 == 0;
                 let seen = block.vehicle_telemetry(lane, vehicle);
                 let keep = |value: f32| if flies { value } else { f32::NAN };
-                let shown = [seen.desired_position, seen.position, seen.desired_velocity, seen.velocity];
+                let shown = [
+                    seen.desired_position,
+                    seen.position,
+                    seen.desired_velocity,
+                    seen.velocity,
+                    seen.angular_velocity,
+                ];
                 for (track, vector) in self.tracks.iter_mut().zip(shown) {
                     track.extend(vector.map(keep));
                 }
                 let own = &action[vehicle * of_each..][..of_each];
-                self.tracks[4].extend(own.iter().map(|row| keep(row[lane])));
+                self.tracks[5].extend(seen.orientation.map(keep));
+                self.tracks[6].extend(own.iter().map(|row| keep(row[lane])));
                 if flies {
                     let (length, has_crashed) = &mut self.vehicles[env * self.fallen.len() + vehicle];
                     *length += 1;
                     *has_crashed = (step.terminated | block.fallen(vehicle)) >> lane & 1 == 1;
                 }
             }
+            let keep = |row: &Row| if goes_on { row[lane] } else { f32::NAN };
+            self.tracks[7].extend(observation.iter().map(keep));
             let (sum, length, has_crashed, flight) = &mut self.envs[env];
             if goes_on {
                 *sum += step.reward[lane];
@@ -170,8 +184,16 @@ impl Recorder {
             }
             all
         };
-        let [desired_position, actual_position, desired_velocity, actual_velocity, actions] =
-            [0, 1, 2, 3, 4].map(track);
+        let [
+            desired_position,
+            actual_position,
+            desired_velocity,
+            actual_velocity,
+            angular_velocity,
+            orientation,
+            actions,
+            observations,
+        ] = [0, 1, 2, 3, 4, 5, 6, 7].map(track);
         let envs: Vec<_> = blocks.iter_mut().flat_map(|it| it.envs.drain(..)).collect();
         let vehicles: Vec<_> = blocks.iter_mut().flat_map(|it| it.vehicles.drain(..)).collect();
         Self {
@@ -182,6 +204,9 @@ impl Recorder {
             actual_position,
             desired_velocity,
             actual_velocity,
+            orientation,
+            angular_velocity,
+            observations,
             actions,
             returns: envs.iter().map(|it| it.0).collect(),
             lengths: vehicles.iter().map(|it| it.0).collect(),
@@ -278,6 +303,8 @@ impl Recorder {
         let velocity_errors = array(&self.velocity_errors(), 1);
         let errors = [("position_errors", &position_errors), ("velocity_errors", &velocity_errors)];
         npy::write_npz(&run.file("tracking_errors.npz"), &errors)?;
+        let seen = self.observations.len() / (steps * envs);
+        let observations = Array::new(&[steps, envs, seen], Data::F32(self.observations.clone()));
         let timestamps = (1..=steps).map(|step| step as f64 * period).collect();
         npy::write_npz(
             &run.file("trajectory_data.npz"),
@@ -286,6 +313,9 @@ impl Recorder {
                 ("actual_pos", &array(&self.actual_position, 3)),
                 ("desired_vel", &array(&self.desired_velocity, 3)),
                 ("actual_vel", &array(&self.actual_velocity, 3)),
+                ("orientation", &array(&self.orientation, 4)),
+                ("angular_velocity", &array(&self.angular_velocity, 3)),
+                ("observations", &observations),
                 ("position_error", &position_errors),
                 ("velocity_error", &velocity_errors),
                 ("actions", &array(&self.actions, self.actions.len() / (steps * self.crashed.len()))),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use eyas_formats::{LoadOptions, Value};
-use eyas_learn::{Actor, Evaluation, evaluate};
+use eyas_learn::{Actor, Evaluation, OnNan, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::configuration::check;
 use crate::contract;
+use crate::evaluate::apart_from;
 use crate::failure::Failure;
 use crate::learner::{Algorithm, Iteration, Learner, TrainerConfig, envs_of, restore_envs};
 use crate::observer::{Activity, Observer};
@@ -24,7 +25,7 @@ use crate::run_logger::{Continued, RunLogger};
 use crate::run_result::RunResult;
 use crate::snapshot::Snapshots;
 use crate::tasks::AnyTask;
-use crate::text::metres;
+use crate::text::{metres, resets_told};
 use crate::video::{Recorded, VideoPlan, Videos};
 
 /// Folder of all runs.
@@ -68,6 +69,9 @@ pub struct RunnerSettings {
     pub load_run: String,
     /// Regular expression for its checkpoint.
     pub load_checkpoint: String,
+    /// What becomes of an env with a number that is not finite.
+    #[serde(default)]
+    pub on_nan: OnNan,
 }
 
 /// What a training is made of.
@@ -279,6 +283,7 @@ pub fn train(
         best: None,
         interrupt,
         env_steps: 0,
+        num_lost: 0,
         seconds: 0.0,
         last_checkpoint: checkpoint.cloned(),
     };
@@ -328,6 +333,8 @@ struct Session<'a> {
     /// How the model kept flew, if this process has seen it.
     best: Option<Evaluation>,
     env_steps: u64,
+    /// How often an env was reset for a number that is not finite.
+    num_lost: u64,
     seconds: f64,
     /// What the run can go on from.
     last_checkpoint: Option<PathBuf>,
@@ -352,7 +359,7 @@ impl Session<'_> {
     /// Says of a number that is not finite when it was found.
     fn explain(&self, failure: Failure, iteration: u32) -> Failure {
         let moment = format!("iteration {}", iteration + 1);
-        failure.not_finite_in(&moment, self.settings.seed, self.last_checkpoint.as_deref())
+        failure.not_finite_in((&moment, self.settings.seed), self.run.path(), self.last_checkpoint.as_deref())
     }
 
     fn record(&mut self, learner: &mut dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
@@ -361,6 +368,11 @@ impl Session<'_> {
         self.show(learner)?;
         self.film(learner, iteration.env_steps)?;
         let index = learner.iteration();
+        self.num_lost += iteration.num_lost;
+        if iteration.num_lost > 0 {
+            let resets = resets_told(iteration.num_lost, self.num_lost);
+            self.logger.say(&format!("[WARNING] Iteration {index}: {resets}"))?;
+        }
         self.logger.set(u64::from(index));
         self.logger.count(iteration.env_steps);
         for (tag, value) in &iteration.scalars {
@@ -395,7 +407,9 @@ impl Session<'_> {
     }
 
     fn fly(&self, actor: &Policy) -> Result<Evaluation, Failure> {
-        let mut env = self.task.untimed().make(EVALUATION_EPISODES, EVALUATION_SEED);
+        let mut env =
+            self.task.untimed().make(EVALUATION_EPISODES, apart_from(self.settings.seed, EVALUATION_SEED));
+        env.set_on_nan(self.settings.on_nan);
         let actor = Actor::new(actor, env.spec())?;
         Ok(evaluate(env.as_mut(), &actor, None, self.task.evaluation_steps())?)
     }
@@ -442,12 +456,23 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn finish(mut self, iteration: u32) -> Result<TrainResult, Failure> {
+    fn finish(self, iteration: u32) -> Result<TrainResult, Failure> {
+        let (run, seed, last) = (self.run, self.settings.seed, self.last_checkpoint.clone());
+        self.conclude(iteration).map_err(|failure| {
+            failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref())
+        })
+    }
+
+    fn conclude(mut self, iteration: u32) -> Result<TrainResult, Failure> {
         let is_complete = iteration >= self.settings.max_iterations;
         self.logger.flush()?;
         if self.best.is_none() && is_complete {
             let best = load_policy(&self.run.file(BEST_MODEL), &LoadOptions::default())?;
             self.best = Some(self.fly(&best.policy)?);
+        }
+        if let (Some(videos), true) = (&mut self.videos, is_complete) {
+            let best = load_policy(&self.run.file(BEST_MODEL), &LoadOptions::default())?;
+            videos.best("best policy", Actor::new(&best.policy, &self.task.spec())?)?;
         }
         if is_complete {
             self.logger.completed()?;

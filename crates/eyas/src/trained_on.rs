@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use eyas_env::{RAPTOR_TASK, RaptorConfig};
-use eyas_policy::Policy;
+use eyas_formats::convert::CONTRACT_EXTENSION;
+use eyas_policy::{Contract, Policy};
+use eyas_run::manifest;
 use eyas_sim::VehicleParameters;
 use eyas_vehicles::{DomainRandomization, MotorMismatch, motor_order};
 
@@ -35,6 +37,14 @@ pub(crate) fn differences(checkpoint: &Path, policy: &Policy, vehicles: &[Vehicl
         }
     }
     warnings
+}
+
+/// The task that a policy was trained in, if the files around it say so: the contract beside it, or the manifest of its run.
+pub(crate) fn task_of(checkpoint: &Path) -> Option<String> {
+    let beside = std::fs::read_to_string(checkpoint.with_extension(CONTRACT_EXTENSION)).ok();
+    let contract = beside.and_then(|text| serde_json::from_str::<Contract>(&text).ok());
+    let of_run = || manifest::task_of(checkpoint.parent()?).ok().flatten();
+    contract.and_then(|it| it.task).or_else(of_run)
 }
 
 /// The one vehicle that a policy was trained on, if the files around it say so: its parameter file beside a teacher of a

@@ -29,8 +29,10 @@ const SHAPE: f64 = 4.0 / 3.0;
 pub const LENGTH: u32 = 200;
 /// See [`LENGTH`].
 pub const INTERVAL: u64 = 2000;
-/// Largest share of a training's time.
-const MAX_SHARE: f64 = 0.05;
+/// Largest share of a training's time, if neither it nor which videos are due is asked for.
+pub const MAX_SHARE: f64 = 0.05;
+/// Name of the video of the best policy of a run.
+const BEST: &str = "rl-video-best";
 /// Widths and heights of a video, px.
 const SIZES: std::ops::RangeInclusive<usize> = 64..=4096;
 /// Most vehicles that can still be told apart.
@@ -63,10 +65,10 @@ impl Format {
         }
     }
 
-    fn encode(self, film: &Film) -> Result<Vec<u8>, VideoError> {
+    fn encode(self, film: &Film, goes_on: &mut dyn FnMut(usize) -> bool) -> Result<Vec<u8>, VideoError> {
         match self {
-            Self::Mp4 => film.encode(),
-            Self::AnimatedPng => film.encode_png(),
+            Self::Mp4 => film.encode(goes_on),
+            Self::AnimatedPng => film.encode_png(goes_on),
         }
     }
 }
@@ -202,13 +204,23 @@ impl Videos {
         }
         let clock = Instant::now();
         let learner = Flier { name: name.into(), actor: actor()? };
-        let film = self.film(&learner, due)?;
-        write(&film, &self.folder, &self.plan, due, steps)?;
+        let unit = if self.plan.trigger == Trigger::Step { "step" } else { "episode" };
+        let film = self.film(&learner, &format!("{unit} {due}"))?;
+        write(&film, &self.folder, &self.plan, (due, steps), &mut |_| true)?;
         self.budget.charge(clock.elapsed().as_secs_f64());
         Ok(())
     }
 
-    fn film(&self, learner: &Flier, due: u64) -> Result<Film, Failure> {
+    /// Records the best of a finished run, whatever time that takes.
+    pub(crate) fn best(&mut self, name: &str, actor: Actor) -> Result<(), Failure> {
+        let clock = Instant::now();
+        let film = self.film(&Flier { name: name.into(), actor }, "best")?;
+        save(&self.folder, BEST, &self.plan, &film, &mut |_| true)?;
+        self.budget.charge(clock.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn film(&self, learner: &Flier, moment: &str) -> Result<Film, Failure> {
         let count = self.plan.num_envs;
         let mut fliers: Vec<&Flier> = self.teacher.iter().collect();
         fliers.push(learner);
@@ -222,8 +234,7 @@ impl Videos {
                 Ok(shoot(env.as_mut(), actor, steps)?)
             })
             .collect::<Result<Vec<Vec<Flight>>, Failure>>()?;
-        let unit = if self.plan.trigger == Trigger::Step { "step" } else { "episode" };
-        let subtitle = format!("{} · {unit} {due}", vehicle_name(self.env.as_ref()));
+        let subtitle = format!("{} · {moment}", vehicle_name(self.env.as_ref()));
         let airframe = Airframe::new(self.env.vehicle());
         let mut scenes = Vec::new();
         for env in 0..count {
@@ -292,55 +303,91 @@ pub struct Flown {
     pub caption: Caption,
 }
 
-/// Records flights, each on its own or all in one grid.
-pub fn record_flights(plan: &VideoPlan, folder: &Path, flights: &[Flown]) -> Result<usize, Failure> {
+/// Steps that a film of a flight shows before something moves.
+const LEAD_IN: usize = 50;
+
+/// Records flights, each on its own or all in one grid, from where something happens; `goes_on` is told how many frames are
+/// done and of how many, and where it answers with false the file that is being written ends there and is the last.
+pub fn record_flights(
+    plan: &VideoPlan,
+    folder: &Path,
+    flights: &[Flown],
+    goes_on: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<usize, Failure> {
+    let films = films_of(plan, flights);
+    let total = films.iter().map(|(film, _)| film.num_frames()).sum();
+    let (mut recorded, mut before, mut is_stopped) = (0, 0, false);
+    for (film, place) in films {
+        write(&film, folder, plan, place, &mut |frames| {
+            is_stopped |= !goes_on(before + frames, total);
+            !is_stopped
+        })?;
+        recorded += 1;
+        before += film.num_frames();
+        if is_stopped {
+            break;
+        }
+    }
+    Ok(recorded)
+}
+
+/// The films of flights, each with its number and its first step.
+fn films_of(plan: &VideoPlan, flights: &[Flown]) -> Vec<(Film, (u64, u64))> {
     let scene = |flown: &Flown, steps: Range<usize>| Scene {
         flight: flown.flight.part(steps),
         airframe: flown.airframe.clone(),
         caption: flown.caption.clone(),
         view: plan.view,
     };
-    let mut recorded = 0;
     if plan.trigger == Trigger::Episode {
         // Each env flies one episode.
-        for (number, flown) in flights.iter().enumerate().step_by(plan.interval as usize) {
-            let length = plan.length.map_or(usize::MAX, |length| length as usize);
-            write(&plan.film(vec![scene(flown, 0..length)]), folder, plan, number as u64, 0)?;
-            recorded += 1;
-        }
-        return Ok(recorded);
+        let length = plan.length.map_or(usize::MAX, |length| length as usize);
+        let due = flights.iter().enumerate().step_by(plan.interval as usize);
+        return due.map(|(number, it)| (plan.film(vec![scene(it, 0..length)]), (number as u64, 0))).collect();
     }
+    let shown = &flights[..flights.len().min(plan.num_envs)];
     let steps = flights.iter().map(|flown| flown.flight.moments().len()).max().unwrap_or(0);
     let length = plan.length.unwrap_or(LENGTH) as usize;
-    for start in (0..steps).step_by(plan.interval as usize) {
-        let shown = flights.iter().take(plan.num_envs);
-        let scenes = shown.map(|flown| scene(flown, start..start + length)).collect();
-        write(&plan.film(scenes), folder, plan, start as u64, start as u64)?;
-        recorded += 1;
-    }
-    Ok(recorded)
+    let moves = shown.iter().filter_map(|flown| flown.flight.first_motion()).min().unwrap_or(0);
+    let starts = (moves.saturating_sub(LEAD_IN)..steps).step_by(plan.interval as usize);
+    let film = |start: usize| plan.film(shown.iter().map(|it| scene(it, start..start + length)).collect());
+    starts.map(|start| (film(start), (start as u64, start as u64))).collect()
 }
 
 /// Writes `rl-video-step-N.mp4`, or `rl-video-episode-N.mp4` with the `.meta.json` that gym wrote beside it.
-fn write(film: &Film, folder: &Path, plan: &VideoPlan, number: u64, step: u64) -> Result<(), Failure> {
-    fs::create_dir_all(folder).map_err(|error| Failure::from(error).at(&folder.display()))?;
-    let [extension, media_type] = plan.format.names();
+fn write(
+    film: &Film,
+    folder: &Path,
+    plan: &VideoPlan,
+    (number, step): (u64, u64),
+    goes_on: &mut dyn FnMut(usize) -> bool,
+) -> Result<(), Failure> {
     let name = match plan.trigger {
         Trigger::Step => format!("rl-video-step-{number}"),
         Trigger::Episode => format!("rl-video-episode-{number}"),
     };
-    let save = |name: String, bytes: &[u8]| {
-        let path = folder.join(name);
-        write_file(&path, bytes)
-    };
-    save(format!("{name}.{extension}"), &plan.format.encode(film)?)?;
+    save(folder, &name, plan, film, goes_on)?;
     if plan.trigger == Trigger::Episode {
+        let [_, media_type] = plan.format.names();
         let meta = serde_json::json!({
             "step_id": step, "episode_id": number, "content_type": media_type,
         });
-        save(format!("{name}.meta.json"), meta.to_string().as_bytes())?;
+        write_file(&folder.join(format!("{name}.meta.json")), meta.to_string().as_bytes())?;
     }
     Ok(())
+}
+
+/// Encodes a film into a file of that name.
+fn save(
+    folder: &Path,
+    name: &str,
+    plan: &VideoPlan,
+    film: &Film,
+    goes_on: &mut dyn FnMut(usize) -> bool,
+) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| Failure::from(error).at(&folder.display()))?;
+    let [extension, _] = plan.format.names();
+    write_file(&folder.join(format!("{name}.{extension}")), &plan.format.encode(film, goes_on)?)
 }
 
 /// What flies, for a caption.

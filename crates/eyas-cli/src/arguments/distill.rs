@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FlightFlags, Multirun, Resume, TeacherOptions, TerminalFlags, Web};
+use super::{FlightFlags, Multirun, Resume, TeacherOptions, TerminalFlags, Web, boolean};
 
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
-#[expect(clippy::struct_excessive_bools, reason = "a flag and its negation each")]
 pub(crate) struct Distill {
     #[command(flatten)]
     pub(crate) flight: FlightFlags,
@@ -17,8 +16,11 @@ pub(crate) struct Distill {
     #[command(flatten)]
     pub(crate) terminal: TerminalFlags,
     /// Checkpoint of the teacher; several times: many teachers, each with its vehicle beside it as `vehicle.json`
-    #[arg(long, value_name = "FILE", required_unless_present = "teacher_dir")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["teacher_dir", "ambiguous_teacher"])]
     pub(crate) teacher_checkpoint: Vec<PathBuf>,
+    /// Told apart, for it may mean either of the two flags beside it
+    #[arg(long = "teacher", hide = true)]
+    pub(crate) ambiguous_teacher: Option<String>,
     /// Folder of many teachers and their vehicles, as `eyas train --vehicles` makes it
     #[arg(long, value_name = "DIR", conflicts_with = "teacher_checkpoint")]
     pub(crate) teacher_dir: Option<PathBuf>,
@@ -73,26 +75,30 @@ pub(crate) struct Distill {
     #[arg(long, value_name = "N")]
     pub(crate) epoch_teacher_forcing: Option<u32>,
     /// Draw batches in random order (the default)
-    #[arg(long, overrides_with = "no_shuffle")]
-    pub(crate) shuffle: bool,
+    #[arg(long, overrides_with = "no_shuffle", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) shuffle: Option<bool>,
     /// Take the data in the order it was flown
     #[arg(long, visible_alias = "no-shuffle")]
     pub(crate) no_shuffle: bool,
     /// Train each epoch on its own data only
-    #[arg(long, overrides_with = "no_on_policy")]
-    pub(crate) on_policy: bool,
+    #[arg(long, overrides_with = "no_on_policy", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) on_policy: Option<bool>,
     /// Train on the data of all epochs so far (the default)
     #[arg(long, visible_alias = "no-on_policy")]
     pub(crate) no_on_policy: bool,
     /// Label with the teacher's mean action (the default)
-    #[arg(long, overrides_with = "no_teacher_deterministic")]
-    pub(crate) teacher_deterministic: bool,
+    #[arg(long, overrides_with = "no_teacher_deterministic", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) teacher_deterministic: Option<bool>,
     /// Label with samples of the teacher's distribution
     #[arg(long, visible_alias = "no-teacher_deterministic")]
     pub(crate) no_teacher_deterministic: bool,
     /// Memory of the dataset, such as 512M or 2G [default: 128M]
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_memory: Option<String>,
+    /// What becomes of an env with a number that is not finite: stop (the run ends with its black box) or reset (it begins anew
+    /// and is counted) [default: stop]
+    #[arg(long, value_name = "stop|reset")]
+    pub(crate) on_nan: Option<String>,
     #[command(flatten)]
     pub(crate) resume: Resume,
     #[command(flatten)]

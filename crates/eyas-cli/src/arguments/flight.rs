@@ -82,9 +82,10 @@ pub(crate) struct Video {
     /// Envs shown side by side [default: 1, or all of `--vehicles`; 4 for train]
     #[arg(long, value_name = "N", requires = "video")]
     pub(crate) video_envs: Option<usize>,
-    /// Largest share of a training's time that recording takes; videos beyond it are left out, but not the first
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, requires = "video")]
-    pub(crate) video_max_share: f64,
+    /// Largest share of a training's time that recording takes; videos beyond it are left out, but not the first and that of
+    /// the best policy [default: 0.05; 1 where `--video_interval` or `--video_trigger` says which are due]
+    #[arg(long, value_name = "SHARE", requires = "video")]
+    pub(crate) video_max_share: Option<f64>,
 }
 
 /// A size in px, such as `1280x720`.

@@ -1,4 +1,4 @@
-//! Commands that fly or replay: `play`, `eval`, `check-dynamics`.
+//! Commands that fly or replay: `play`, `eval`, `replay`, `check-dynamics`.
 
 use std::path::PathBuf;
 
@@ -86,4 +86,11 @@ pub(crate) struct CheckDynamics {
     /// Largest error allowed in double precision
     #[arg(long, default_value_t = 1e-9)]
     pub(crate) tolerance: f64,
+}
+
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct Replay {
+    /// The black box, such as `RUN/black_box.npz`
+    pub(crate) file: PathBuf,
 }

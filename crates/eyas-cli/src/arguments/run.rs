@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args};
+use clap::Args;
+
+use super::boolean;
 
 /// The dashboard of a long run.
 #[derive(Debug, Args)]
@@ -19,7 +21,7 @@ pub(crate) struct TerminalFlags {
 #[expect(clippy::struct_field_names, reason = "the names are the flags of the user's document")]
 pub(crate) struct Resume {
     /// Go on with an earlier run
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) resume: Option<bool>,
     /// Regular expression for the folder of the run to go on with; the last match [default: .*]
     #[arg(long, value_name = "REGEX")]

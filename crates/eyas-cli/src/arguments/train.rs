@@ -29,6 +29,10 @@ pub(crate) struct Train {
     /// [default: eyas]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
+    /// What becomes of an env with a number that is not finite: stop (the run ends with its black box) or reset (it begins anew
+    /// and is counted) [default: stop]
+    #[arg(long, value_name = "stop|reset")]
+    pub(crate) on_nan: Option<String>,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
     #[command(flatten)]

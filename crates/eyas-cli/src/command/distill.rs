@@ -7,7 +7,7 @@ use eyas::distill::{DistillationConfig, DistillationResult, GROUPS, distill};
 use eyas::resumption::require_task;
 use eyas::run_files::VEHICLE;
 use eyas::teachers::{Candidate, TeacherFolder, is_alone, read_checkpoints};
-use eyas::text::{LEGEND, comparison, on_named_vehicle, share_of_teacher, shell_word};
+use eyas::text::{comparison, legend, on_named_vehicle, share_of_teacher, shell_word};
 use eyas::{AnyTask, Failure, tasks};
 use eyas_formats::{LoadOptions, Side};
 use eyas_run::{Layers, Origin};
@@ -48,13 +48,21 @@ pub(crate) fn run(arguments: &Distill) -> Result<ExitCode, Failure> {
     let mut terminal = Terminal::new(is_quiet, has_dashboard, arguments.web.web, &interrupt);
     let what_flies = what_flies(task, &arguments.flight, &config.provenance.settings)?;
     let result = distill(&config, &mut terminal, &interrupt)?;
-    finish(arguments, &what_flies, &result, &mut terminal)
+    finish(arguments, &what_flies, config.task.control_period(), &result, &mut terminal)
 }
 
-/// Says what became of it.
+/// Puts the configuration of a run together and checks it, as far as that needs no file of a run or a teacher.
+pub(super) fn check(arguments: &Distill) -> Result<(), Failure> {
+    let task = tasks::find(&arguments.flight.task)?;
+    let (layers, _) = layers_of(task.as_ref(), arguments)?;
+    DistillationConfig::read(task.as_ref(), &layers).map(|_| ())
+}
+
+/// Says what became of it; the control period is in s.
 fn finish(
     arguments: &Distill,
     what_flies: &str,
+    period: f64,
     result: &DistillationResult,
     terminal: &mut dyn eyas::Observer,
 ) -> Result<ExitCode, Failure> {
@@ -84,7 +92,7 @@ fn finish(
     let mut rows = vec![(teacher, &end.of_teachers), ("best student", &end.of_student)];
     rows.extend(end.on_test_vehicles.iter().map(|it| ("on test vehicles", it)));
     say(comparison(&rows).trim_end())?;
-    say(LEGEND)?;
+    say(&legend(end.steps, period))?;
     say(&share_of_teacher([&end.of_student, &end.of_teachers].map(|it| it.summary().mean_return)))?;
     for (vehicle, summary) in &end.on_named_vehicles {
         say(&on_named_vehicle(vehicle, summary))?;
@@ -141,6 +149,7 @@ fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &Distill) -> 
     set("sequence_length", "--sequence_length", arguments.sequence_length.map(Into::into))?;
     set("learning_rate", "--learning_rate", arguments.learning_rate.map(Into::into))?;
     set("epoch_teacher_forcing", "--epoch_teacher_forcing", arguments.epoch_teacher_forcing.map(Into::into))?;
+    set("on_nan", "--on_nan", arguments.on_nan.clone().map(Into::into))?;
     for (key, flag, yes, no) in [
         ("shuffle", "--shuffle", arguments.shuffle, arguments.no_shuffle),
         ("on_policy", "--on_policy", arguments.on_policy, arguments.no_on_policy),
@@ -151,7 +160,7 @@ fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &Distill) -> 
             arguments.no_teacher_deterministic,
         ),
     ] {
-        set(key, flag, (yes || no).then(|| (!no).into()))?;
+        set(key, flag, if no { Some(false.into()) } else { yes.map(Into::into) })?;
     }
     for (key, flag, value) in [
         ("selection", "--teacher_selection", &arguments.teacher_selection),
@@ -168,6 +177,11 @@ fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &Distill) -> 
     }
     let memory = arguments.max_memory.as_deref().map(parse_bytes).transpose()?;
     set("max_memory", "--max_memory", memory.map(Into::into))?;
+    if arguments.ambiguous_teacher.is_some() {
+        return Err(Failure::new("`--teacher`: there is no such flag").hint(
+            "`--teacher_checkpoint FILE` names a teacher's file, `--teacher_dir FOLDER` a folder of teachers",
+        ));
+    }
     if arguments.init_noise_std.is_some_and(|std| std != 0.0) {
         return Err(Failure::new(
             "`--init_noise_std`: students act deterministically, expected 0 or no flag",

@@ -12,11 +12,12 @@ use eyas::policies::load_controller;
 use eyas::run_files::write_file;
 use eyas::tasks::{self, AnyTask};
 use eyas::teachers::vehicles_of;
-use eyas::text::{LEGEND, comparison};
+use eyas::text::{comparison, legend};
 use eyas::trajectory;
 use eyas_learn::Evaluation;
-use eyas_run::Origin;
+use eyas_run::{Layers, Origin};
 use eyas_vehicles::FleetVehicle;
+use serde::de::DeserializeOwned;
 
 use super::torture;
 use crate::arguments::Eval;
@@ -43,13 +44,21 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
     let mut layers = evaluate::layers(task.as_ref(), along)?;
     layer(&mut layers, task.as_ref(), &arguments.flight)?;
     refuse(arguments)?;
-    let episodes = arguments.episodes.unwrap_or(EPISODES);
-    let steps = arguments.steps.unwrap_or(task.evaluation_steps());
+    let episodes = match given::<usize>(&layers, "env.scene.num_envs")? {
+        Some(envs) if arguments.episodes.is_none() => envs,
+        _ => arguments.episodes.unwrap_or(EPISODES),
+    };
+    let length = given::<f64>(&layers, "env.episode_length_s")?.filter(|_| arguments.steps.is_none());
+    let steps = match length {
+        Some(seconds) => (seconds / task.read(&layers)?.control_period()).round() as u32,
+        None => arguments.steps.unwrap_or(task.evaluation_steps()),
+    };
     if episodes == 0 || steps == 0 {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
     layers.set("env.scene.num_envs", episodes, Origin::flag("--episodes"))?;
-    allow_steps(&mut layers, task.as_ref(), steps)?;
+    let origin = if length.is_some() { Origin::Preset("eval".into()) } else { Origin::flag("--steps") };
+    allow_steps(&mut layers, task.as_ref(), steps, origin)?;
     if configuration::show(&layers, &arguments.flight.configuration)? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -77,13 +86,23 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
         writeln!(out, "{json:#}")?;
     } else {
         write!(out, "{}", comparison(&[("policy", &evaluation)]))?;
-        writeln!(out, "{LEGEND}")?;
+        writeln!(out, "{}", legend(steps, task.control_period()))?;
     }
     Ok(match arguments.require_return {
         Some(minimum) if summary.mean_return >= minimum => ExitCode::SUCCESS,
-        Some(_) => ExitCode::from(1),
+        Some(minimum) => {
+            let found = summary.mean_return;
+            tell(format!("the mean return {found:.1} is below `--require_return {minimum}`"));
+            ExitCode::from(1)
+        }
         None => ExitCode::SUCCESS,
     })
+}
+
+/// The value of a key, if an override gives it: what a flag says in this command's own words.
+fn given<T: DeserializeOwned>(layers: &Layers, key: &str) -> Result<Option<T>, Failure> {
+    let is_given = matches!(layers.origin(key), Some(Origin::Override(_)));
+    Ok(is_given.then(|| layers.section(key)).transpose()?)
 }
 
 /// Refuses flags that an evaluation has no use for.

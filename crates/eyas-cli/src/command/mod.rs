@@ -14,6 +14,7 @@ pub(crate) mod inspect;
 pub(crate) mod multirun;
 pub(crate) mod play;
 pub(crate) mod plot;
+pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod task;
 mod torture;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use eyas::configuration::{AgentConfig, takes_vehicles, vehicle_names};
-use eyas::fly::{FlyConfig, FlyResult, fly};
+use eyas::fly::{FlyConfig, fly, record};
 use eyas::policies::is_geometric;
 use eyas::run_files::{FOLDER, VEHICLE};
 use eyas::video::MOST_ENVS;
@@ -50,15 +50,17 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
     }
     config.max_steps = arguments.max_steps;
     let mut terminal = Terminal::with_bar(arguments.flight.quiet, &interrupt);
-    let FlyResult { run, flight, statistics, videos } = fly(&config, &mut terminal, &interrupt)?;
-    if let Some((count, folder)) = videos {
+    let flown = fly(&config, &mut terminal, &interrupt)?;
+    let names: Vec<&str> = config.vehicles.iter().map(|it| it.id.as_str()).collect();
+    {
+        let mut out = std::io::stdout().lock();
+        write!(out, "{}", flown.flight.table(&names))?;
+        write!(out, "\n{}", flown.statistics)?;
+        writeln!(out, "\nTracking data saved to: {}", flown.run.display())?;
+    }
+    if let Some((count, folder)) = record(&config, &flown, &mut terminal, &interrupt)? {
         tell(format!("[INFO] Recorded {}: {}", videos_of(count), folder.display()));
     }
-    let mut out = std::io::stdout().lock();
-    let names: Vec<&str> = config.vehicles.iter().map(|it| it.id.as_str()).collect();
-    write!(out, "{}", flight.table(&names))?;
-    write!(out, "\n{statistics}")?;
-    writeln!(out, "\nTracking data saved to: {}", run.display())?;
     Ok(if interrupt.interrupted() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 

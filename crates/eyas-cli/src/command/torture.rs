@@ -118,7 +118,7 @@ impl Suite {
         let torture: TortureConfig = layers.section("torture")?;
         check(&layers, torture.validate())?;
         let period = base.read(&layers)?.control_period();
-        allow_steps(&mut layers, base, (torture.duration_s / period).ceil() as u32)?;
+        allow_steps(&mut layers, base, (torture.duration_s / period).ceil() as u32, Origin::flag("--steps"))?;
         if configuration::show(&layers, &arguments.flight.configuration)? {
             return Ok(None);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eyas::resumption::{self, require_task};
-use eyas::text::{LEGEND, comparison, shell_word};
+use eyas::text::{comparison, legend, shell_word};
 use eyas::train::GROUPS;
 use eyas::video::Trigger;
 use eyas::{Algorithm, AnyTask, Failure, Observer as _, TrainConfig, tasks, train};
@@ -54,6 +54,13 @@ pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     learn(arguments, &config, &what_flies, &interrupt)
 }
 
+/// Puts the configuration of a run together and checks it, as far as that needs no file of the run.
+pub(super) fn check(arguments: &Train) -> Result<(), Failure> {
+    let task = tasks::find(&arguments.flight.task)?;
+    let (layers, algorithm) = layers_of(task.as_ref(), arguments)?;
+    TrainConfig::read(task.as_ref(), algorithm, &layers).map(|_| ())
+}
+
 fn learn(
     arguments: &Train,
     config: &TrainConfig,
@@ -83,7 +90,7 @@ fn learn(
     }
     if let Some(best) = &result.best {
         say(comparison(&[("best model", best)]).trim_end())?;
-        say(LEGEND)?;
+        say(&legend(config.task.evaluation_steps(), config.task.control_period()))?;
     }
     let is_saved = if result.was_complete { "Best model" } else { "Best model saved to" };
     say(&format!("{is_saved}: {}", result.best_model.display()))?;
@@ -151,6 +158,21 @@ pub(super) fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &T
     if let Some(std) = arguments.init_noise_std {
         let key = "agent.actor.distribution_cfg.init_std";
         layers.set(key, std, Origin::flag("--init_noise_std"))?;
+    }
+    match arguments.on_nan.as_deref() {
+        // Nothing is differentiated that is not finite.
+        Some("stop") if layers.get("agent.on_nan").is_none() => {}
+        Some(other) if layers.get("agent.on_nan").is_none() => {
+            return Err(Failure::new(format!(
+                "`--on_nan {other}`: a gradient goes back through every env, so apg stops, expected stop"
+            ))
+            .hint("`--algorithm ppo` can reset an env"));
+        }
+        asked => {
+            if let Some(asked) = asked {
+                layers.set("agent.on_nan", asked, Origin::flag("--on_nan"))?;
+            }
+        }
     }
     if let Some(run) = &arguments.resume.load_run {
         layers.set("agent.load_run", run.clone(), Origin::flag("--load_run"))?;

@@ -119,6 +119,10 @@ impl Flyer {
 }
 
 impl Rollout for Live<'_> {
+    fn is_taped(&self) -> bool {
+        false
+    }
+
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
         let memory = &mut *self.memory;
         if memory.used == 0 {

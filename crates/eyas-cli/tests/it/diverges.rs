@@ -38,3 +38,44 @@ fn a_distillation_stops_too() {
     let parts = ["error: epoch ", " with seed 42: ", "not finite", "hint: "];
     diverges(it.distill(&format!("{TINY} distill.learning_rate=1e20")), &parts);
 }
+
+/// Rewards that are beyond `f32` where an episode crashes away from the target.
+const OVERFLOWING: &str = "env.reward_coef_position_cost=1e38 env.reward_coef_termination_penalty=3.3e38";
+
+#[test]
+fn a_black_box_flies_again_and_names_where_the_number_comes_from() {
+    let it = Workspace::empty();
+    let scaled = format!("{OVERFLOWING} agent.algorithm.reward_scale=1e-38");
+    let train = |run: &str, more: &str| {
+        it.eyas(&format!("train {TASK} {PPO} --max_iterations 8 --run_dir {run} {scaled} {more}"))
+    };
+    let parts = [
+        "error: iteration ",
+        " with seed 42: the reward of env ",
+        " in control step ",
+        "`eyas replay run/black_box.npz`",
+    ];
+    diverges(train("run", ""), &parts);
+    let text = it.eyas("replay run/black_box.npz").succeed();
+    let parts = [
+        "Isaac-Quadcopter-Point-Ctrl-v0 with seed 42, env ",
+        " control steps",
+        "reproduced bit for bit",
+        "first number that is not finite: the reward in step ",
+        "it comes from the sum of the reward's terms, each of which is finite",
+    ];
+    assert_in_order(&text, &parts);
+    it.eyas("replay run/params/agent.yaml").fail_with(&["error: `run/params/agent.yaml`", "hint: "]);
+
+    let told = train("reset", "--on_nan reset").run();
+    // Learning goes on to its end; returns that are beyond `f32` too make no model the best.
+    assert!(told.stderr.contains("there is no file `reset/best_model.pt`"), "{}", told.stderr);
+    let said = format!("{}{}", told.stdout, told.stderr);
+    assert!(
+        said.contains("[WARNING] Iteration ") && said.contains(" env resets for a number that is not"),
+        "{said}"
+    );
+    it.eyas(&format!("train {TASK} --on_nan reset")).fail_with(&["`--on_nan reset`", "apg stops", "hint: "]);
+    let parts = ["`agent.on_nan`", "go_on"];
+    it.eyas(&format!("train {TASK} {PPO} --on_nan go_on")).fail_with(&parts);
+}

@@ -36,13 +36,15 @@ fn a_distillation_is_recorded_and_its_students_are_the_same() {
     let (_plain_folder, plain_run, plain, _) = student("");
     assert!(!plain_run.join("videos").exists());
     // 100 control steps an epoch, four epochs.
-    let video = "--video --video_length 20 --video_interval 200 --video_max_share 1";
+    let video = "--video --video_length 20 --video_interval 200";
     let (_folder, run, recorded, said) = student(video);
     assert!(plain == recorded, "recording changed the students");
     let folder = run.join("videos/distillation");
-    assert_eq!(files(&folder), ["rl-video-step-0.mp4", "rl-video-step-200.mp4", "rl-video-step-400.mp4"]);
+    // Who gives the interval means it: no share of the time limits these.
+    let expected = ["best", "step-0", "step-200", "step-400"].map(|name| format!("rl-video-{name}.mp4"));
+    assert_eq!(files(&folder), expected);
     assert_eq!(stated(&folder.join("rl-video-step-200.mp4")), [1280, 720, 200, 10]);
-    assert!(said.contains("[INFO] Recorded 3 videos in "), "{said}");
+    assert!(said.contains("[INFO] Recorded 4 videos in "), "{said}");
     // A recurrent student is recorded with its hidden state.
     let recurrent = "--student gru distill.student.rnn_hidden_dim=8";
     let plain = student(recurrent).2;
@@ -65,7 +67,7 @@ fn a_training_is_recorded_and_its_model_is_the_same() {
         let (_folder, run, recorded) = model("--video --video_length 10");
         assert!(model("").2 == recorded, "{algorithm}: recording changed the model");
         let folder = run.join("videos/train");
-        assert_eq!(files(&folder), ["rl-video-step-0.mp4"]);
+        assert_eq!(files(&folder), ["rl-video-best.mp4", "rl-video-step-0.mp4"]);
         assert_eq!(stated(&folder.join("rl-video-step-0.mp4")), [1280, 720, 100, 5]);
     }
 }

@@ -52,6 +52,9 @@ fn a_flight_leaves_statistics_and_arrays() {
             named("actual_pos", &[700, 3, 3]),
             named("desired_vel", &[700, 3, 3]),
             named("actual_vel", &[700, 3, 3]),
+            named("orientation", &[700, 3, 4]),
+            named("angular_velocity", &[700, 3, 3]),
+            named("observations", &[700, 3, 26]),
             named("position_error", &[700, 3]),
             named("velocity_error", &[700, 3]),
             named("actions", &[700, 3, 4]),
@@ -119,7 +122,7 @@ fn an_evaluation_is_a_table_or_json() {
     let mean_return = json["all"]["mean_return"].as_f64().unwrap();
     // Of at most 1.5 a step this teacher gets 1.24 on average over a long episode.
     assert!((600.0..900.0).contains(&mean_return), "{mean_return}");
-    assert!(json["hover"]["position_rmse"].as_f64().unwrap() < 0.02);
+    assert!(json["hover"]["position_rmse_m"].as_f64().unwrap() < 0.02);
 }
 
 #[test]

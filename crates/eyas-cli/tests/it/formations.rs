@@ -63,7 +63,7 @@ fn a_team_is_distilled_measured_and_played() {
     assert_eq!(report["all"]["episodes"], 20);
     // It has hardly learned, so nobody settles: no position error can be given.
     assert_eq!(
-        (&report["all"]["crash_rate"], &report["all"]["position_rmse"]),
+        (&report["all"]["crash_rate"], &report["all"]["position_rmse_m"]),
         (&Json::from(1.0), &Json::Null)
     );
 

@@ -8,6 +8,7 @@ mod analyses;
 mod any_quadrotor;
 #[cfg(unix)]
 mod benches;
+mod cases;
 mod configures;
 mod converts;
 mod dashboards;
@@ -15,6 +16,7 @@ mod distils;
 mod diverges;
 mod explains_itself;
 mod films;
+mod first_minutes;
 mod fleets;
 mod flies;
 mod formations;

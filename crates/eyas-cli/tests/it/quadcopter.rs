@@ -24,7 +24,8 @@ fn a_second_of_training_reaches_every_goal_and_a_student_follows() {
     let it = Workspace::empty();
     let policy = trained(&it);
     let measured = json(&it.eyas(&format!("eval {QUADCOPTER} --checkpoint {policy} --json")).succeed());
-    let [error, crashed] = ["position_rmse", "crash_rate"].map(|key| measured["all"][key].as_f64().unwrap());
+    let [error, crashed] =
+        ["position_rmse_m", "crash_rate"].map(|key| measured["all"][key].as_f64().unwrap());
     assert!(error < 0.05 && crashed < 0.01, "{measured}");
 
     let teacher = format!("--teacher_checkpoint {policy}");

@@ -146,7 +146,7 @@ fn every_trajectory_flies_in_both_tasks() {
             "eval {RAPTOR} --checkpoint se3 --episodes 8 --steps 800 --trajectory {flags} env.init.guidance=1 --json"
         );
         let json: serde_json::Value = serde_json::from_str(&it.eyas(&command).succeed()).unwrap();
-        json["all"]["position_rmse"].as_f64().unwrap()
+        json["all"]["position_rmse_m"].as_f64().unwrap()
     };
     assert!(error("figure8") < 0.2);
     assert!(error("figure8 env.course.figure8.lap_s=6") > 2.0 * error("figure8"));

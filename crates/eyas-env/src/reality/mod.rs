@@ -405,6 +405,11 @@ impl Reality {
         self.sensors.as_ref().map(|it| it.sense(ledger, body))
     }
 
+    /// Whether what is measured is not the state itself.
+    pub(crate) fn has_sensors(&self) -> bool {
+        self.sensors.is_some()
+    }
+
     /// [`EnvBlock::visit_state`](crate::EnvBlock::visit_state) of all that happens.
     pub(crate) fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         let Self {

@@ -24,6 +24,7 @@ use eyas_env::{DifferentiableBlock, DifferentiableTask, EnvSpec, visit_words};
 use eyas_lanes::{BLOCK, Stream};
 use eyas_policy::{Adam, Init, Network, Normalizer, Output, Policy, Unroll, Untrainable, clip_gradient_norm};
 
+use crate::black_box::Origin;
 use crate::engine::sum_of_shards;
 use crate::finite::NotFinite;
 use crate::spares::Spares;
@@ -49,6 +50,7 @@ pub struct Apg<B: DifferentiableBlock> {
     shards: Vec<(B, Memory)>,
     recordings: Spares<Recording<B>>,
     gradient: Vec<f32>,
+    origin: Option<Origin>,
 }
 
 /// What one iteration measured.
@@ -134,10 +136,17 @@ impl<B: DifferentiableBlock> Apg<B> {
             shards,
             recordings: Spares::default(),
             gradient: vec![0.0; parameters],
+            origin: None,
             config: config.clone(),
             spec,
             seed,
         })
+    }
+
+    /// The same, with what makes its envs again.
+    #[must_use]
+    pub fn made_by(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     /// The value function of what comes after a window, if the configuration asks for one. It predicts `(1 − γ)`
@@ -167,6 +176,8 @@ impl<B: DifferentiableBlock> Apg<B> {
         for (block, memory) in &mut self.shards {
             block.visit_state(visit);
             visit_words(&mut memory.age, visit);
+            // A state may be put back, from which nothing that was flown before leads on.
+            memory.tape.clear();
         }
         if let Some(critic) = &mut self.critic {
             critic.visit_state(visit);
@@ -193,6 +204,7 @@ impl<B: DifferentiableBlock> Apg<B> {
         let flight = Flight {
             config: &self.config.algorithm,
             spec: &self.spec,
+            origin: self.origin.as_ref(),
             unroll: &self.unroll,
             critic: self.critic.as_ref(),
             iteration: self.iteration,

@@ -7,13 +7,15 @@ use eyas_policy::{Unroll, UnrollTape};
 use super::config::ApgConfig;
 use super::critic::{Critic, CriticMemory, Window};
 use crate::actor::mirror;
-use crate::engine::{Next, Rollout, fly_block};
-use crate::finite::NotFinite;
+use crate::black_box::{Origin, Tape};
+use crate::engine::{Next, Rollout, Shared, fly_block};
+use crate::finite::{NotFinite, OnNan};
 
 /// What all blocks read.
 pub(super) struct Flight<'a, S: Surrogate> {
     pub(super) config: &'a ApgConfig<S>,
     pub(super) spec: &'a EnvSpec,
+    pub(super) origin: Option<&'a Origin>,
     pub(super) unroll: &'a Unroll,
     pub(super) critic: Option<&'a Critic>,
     pub(super) iteration: u32,
@@ -40,6 +42,8 @@ pub(super) struct Memory {
     /// Steps since the last reset.
     pub(super) age: [u32; BLOCK],
     critic: CriticMemory,
+    /// What the block flew last.
+    pub(super) tape: Tape,
     pub(super) gradient: Vec<f32>,
     pub(super) cost: f64,
     pub(super) reward: f64,
@@ -81,6 +85,7 @@ impl Memory {
             cut: vec![0; config.window_steps],
             age,
             critic: critic.map(Critic::memory).unwrap_or_default(),
+            tape: Tape::default(),
             gradient: Vec::new(),
             cost: 0.0,
             reward: 0.0,
@@ -105,6 +110,10 @@ struct FlownWindow<'a, B: DifferentiableBlock> {
 }
 
 impl<B: DifferentiableBlock> Rollout<B> for FlownWindow<'_, B> {
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self, _block: &mut B, _used: u32) -> bool {
         (self.memory.reward, self.memory.crashes) = (0.0, 0);
         self.shared.config.window_steps > 0
@@ -156,8 +165,12 @@ impl<S: Surrogate> Flight<'_, S> {
     ) -> Result<(), NotFinite> {
         let symmetry = self.symmetry_of(block.first_env());
         let mut buffers = [std::mem::take(&mut recording.observation), std::mem::take(&mut recording.action)];
+        let mut tape = std::mem::take(&mut memory.tape);
         let mut window = FlownWindow { shared: self, symmetry, time: 0, memory, recording };
-        let flown = fly_block(block, u32::MAX, &mut window, self.spec, &mut buffers);
+        let shared = Shared { spec: self.spec, origin: self.origin, on_nan: OnNan::Stop };
+        let flown = fly_block((block, u32::MAX), &mut window, shared, &mut tape, &mut buffers);
+        memory.tape = tape;
+        let flown = flown.map(drop);
         [recording.observation, recording.action] = buffers;
         flown
     }

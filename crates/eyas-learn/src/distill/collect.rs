@@ -157,6 +157,7 @@ impl LabelledFlights {
                     episode_steps: *episode_steps,
                     left: memory.quota,
                     flying: 0,
+                    lost: 0,
                     step: 0,
                     memory,
                 }
@@ -201,6 +202,8 @@ struct Labelled<'a> {
     left: [u32; BLOCK],
     /// Bits of the lanes that have any.
     flying: u32,
+    /// Bits of those whose step is left out.
+    lost: u32,
     step: u32,
     memory: &'a mut Memory,
 }
@@ -239,6 +242,10 @@ impl Rollout for Labelled<'_> {
         self.labels.finish(block.first_env(), self.step, label);
     }
 
+    fn lose(&mut self, lanes: u32) {
+        self.lost = lanes;
+    }
+
     fn record(
         &mut self,
         _block: &mut AnyBlock,
@@ -250,11 +257,14 @@ impl Rollout for Labelled<'_> {
         let width = self.features.len() + label.len();
         let longest = self.episode_steps as usize * width;
         let resting = self.labels.teacher.resting.as_ref();
+        let lost = std::mem::take(&mut self.lost);
         let mut ended = 0;
         for lane in lanes_of(self.flying) {
             let episode = &mut open[lane];
-            let record = observation[self.features.clone()].iter().chain(&*label);
-            episode.push(record.map(|row| row[lane]), resting);
+            if lost >> lane & 1 == 0 {
+                let record = observation[self.features.clone()].iter().chain(&*label);
+                episode.push(record.map(|row| row[lane]), resting);
+            }
             episode.episode_return += step.reward[lane];
             let is_late = episode.records.len() >= longest;
             ended |= u32::from((step.terminated | step.truncated) >> lane & 1 == 1 || is_late) << lane;
@@ -263,14 +273,16 @@ impl Rollout for Labelled<'_> {
             let mut episode = std::mem::take(&mut open[lane]);
             episode.width = width;
             episode.crashed = step.terminated >> lane & 1 == 1;
-            done.push((lane, episode));
+            if !episode.records.is_empty() {
+                done.push((lane, episode));
+            }
             self.left[lane] -= 1;
             if self.left[lane] == 0 {
                 self.flying &= !(1 << lane);
             }
         }
         for state in [state, teacher_state] {
-            Inference::forget(state, ended);
+            Inference::forget(state, ended | lost);
         }
         self.step += 1;
         Next { reset: ended & self.flying, is_last: self.flying == 0 }

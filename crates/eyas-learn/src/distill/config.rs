@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::teachers::{Teacher, TeachersConfig};
 
 use crate::bounds;
+use crate::finite::OnNan;
 
 /// A distillation.
 ///
@@ -49,6 +50,9 @@ pub struct DistillConfig {
     /// Most passes of a recurrent student over the episodes in an epoch; null: as many as `samples_per_epoch` allows.
     /// At least 1.
     pub passes_per_epoch: Option<u32>,
+    /// What becomes of an env with a number that is not finite while episodes are collected: it ends the run (`stop`), or is
+    /// reset and counted (`reset`).
+    pub on_nan: OnNan,
     /// Memory of the dataset, bytes. Above it, a uniform sample of all episodes is kept.
     pub max_memory: u64,
     /// Largest norm of the gradient. Positive.
@@ -128,6 +132,7 @@ impl Default for DistillConfig {
             episode_steps: 1000,
             samples_per_epoch: None,
             passes_per_epoch: None,
+            on_nan: OnNan::Stop,
             max_memory: 128 << 20,
             max_grad_norm: 1.0,
             eval_interval: 5,

@@ -33,6 +33,8 @@ pub struct EpochReport {
     pub beta: f64,
     /// Episodes flown, and how.
     pub collected: Collected,
+    /// How often an env was reset for a number that is not finite.
+    pub num_lost: u64,
     /// Samples in the dataset.
     pub dataset_samples: usize,
     /// Samples trained on.
@@ -70,8 +72,8 @@ pub trait Observer {
     /// An epoch begins, in which the teachers fly (`beta` 1) or the student does (0).
     fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), Self::Error>;
 
-    /// The epoch's episodes were flown; the student is about to train on that many samples.
-    fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Self::Error>;
+    /// The epoch's episodes were flown; the student is about to train on so many samples of so many.
+    fn collected(&mut self, collected: &Collected, samples: [usize; 2]) -> Result<(), Self::Error>;
 
     /// An epoch is done; `student` is what it left.
     fn finish(
@@ -108,6 +110,7 @@ pub fn distill<O: Observer>(
         // Sample trajectories with πᵢ = βᵢ π* + (1 − βᵢ) π̂ᵢ; the teacher π* labels every state visited.
         let beta = config.beta(*epoch);
         observer.begin(*epoch, beta)?;
+        let lost_before = collector.engine.num_lost();
         let mut rollouts = collector.sample(beta, &student.actor(), teachers, *epoch)?;
         let collected = rollouts.summary(teachers.len());
         rollouts.keep(&config.labelling(beta, &collected.returns, teachers));
@@ -120,7 +123,7 @@ pub fn distill<O: Observer>(
         let collecting = clock.lap();
         // Train π̂ᵢ₊₁ on D.
         let batches = student.choose(dataset, config, *epoch);
-        observer.collected(&collected, batches.samples)?;
+        observer.collected(&collected, [batches.samples, dataset.num_samples()])?;
         let losses = student.fit(dataset, &batches, config, *epoch)?;
         let fitting = clock.lap();
         // Keep the best π̂ᵢ on validation.
@@ -129,6 +132,7 @@ pub fn distill<O: Observer>(
             epoch: *epoch,
             beta,
             collected,
+            num_lost: collector.engine.num_lost() - lost_before,
             dataset_samples: dataset.num_samples(),
             trained_samples: batches.samples,
             losses,
@@ -157,7 +161,7 @@ impl Collector {
     /// with the same starts every time.
     pub fn new(
         config: &DistillConfig,
-        engine: Box<dyn Engine>,
+        mut engine: Box<dyn Engine>,
         num_teachers: usize,
         student_features: std::ops::Range<usize>,
         seed: u64,
@@ -166,6 +170,7 @@ impl Collector {
         let noise = Stream::new(seed, "distill/noise");
         let flights = LabelledFlights::new(config, engine.as_ref(), num_teachers, student_features, noise);
         let turns = Stream::new(seed, "distill/turns");
+        engine.set_on_nan(config.on_nan);
         Self { engine, flights, make_evaluation, config: config.clone(), turns }
     }
 
@@ -225,6 +230,7 @@ impl Collector {
             _ => None,
         };
         let mut engine = (self.make_evaluation)();
+        engine.set_on_nan(self.config.on_nan);
         evaluate(engine.as_mut(), actor, labeller, self.config.eval_steps).map(Some)
     }
 }

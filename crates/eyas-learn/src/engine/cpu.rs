@@ -1,12 +1,13 @@
 //! Envs on the cores of this machine.
 
 use eyas_env::{EnvBlock, EnvSpec, VecEnv};
-use eyas_lanes::Row;
+use eyas_lanes::{Row, lanes_of};
 use eyas_policy::PARAMETERS_AT_ONCE;
 use rayon::prelude::*;
 
 use super::{Engine, Rollout};
-use crate::finite::{NotFinite, StepRows};
+use crate::black_box::{Origin, Tape, lost_state, lost_states};
+use crate::finite::{NotFinite, OnNan, StepRows};
 
 /// Envs in memory, whose blocks fly on all cores, each from its first step to its last: a block stays in the caches of
 /// one core.
@@ -14,6 +15,10 @@ pub struct CpuEngine {
     env: Box<dyn VecEnv>,
     spec: EnvSpec,
     num_vehicles: usize,
+    tapes: Vec<Tape>,
+    origin: Option<Origin>,
+    on_nan: OnNan,
+    num_lost: u64,
 }
 
 impl CpuEngine {
@@ -21,7 +26,23 @@ impl CpuEngine {
     #[must_use]
     pub fn new(mut env: Box<dyn VecEnv>) -> Self {
         let num_vehicles = env.blocks().first().map_or(1, |block| block.num_vehicles());
-        Self { spec: env.spec().clone(), env, num_vehicles }
+        let mut tapes = Vec::new();
+        tapes.resize_with(env.blocks().len(), Tape::default);
+        Self {
+            spec: env.spec().clone(),
+            env,
+            num_vehicles,
+            tapes,
+            origin: None,
+            on_nan: OnNan::Stop,
+            num_lost: 0,
+        }
+    }
+
+    /// The same, with what makes its envs again.
+    #[must_use]
+    pub fn made_by(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 }
 
@@ -41,28 +62,47 @@ impl Engine for CpuEngine {
     fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) -> Result<(), NotFinite> {
         let used: Vec<u32> = (0..rollouts.len()).map(|block| self.env.used_lanes(block)).collect();
         let spec = &self.spec;
+        let shared = Shared { spec, origin: self.origin.as_ref(), on_nan: self.on_nan };
         let buffers = || [spec.num_observations(), spec.num_actions].map(|width| vec![Row::ZERO; width]);
         let blocks = self.env.blocks();
         // A single block goes without the thread pool, which may be busy with other work.
-        if let ([block, ..], [rollout], [used]) = (&mut *blocks, &mut *rollouts, &used[..]) {
-            return fly_block(block.as_mut(), *used, *rollout, spec, &mut buffers());
+        let tapes = &mut self.tapes[..];
+        if let ([block, ..], [rollout], [used], [tape, ..]) =
+            (&mut *blocks, &mut *rollouts, &used[..], &mut *tapes)
+        {
+            self.num_lost += fly_block((block.as_mut(), *used), *rollout, shared, tape, &mut buffers())?;
+            return Ok(());
         }
-        let flown = blocks.par_iter_mut().zip(rollouts).zip(used);
-        let flown: Vec<Result<(), NotFinite>> = flown
-            .map_init(buffers, |buffers, ((block, rollout), used)| {
-                fly_block(block.as_mut(), used, *rollout, spec, buffers)
+        let flown = blocks.par_iter_mut().zip(rollouts).zip(used).zip(tapes);
+        let flown: Vec<Result<u64, NotFinite>> = flown
+            .map_init(buffers, |buffers, (((block, rollout), used), tape)| {
+                fly_block((block.as_mut(), used), *rollout, shared, tape, buffers)
             })
             .collect();
-        flown.into_iter().collect()
+        for lost in flown {
+            self.num_lost += lost?;
+        }
+        Ok(())
+    }
+
+    fn set_on_nan(&mut self, on_nan: OnNan) {
+        self.on_nan = on_nan;
+    }
+
+    fn num_lost(&self) -> u64 {
+        self.num_lost
     }
 
     fn set_steps_flown(&mut self, steps: u32) {
+        self.tapes.iter_mut().for_each(Tape::clear);
         for block in self.env.blocks() {
             block.set_steps_flown(steps);
         }
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        // A state may be put back, from which nothing that was flown before leads on.
+        self.tapes.iter_mut().for_each(Tape::clear);
         for block in self.env.blocks() {
             block.visit_state(visit);
         }
@@ -72,35 +112,70 @@ impl Engine for CpuEngine {
 /// Observations are looked at in every so many steps: they are most of a step's numbers, and one that is not finite stays so.
 const STEPS_BETWEEN_LOOKS: u32 = 8;
 
-/// One block's rollout: all the loops there are. The buffers hold what is observed and what is done.
+/// What all blocks read.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) spec: &'a EnvSpec,
+    pub(crate) origin: Option<&'a Origin>,
+    pub(crate) on_nan: OnNan,
+}
+
+/// One block's rollout, with the bits of the lanes that are envs: all the loops there are. The tape keeps what it flies; the
+/// buffers hold what is observed and what is done. Gives how often an env was reset for a number that is not finite.
 pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
-    block: &mut B,
-    used: u32,
+    (block, used): (&mut B, u32),
     rollout: &mut (impl Rollout<B> + ?Sized),
-    spec: &EnvSpec,
+    Shared { spec, origin, on_nan }: Shared,
+    tape: &mut Tape,
     [observation, action]: &mut [Vec<Row>; 2],
-) -> Result<(), NotFinite> {
-    if !rollout.begin(block, used) {
-        return Ok(());
+) -> Result<u64, NotFinite> {
+    let is_taped = rollout.is_taped();
+    if !(is_taped && rollout.goes_on()) {
+        tape.clear();
     }
+    if !rollout.begin(block, used) {
+        return Ok(0);
+    }
+    let mut num_lost = 0;
     for step in 0.. {
-        let live = used & !block.ended();
+        let flying = !block.ended();
         block.observe(observation);
         rollout.act(block, observation, action);
-        let outcome = rollout.step(block, action);
+        if is_taped {
+            tape.keep(block, action);
+        }
+        let mut outcome = rollout.step(block, action);
         let looks_at_observation = step % STEPS_BETWEEN_LOOKS == 0;
         let rows = StepRows { looks_at_observation, observation, action, reward: &outcome.reward };
-        rows.check(spec, block.first_env(), live, step)?;
+        // Lanes that are no env fly too, and a weight of 0 does not make their numbers finite.
+        let lost = rows.lost(flying) | lost_states(block, outcome.terminated & flying);
+        if lost != 0 {
+            if let (OnNan::Stop, Some(lane)) = (on_nan, lanes_of(lost & used).next()) {
+                let name = rows.name(spec, lane).or_else(|| lost_state(block, lane));
+                let black_box = is_taped.then(|| Box::new(tape.black_box(block, lane, spec, origin)));
+                let (quantity, env) = (name.unwrap_or_default(), block.first_env() + lane as u32);
+                return Err(NotFinite::Flown { quantity, env, step, black_box });
+            }
+            num_lost += u64::from((lost & used).count_ones());
+            outcome.terminated |= lost;
+            outcome.truncated &= !lost;
+            lanes_of(lost).for_each(|lane| outcome.reward[lane] = 0.0);
+            rollout.lose(lost);
+        }
         let next = rollout.record(block, observation, action, &outcome);
-        if next.reset != 0 {
-            block.reset(next.reset);
+        let reset = next.reset | lost;
+        if reset != 0 {
+            block.reset(reset);
+            if is_taped {
+                tape.keep_reset(reset);
+            }
         }
         if next.is_last {
             break;
         }
     }
     rollout.end(block, observation);
-    Ok(())
+    Ok(num_lost)
 }
 
 /// `sum = scale Σ gradient`, where `differentiate` finds the gradient of each shard of a batch, on all cores; they are

@@ -5,10 +5,10 @@ mod cpu;
 use eyas_env::{EnvBlock, EnvSpec, Step};
 use eyas_lanes::{BLOCK, Row};
 
-use crate::finite::NotFinite;
+use crate::finite::{NotFinite, OnNan};
 
 pub use cpu::CpuEngine;
-pub(crate) use cpu::{fly_block, sum_of_shards};
+pub(crate) use cpu::{Shared, fly_block, sum_of_shards};
 
 /// Many envs of a task, and what flies them.
 ///
@@ -38,6 +38,12 @@ pub trait Engine: Send {
     /// [`EnvBlock::set_steps_flown`] of all envs.
     fn set_steps_flown(&mut self, steps: u32);
 
+    /// What becomes of an env with a number that is not finite; at first it ends the flight.
+    fn set_on_nan(&mut self, on_nan: OnNan);
+
+    /// How often an env was reset for such a number.
+    fn num_lost(&self) -> u64;
+
     /// Blocks of 32 envs.
     fn num_blocks(&self) -> usize {
         self.num_envs().div_ceil(BLOCK)
@@ -49,6 +55,16 @@ pub type AnyBlock = dyn EnvBlock;
 
 /// What is done with a block of envs, step by step: who acts, what is kept, which episodes begin anew.
 pub trait Rollout<B: EnvBlock + ?Sized = AnyBlock>: Send {
+    /// Whether [`begin`](Self::begin) leaves the block as the flight before left it, which then goes on.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    /// Whether all that happens to the block are the actions and resets that follow: what it flew can then be flown again.
+    fn is_taped(&self) -> bool {
+        true
+    }
+
     /// Before the first step; `used` has the bits of the lanes that are envs. Whether there is a step to fly.
     fn begin(&mut self, block: &mut B, used: u32) -> bool;
 
@@ -59,6 +75,10 @@ pub trait Rollout<B: EnvBlock + ?Sized = AnyBlock>: Send {
     fn step(&mut self, block: &mut B, action: &[Row]) -> Step {
         block.step(action)
     }
+
+    /// Forgets the step that was acted in last for lanes that have a number which is not finite. They count as terminated then,
+    /// with reward 0, and are reset.
+    fn lose(&mut self, _lanes: u32) {}
 
     /// Takes note of a step, of what was observed before it and done in it. Then `observation` is room to observe.
     fn record(&mut self, block: &mut B, observation: &mut [Row], action: &[Row], step: &Step) -> Next;

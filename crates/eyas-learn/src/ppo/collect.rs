@@ -45,8 +45,10 @@ pub(super) struct BlockStorage {
     pub(super) values: Vec<Row>,
     pub(super) advantages: Vec<Row>,
     pub(super) returns: Vec<Row>,
+    /// 1 in the lanes whose step is learned from, else 0.
+    pub(super) weights: Vec<Row>,
     /// 1 in the lanes that are envs.
-    pub(super) weight: Row,
+    used: Row,
     rewards: Vec<Row>,
     ended: Vec<Ended>,
     dones: Vec<u32>,
@@ -70,6 +72,7 @@ impl RolloutStorage {
             values: rows(1),
             advantages: rows(1),
             returns: rows(1),
+            weights: rows(1),
             rewards: rows(1),
             dones: vec![0; steps],
             ..BlockStorage::default()
@@ -146,8 +149,7 @@ impl RolloutStorage {
 
     /// Mean 0 and standard deviation 1 over the whole rollout.
     fn normalize_advantages(&mut self) {
-        let all =
-            self.blocks.iter().flat_map(|block| block.advantages.iter().map(|row| (row, &block.weight)));
+        let all = self.blocks.iter().flat_map(|block| block.advantages.iter().zip(&block.weights));
         let standardized = Standardization::of(all);
         for block in &mut self.blocks {
             block.advantages.iter_mut().for_each(|row| standardized.apply(row));
@@ -161,11 +163,11 @@ impl RolloutStorage {
         let (mut sums, mut squares) = (vec![0.0_f64; width], vec![0.0_f64; width]);
         let mut count = 0.0;
         for block in &self.blocks {
-            count += block.weight.0.iter().sum::<f32>() * self.steps as f32;
-            for step in block.observations.chunks_exact(width) {
+            count += block.weights.iter().flat_map(|row| row.0).sum::<f32>();
+            for (step, weights) in block.observations.chunks_exact(width).zip(&block.weights) {
                 for (feature, row) in step.iter().enumerate() {
                     let (mut sum, mut square) = (0.0_f32, 0.0_f32);
-                    for (value, weight) in row.0.iter().zip(block.weight.0) {
+                    for (value, weight) in row.0.iter().zip(weights.0) {
                         sum += weight * value;
                         square += weight * value * value;
                     }
@@ -253,7 +255,7 @@ impl Rollout for Start<'_> {
         for lane in 0..BLOCK {
             let env = block.first_env() + lane as u32;
             block.set_age(lane, (self.ages.uniform([env, 0, 0, 0]) * self.length as f32) as u32);
-            self.storage.weight[lane] = (used >> lane & 1) as f32;
+            self.storage.used[lane] = (used >> lane & 1) as f32;
         }
         false
     }
@@ -266,8 +268,14 @@ impl Rollout for Start<'_> {
 }
 
 impl Rollout for Exploration<'_> {
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
         self.used = used;
+        let all = self.storage.used;
+        self.storage.weights.fill(all);
         self.symmetry = self.shared.symmetry_of(block.first_env());
         self.shared.steps > 0
     }
@@ -292,6 +300,19 @@ impl Rollout for Exploration<'_> {
         });
         // Every symmetry is its own inverse.
         mirror(self.symmetry.map(|it| it.action.as_slice()), action, flown);
+    }
+
+    /// A weight of 0 makes numbers that are finite, and only those, have no part in learning.
+    fn lose(&mut self, lanes: u32) {
+        let [inputs, outputs] = [self.shared.actor.num_observations(), self.shared.actor.num_actions()];
+        let step = self.step;
+        let BlockStorage { observations, actions, means, log_probs, values, weights, .. } =
+            &mut *self.storage;
+        let (taken, seen) = (step * outputs..(step + 1) * outputs, step * inputs..(step + 1) * inputs);
+        let rows = observations[seen].iter_mut().chain(&mut actions[taken.clone()]).chain(&mut means[taken]);
+        for row in rows.chain([&mut log_probs[step], &mut values[step], &mut weights[step]]) {
+            lanes_of(lanes).for_each(|lane| row[lane] = 0.0);
+        }
     }
 
     fn record(&mut self, block: &mut AnyBlock, _seen: &mut [Row], _flown: &[Row], step: &Step) -> Next {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
+use crate::finite::OnNan;
 
 /// `OnPolicyRunner` and what it trains.
 ///
@@ -36,6 +37,8 @@ pub struct RunnerConfig {
     pub load_run: String,
     /// Which checkpoint of it: a regular expression.
     pub load_checkpoint: String,
+    /// What becomes of an env with a number that is not finite: it ends the run (`stop`), or is reset and counted (`reset`).
+    pub on_nan: OnNan,
     /// Name of the runner.
     pub class_name: String,
     /// The policy.
@@ -154,6 +157,7 @@ impl Default for RunnerConfig {
             resume: false,
             load_run: ".*".into(),
             load_checkpoint: "model_.*.pt".into(),
+            on_nan: OnNan::Stop,
             class_name: "OnPolicyRunner".into(),
             actor: ModelConfig::default(),
             critic: ModelConfig::default(),

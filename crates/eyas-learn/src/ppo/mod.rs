@@ -55,6 +55,8 @@ pub struct Report {
     pub losses: Losses,
     /// Env steps flown.
     pub env_steps: u64,
+    /// How often an env was reset for a number that is not finite.
+    pub num_lost: u64,
     /// Time spent flying, s.
     pub collection_time: f64,
     /// Time spent learning, s.
@@ -64,6 +66,7 @@ pub struct Report {
 impl Ppo {
     /// Fresh networks for envs, whose episodes it starts.
     pub fn new(config: &RunnerConfig, engine: &mut dyn Engine, seed: u64) -> Result<Self, Untrainable> {
+        engine.set_on_nan(config.on_nan);
         let spec = engine.spec().clone();
         let inputs = spec.trained_features().len();
         let network = |model: &ModelConfig, outputs: usize, name: &str| {
@@ -107,6 +110,7 @@ impl Ppo {
     /// The first number that is not finite.
     pub fn iterate(&mut self, engine: &mut dyn Engine) -> Result<Report, NotFinite> {
         let start = std::time::Instant::now();
+        let lost_before = engine.num_lost();
         self.rollout.collect(
             self.iteration,
             engine,
@@ -122,6 +126,7 @@ impl Ppo {
         Ok(Report {
             losses,
             env_steps: (self.config.num_steps_per_env * engine.num_envs()) as u64,
+            num_lost: engine.num_lost() - lost_before,
             collection_time: (collected - start).as_secs_f64(),
             learning_time: collected.elapsed().as_secs_f64(),
         })

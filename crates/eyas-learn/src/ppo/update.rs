@@ -156,9 +156,10 @@ impl Ppo {
         self.updater.actor.refresh(&self.actor.network.parameters);
         self.updater.critic.refresh(&self.critic.parameters);
         let blocks = &self.rollout.blocks;
-        let weights = |sample: &Sample| blocks[sample.block].weight.0.iter().sum::<f32>();
-        let advantages =
-            |sample: &Sample| (&blocks[sample.block].advantages[sample.step], &blocks[sample.block].weight);
+        let weights = |sample: &Sample| blocks[sample.block].weights[sample.step].0.iter().sum::<f32>();
+        let advantages = |sample: &Sample| {
+            (&blocks[sample.block].advantages[sample.step], &blocks[sample.block].weights[sample.step])
+        };
         let batch = Batch {
             rollout: &self.rollout,
             algorithm,
@@ -254,7 +255,7 @@ impl Shard {
                 advantage,
                 block.values[step],
                 block.returns[step],
-                block.weight,
+                block.weights[step],
             ]);
         }
         self.critic_input.clear();

@@ -9,7 +9,8 @@ use eyas_learn::distill::{
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{
-    Actor, CpuEngine, Disturbance, Engine, Evaluation, NotFinite, Rollout, Torture, TortureConfig, evaluate,
+    Actor, CpuEngine, Disturbance, Engine, Evaluation, NotFinite, OnNan, Rollout, Torture, TortureConfig,
+    evaluate,
 };
 use eyas_policy::{Architecture, Init, Network, Output, Policy};
 
@@ -67,6 +68,13 @@ impl Engine for Lockstep {
             flying = go_on;
         }
         Ok(())
+    }
+
+    /// It looks at no number.
+    fn set_on_nan(&mut self, _: OnNan) {}
+
+    fn num_lost(&self) -> u64 {
+        0
     }
 
     fn set_steps_flown(&mut self, steps: u32) {
@@ -144,7 +152,7 @@ impl Observer for Epochs {
         Ok(())
     }
 
-    fn collected(&mut self, _: &Collected, _: usize) -> Result<(), Self::Error> {
+    fn collected(&mut self, _: &Collected, _: [usize; 2]) -> Result<(), Self::Error> {
         Ok(())
     }
 
@@ -200,8 +208,10 @@ fn a_policy_that_gives_no_numbers_ends_a_flight_with_the_first_env() {
         let mut policy = untrained(Architecture::gru_student(22, 16, 4));
         *policy.network.parameters.last_mut().unwrap() = bad;
         let actor = Actor::new(&policy, engine.spec()).unwrap();
-        let expected = NotFinite::Flown { quantity: "action 3".into(), env: 0, step: 0 };
-        assert_eq!(evaluate(&mut engine, &actor, None, 100), Err(expected));
+        match evaluate(&mut engine, &actor, None, 100) {
+            Err(NotFinite::Flown { quantity, env: 0, step: 0, .. }) => assert_eq!(quantity, "action 3"),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -220,11 +230,57 @@ fn learning_that_diverges_ends_with_what_was_not_finite_first() {
     config.algorithm.max_grad_norm = 1e30;
     let mut ppo = Ppo::new(&config, &mut engine, SEED).unwrap();
     first = ppo.iterate(&mut engine).err();
-    assert_eq!(first, Some(NotFinite::Learned("value loss")));
+    assert!(matches!(first, Some(NotFinite::Learned("value loss"))), "{first:?}");
 
     let task = PointConfig::default();
     let mut config = eyas_learn::apg::RunnerConfig::default();
     config.algorithm.learning_rate = 1e30;
     let mut apg = eyas_learn::apg::Apg::new(&config, &task, 64, SEED).unwrap();
     assert!((0..10).find_map(|_| apg.iterate().err()).is_some());
+}
+
+/// Its reward is beyond `f32` where an episode crashes away from the target, and a number of ordinary size once it is scaled.
+fn overflowing() -> (PointConfig, RunnerConfig) {
+    let task = PointConfig {
+        reward_coef_position_cost: 1e38,
+        reward_coef_termination_penalty: 3.3e38,
+        ..PointConfig::default()
+    };
+    let mut config = RunnerConfig { num_steps_per_env: 24, ..RunnerConfig::default() };
+    config.algorithm.reward_scale = 1e-38;
+    (task, config)
+}
+
+#[test]
+fn an_env_that_is_not_finite_ends_a_training_or_is_reset_and_counted() {
+    let (task, mut config) = overflowing();
+    let learn = |config: &RunnerConfig| {
+        let mut engine = CpuEngine::new(task.make(NUM_ENVS, SEED));
+        let mut ppo = Ppo::new(config, &mut engine, SEED).unwrap();
+        let reports: Result<Vec<_>, _> = (0..20).map(|_| ppo.iterate(&mut engine)).collect();
+        (reports, ppo, engine.num_lost())
+    };
+    match learn(&config).0 {
+        Err(NotFinite::Flown { quantity, black_box: Some(it), .. }) => {
+            assert_eq!(quantity, "the reward");
+            assert!(!it.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+    config.on_nan = OnNan::Reset;
+    let (reports, ppo, lost) = learn(&config);
+    let counted: u64 = reports.unwrap().iter().map(|it| it.num_lost).sum();
+    assert!(lost > 0 && counted == lost, "{counted} of {lost}");
+    assert!(ppo.actor.network.parameters.iter().all(|it| it.is_finite()));
+}
+
+#[test]
+fn an_evaluation_that_may_reset_counts_an_env_that_is_not_finite_as_crashed() {
+    let mut policy = untrained(Architecture::gru_student(22, 16, 4));
+    *policy.network.parameters.last_mut().unwrap() = f32::NAN;
+    let mut engine = CpuEngine::new(RaptorConfig::default().make(NUM_ENVS, SEED));
+    engine.set_on_nan(OnNan::Reset);
+    let actor = Actor::new(&policy, engine.spec()).unwrap();
+    let evaluation = evaluate(&mut engine, &actor, None, 100).unwrap();
+    assert!(evaluation.outcomes.iter().all(|it| it.crashed && it.length == 1 && it.episode_return == 0.0));
 }

@@ -62,7 +62,7 @@ impl Observer for Flights {
         Ok(())
     }
 
-    fn collected(&mut self, collected: &Collected, _: usize) -> Result<(), NotFinite> {
+    fn collected(&mut self, collected: &Collected, _: [usize; 2]) -> Result<(), NotFinite> {
         assert_eq!(collected.episodes, EPISODES as usize);
         Ok(())
     }

@@ -34,7 +34,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 #[test]
 fn the_file_says_size_duration_and_codec() {
-    let file = script::film((320, 180), View::Fixed).encode().unwrap();
+    let file = script::film((320, 180), View::Fixed).encode(&mut |_| true).unwrap();
     assert_eq!(&content(&file, &[b"ftyp"])[..4], b"isom");
     let movie = content(&file, &[b"moov", b"mvhd"]);
     // 500 control steps of 10 ms.
@@ -57,25 +57,25 @@ fn the_bytes_do_not_depend_on_threads() {
     let film = script::film((160, 90), View::Chase);
     let bytes = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| film.encode().unwrap())
+        pool.install(|| film.encode(&mut |_| true).unwrap())
     };
     assert!(bytes(1) == bytes(3));
 }
 
 #[test]
 fn what_no_player_shows_is_an_error() {
-    let odd = script::film((321, 180), View::Fixed).encode();
+    let odd = script::film((321, 180), View::Fixed).encode(&mut |_| true);
     assert_eq!(odd, Err(VideoError::Size { width: 321, height: 180 }));
     let mut scenes = script::scenes(1, View::Fixed);
     scenes[0].flight = Flight::new(0.01);
-    assert_eq!(Film::new((320, 180), 1, scenes).encode(), Err(VideoError::Empty));
+    assert_eq!(Film::new((320, 180), 1, scenes).encode(&mut |_| true), Err(VideoError::Empty));
 }
 
 #[test]
 fn ffmpeg_decodes_every_frame() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");
-    std::fs::write(&path, script::film((320, 180), View::Orbit).encode().unwrap()).unwrap();
+    std::fs::write(&path, script::film((320, 180), View::Orbit).encode(&mut |_| true).unwrap()).unwrap();
     let mut command = Command::new("ffprobe");
     command.args(["-v", "error", "-count_frames", "-select_streams", "v", "-show_entries"]);
     let entries = "stream=codec_name,width,height,color_space,nb_read_frames";
@@ -90,8 +90,8 @@ fn ffmpeg_decodes_every_frame() {
 #[test]
 fn an_animated_png_shows_every_other_frame() {
     let film = Film::new((240, 120), 2, script::scenes(2, View::Fixed));
-    let bytes = film.encode_png().unwrap();
-    assert!(bytes == film.encode_png().unwrap());
+    let bytes = film.encode_png(&mut |_| true).unwrap();
+    assert!(bytes == film.encode_png(&mut |_| true).unwrap());
     let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
     let animation = reader.info().animation_control.unwrap();
     assert_eq!((animation.num_frames as usize, animation.num_plays), (film.num_frames().div_ceil(2), 0));
@@ -112,5 +112,23 @@ fn an_animated_png_shows_every_other_frame() {
         let error: u64 = seen.zip(&drawn).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         assert!(error < 4 * drawn.len() as u64, "frame {index}: {error}");
     }
-    assert_eq!(Film::new((240, 120), 1, Vec::new()).encode_png(), Err(VideoError::Empty));
+    assert_eq!(Film::new((240, 120), 1, Vec::new()).encode_png(&mut |_| true), Err(VideoError::Empty));
+}
+
+#[test]
+fn a_film_that_is_ended_early_is_a_whole_file_of_what_was_done() {
+    let film = script::film((320, 180), View::Fixed);
+    let mut told = Vec::new();
+    let file = film
+        .encode(&mut |done| {
+            told.push(done);
+            false
+        })
+        .unwrap();
+    assert!(told.len() == 1 && told[0] <= film.num_frames(), "{told:?}");
+    let whole = film.encode(&mut |_| true).unwrap();
+    // Box and index are of as many frames as there are.
+    assert!(file.len() <= whole.len() && file[4..8] == *b"ftyp" && whole[4..8] == *b"ftyp");
+    let picture = film.encode_png(&mut |_| false).unwrap();
+    assert!(picture.ends_with(b"IEND\xaeB`\x82"), "the file is cut");
 }

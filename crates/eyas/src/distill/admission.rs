@@ -38,7 +38,12 @@ impl Admitted {
         let teachers = actors.into_iter().zip(label_stds(config, candidates)?);
         let teachers =
             teachers.map(|(actor, label_std)| Teacher { label_std, ..Teacher::new(actor) }).collect();
-        let mut teachers = Teachers { task: config.task.untimed(), fleet: Vec::new(), teachers };
+        let mut teachers = Teachers {
+            task: config.task.untimed(),
+            fleet: Vec::new(),
+            teachers,
+            on_nan: config.distill.on_nan,
+        };
         let mut table = None;
         if !is_alone(candidates) {
             let corrected = corrected_features(config, spec, student, provenance, observer)?;
@@ -120,7 +125,7 @@ fn admit(
     let candidates = &config.candidates;
     let settings = &config.distill.teachers;
     let (episodes, steps) = (settings.admission_episodes, config.distill.eval_steps);
-    let admissions = Admission::of_all(candidates, teachers, episodes, steps)?;
+    let admissions = Admission::of_all(candidates, teachers, config.agent.seed, (episodes, steps))?;
     let returns: Vec<f64> = admissions.iter().map(|it| it.summary.mean_return).collect();
     let weak: Vec<usize> = (0..returns.len()).filter(|it| returns[*it] < settings.solved_return).collect();
     for index in &weak {

@@ -16,12 +16,14 @@ use eyas_learn::distill::{
 use eyas_learn::{Evaluation, Summary};
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_vehicles::FleetVehicle;
+use serde_json::Value as Json;
 
 use self::admission::Admitted;
 use self::session::{Session, flown_after};
 use crate::configuration::{AgentConfig, check};
 use crate::dataset_file;
 use crate::epoch_csv::EpochCsv;
+use crate::evaluate::apart_from;
 use crate::failure::Failure;
 use crate::mismatch::{Keys, Shape, require_same};
 use crate::observer::{Activity, Observer};
@@ -191,6 +193,8 @@ pub struct Comparison {
     pub of_student: Evaluation,
     /// How it did on the test vehicles, if there are any.
     pub on_test_vehicles: Option<Evaluation>,
+    /// Longest episode of them all, control steps.
+    pub steps: u32,
     /// How it did on the task's named vehicles, if the run flies them.
     pub on_named_vehicles: Vec<(&'static str, Summary)>,
 }
@@ -239,14 +243,15 @@ pub fn distill(
     let width = group.features.len() + num_actions;
     let (mut progress, best) = begin_or_go_on(student, config, width, checkpoint)?;
     let (epoch, total) = (progress.epoch, config.distill.n_epochs);
+    let mut provenance = config.provenance.clone();
+    decide_open(&mut provenance, &config.distill);
     if let Some(it) = &going_on
-        && it.is_finished(&config.provenance, epoch, total)?
+        && it.is_finished(&provenance, epoch, total)?
     {
         return Ok(DistillationResult::of_finished(&it.run, epoch, best));
     }
     let (work, of) = ((epoch, "epochs"), ("distill.n_epochs", total));
     require_work(work, of, "--n_epochs", going_on.as_ref(), checkpoint)?;
-    let mut provenance = config.provenance.clone();
     let Admitted { teachers, table } =
         Admitted::of(config, &spec, &group.features, &mut provenance, observer)?;
 
@@ -255,12 +260,9 @@ pub fn distill(
         Some(it) => it.run.clone(),
         None => location.make()?,
     };
-    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters }.say(
-        table.is_none(),
-        checkpoint,
-        going_on.is_some(),
-        observer,
-    )?;
+    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters }
+        .say(table.is_none(), checkpoint, going_on.is_some(), observer)
+        .map_err(|failure| failure.not_finite_in(("a teacher's flight", seed), run.path(), None))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
     match &going_on {
         Some(it) => it.begin(&provenance, task.id(), &inputs, (epoch, "epoch"), seed, observer)?,
@@ -308,12 +310,31 @@ pub fn distill(
         snapshots: Snapshots::new(shown.as_ref()),
         teachers,
         batches: progress.student.num_updates(),
+        num_lost: 0,
         last_checkpoint: resumed.as_ref().and_then(|it| it.checkpoint.clone()),
     };
     session.record(epoch, &progress.student)?;
     eyas_learn::distill::distill(&config.distill, &labelling, &mut collector, &mut progress, &mut session)
         .map_err(|failure| session.explain(failure, progress.epoch, seed))?;
-    session.finish(&progress)
+    let last = session.last_checkpoint.clone();
+    session
+        .finish(&progress)
+        .map_err(|failure| failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref()))
+}
+
+/// Writes what the kind of student decides in the place of what the configuration leaves open.
+fn decide_open(provenance: &mut Provenance, distill: &DistillConfig) {
+    let used = distill.resolved();
+    for (key, is_open, value) in [
+        ("batch_size", distill.batch_size.is_none(), Json::from(used.batch_size)),
+        ("sequence_length", distill.sequence_length.is_none(), used.sequence_length.into()),
+        ("learning_rate", distill.learning_rate.is_none(), used.learning_rate.into()),
+        ("samples_per_epoch", distill.samples_per_epoch.is_none(), used.samples_per_epoch.into()),
+    ] {
+        if let (true, Ok(value)) = (is_open, eyas_run::Value::of(&value)) {
+            provenance.decide(&format!("distill.{key}"), &value, "student");
+        }
+    }
 }
 
 /// What a distillation says of itself before it begins.
@@ -404,7 +425,8 @@ fn make_collector(config: &DistillationConfig, teachers: &Teachers, features: Ra
     };
     let (evaluation, fleet, episodes) =
         (teachers.task.clone(), teachers.fleet.clone(), config.distill.eval_episodes);
-    let make = Box::new(move || envs_of(evaluation.as_ref(), &fleet, episodes, EVALUATION_SEED));
+    let own = apart_from(seed, EVALUATION_SEED);
+    let make = Box::new(move || envs_of(evaluation.as_ref(), &fleet, episodes, own));
     Collector::new(&config.distill, engine, count, features, seed, make)
 }
 

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use eyas_formats::{AdamState, LoadOptions, Value, student};
 use eyas_learn::distill::{Collected, Continue, Dataset, EpochReport, Observer, Progress, Stored, Student};
-use eyas_learn::{Actor, Evaluation, Summary, evaluate};
+use eyas_learn::{Actor, Evaluation, OnNan, Summary, evaluate};
 use eyas_run::{Interrupt, RunDir};
 
 use super::{CHECKPOINT, Comparison, DistillationConfig, DistillationResult, EXPONENTS};
 use crate::epoch_csv::EpochCsv;
+use crate::evaluate::apart_from;
 use crate::failure::Failure;
 use crate::policies::load_policy;
 use crate::run_files::{BEST_STUDENT, FINAL_STUDENT};
@@ -38,6 +39,8 @@ pub(super) struct Session<'a> {
     pub(super) csv: EpochCsv,
     /// Batches that the student has learned from.
     pub(super) batches: u64,
+    /// How often an env was reset for a number that is not finite.
+    pub(super) num_lost: u64,
     /// What the run can go on from.
     pub(super) last_checkpoint: Option<PathBuf>,
 }
@@ -53,7 +56,8 @@ impl Session<'_> {
 
     /// Says of a number that is not finite when it was found.
     pub(super) fn explain(&self, failure: Failure, epoch: u32, seed: u64) -> Failure {
-        failure.not_finite_in(&format!("epoch {}", epoch + 1), seed, self.last_checkpoint.as_deref())
+        let moment = format!("epoch {}", epoch + 1);
+        failure.not_finite_in((&moment, seed), self.run.path(), self.last_checkpoint.as_deref())
     }
 
     fn teacher_name(&self) -> &'static str {
@@ -68,6 +72,7 @@ impl Session<'_> {
             return Ok(flights);
         }
         for (name, mut env) in self.config.task.registry(distill.registry_episodes, REGISTRY_SEED) {
+            env.set_on_nan(distill.on_nan);
             let it = evaluate(env.as_mut(), actor, None, distill.eval_steps)?;
             let lengths = it.outcomes.iter().map(|it| f64::from(it.length));
             let it = it.summary();
@@ -204,17 +209,22 @@ impl Session<'_> {
         let best = load_policy(&best_student, &LoadOptions::default())?;
         let features = student.actor().features;
         let best = Actor { inference: eyas_policy::Inference::new(&best.policy), features };
-        let of_teachers = self.teachers.fly_teachers(episodes, FINAL_SEED, steps)?;
-        let of_student = self.teachers.fly(&best, episodes, FINAL_SEED, steps)?;
+        if let Some(videos) = &mut self.videos {
+            videos.best("best student", best.clone())?;
+        }
+        let seed = apart_from(self.config.agent.seed, FINAL_SEED);
+        let of_teachers = self.teachers.fly_teachers(episodes, seed, steps)?;
+        let of_student = self.teachers.fly(&best, episodes, seed, steps)?;
         let test_fleet = &self.config.test_fleet;
         let on_test_vehicles = if test_fleet.is_empty() {
             None
         } else {
-            let mut engine = envs_of(self.teachers.task.as_ref(), test_fleet, episodes, FINAL_SEED);
-            Some(evaluate(engine.as_mut(), &best, None, steps)?)
+            let mut engine = envs_of(self.teachers.task.as_ref(), test_fleet, episodes, seed);
+            engine.set_on_nan(self.config.distill.on_nan);
+            Some(evaluate(engine.as_mut(), &best, None, steps)?.of_vehicles(test_fleet.len()))
         };
         let on_named_vehicles = self.fly_registry(epochs, &best)?;
-        write_comparison(self.run, &of_teachers.summary(), &of_student.summary())?;
+        write_comparison(self.run, &of_teachers.summary(), &of_student.summary(), steps)?;
         RunResult::from(on_test_vehicles.as_ref().unwrap_or(&of_student).summary()).write(self.run)?;
         self.logger.completed()?;
         Ok(Comparison {
@@ -224,6 +234,7 @@ impl Session<'_> {
             of_teachers,
             of_student,
             on_test_vehicles,
+            steps,
             on_named_vehicles,
         })
     }
@@ -243,12 +254,14 @@ impl Observer for Session<'_> {
         self.say(&format!("[INFO] Collecting {episodes} episodes using {actor}..."))
     }
 
-    fn collected(&mut self, collected: &Collected, training_samples: usize) -> Result<(), Failure> {
+    fn collected(&mut self, collected: &Collected, [trained, all]: [usize; 2]) -> Result<(), Failure> {
         self.say(&format!(
             "Data collection - Mean return: {:.2} ± {:.2}",
             collected.mean_return, collected.std_return
         ))?;
-        self.say(&format!("[INFO] Training on {training_samples} samples..."))
+        // A recurrent student sees its sequences several times.
+        let of = if trained < all { format!(" of {all}") } else { String::new() };
+        self.say(&format!("[INFO] Training on {trained}{of} samples..."))
     }
 
     fn finish(
@@ -272,6 +285,14 @@ impl Observer for Session<'_> {
             ("perf/evaluation_s", report.seconds[2]),
         ] {
             self.logger.scalar(tag, step, value as f32)?;
+        }
+        if self.config.distill.on_nan == OnNan::Reset {
+            self.logger.scalar("data_collection/not_finite_resets", step, report.num_lost as f32)?;
+            self.num_lost += report.num_lost;
+            if report.num_lost > 0 {
+                let resets = text::resets_told(report.num_lost, self.num_lost);
+                self.say(&format!("[WARNING] Epoch {}: {resets}", epoch + 1))?;
+            }
         }
         if self.teachers.teachers.len() > 1 {
             self.log_fleet(report)?;

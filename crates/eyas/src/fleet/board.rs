@@ -125,8 +125,8 @@ impl<'a> Board<'a> {
         inner.logger.policy_in(task, actor)
     }
 
-    /// A teacher is done.
-    pub(super) fn finished(&self, result: &TeacherResult) -> Result<(), Failure> {
+    /// A teacher is done; what of the bar it has not met.
+    pub(super) fn finished(&self, result: &TeacherResult, missed: &str) -> Result<(), Failure> {
         let mut inner = self.inner();
         inner.finish(result);
         inner.show_if_due();
@@ -143,8 +143,8 @@ impl<'a> Board<'a> {
         }
         if !result.accepted {
             inner.logger.say(&format!(
-                "[WARNING] Teacher {teacher} (vehicle {}) stays below the bar after {} attempts: return {:.1}, {:.2} % terminated",
-                result.vehicle, result.attempts, raptor.mean_return, 100.0 * raptor.terminated
+                "[WARNING] Teacher {teacher} (vehicle {}) stays below the bar after {} attempts: {}",
+                result.vehicle, result.attempts, missed
             ))?;
         }
         Ok(())

@@ -60,7 +60,7 @@ impl AnalysisSetup {
         if let Some(seed) = analysis.seed {
             layers.set("agent.seed", seed_of(seed)?, Origin::flag("--seed"))?;
         }
-        allow_steps(&mut layers, &RaptorConfig::default(), steps)?;
+        allow_steps(&mut layers, &RaptorConfig::default(), steps, Origin::flag("--steps"))?;
         if configuration::show(&layers, &analysis.configuration)? {
             return Ok(None);
         }

@@ -406,7 +406,7 @@ fn repeat(
         fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
             Ok(())
         }
-        fn collected(&mut self, _: &Collected, _: usize) -> Result<(), Self::Error> {
+        fn collected(&mut self, _: &Collected, _: [usize; 2]) -> Result<(), Self::Error> {
             Ok(())
         }
         fn finish(

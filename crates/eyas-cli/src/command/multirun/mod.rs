@@ -6,7 +6,7 @@ mod summary;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{self, Child, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use eyas::Failure;
@@ -17,9 +17,11 @@ use eyas_run::config::{Sweep, jobs};
 use eyas_run::{Interrupt, Progress, RunDir};
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{FlightFlags, Multirun, Resume};
+use super::{distill, train};
+use crate::arguments::{Arguments, Command, FlightFlags, Multirun, Resume};
 use crate::configuration;
 use crate::flags::GRACE;
+use crate::hydra;
 use crate::print::{go_on_with, say};
 
 /// Folder of all multiruns.
@@ -67,6 +69,8 @@ pub(crate) fn run(
     if at_once == 0 {
         return Err(Failure::new("`--jobs` is 0, expected at least 1"));
     }
+    let arguments = command_line::of_jobs(std::env::args_os().skip(1), &flight.overrides)?;
+    check_all(&arguments, &jobs)?;
     let interrupt = Interrupt::install()?;
     let location = RunLocation {
         root: ROOT,
@@ -83,7 +87,7 @@ pub(crate) fn run(
     let swept: Vec<&Sweep> = sweeps.iter().filter(|it| it.is_swept()).collect();
     let total = jobs.len() as u64;
     let mut session = Session {
-        arguments: command_line::of_jobs(std::env::args_os().skip(1), &flight.overrides)?,
+        arguments,
         threads: (threads / at_once).max(1),
         jobs: jobs.into_iter().enumerate().map(|(index, job)| Job::new(index, job, &sweeps)).collect(),
         bar: if flight.quiet {
@@ -96,6 +100,28 @@ pub(crate) fn run(
     };
     session.fly(at_once, &interrupt)?;
     session.finish(&interrupt, run_dir)
+}
+
+/// Puts the configuration of every job together, so that one that cannot run is found before any has.
+fn check_all(arguments: &[OsString], jobs: &[Vec<String>]) -> Result<(), Failure> {
+    for (index, overrides) in jobs.iter().enumerate() {
+        let line = arguments.iter().cloned().chain(overrides.iter().map(OsString::from));
+        // The arguments of the multirun itself were parsed before.
+        let Ok(parsed) = Arguments::of(std::iter::once("eyas".into()).chain(line)) else {
+            continue;
+        };
+        let checked = match parsed.command {
+            Command::Train(mut it) if it.fleet.vehicles.is_none() => {
+                hydra::take_vehicle(&mut it.flight).and_then(|()| train::check(&it))
+            }
+            Command::Distill(mut it) => {
+                hydra::take_vehicle(&mut it.flight).and_then(|()| distill::check(&it))
+            }
+            _ => Ok(()),
+        };
+        checked.map_err(|failure| failure.of(&format!("job {index}, {}", overrides.join(" "))))?;
+    }
+    Ok(())
 }
 
 /// What a multirun runs; a resumed one must be the same.
@@ -217,7 +243,7 @@ impl Session {
         let job = &mut self.jobs[index];
         let folder = job.folder(&self.run);
         let log = File::options().create(true).append(true).open(job.log(&self.run))?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = process::Command::new(std::env::current_exe()?);
         command.args(&self.arguments).args(&job.overrides).arg("--run_dir").arg(&folder);
         command.args(["--threads", &self.threads.to_string(), "--ends_with_stdin"]);
         if folder.is_dir() {

@@ -154,6 +154,7 @@ impl Task for ManagerTask {
                 || program.events.iter().any(super::event::Event::is_interval),
             takes_notes: program.observations.iter().any(|it| it.kept() > 0),
             changes_vehicles: program.changes_vehicles(),
+            distorts: true,
         }
     }
 

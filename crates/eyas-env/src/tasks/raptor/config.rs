@@ -262,6 +262,29 @@ impl RaptorConfig {
     }
 }
 
+/// Longest Runge–Kutta step, in time constants of a rotor, that is left as it is configured: from 2.785 on a step is unstable,
+/// and at this one an error has shrunk to a third.
+const LONGEST_STEP: f64 = 2.0;
+/// Most parts that a step is cut into: rotors faster than that have no lag.
+const MOST_PARTS: f64 = 1e5;
+
+impl RaptorConfig {
+    /// The same with steps that the fastest rotor of a fleet can follow: no longer than its time constant, where those that are
+    /// configured are longer than two of them.
+    pub(super) fn settled(&self, fleet: &[FleetVehicle]) -> Self {
+        let lags = fleet.iter().flat_map(|it| {
+            let it = &it.dynamics;
+            it.rotor_time_constants_rising.into_iter().chain(it.rotor_time_constants_falling)
+        });
+        let shortest = lags.fold(f64::INFINITY, f64::min);
+        let mut settled = self.clone();
+        if self.sim.dt / f64::from(self.sim.substeps) > LONGEST_STEP * shortest {
+            settled.sim.substeps = (self.sim.dt / shortest).ceil().min(MOST_PARTS) as u32;
+        }
+        settled
+    }
+}
+
 impl TaskConfig for RaptorConfig {
     const ID: &'static str = RAPTOR_TASK;
     const EVALUATION_STEPS: u32 = 500;
@@ -346,7 +369,7 @@ impl TaskConfig for RaptorConfig {
 
     fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
         Some(
-            TaskRecorder { task: &Raptor::new(self), form }
+            TaskRecorder { task: &Raptor::new(&self.settled(&[self.fleet_vehicle()])), form }
                 .formulas_and_adjoints(&RaptorSurrogate::default()),
         )
     }

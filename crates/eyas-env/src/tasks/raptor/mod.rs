@@ -253,7 +253,7 @@ impl RaptorConfig {
     /// Blocks of as many envs as there are `members`, in their order; lanes past the last fly as it does. Every draw is
     /// keyed by `seed`, and all wait for a reset.
     fn blocks(&self, fleet: &[FleetVehicle], members: &[usize], seed: u64) -> Vec<RaptorBlock> {
-        let shared: Arc<Shared<Raptor>> = Shared::new(Raptor::new(self), seed);
+        let shared: Arc<Shared<Raptor>> = Shared::new(Raptor::new(&self.settled(fleet)), seed);
         let blocks = members.chunks(BLOCK).enumerate().map(|(block, members)| {
             let lanes: [&FleetVehicle; BLOCK] =
                 std::array::from_fn(|lane| &fleet[members[lane.min(members.len() - 1)]]);

@@ -1,0 +1,307 @@
+//! What an env flew before one of its numbers was not finite, and flying that again.
+//!
+//! Nothing but actions is kept while envs fly: what they are given, beside the state that each stretch of a flight begins
+//! with. Everything else follows from these, so what was seen is found by flying the last steps once more.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use eyas_env::{EnvBlock, EnvSpec, Step};
+use eyas_lanes::{BLOCK, Row, lanes_of};
+
+use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::finite::NotFinite;
+
+/// Control steps that are kept.
+pub const BLACK_BOX_STEPS: usize = 200;
+/// Control steps from one state that is kept to the next: a state takes about as long to keep as a step to fly.
+const STRETCH: usize = 50;
+/// Numbers of a vehicle's state: position, orientation, velocity and angular velocity.
+pub const STATE_WIDTH: usize = 13;
+
+/// Gives what makes an env again, in the words of whoever made the envs; it is asked for by its global index.
+pub type Origin = Arc<dyn Fn(u32) -> String + Send + Sync>;
+
+/// The last control steps of an env, the last of which has a number that is not finite.
+#[derive(Clone, Debug)]
+pub struct BlackBox {
+    /// Global index of the env.
+    pub env: u32,
+    /// What makes it again; empty if whoever made the envs did not say.
+    pub origin: String,
+    /// [`EnvBlock::visit_state`] of its block before the first of the steps.
+    pub start: Vec<u32>,
+    /// Before each step, and after the last: `[steps + 1][vehicle][13]`, position m, orientation `w, x, y, z`, velocity
+    /// m/s, angular velocity rad/s; world frame but for the last, which is the body's.
+    pub states: Vec<Vec<f32>>,
+    /// What was seen before each step, `[steps][num_observations]`.
+    pub observations: Vec<Vec<f32>>,
+    /// What was done, `[steps][num_actions]`.
+    pub actions: Vec<Vec<f32>>,
+    /// Whether the env was reset after each step.
+    pub resets: Vec<bool>,
+}
+
+/// A stretch of a block's flight.
+#[derive(Default)]
+struct Stretch {
+    start: Vec<u32>,
+    actions: Vec<Row>,
+    resets: Vec<u32>,
+}
+
+/// The last stretches of a block's flight.
+#[derive(Default)]
+pub(crate) struct Tape {
+    stretches: VecDeque<Stretch>,
+    /// Memory of one that is forgotten.
+    spare: Stretch,
+}
+
+impl Tape {
+    /// Forgets what was flown: what comes next does not follow from it.
+    pub(crate) fn clear(&mut self) {
+        self.stretches.clear();
+    }
+
+    /// Keeps the actions of the step that a block is about to take.
+    #[inline]
+    pub(crate) fn keep<B: EnvBlock + ?Sized>(&mut self, block: &mut B, action: &[Row]) {
+        if self.stretches.back().is_none_or(|it| it.resets.len() == STRETCH) {
+            self.begin_stretch(block);
+        }
+        if let Some(stretch) = self.stretches.back_mut() {
+            stretch.actions.extend_from_slice(action);
+            stretch.resets.push(0);
+        }
+    }
+
+    #[cold]
+    fn begin_stretch<B: EnvBlock + ?Sized>(&mut self, block: &mut B) {
+        if self.stretches.len() > BLACK_BOX_STEPS / STRETCH
+            && let Some(oldest) = self.stretches.pop_front()
+        {
+            self.spare = oldest;
+        }
+        let mut stretch = std::mem::take(&mut self.spare);
+        stretch.start.clear();
+        stretch.actions.clear();
+        stretch.resets.clear();
+        block.visit_state(&mut |word| stretch.start.push(*word));
+        self.stretches.push_back(stretch);
+    }
+
+    /// Keeps which lanes were reset after the step that was kept last.
+    #[inline]
+    pub(crate) fn keep_reset(&mut self, lanes: u32) {
+        if let Some(last) = self.stretches.back_mut().and_then(|it| it.resets.last_mut()) {
+            *last = lanes;
+        }
+    }
+
+    /// Flies what is kept once more and tells all of a lane.
+    pub(crate) fn black_box<B: EnvBlock + ?Sized>(
+        &self,
+        block: &mut B,
+        lane: usize,
+        spec: &EnvSpec,
+        origin: Option<&Origin>,
+    ) -> BlackBox {
+        let env = block.first_env() + lane as u32;
+        let mut it = BlackBox {
+            env,
+            origin: origin.map(|origin| origin(env)).unwrap_or_default(),
+            start: Vec::new(),
+            states: Vec::new(),
+            observations: Vec::new(),
+            actions: Vec::new(),
+            resets: Vec::new(),
+        };
+        let Some(first) = self.stretches.front() else { return it };
+        restore(block, &first.start);
+        let mut observation = vec![Row::ZERO; spec.num_observations()];
+        let steps = self.stretches.iter().flat_map(|stretch| {
+            stretch.actions.chunks_exact(spec.num_actions.max(1)).zip(stretch.resets.iter().copied())
+        });
+        let flown: usize = self.stretches.iter().map(|stretch| stretch.resets.len()).sum();
+        for (index, (action, reset)) in steps.enumerate() {
+            if let Some(kept) = (index + BLACK_BOX_STEPS).checked_sub(flown) {
+                if kept == 0 || index == 0 {
+                    block.visit_state(&mut |word| it.start.push(*word));
+                }
+                block.observe(&mut observation);
+                it.states.push(state_of(block, lane));
+                it.observations.push(observation.iter().map(|row| row[lane]).collect());
+                it.actions.push(action.iter().map(|row| row[lane]).collect());
+                it.resets.push(reset >> lane & 1 == 1);
+            }
+            block.step(action);
+            if index + 1 == flown {
+                it.states.push(state_of(block, lane));
+            }
+            block.reset(reset);
+        }
+        it
+    }
+}
+
+/// Puts a state of [`EnvBlock::visit_state`] back; words that are missing leave what is there.
+fn restore<B: EnvBlock + ?Sized>(block: &mut B, words: &[u32]) {
+    let mut words = words.iter();
+    block.visit_state(&mut |word| *word = words.next().copied().unwrap_or(*word));
+}
+
+/// The states of the vehicles of a lane, in the order of [`BlackBox::states`].
+fn state_of<B: EnvBlock + ?Sized>(block: &B, lane: usize) -> Vec<f32> {
+    let of_vehicle = |vehicle| {
+        let it = block.vehicle_telemetry(lane, vehicle);
+        let parts: [&[f32]; 4] = [&it.position, &it.orientation, &it.velocity, &it.angular_velocity];
+        parts.concat()
+    };
+    (0..block.num_vehicles()).flat_map(of_vehicle).collect()
+}
+
+/// The lanes of a mask whose state is not finite.
+pub(crate) fn lost_states<B: EnvBlock + ?Sized>(block: &B, lanes: u32) -> u32 {
+    lanes_of(lanes).filter(|lane| lost_state(block, *lane).is_some()).fold(0, |bits, lane| bits | 1 << lane)
+}
+
+/// What of the state of a lane is not finite.
+pub(crate) fn lost_state<B: EnvBlock + ?Sized>(block: &B, lane: usize) -> Option<String> {
+    lost_in(&state_of(block, lane))
+}
+
+fn lost_in(state: &[f32]) -> Option<String> {
+    let place = state.iter().position(|value| !value.is_finite())?;
+    let name = match place % STATE_WIDTH {
+        0..3 => "position",
+        3..7 => "orientation",
+        7..10 => "velocity",
+        _ => "angular velocity",
+    };
+    Some(if state.len() > STATE_WIDTH {
+        format!("the {name} of vehicle {}", place / STATE_WIDTH)
+    } else {
+        format!("the {name}")
+    })
+}
+
+/// What came of flying a black box again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Steps that were flown.
+    pub steps: usize,
+    /// The first step, from 0, of which a bit differs, and of what.
+    pub differs: Option<(usize, &'static str)>,
+    /// The first step, from 0, with a number that is not finite, and its name.
+    pub first: Option<(usize, String)>,
+    /// Terms of the reward, by their places, whose sums over the episode were not finite then.
+    pub terms: Vec<usize>,
+}
+
+impl BlackBox {
+    /// Control steps in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// Whether nothing was flown.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// Flies it again in envs that its origin made, of which it is one; none if they are of another kind.
+    pub fn fly(&self, engine: &mut dyn Engine) -> Option<Replayed> {
+        let of = |_| Refly { it: self, lane: None, step: 0, replayed: Replayed::default(), fits: false };
+        let mut rollouts: Vec<Refly> = (0..engine.num_blocks()).map(of).collect();
+        let flown = engine.fly_all(&mut rollouts);
+        let mut rollout = rollouts.into_iter().find(|it| it.fits)?;
+        if let (Err(NotFinite::Flown { quantity, step, .. }), None) = (flown, &rollout.replayed.first) {
+            rollout.replayed.first = Some((step as usize, quantity));
+        }
+        Some(rollout.replayed)
+    }
+}
+
+/// Holds the actions of a black box and looks at what comes of them.
+struct Refly<'a> {
+    it: &'a BlackBox,
+    lane: Option<usize>,
+    step: usize,
+    replayed: Replayed,
+    fits: bool,
+}
+
+impl Refly<'_> {
+    fn compare(&mut self, name: &'static str, found: &[f32], recorded: &[f32]) {
+        let is_same = found.len() == recorded.len()
+            && found.iter().zip(recorded).all(|(found, recorded)| found.to_bits() == recorded.to_bits());
+        if !is_same && self.replayed.differs.is_none() {
+            self.replayed.differs = Some((self.step, name));
+        }
+    }
+}
+
+impl Rollout for Refly<'_> {
+    fn is_taped(&self) -> bool {
+        false
+    }
+
+    fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
+        let lane = self.it.env.checked_sub(block.first_env()).map(|lane| lane as usize);
+        self.lane = lane.filter(|lane| *lane < BLOCK && used >> lane & 1 == 1);
+        let mut words = 0;
+        block.visit_state(&mut |_| words += 1);
+        self.fits = self.lane.is_some() && words == self.it.start.len() && !self.it.is_empty();
+        if self.fits {
+            restore(block, &self.it.start);
+        }
+        self.fits
+    }
+
+    fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
+        let Some(lane) = self.lane else { return };
+        self.compare("state", &state_of(block, lane), &self.it.states[self.step]);
+        let seen: Vec<f32> = observation.iter().map(|row| row[lane]).collect();
+        self.compare("observation", &seen, &self.it.observations[self.step]);
+        for (row, value) in action.iter_mut().zip(&self.it.actions[self.step]) {
+            *row = Row::ZERO;
+            row[lane] = *value;
+        }
+    }
+
+    fn step(&mut self, block: &mut AnyBlock, action: &[Row]) -> Step {
+        let mut outcome = block.step(action);
+        let Some(lane) = self.lane else { return outcome };
+        self.replayed.steps = self.step + 1;
+        let after = state_of(block, lane);
+        // After a reset the next step's state is compared instead.
+        if self.step + 1 == self.it.len() {
+            self.compare("state", &after, &self.it.states[self.step + 1]);
+        }
+        // Actions are checked by the loop, after this: they came first.
+        let is_given = action.iter().all(|row| row[lane].is_finite());
+        if let (Some(quantity), None, true) = (lost_in(&after), &self.replayed.first, is_given) {
+            self.replayed.first = Some((self.step, quantity));
+        }
+        if !outcome.reward[lane].is_finite() {
+            let terms = block.episode(lane).terms;
+            self.replayed.terms = (0..terms.len()).filter(|term| !terms[*term].is_finite()).collect();
+        }
+        // The other lanes fly something else.
+        let reward = outcome.reward[lane];
+        outcome.reward = Row::ZERO;
+        outcome.reward[lane] = reward;
+        outcome.terminated &= 1 << lane;
+        outcome
+    }
+
+    fn record(&mut self, _: &mut AnyBlock, _: &mut [Row], _: &[Row], _: &Step) -> Next {
+        let (Some(lane), step) = (self.lane, self.step) else { return Next { reset: 0, is_last: true } };
+        self.step += 1;
+        let reset = u32::from(self.it.resets[step]) << lane;
+        Next { reset, is_last: self.step == self.it.len() }
+    }
+}
