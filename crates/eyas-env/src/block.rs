@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{BLOCK, Fields as _, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, Fields as _, Kernel, LANES, Lanes, Row, Stream, VECTORS, dispatch, lanes_of};
 use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
 
 use crate::driver::{LaneDriver, Streams};
-use crate::episode::{Ledger, MAX_TERMS, Moment as Place, ResetLanes, earn, reset_lanes};
+use crate::episode::{Episodes, MAX_TERMS, Moment as Place, ResetLanes, earn, reset_lanes};
 use crate::reality::{Reality, VEHICLE, flight};
 use crate::rows::{at_rest, bits_of, load_four, load_vector, not_a_number_to_zero};
 use crate::target::Target;
@@ -14,7 +14,7 @@ use crate::task::{
     Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
     Verdict,
 };
-use crate::{Ended, EnvBlock, Interference, Step, Telemetry, visit_words};
+use crate::{Ended, EnvBlock, Perturbation, Step, Telemetry, visit_words};
 
 /// Purpose of the stream that references move by.
 pub(crate) const REFERENCE_STREAM: &str = "env/target";
@@ -53,7 +53,7 @@ pub(crate) struct Vehicles<T: Task> {
     own: Arc<[Row; VEHICLE_NUMBERS]>,
     /// The same before anything changed them.
     original: Arc<[Row; VEHICLE_NUMBERS]>,
-    /// The same as they fly, where an interference changes them.
+    /// The same as they fly, where an perturbation changes them.
     altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// Whether each of them is [aligned](VehicleParameters::is_aligned), and stays so.
     pub(crate) aligned: bool,
@@ -105,7 +105,7 @@ impl<T: Task> Clone for Vehicles<T> {
 /// Thirty-two episodes of a task; positions are relative to each env's spawn point.
 pub struct Block<T: Task> {
     pub(crate) shared: Arc<Shared<T>>,
-    pub(crate) ledger: Ledger,
+    pub(crate) episodes: Episodes,
     pub(crate) vehicles: Vehicles<T>,
     pub(crate) state: State<Row>,
     pub(crate) memory: MemoryOf<T, Row>,
@@ -118,8 +118,8 @@ pub struct Block<T: Task> {
     /// The same when the settings were made.
     set_at: u32,
     /// What somebody does to the vehicles, where they may change.
-    interference: Option<Box<Interference>>,
-    /// What pushes each vehicle under an interference, world frame, N.
+    perturbation: Option<Box<Perturbation>>,
+    /// What pushes each vehicle under an perturbation, world frame, N.
     push: [Row; 3],
     /// What separates flying from simulating, if anything does.
     pub(crate) reality: Option<Box<Reality>>,
@@ -130,7 +130,7 @@ impl<T: Task> Block<T> {
     pub(crate) fn new(shared: Arc<Shared<T>>, first_env: u32, vehicles: Vehicles<T>) -> Self {
         let (rules, extras) = (&shared.rules, &shared.extras);
         let mut block = Self {
-            ledger: Ledger::new(first_env, rules.num_terms),
+            episodes: Episodes::new(first_env, rules.num_terms),
             vehicles,
             state: at_rest(),
             memory: T::Memory::splat(Row::ZERO),
@@ -139,7 +139,7 @@ impl<T: Task> Block<T> {
             settings: vec![0.0; extras.settings],
             steps: 0,
             set_at: 0,
-            interference: None,
+            perturbation: None,
             push: [Row::ZERO; 3],
             reality: Reality::new(&rules.reality, rules.period, 4, shared.seed, VEHICLE),
             shared,
@@ -172,7 +172,7 @@ impl<T: Task> Block<T> {
                 T::Limits::set_lane(limits, lane, &follows);
             }
         }
-        *altered = self.interference.as_ref().and_then(|it| it.altered(own));
+        *altered = self.perturbation.as_ref().and_then(|it| it.altered(own));
         if let Some(reality) = &mut self.reality {
             reality.refit();
         }
@@ -188,7 +188,7 @@ impl<T: Task> Block<T> {
 
     /// The motion as it is measured, where it is not as it is.
     pub(crate) fn measured(&self) -> Option<Body<Row>> {
-        self.reality.as_ref().and_then(|it| it.sense(&self.ledger, &self.state.body))
+        self.reality.as_ref().and_then(|it| it.sense(&self.episodes, &self.state.body))
     }
 
     /// Whether the vehicles may be taken as aligned.
@@ -216,7 +216,7 @@ impl<T: Task> Block<T> {
 
 impl<T: Task> EnvBlock for Block<T> {
     fn first_env(&self) -> u32 {
-        self.ledger.first_env
+        self.episodes.first_env
     }
 
     fn reset(&mut self, mask: u32) {
@@ -227,17 +227,17 @@ impl<T: Task> EnvBlock for Block<T> {
             self.set_at = self.steps;
             self.set();
         }
-        self.ledger.reset(mask);
+        self.episodes.reset(mask);
         reset_lanes(self, mask);
         self.change(mask);
         if let Some(reality) = &mut self.reality {
-            reality.reset(mask, &self.ledger, &self.state.body);
+            reality.reset(mask, &self.episodes, &self.state.body);
         }
         self.note(0, mask);
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
-        self.ledger.set_next_episode(lane, episode);
+        self.episodes.set_next_episode(lane, episode);
     }
 
     fn observe(&self, observation: &mut [Row]) {
@@ -253,7 +253,7 @@ impl<T: Task> EnvBlock for Block<T> {
         // Taken out, so that a step may read it while it changes the rest.
         let mut reality = self.reality.take();
         if let Some(reality) = &mut reality {
-            reality.begin_step(action, &self.ledger, &self.state, self.vehicles.flown());
+            reality.begin_step(action, &self.episodes, &self.state, self.vehicles.flown());
         }
         let flies = reality.as_deref();
         let Outcome { reward, causes, num_causes } = if self.is_aligned() {
@@ -265,11 +265,11 @@ impl<T: Task> EnvBlock for Block<T> {
         let Extras { cuts, follows, .. } = self.shared.extras;
         let (ends, cuts) = causes[..num_causes].split_at(num_causes.saturating_sub(cuts));
         let cut = cuts.iter().fold(0, |lanes, cause| lanes | cause);
-        let step = self.ledger.advance_or_cut(reward, ends, self.shared.rules.time_limit, cut);
+        let step = self.episodes.advance_or_cut(reward, ends, self.shared.rules.time_limit, cut);
         if !self.settings.is_empty() {
             self.steps = self.steps.saturating_add(1);
         }
-        let live = !self.ledger.ended;
+        let live = !self.episodes.ended;
         if follows && live != 0 {
             let changed = dispatch(Follow { block: self, live });
             if changed != 0 {
@@ -281,7 +281,7 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 
     fn episode(&self, lane: usize) -> Ended {
-        self.ledger.episode(lane, &[self.telemetry(lane)])
+        self.episodes.episode(lane, &[self.telemetry(lane)])
     }
 
     fn telemetry(&self, lane: usize) -> Telemetry {
@@ -294,11 +294,11 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 
     fn ended(&self) -> u32 {
-        self.ledger.ended
+        self.episodes.ended
     }
 
     fn set_age(&mut self, lane: usize, steps: u32) {
-        self.ledger.age[lane] = steps;
+        self.episodes.age[lane] = steps;
     }
 
     fn put(&mut self, lane: usize, body: &Body<f32>) {
@@ -309,13 +309,13 @@ impl<T: Task> EnvBlock for Block<T> {
         self.note(0, 1 << lane);
     }
 
-    fn interfere(&mut self, interference: Interference) {
-        self.vehicles.altered = interference.altered(&self.vehicles.own);
-        self.push = interference.force_world;
+    fn perturb(&mut self, perturbation: Perturbation) {
+        self.vehicles.altered = perturbation.altered(&self.vehicles.own);
+        self.push = perturbation.force_world;
         if let Some(reality) = &mut self.reality {
             reality.refit();
         }
-        self.interference = self.shared.extras.changes_vehicles.then(|| Box::new(interference));
+        self.perturbation = self.shared.extras.changes_vehicles.then(|| Box::new(perturbation));
     }
 
     fn set_steps_flown(&mut self, steps: u32) {
@@ -326,7 +326,7 @@ impl<T: Task> EnvBlock for Block<T> {
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         let Self {
             shared: _,
-            ledger,
+            episodes,
             vehicles: _,
             state,
             memory,
@@ -335,11 +335,11 @@ impl<T: Task> EnvBlock for Block<T> {
             settings,
             steps,
             set_at,
-            interference: _,
+            perturbation: _,
             push: _,
             reality,
         } = self;
-        ledger.visit_state(visit);
+        episodes.visit_state(visit);
         T::visit_state(SavedRows { state, memory, target, numbers }, visit);
         if !settings.is_empty() {
             visit_words([steps, set_at], visit);
@@ -355,17 +355,17 @@ impl<T: Task> EnvBlock for Block<T> {
 
 impl<T: Task> ResetLanes for Block<T> {
     #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
-        let Self { shared, ledger, vehicles, numbers, settings, .. } = self;
+    fn reset_lanes<L: Lanes>(&mut self, vector: usize, bits: u32) {
+        let Self { shared, episodes, vehicles, numbers, settings, .. } = self;
         let mask = L::mask(bits);
-        let at = Place { clock: &[0; LANES], ..ledger.moment(half, shared.rules.period) };
-        let mut driver = LaneDriver::new(&mut numbers[..], (at, bits), ledger, &shared.streams, settings);
-        let vehicle = Vehicle::<L>::load(vehicles.flown(), half);
-        let limits = T::Limits::load(&vehicles.limits, half);
+        let at = Place { clock: &[0; LANES], ..episodes.moment(vector, shared.rules.period) };
+        let mut driver = LaneDriver::new(&mut numbers[..], (at, bits), episodes, &shared.streams, settings);
+        let vehicle = Vehicle::<L>::load(vehicles.flown(), vector);
+        let limits = T::Limits::load(&vehicles.limits, vector);
         let Start { state, memory, target } = shared.task.reset(&vehicle, &limits, &mut driver);
-        self.state.store_where(half, mask, &state);
-        T::Memory::store_where::<L>(&mut self.memory, half, mask, &memory);
-        self.target.store_where(half, mask, &target);
+        self.state.store_where(vector, mask, &state);
+        T::Memory::store_where::<L>(&mut self.memory, vector, mask, &memory);
+        self.target.store_where(vector, mask, &target);
     }
 }
 
@@ -379,15 +379,15 @@ impl<T: Task> Kernel for StartUp<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Block { shared, ledger, numbers, settings, .. } = self.block;
-        for half in 0..HALVES {
+        let Block { shared, episodes, numbers, settings, .. } = self.block;
+        for vector in 0..VECTORS {
             let at = Place {
                 episode: &[0; LANES],
                 clock: &[0; LANES],
-                ..ledger.moment(half, shared.rules.period)
+                ..episodes.moment(vector, shared.rules.period)
             };
-            let place = (at, bits_of(u32::MAX, half));
-            let mut driver = LaneDriver::new(&mut numbers[..], place, ledger, &shared.streams, settings);
+            let place = (at, bits_of(u32::MAX, vector));
+            let mut driver = LaneDriver::new(&mut numbers[..], place, episodes, &shared.streams, settings);
             shared.task.start_up::<L>(&mut driver);
         }
     }
@@ -404,17 +404,18 @@ impl<T: Task> Kernel for Follow<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> u32 {
-        let Block { shared, ledger, state: states, numbers, settings, .. } = self.block;
+        let Block { shared, episodes, state: states, numbers, settings, .. } = self.block;
         let mut changed = 0;
-        for half in 0..HALVES {
-            let live = bits_of(self.live, half);
+        for vector in 0..VECTORS {
+            let live = bits_of(self.live, vector);
             if live != 0 {
-                let place = (ledger.moment(half, shared.rules.period), live);
-                let mut driver = LaneDriver::new(&mut numbers[..], place, ledger, &shared.streams, settings);
-                let mut state = states.load::<L>(half);
+                let place = (episodes.moment(vector, shared.rules.period), live);
+                let mut driver =
+                    LaneDriver::new(&mut numbers[..], place, episodes, &shared.streams, settings);
+                let mut state = states.load::<L>(vector);
                 let mask = shared.task.follow(&mut state, &mut driver);
-                states.store_where(half, L::mask(live), &state);
-                changed |= (L::bits(mask) & live) << (half * LANES);
+                states.store_where(vector, L::mask(live), &state);
+                changed |= (L::bits(mask) & live) << (vector * LANES);
             }
         }
         changed
@@ -435,15 +436,16 @@ impl<T: Task> Kernel for Note<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { block: Block { shared, ledger, state, numbers, settings, .. }, measured, .. } = self;
-        for half in 0..HALVES {
-            let [again, anew] = [bits_of(self.again, half), bits_of(self.anew, half)];
+        let Self { block: Block { shared, episodes, state, numbers, settings, .. }, measured, .. } = self;
+        for vector in 0..VECTORS {
+            let [again, anew] = [bits_of(self.again, vector), bits_of(self.anew, vector)];
             if again | anew != 0 {
-                let place = (ledger.moment(half, shared.rules.period), again | anew);
-                let mut driver = LaneDriver::new(&mut numbers[..], place, ledger, &shared.streams, settings);
-                let mut seen = state.load::<L>(half);
+                let place = (episodes.moment(vector, shared.rules.period), again | anew);
+                let mut driver =
+                    LaneDriver::new(&mut numbers[..], place, episodes, &shared.streams, settings);
+                let mut seen = state.load::<L>(vector);
                 if let Some(measured) = &measured {
-                    seen.body = measured.load(half);
+                    seen.body = measured.load(vector);
                 }
                 shared.task.note(&seen, &mut driver, [L::mask(again), L::mask(anew)]);
             }
@@ -457,10 +459,10 @@ fn moment<L: Lanes, T: Task>(
     state: &State<Row>,
     memory: &MemoryOf<T, Row>,
     target: &Target,
-    half: usize,
+    vector: usize,
 ) -> Moment<L, T> {
-    let (memory, reference) = (T::Memory::load(memory, half), target.reference.load(half));
-    Moment { state: state.load(half), memory, reference }
+    let (memory, reference) = (T::Memory::load(memory, vector), target.reference.load(vector));
+    Moment { state: state.load(vector), memory, reference }
 }
 
 struct Observe<'a, T: Task> {
@@ -473,14 +475,14 @@ struct Observe<'a, T: Task> {
 /// The features of one vector of lanes on their way to memory. What is no number becomes 0.
 pub(crate) struct FeatureRows<'a> {
     rows: &'a mut [Row],
-    half: usize,
+    vector: usize,
 }
 
 impl<'a> FeatureRows<'a> {
     /// To rows in their order.
     #[inline(always)]
-    pub(crate) fn new(rows: &'a mut [Row], half: usize) -> Self {
-        Self { rows, half }
+    pub(crate) fn new(rows: &'a mut [Row], vector: usize) -> Self {
+        Self { rows, vector }
     }
 }
 
@@ -496,7 +498,7 @@ impl<L: Lanes> Features<L> for FeatureRows<'_> {
         let rows = std::mem::take(&mut self.rows);
         let (rows, rest) = rows.split_first_chunk_mut::<N>().expect("an observation is as wide as its parts");
         for (row, value) in rows.iter_mut().zip(values) {
-            row.store(self.half, not_a_number_to_zero(value));
+            row.store(self.vector, not_a_number_to_zero(value));
         }
         self.rows = rest;
     }
@@ -508,16 +510,16 @@ impl<T: Task> Kernel for Observe<'_, T> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { block, measured, observation } = self;
-        for half in 0..HALVES {
-            let mut moment = moment::<L, T>(&block.state, &block.memory, &block.target, half);
+        for vector in 0..VECTORS {
+            let mut moment = moment::<L, T>(&block.state, &block.memory, &block.target, vector);
             if let Some(measured) = measured {
-                moment.state.body = measured.load(half);
+                moment.state.body = measured.load(vector);
             }
-            let vehicle = Vehicle::load(block.vehicles.flown(), half);
-            let Block { shared, ledger, numbers, settings, .. } = block;
-            let place = (ledger.moment(half, shared.rules.period), bits_of(u32::MAX, half));
-            let driver = LaneDriver::new(&numbers[..], place, ledger, &shared.streams, settings);
-            let mut features = FeatureRows::new(observation, half);
+            let vehicle = Vehicle::load(block.vehicles.flown(), vector);
+            let Block { shared, episodes, numbers, settings, .. } = block;
+            let place = (episodes.moment(vector, shared.rules.period), bits_of(u32::MAX, vector));
+            let driver = LaneDriver::new(&numbers[..], place, episodes, &shared.streams, settings);
+            let mut features = FeatureRows::new(observation, vector);
             shared.task.observe(&vehicle, &moment, &driver, &mut features);
         }
     }
@@ -546,9 +548,9 @@ struct LaneVerdict<'a, L> {
 impl<L: Lanes> Verdict<L> for LaneVerdict<'_, L> {
     #[inline(always)]
     fn end<const N: usize>(&mut self, causes: [L::Mask; N]) {
-        let (half, live) = self.place;
+        let (vector, live) = self.place;
         for cause in causes {
-            self.causes[self.num_causes] |= (L::bits(cause) & live) << (half * LANES);
+            self.causes[self.num_causes] |= (L::bits(cause) & live) << (vector * LANES);
             self.num_causes += 1;
         }
     }
@@ -564,9 +566,9 @@ impl<L: Lanes> Verdict<L> for LaneVerdict<'_, L> {
 
     #[inline(always)]
     fn earn<const N: usize>(&mut self, terms: [L; N]) {
-        let (half, live) = self.place;
+        let (vector, live) = self.place;
         for (term, sum) in terms.into_iter().zip(&mut self.sums) {
-            self.reward = self.reward + earn(sum, half, L::mask(live), term);
+            self.reward = self.reward + earn(sum, vector, L::mask(live), term);
         }
     }
 }
@@ -584,10 +586,10 @@ impl<T: Task, const ALIGNED: bool> Kernel for Advance<'_, T, ALIGNED> {
     fn run<L: Lanes>(self) -> Outcome {
         let Self { block, reality, action } = self;
         let mut outcome = Outcome { reward: Row::ZERO, causes: [0; MAX_TERMS], num_causes: 0 };
-        for half in 0..HALVES {
-            let live = bits_of(!block.ledger.ended, half);
+        for vector in 0..VECTORS {
+            let live = bits_of(!block.episodes.ended, vector);
             if live != 0 {
-                block.step_lanes::<L, ALIGNED>((half, live), reality, action, &mut outcome);
+                block.step_lanes::<L, ALIGNED>((vector, live), reality, action, &mut outcome);
             }
         }
         outcome
@@ -599,33 +601,33 @@ impl<T: Task> Block<T> {
     #[inline(always)]
     fn step_lanes<L: Lanes, const ALIGNED: bool>(
         &mut self,
-        (half, live): (usize, u32),
+        (vector, live): (usize, u32),
         reality: Option<&Reality>,
         action: &[Row],
         outcome: &mut Outcome,
     ) {
-        let Self { shared, ledger, vehicles, state: states, memory: memories, target, push, .. } = self;
+        let Self { shared, episodes, vehicles, state: states, memory: memories, target, push, .. } = self;
         let (numbers, settings) = (&mut self.numbers[..], &self.settings[..]);
         let rules = &shared.rules;
         let mask = L::mask(live);
         if T::REFERENCE_MOVES_FIRST {
-            let at = ledger.moment(half, rules.period);
+            let at = episodes.moment(vector, rules.period);
             target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
-        let mut sums = std::mem::take(&mut ledger.sums);
-        let place = (ledger.moment(half, rules.period), live);
-        let mut driver = LaneDriver::new(numbers, place, ledger, &shared.streams, settings);
+        let mut sums = std::mem::take(&mut episodes.sums);
+        let place = (episodes.moment(vector, rules.period), live);
+        let mut driver = LaneDriver::new(numbers, place, episodes, &shared.streams, settings);
         let action = Action {
-            given: load_four(action, half),
-            applied: reality.map(|it| load_four(it.action(action), half)),
+            given: load_four(action, vector),
+            applied: reality.map(|it| load_four(it.action(action), vector)),
         };
-        let moment = moment::<L, T>(states, memories, target, half);
-        let pushed = shared.task.pushed(load_vector(push, half), &moment, &driver);
+        let moment = moment::<L, T>(states, memories, target, vector);
+        let pushed = shared.task.pushed(load_vector(push, vector), &moment, &driver);
         let (vehicle, disturbance) =
-            flight::<L, ALIGNED>(reality.map(Reality::flown), vehicles.flown(), pushed, half);
-        let limits = T::Limits::load(&vehicles.limits, half);
+            flight::<L, ALIGNED>(reality.map(Reality::flown), vehicles.flown(), pushed, vector);
+        let limits = T::Limits::load(&vehicles.limits, vector);
         let mut verdict = LaneVerdict {
-            place: (half, live),
+            place: (vector, live),
             causes: &mut outcome.causes,
             num_causes: 0,
             sums: sums.iter_mut(),
@@ -636,13 +638,13 @@ impl<T: Task> Block<T> {
             shared.task.step(&flown, &moment, &limits, &action, &mut driver, &mut verdict);
         let LaneVerdict { num_causes, reward, .. } = verdict;
         outcome.num_causes = num_causes;
-        outcome.reward.store(half, reward);
-        ledger.sums = sums;
+        outcome.reward.store(vector, reward);
+        episodes.sums = sums;
 
-        states.store_where(half, mask, &state);
-        T::Memory::store_where::<L>(memories, half, mask, &memory);
+        states.store_where(vector, mask, &state);
+        T::Memory::store_where::<L>(memories, vector, mask, &memory);
         if !T::REFERENCE_MOVES_FIRST {
-            let at = ledger.moment(half, rules.period);
+            let at = episodes.moment(vector, rules.period);
             target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
     }

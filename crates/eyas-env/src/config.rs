@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check;
-use crate::rules::upright_at;
+use crate::formulas::upright_at;
 
 /// Number of envs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use eyas_lanes::{Fields as _, HALVES, Kernel, Lanes, Number, Real, Row, dispatch};
+use eyas_lanes::{Fields as _, Kernel, Lanes, Number, Real, Row, VECTORS, dispatch};
 use eyas_sim::{Body, Langevin, State, Vector, Vehicle, dot, scale};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -143,16 +143,16 @@ pub struct Derivative<R = Row> {
 impl Derivative {
     /// One vector of lanes.
     #[inline(always)]
-    fn load<L: Lanes>(&self, half: usize) -> Derivative<L> {
-        Derivative { state: self.state.load(half), command: load_four(&self.command, half) }
+    fn load<L: Lanes>(&self, vector: usize) -> Derivative<L> {
+        Derivative { state: self.state.load(vector), command: load_four(&self.command, vector) }
     }
 
     /// Overwrites one vector of lanes.
     #[inline(always)]
-    fn store<L: Lanes>(&mut self, half: usize, values: &Derivative<L>) {
-        self.state.store(half, &values.state);
+    fn store<L: Lanes>(&mut self, vector: usize, values: &Derivative<L>) {
+        self.state.store(vector, &values.state);
         for (row, value) in self.command.iter_mut().zip(values.command) {
-            row.store(half, value);
+            row.store(vector, value);
         }
     }
 
@@ -179,10 +179,10 @@ impl Kernel for Fade<'_> {
         let Self { derivative, discount, forgotten } = self;
         let rows = derivative.state.fields_mut().into_iter().chain(&mut derivative.command);
         for row in rows {
-            for half in 0..HALVES {
-                let mask = L::mask(bits_of(forgotten, half));
-                let faded = L::splat(discount) * row.load(half);
-                row.store(half, L::select(mask, L::splat(0.0), faded));
+            for vector in 0..VECTORS {
+                let mask = L::mask(bits_of(forgotten, vector));
+                let faded = L::splat(discount) * row.load(vector);
+                row.store(vector, L::select(mask, L::splat(0.0), faded));
             }
         }
     }
@@ -287,13 +287,13 @@ impl<R: Real> Slopes<R> for &[R] {
 /// Those of one vector of lanes.
 struct SlopeRows<'a> {
     rows: &'a [Row],
-    half: usize,
+    vector: usize,
 }
 
 impl<L: Lanes> Slopes<L> for SlopeRows<'_> {
     #[inline(always)]
     fn along(&self, feature: usize) -> L {
-        self.rows[feature].load(self.half)
+        self.rows[feature].load(self.vector)
     }
 }
 
@@ -332,14 +332,14 @@ impl<T: Task> Default for Record<T> {
 impl<T: Task> Record<T> {
     /// One vector of lanes before the step.
     #[inline(always)]
-    fn moment<L: Lanes>(&self, half: usize) -> Moment<L, T> {
+    fn moment<L: Lanes>(&self, vector: usize) -> Moment<L, T> {
         let [position, velocity] = &self.reference;
         Moment {
-            state: self.before.load(half),
-            memory: T::Memory::load(&self.memory, half),
+            state: self.before.load(vector),
+            memory: T::Memory::load(&self.memory, vector),
             reference: Langevin {
-                position: load_vector(position, half),
-                velocity: load_vector(velocity, half),
+                position: load_vector(position, vector),
+                velocity: load_vector(velocity, vector),
                 ..Langevin::at_rest()
             },
         }
@@ -400,26 +400,26 @@ impl<T: Differentiable, const ALIGNED: bool> Kernel for PullBackStep<'_, T, ALIG
     fn run<L: Lanes>(self) -> Row {
         let Self { block, surrogate, record, derivative, action } = self;
         let mut cost = Row::ZERO;
-        for half in 0..HALVES {
+        for vector in 0..VECTORS {
             let flown = record.flown.as_deref();
             let no_push = ([L::splat(0.0); 3], None);
-            let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, block.vehicles.flown(), no_push, half);
+            let (vehicle, disturbance) = flight::<L, ALIGNED>(flown, block.vehicles.flown(), no_push, vector);
             let step = FlownStep {
                 flown: Flown { vehicle, disturbance },
-                voltage: flown.map(|it| it.voltage(half)),
-                before: record.moment(half),
-                action: load_four(&record.action, half),
-                after: record.after.load(half),
-                reference_after: load_vector(&record.reference_after, half),
+                voltage: flown.map(|it| it.voltage(vector)),
+                before: record.moment(vector),
+                action: load_four(&record.action, vector),
+                after: record.after.load(vector),
+                reference_after: load_vector(&record.reference_after, vector),
             };
-            let limits = T::Limits::load(&block.vehicles.limits, half);
-            let mut pulled = derivative.load::<L>(half);
+            let limits = T::Limits::load(&block.vehicles.limits, vector);
+            let mut pulled = derivative.load::<L>(vector);
             let (value, of_action) = block.shared.task.pull_back_step(surrogate, &step, &limits, &mut pulled);
-            derivative.store(half, &pulled);
+            derivative.store(vector, &pulled);
             for (row, slope) in action.iter_mut().zip(of_action) {
-                row.store(half, slope);
+                row.store(vector, slope);
             }
-            cost.store(half, value);
+            cost.store(vector, value);
         }
         cost
     }
@@ -438,12 +438,12 @@ impl<T: Differentiable> Kernel for PullBackObservation<'_, T> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { block, record, observation, derivative } = self;
-        for half in 0..HALVES {
-            let mut pulled = derivative.load::<L>(half);
-            let vehicle = Vehicle::load(block.vehicles.flown(), half);
-            let slopes = SlopeRows { rows: observation, half };
-            block.shared.task.pull_back_observation(&vehicle, &record.moment(half), &slopes, &mut pulled);
-            derivative.store(half, &pulled);
+        for vector in 0..VECTORS {
+            let mut pulled = derivative.load::<L>(vector);
+            let vehicle = Vehicle::load(block.vehicles.flown(), vector);
+            let slopes = SlopeRows { rows: observation, vector };
+            block.shared.task.pull_back_observation(&vehicle, &record.moment(vector), &slopes, &mut pulled);
+            derivative.store(vector, &pulled);
         }
     }
 }

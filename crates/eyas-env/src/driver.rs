@@ -3,7 +3,7 @@
 use eyas_lanes::{Draws, Fields, Kernel, LANES, LaneDraws, Lanes, Map, Real, Row, Stream, Zip};
 use eyas_sim::Langevin;
 
-use crate::episode::{Ledger, Moment};
+use crate::episode::{Episodes, Moment};
 use crate::target::{Motion, Target, moved};
 
 /// What a driver lends formulas of an env beside a [`Moment`](crate::Moment): random words, those of the starts of episodes
@@ -115,11 +115,11 @@ impl<'a, N> LaneDriver<'a, N> {
     pub(crate) fn new(
         numbers: N,
         (at, bits): (Moment<'a>, u32),
-        ledger: &'a Ledger,
+        episodes: &'a Episodes,
         streams: &'a Streams,
         settings: &'a [f32],
     ) -> Self {
-        let age = Ledger::lanes_of(&ledger.age, at.half);
+        let age = Episodes::lanes_of(&episodes.age, at.vector);
         Self { numbers, at, bits, age, streams, settings }
     }
 
@@ -148,12 +148,12 @@ impl<L: Lanes, N: AsRef<[Row]>> Driver<L> for LaneDriver<'_, N> {
     }
     #[inline(always)]
     fn number(&self, place: usize) -> L {
-        self.numbers.as_ref()[place].load(self.at.half)
+        self.numbers.as_ref()[place].load(self.at.vector)
     }
     #[inline(always)]
     fn load<F: Fields>(&self, first: usize) -> F::Of<L> {
         let rows = self.numbers.as_ref()[first..].iter();
-        F::map(&F::splat(()), &mut LoadRows { rows, half: self.at.half })
+        F::map(&F::splat(()), &mut LoadRows { rows, vector: self.at.vector })
     }
     #[inline(always)]
     fn setting(&self, place: usize) -> f32 {
@@ -176,15 +176,15 @@ impl<L: Lanes, N: AsRef<[Row]>> Driver<L> for LaneDriver<'_, N> {
 impl<'a, L: Lanes> DriverMut<L> for LaneDriver<'a, &'a mut [Row]> {
     #[inline(always)]
     fn set(&mut self, place: usize, value: L) {
-        self.numbers[place].store_where(self.at.half, L::mask(self.bits), value);
+        self.numbers[place].store_where(self.at.vector, L::mask(self.bits), value);
     }
 
     /// As one by one, with a mask that is made once.
     #[inline(always)]
     fn store<F: Fields>(&mut self, first: usize, values: &F::Of<L>) {
-        let (half, mask) = (self.at.half, L::mask(self.bits));
+        let (vector, mask) = (self.at.vector, L::mask(self.bits));
         let rows = self.numbers[first..].iter_mut();
-        F::zip(&mut F::splat(()), values, &mut StoreRows { rows, half, mask });
+        F::zip(&mut F::splat(()), values, &mut StoreRows { rows, vector, mask });
     }
 
     #[inline(always)]
@@ -204,26 +204,26 @@ const MISSING: &str = "an env has the numbers that its task asks for";
 
 struct LoadRows<'a> {
     rows: std::slice::Iter<'a, Row>,
-    half: usize,
+    vector: usize,
 }
 
 impl<L: Lanes> Map<(), L> for LoadRows<'_> {
     #[inline(always)]
     fn one(&mut self, (): &()) -> L {
-        self.rows.next().expect(MISSING).load(self.half)
+        self.rows.next().expect(MISSING).load(self.vector)
     }
 }
 
 struct StoreRows<'a, M> {
     rows: std::slice::IterMut<'a, Row>,
-    half: usize,
+    vector: usize,
     mask: M,
 }
 
 impl<L: Lanes> Zip<(), L> for StoreRows<'_, L::Mask> {
     #[inline(always)]
     fn pair(&mut self, (): &mut (), value: &L) {
-        self.rows.next().expect(MISSING).store_where(self.half, self.mask, *value);
+        self.rows.next().expect(MISSING).store_where(self.vector, self.mask, *value);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, LaneDraws, Lanes, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, Kernel, LANES, LaneDraws, Lanes, Row, Stream, VECTORS, dispatch, lanes_of};
 use eyas_sim::{norm, sub};
 
 use crate::rows::{bits_of, not_a_number_to_zero};
@@ -54,7 +54,7 @@ pub struct Ended {
 /// A block that starts episodes a vector of lanes at a time.
 pub(crate) trait ResetLanes {
     /// Starts the episodes of the lanes of one vector whose bits are set.
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32);
+    fn reset_lanes<L: Lanes>(&mut self, vector: usize, bits: u32);
 }
 
 /// Starts the episode of each lane of a mask.
@@ -72,10 +72,10 @@ impl<B: ResetLanes> Kernel for Reset<'_, B> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for half in 0..HALVES {
-            let bits = bits_of(self.mask, half);
+        for vector in 0..VECTORS {
+            let bits = bits_of(self.mask, vector);
             if bits != 0 {
-                self.block.reset_lanes::<L>(half, bits);
+                self.block.reset_lanes::<L>(vector, bits);
             }
         }
     }
@@ -83,7 +83,7 @@ impl<B: ResetLanes> Kernel for Reset<'_, B> {
 
 /// Clocks, sums and causes of the episodes of a block, whatever the task.
 #[derive(Clone, Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Episodes {
     pub(crate) first_env: u32,
     /// Control steps since the start of the episode, as the random streams count them.
     pub(crate) clock: [u32; BLOCK],
@@ -98,7 +98,7 @@ pub(crate) struct Ledger {
     pub(crate) ended: u32,
 }
 
-impl Ledger {
+impl Episodes {
     /// Episodes whose reward has `num_terms` terms; everything waits for a reset.
     pub(crate) fn new(first_env: u32, num_terms: usize) -> Self {
         Self {
@@ -190,26 +190,26 @@ impl Ledger {
     }
 
     /// Counters of the lanes of one vector.
-    pub(crate) fn lanes_of(values: &[u32; BLOCK], half: usize) -> &[u32; LANES] {
-        values[half * LANES..].first_chunk().expect("a block holds two vectors")
+    pub(crate) fn lanes_of(values: &[u32; BLOCK], vector: usize) -> &[u32; LANES] {
+        values[vector * LANES..].first_chunk().expect("a block holds two vectors")
     }
 
     /// What the lanes of one vector draw of a stream at their steps.
     #[inline(always)]
-    pub(crate) fn draws<'a>(&'a self, stream: &'a Stream, half: usize) -> LaneDraws<'a> {
-        let first_env = self.first_env + (half * LANES) as u32;
-        let [episode, clock] = [&self.episode, &self.clock].map(|it| Self::lanes_of(it, half));
+    pub(crate) fn draws<'a>(&'a self, stream: &'a Stream, vector: usize) -> LaneDraws<'a> {
+        let first_env = self.first_env + (vector * LANES) as u32;
+        let [episode, clock] = [&self.episode, &self.clock].map(|it| Self::lanes_of(it, vector));
         stream.at_lanes(first_env, episode, clock)
     }
 
     /// Where and when the lanes of one vector draw, a control period in s.
     #[inline(always)]
-    pub(crate) fn moment(&self, half: usize, period: f64) -> Moment<'_> {
+    pub(crate) fn moment(&self, vector: usize, period: f64) -> Moment<'_> {
         Moment {
-            half,
-            first_env: self.first_env + (half * LANES) as u32,
-            episode: Self::lanes_of(&self.episode, half),
-            clock: Self::lanes_of(&self.clock, half),
+            vector,
+            first_env: self.first_env + (vector * LANES) as u32,
+            episode: Self::lanes_of(&self.episode, vector),
+            clock: Self::lanes_of(&self.clock, vector),
             period,
         }
     }
@@ -217,16 +217,16 @@ impl Ledger {
 
 /// Adds a term of a reward to its sum in the lanes of a mask, and gives what it is worth there. What is no number counts 0.
 #[inline(always)]
-pub(crate) fn earn<L: Lanes>(sum: &mut Row, half: usize, mask: L::Mask, term: L) -> L {
+pub(crate) fn earn<L: Lanes>(sum: &mut Row, vector: usize, mask: L::Mask, term: L) -> L {
     let zero = L::splat(0.0);
     let term = L::select(mask, not_a_number_to_zero(term), zero);
-    sum.store(half, sum.load::<L>(half) + term);
+    sum.store(vector, sum.load::<L>(vector) + term);
     term
 }
 
 /// Where and when one vector of lanes draws.
 pub(crate) struct Moment<'a> {
-    pub(crate) half: usize,
+    pub(crate) vector: usize,
     /// Index of the env of the vector's first lane.
     pub(crate) first_env: u32,
     pub(crate) episode: &'a [u32; LANES],

@@ -8,14 +8,14 @@ mod differentiable;
 mod driver;
 mod episode;
 mod episode_log;
-mod interference;
+mod formulas;
 mod multi_agent;
 mod noise;
+mod perturbation;
 mod reality;
 mod recorded;
 mod registry;
 mod rows;
-mod rules;
 mod spec;
 mod symmetry;
 mod target;
@@ -32,12 +32,12 @@ pub use differentiable::{
 pub use driver::{Driver, DriverMut};
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
-pub use interference::Interference;
 pub use multi_agent::{
     AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent,
     SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
+pub use perturbation::Perturbation;
 pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,

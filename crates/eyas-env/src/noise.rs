@@ -1,6 +1,6 @@
 //! Errors of a vehicle's sensors.
 
-use eyas_lanes::{Draws, HALVES, LANES, Lanes, Portable, Real, Row, Stream};
+use eyas_lanes::{Draws, LANES, Lanes, Portable, Real, Row, Stream, VECTORS};
 use eyas_sim::{Vector, matrix_from_quaternion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,8 +35,8 @@ impl SensorNoise {
         if *self == Self::default() {
             return;
         }
-        for half in 0..HALVES {
-            let first = first_env + (half * LANES) as u32;
+        for vector in 0..VECTORS {
+            let first = first_env + (vector * LANES) as u32;
             let [position, velocity, attitude, rate] =
                 errors::<Portable>(&stream.at_lanes(first, &[episode; LANES], &[step; LANES]));
             let mut start = 0;
@@ -44,16 +44,16 @@ impl SensorNoise {
                 let rows = &mut observation[start..start + part.width];
                 match part.name {
                     "position" | "position_error" | "desired_pos_b" => {
-                        added(rows, half, position, self.position_m);
+                        added(rows, vector, position, self.position_m);
                     }
                     "velocity" | "velocity_error" | "root_lin_vel_b" => {
-                        added(rows, half, velocity, self.velocity_m_s);
+                        added(rows, vector, velocity, self.velocity_m_s);
                     }
                     "angular_velocity" | "root_ang_vel_b" => {
-                        added(rows, half, rate, self.angular_velocity_rad_s);
+                        added(rows, vector, rate, self.angular_velocity_rad_s);
                     }
                     "rotation_matrix" | "projected_gravity_b" => {
-                        turned(rows, half, attitude, self.attitude_rad);
+                        turned(rows, vector, attitude, self.attitude_rad);
                     }
                     _ => {}
                 }
@@ -71,24 +71,24 @@ pub(crate) fn errors<R: Real>(draws: &impl Draws<R>) -> [Vector<R>; 4] {
 }
 
 /// Isotropic, so that the frame does not matter.
-fn added(rows: &mut [Row], half: usize, normal: [Portable; 3], deviation: f64) {
+fn added(rows: &mut [Row], vector: usize, normal: [Portable; 3], deviation: f64) {
     for (row, normal) in rows.iter_mut().zip(normal) {
-        row.store(half, normal.mul_add(Portable::constant(deviation), row.load(half)));
+        row.store(vector, normal.mul_add(Portable::constant(deviation), row.load(vector)));
     }
 }
 
 /// Rows of the matrix turned about the body axes.
-fn turned(rows: &mut [Row], half: usize, normal: [Portable; 3], deviation: f64) {
+fn turned(rows: &mut [Row], vector: usize, normal: [Portable; 3], deviation: f64) {
     let [x, y, z] = normal.map(|it| it * Portable::constant(0.5 * deviation));
     let one = Portable::splat(1.0);
     let length = z.mul_add(z, y.mul_add(y, x.mul_add(x, one))).sqrt();
     let turn = matrix_from_quaternion([one / length, x / length, y / length, z / length]);
     for rows in rows.chunks_exact_mut(3) {
-        let row: [Portable; 3] = [rows[0].load(half), rows[1].load(half), rows[2].load(half)];
+        let row: [Portable; 3] = [rows[0].load(vector), rows[1].load(vector), rows[2].load(vector)];
         for (column, target) in rows.iter_mut().enumerate() {
             let sum =
                 row[2].mul_add(turn[2][column], row[1].mul_add(turn[1][column], row[0] * turn[0][column]));
-            target.store(half, sum);
+            target.store(vector, sum);
         }
     }
 }

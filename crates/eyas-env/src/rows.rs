@@ -5,20 +5,20 @@ use eyas_sim::{Body, State, Vector};
 
 /// Bits of one vector of lanes in a mask of a block.
 #[inline(always)]
-pub(crate) fn bits_of(mask: u32, half: usize) -> u32 {
-    mask >> (half * LANES) & 0xffff
+pub(crate) fn bits_of(mask: u32, vector: usize) -> u32 {
+    mask >> (vector * LANES) & 0xffff
 }
 
 /// One vector of lanes of three rows.
 #[inline(always)]
-pub(crate) fn load_vector<L: Lanes>(rows: &[Row], half: usize) -> Vector<L> {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half)]
+pub(crate) fn load_vector<L: Lanes>(rows: &[Row], vector: usize) -> Vector<L> {
+    [rows[0].load(vector), rows[1].load(vector), rows[2].load(vector)]
 }
 
 /// One vector of lanes of four rows.
 #[inline(always)]
-pub(crate) fn load_four<L: Lanes>(rows: &[Row], half: usize) -> [L; 4] {
-    [rows[0].load(half), rows[1].load(half), rows[2].load(half), rows[3].load(half)]
+pub(crate) fn load_four<L: Lanes>(rows: &[Row], vector: usize) -> [L; 4] {
+    [rows[0].load(vector), rows[1].load(vector), rows[2].load(vector), rows[3].load(vector)]
 }
 
 /// Vehicles that rest level at the origin, rotors too.

@@ -77,16 +77,16 @@ impl<R: Real> Target<R> {
 impl Target {
     /// Overwrites the lanes of one vector that a mask holds for.
     #[inline(always)]
-    pub(crate) fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, values: &Target<L>) {
-        self.reference.store_where(half, mask, &values.reference);
-        self.max_speed.store_where(half, mask, values.max_speed);
-        self.moving.store_where(half, mask, values.moving);
+    pub(crate) fn store_where<L: Lanes>(&mut self, vector: usize, mask: L::Mask, values: &Target<L>) {
+        self.reference.store_where(vector, mask, &values.reference);
+        self.max_speed.store_where(vector, mask, values.max_speed);
+        self.moving.store_where(vector, mask, values.moving);
     }
 
     /// Moves on by a control step in the lanes of one vector whose bits are set, where it moves.
     #[inline(always)]
     pub(crate) fn advance<L: Lanes>(&mut self, at: &Moment<'_>, live: u32, motion: &Motion, noise: &Stream) {
-        let moving = live & L::bits(Target::<L>::moves(self.moving.load(at.half)));
+        let moving = live & L::bits(Target::<L>::moves(self.moving.load(at.vector)));
         if moving != 0 {
             L::call(Advance { target: self, at, moving, motion, noise });
         }
@@ -124,9 +124,9 @@ impl Kernel for Advance<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { target: Target { reference, max_speed, .. }, at, moving, motion, noise } = self;
-        let now = reference.load::<L>(at.half);
-        if let Some(next) = moved(motion, &now, max_speed.load(at.half), at, noise) {
-            reference.store_where(at.half, L::mask(moving), &next);
+        let now = reference.load::<L>(at.vector);
+        if let Some(next) = moved(motion, &now, max_speed.load(at.vector), at, noise) {
+            reference.store_where(at.vector, L::mask(moving), &next);
         }
     }
 }

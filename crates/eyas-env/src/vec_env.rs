@@ -3,7 +3,7 @@
 use eyas_lanes::{BLOCK, Row};
 use eyas_sim::Body;
 
-use crate::{Ended, EnvSpec, Interference};
+use crate::{Ended, EnvSpec, Perturbation};
 
 /// Outcome of one control step of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -116,7 +116,7 @@ pub trait EnvBlock: Send {
 
     /// Changes the vehicles from the next step on, through resets, until called again. It is an input as actions are:
     /// no part of the state, and unknown to gradients.
-    fn interfere(&mut self, interference: Interference);
+    fn perturb(&mut self, perturbation: Perturbation);
 
     /// Shows `visit` the bits of every number that later steps depend on, in a fixed order, and goes on with what
     /// it leaves there: one method saves a state and puts it back, so the two cannot disagree.

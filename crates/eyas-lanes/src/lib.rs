@@ -34,4 +34,4 @@ pub use lanes::{LANES, Lanes, Portable};
 #[cfg(feature = "std")]
 pub use random::{Draws, EnvDraws, LaneDraws, Stream, Words, philox};
 #[cfg(feature = "std")]
-pub use row::{BLOCK, HALVES, Row, lanes_of, prefetch, transpose, transposed_rows};
+pub use row::{BLOCK, Row, VECTORS, lanes_of, prefetch, transpose, transposed_rows};

@@ -8,10 +8,10 @@ use crate::{LANES, Lanes};
 ///
 /// Two vectors of lanes, because a register tile of 12 outputs × 2 vectors keeps the multiply-add units
 /// busy while the activations of a 64-wide layer (8 KiB) stay in the first-level cache.
-pub const BLOCK: usize = HALVES * LANES;
+pub const BLOCK: usize = VECTORS * LANES;
 
 /// Vectors of lanes in a [`Row`].
-pub const HALVES: usize = 2;
+pub const VECTORS: usize = 2;
 
 /// One value for each vehicle of a block, aligned to a cache line.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,31 +32,31 @@ impl Row {
     ///
     /// # Panics
     ///
-    /// If `half` is not below [`HALVES`].
+    /// If `half` is not below [`VECTORS`].
     #[inline(always)]
     #[must_use]
-    pub fn load<L: Lanes>(&self, half: usize) -> L {
-        L::from_array(self.0[half * LANES..].first_chunk().expect("a row holds two vectors"))
+    pub fn load<L: Lanes>(&self, vector: usize) -> L {
+        L::from_array(self.0[vector * LANES..].first_chunk().expect("a row holds two vectors"))
     }
 
     /// Overwrites lanes `half * LANES ..`.
     ///
     /// # Panics
     ///
-    /// If `half` is not below [`HALVES`].
+    /// If `half` is not below [`VECTORS`].
     #[inline(always)]
-    pub fn store<L: Lanes>(&mut self, half: usize, value: L) {
-        *self.0[half * LANES..].first_chunk_mut().expect("a row holds two vectors") = value.to_array();
+    pub fn store<L: Lanes>(&mut self, vector: usize, value: L) {
+        *self.0[vector * LANES..].first_chunk_mut().expect("a row holds two vectors") = value.to_array();
     }
 
     /// Overwrites those of lanes `half * LANES ..` that a mask holds for.
     ///
     /// # Panics
     ///
-    /// If `half` is not below [`HALVES`].
+    /// If `half` is not below [`VECTORS`].
     #[inline(always)]
-    pub fn store_where<L: Lanes>(&mut self, half: usize, mask: L::Mask, value: L) {
-        self.store(half, L::select(mask, value, self.load(half)));
+    pub fn store_where<L: Lanes>(&mut self, vector: usize, mask: L::Mask, value: L) {
+        self.store(vector, L::select(mask, value, self.load(vector)));
     }
 }
 
@@ -108,9 +108,9 @@ pub fn prefetch(rows: &[Row]) {
 #[inline(always)]
 pub fn transpose<L: Lanes>(features: &[Row], samples: &mut [Row]) {
     for (features, samples) in features.chunks(BLOCK).zip(samples.chunks_exact_mut(BLOCK)) {
-        for (half, features) in features.chunks(LANES).enumerate() {
+        for (vector, features) in features.chunks(LANES).enumerate() {
             for (sample_half, samples) in samples.chunks_exact_mut(LANES).enumerate() {
-                L::transpose_rows(features, sample_half, samples, half);
+                L::transpose_rows(features, sample_half, samples, vector);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Numbers that are not finite end a run where they appear.
 
 use eyas_env::EnvSpec;
-use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_lanes::{Kernel, Lanes, Row, VECTORS, dispatch};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,13 +89,13 @@ impl Kernel for NotFiniteLanes<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) -> u32 {
         let mut bits = 0;
-        for half in 0..HALVES {
+        for vector in 0..VECTORS {
             // 0 times a number that is not finite is none, and a sum with it too.
             let mut probe = L::splat(0.0);
             for row in self.0.into_iter().flatten() {
-                probe = row.load::<L>(half).mul_add(L::splat(0.0), probe);
+                probe = row.load::<L>(vector).mul_add(L::splat(0.0), probe);
             }
-            bits |= L::bits(L::not(L::splat(-1.0).less(probe))) << (half * eyas_lanes::LANES);
+            bits |= L::bits(L::not(L::splat(-1.0).less(probe))) << (vector * eyas_lanes::LANES);
         }
         bits
     }

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
-use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Interference, SensorNoise, Step};
+use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Perturbation, SensorNoise, Step};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_sim::{Body, VehicleParameters};
 use schemars::JsonSchema;
@@ -335,8 +335,8 @@ impl Torture<'_> {
     }
 
     /// What is done to the vehicles of a block while it acts.
-    fn interference(&self, first_env: u32) -> Interference {
-        let mut interference = Interference::default();
+    fn perturbation(&self, first_env: u32) -> Perturbation {
+        let mut perturbation = Perturbation::default();
         let stream = Stream::new(self.seed, "torture/disturbance");
         for lane in 0..BLOCK {
             let env = first_env + lane as u32;
@@ -348,28 +348,28 @@ impl Torture<'_> {
             };
             let (y, x) = libm::sincos(TAU * f64::from(stream.uniform([env, 0, 0, 0])));
             let force = force * vehicle.weight();
-            interference.force_world[0][lane] = (force * x) as f32;
-            interference.force_world[1][lane] = (force * y) as f32;
+            perturbation.force_world[0][lane] = (force * x) as f32;
+            perturbation.force_world[1][lane] = (force * y) as f32;
             if self.disturbance == Disturbance::Payload {
-                interference.payload[lane] = (self.config.payload_to_mass * vehicle.mass) as f32;
+                perturbation.payload[lane] = (self.config.payload_to_mass * vehicle.mass) as f32;
             }
             if self.disturbance == Disturbance::MotorLoss {
                 let motor = stream.words([env, 0, 0, 1])[0] as usize % 4;
-                interference.rotor_efficiency[motor][lane] = self.config.motor_efficiency as f32;
+                perturbation.rotor_efficiency[motor][lane] = self.config.motor_efficiency as f32;
             }
         }
-        interference
+        perturbation
     }
 }
 
 impl Tortured<'_> {
     /// Interferes where a disturbance begins, and no more where it ends.
-    fn interfere(&self, block: &mut dyn EnvBlock) {
+    fn perturb(&self, block: &mut dyn EnvBlock) {
         let [begin, end] = self.disturbed;
         if self.step == begin && begin < end {
-            block.interfere(self.torture.interference(block.first_env()));
+            block.perturb(self.torture.perturbation(block.first_env()));
         } else if self.step == end {
-            block.interfere(Interference::default());
+            block.perturb(Perturbation::default());
         }
     }
 }
@@ -387,7 +387,7 @@ impl Rollout for Tortured<'_> {
             block.put(lane, &body);
         }
         self.live = used & !block.ended();
-        self.interfere(block);
+        self.perturb(block);
         self.steps > 0
     }
 
@@ -419,7 +419,7 @@ impl Rollout for Tortured<'_> {
         self.step += 1;
         let is_last = self.step == self.steps;
         if !is_last {
-            self.interfere(block);
+            self.perturb(block);
         }
         Next { reset: 0, is_last }
     }

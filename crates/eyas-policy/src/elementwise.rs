@@ -1,7 +1,7 @@
 //! Activations over rows of lanes, and their derivatives.
 
 use eyas_fly::formulas::{SELU_ALPHA, SELU_SCALE, elu, gelu, leaky_relu, mish, relu, selu, silu, softplus};
-use eyas_lanes::{HALVES, Lanes, Real, Row};
+use eyas_lanes::{Lanes, Real, Row, VECTORS};
 
 use crate::Activation;
 
@@ -53,8 +53,8 @@ impl Activation {
 #[inline(always)]
 fn map<L: Lanes, F: Function>(rows: &mut [Row]) {
     for row in rows {
-        for half in 0..HALVES {
-            row.store(half, F::value(row.load::<L>(half)));
+        for vector in 0..VECTORS {
+            row.store(vector, F::value(row.load::<L>(vector)));
         }
     }
 }
@@ -62,8 +62,8 @@ fn map<L: Lanes, F: Function>(rows: &mut [Row]) {
 #[inline(always)]
 fn chain<L: Lanes, F: Slope>(outputs: &[Row], gradient: &mut [Row]) {
     for (gradient, y) in gradient.iter_mut().zip(outputs) {
-        for half in 0..HALVES {
-            gradient.store(half, gradient.load::<L>(half) * F::slope(y.load(half)));
+        for vector in 0..VECTORS {
+            gradient.store(vector, gradient.load::<L>(vector) * F::slope(y.load(vector)));
         }
     }
 }

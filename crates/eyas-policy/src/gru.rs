@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use eyas_fly::formulas;
-use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch, prefetch};
+use eyas_lanes::{Kernel, Lanes, Row, VECTORS, dispatch, prefetch};
 
 use crate::dense::LayerGradient;
 use crate::kernel::Packed;
@@ -11,20 +11,20 @@ use crate::{Linear, Recurrent};
 
 /// The numbers of one unit in gates that are stacked.
 #[inline(always)]
-pub(crate) fn load_gates<L: Lanes, const N: usize>(gates: &[Row], unit: usize, half: usize) -> [L; N] {
+pub(crate) fn load_gates<L: Lanes, const N: usize>(gates: &[Row], unit: usize, vector: usize) -> [L; N] {
     let width = gates.len() / N;
     let mut values = [L::splat(0.0); N];
     for (gate, value) in values.iter_mut().enumerate() {
-        *value = gates[gate * width + unit].load(half);
+        *value = gates[gate * width + unit].load(vector);
     }
     values
 }
 
 #[inline(always)]
-fn store_gates<L: Lanes, const N: usize>(gates: &mut [Row], unit: usize, half: usize, values: [L; N]) {
+fn store_gates<L: Lanes, const N: usize>(gates: &mut [Row], unit: usize, vector: usize, values: [L; N]) {
     let width = gates.len() / N;
     for (gate, value) in values.into_iter().enumerate() {
-        gates[gate * width + unit].store(half, value);
+        gates[gate * width + unit].store(vector, value);
     }
 }
 
@@ -192,12 +192,12 @@ impl Kernel for Step<'_> {
     fn run<L: Lanes>(self) {
         let Self { from_input, from_state, before, gates, after } = self;
         for (unit, (before, after)) in before.iter().zip(after).enumerate() {
-            for half in 0..HALVES {
-                let sums = load_gates::<L, 3>(from_state, unit, half);
+            for vector in 0..VECTORS {
+                let sums = load_gates::<L, 3>(from_state, unit, vector);
                 let ([reset, update, new], state) =
-                    formulas::gru(load_gates(from_input, unit, half), sums, before.load(half));
-                store_gates(gates, unit, half, [reset, update, new, sums[2]]);
-                after.store(half, state);
+                    formulas::gru(load_gates(from_input, unit, vector), sums, before.load(vector));
+                store_gates(gates, unit, vector, [reset, update, new, sums[2]]);
+                after.store(vector, state);
             }
         }
     }
@@ -272,18 +272,18 @@ impl Kernel for StepBack<'_> {
         let Self { gates, before, output_gradient, carried, passed, d_input, d_state } = self;
         let one = L::splat(1.0);
         for unit in 0..before.len() {
-            for half in 0..HALVES {
-                let [reset, update, new, new_sum] = load_gates::<L, 4>(gates, unit, half);
-                let arrived = carried[unit].load::<L>(half) + passed[unit].load(half);
-                let d_hidden = arrived + output_gradient[unit].load(half);
+            for vector in 0..VECTORS {
+                let [reset, update, new, new_sum] = load_gates::<L, 4>(gates, unit, vector);
+                let arrived = carried[unit].load::<L>(vector) + passed[unit].load(vector);
+                let d_hidden = arrived + output_gradient[unit].load(vector);
                 let through = d_hidden * update;
                 let d_new = (d_hidden - through) * (-new).mul_add(new, one);
-                let d_update = through * (before[unit].load::<L>(half) - new) * (one - update);
+                let d_update = through * (before[unit].load::<L>(vector) - new) * (one - update);
                 let d_new_sum = d_new * reset;
                 let d_reset = d_new_sum * new_sum * (one - reset);
-                carried[unit].store(half, through);
-                store_gates(d_input, unit, half, [d_reset, d_update, d_new]);
-                store_gates(d_state, unit, half, [d_reset, d_update, d_new_sum]);
+                carried[unit].store(vector, through);
+                store_gates(d_input, unit, vector, [d_reset, d_update, d_new]);
+                store_gates(d_state, unit, vector, [d_reset, d_update, d_new_sum]);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Flying a policy: one block of vehicles at a time.
 
 use eyas_fly::formulas;
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, Kernel, Lanes, Row, VECTORS, dispatch, lanes_of};
 
 use crate::dense::{Dense, Tape};
 use crate::kernel::Packed;
@@ -194,9 +194,9 @@ impl Kernel for Normalize<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for (row, (mean, scale)) in self.rows.iter_mut().zip(self.normalizer) {
-            for half in 0..HALVES {
-                let value = formulas::normalize(row.load::<L>(half), L::splat(*mean), L::splat(*scale));
-                row.store(half, value);
+            for vector in 0..VECTORS {
+                let value = formulas::normalize(row.load::<L>(vector), L::splat(*mean), L::splat(*scale));
+                row.store(vector, value);
             }
         }
     }
@@ -258,8 +258,8 @@ impl Kernel for Squash<'_> {
             Output::Beta => {
                 let (alphas, betas) = raw.split_at(action.len());
                 for ((row, alpha), beta) in action.iter_mut().zip(alphas).zip(betas) {
-                    for half in 0..HALVES {
-                        row.store(half, formulas::beta_mean::<L>(alpha.load(half), beta.load(half)));
+                    for vector in 0..VECTORS {
+                        row.store(vector, formulas::beta_mean::<L>(alpha.load(vector), beta.load(vector)));
                     }
                 }
             }
@@ -270,10 +270,10 @@ impl Kernel for Squash<'_> {
 #[inline(always)]
 fn gru_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row]) {
     for (unit, h) in hidden.iter_mut().enumerate() {
-        for half in 0..HALVES {
-            let sums = |rows| gru::load_gates(rows, unit, half);
-            let (_, state) = formulas::gru::<L>(sums(from_input), sums(from_state), h.load(half));
-            h.store(half, state);
+        for vector in 0..VECTORS {
+            let sums = |rows| gru::load_gates(rows, unit, vector);
+            let (_, state) = formulas::gru::<L>(sums(from_input), sums(from_state), h.load(vector));
+            h.store(vector, state);
         }
     }
 }
@@ -283,13 +283,14 @@ fn gru_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row]
 fn lstm_cell<L: Lanes>(from_input: &[Row], from_state: &[Row], hidden: &mut [Row], cells: &mut [Row]) {
     let width = hidden.len();
     for (unit, (h, c)) in hidden.iter_mut().zip(cells).enumerate() {
-        for half in 0..HALVES {
+        for vector in 0..VECTORS {
             let gate = |g: usize| {
-                from_input[g * width + unit].load::<L>(half) + from_state[g * width + unit].load::<L>(half)
+                from_input[g * width + unit].load::<L>(vector)
+                    + from_state[g * width + unit].load::<L>(vector)
             };
-            let (hidden, cell) = formulas::lstm::<L>([gate(0), gate(1), gate(2), gate(3)], c.load(half));
-            c.store(half, cell);
-            h.store(half, hidden);
+            let (hidden, cell) = formulas::lstm::<L>([gate(0), gate(1), gate(2), gate(3)], c.load(vector));
+            c.store(vector, cell);
+            h.store(vector, hidden);
         }
     }
 }

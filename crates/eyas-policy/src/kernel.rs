@@ -5,7 +5,7 @@
 //! weight for two vectors of vehicles. Sums run over the inner index in ascending order on every
 //! instruction set, whatever the shape of its tiles, so results are the same bytes on each.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, transposed_rows};
+use eyas_lanes::{BLOCK, Kernel, LANES, Lanes, Row, VECTORS, transposed_rows};
 
 /// Rows of a weight matrix that are packed side by side: one tile of an instruction set with 32 registers,
 /// two of one with 16. Two vectors of 6 rows keep twelve sums under way, which covers the latency of a
@@ -88,10 +88,10 @@ impl Kernel for Product<'_> {
         debug_assert_eq!(self.x.len() / columns, self.y.len() / rows, "as many blocks in as out");
         for (x, y) in self.x.chunks_exact(*columns).zip(self.y.chunks_exact_mut(*rows)) {
             // One half after the other: a half of 256 features fills half of the first-level cache.
-            for half in (0..HALVES).step_by(if L::REGISTERS >= 32 { 2 } else { 1 }) {
+            for vector in (0..VECTORS).step_by(if L::REGISTERS >= 32 { 2 } else { 1 }) {
                 let tiles = weights.chunks_exact(*columns).zip(bias);
                 for ((weights, bias), out) in tiles.zip(y.chunks_mut(TILE)) {
-                    tiles_of_panel::<L>(weights, bias, x, half, out);
+                    tiles_of_panel::<L>(weights, bias, x, vector, out);
                 }
             }
         }
@@ -104,14 +104,14 @@ fn tiles_of_panel<L: Lanes>(
     weights: &[[f32; TILE]],
     bias: &[f32; TILE],
     x: &[Row],
-    half: usize,
+    vector: usize,
     out: &mut [Row],
 ) {
     if L::REGISTERS >= 32 {
         match out.len() {
-            0..=4 => tile::<L, 4, 2>(weights, bias, x, 0, half, out),
-            5..=8 => tile::<L, 8, 2>(weights, bias, x, 0, half, out),
-            _ => tile::<L, 12, 2>(weights, bias, x, 0, half, out),
+            0..=4 => tile::<L, 4, 2>(weights, bias, x, 0, vector, out),
+            5..=8 => tile::<L, 8, 2>(weights, bias, x, 0, vector, out),
+            _ => tile::<L, 12, 2>(weights, bias, x, 0, vector, out),
         }
         return;
     }
@@ -119,11 +119,11 @@ fn tiles_of_panel<L: Lanes>(
     while first < out.len() {
         first += match out.len() - first {
             0..=4 | 7..=8 => {
-                tile::<L, 4, 1>(weights, bias, x, first, half, out);
+                tile::<L, 4, 1>(weights, bias, x, first, vector, out);
                 4
             }
             _ => {
-                tile::<L, 6, 1>(weights, bias, x, first, half, out);
+                tile::<L, 6, 1>(weights, bias, x, first, vector, out);
                 6
             }
         };
@@ -137,7 +137,7 @@ fn tile<L: Lanes, const R: usize, const H: usize>(
     bias: &[f32; TILE],
     x: &[Row],
     first: usize,
-    half: usize,
+    vector: usize,
     out: &mut [Row],
 ) {
     let mut sum = [[L::splat(0.0); H]; R];
@@ -148,7 +148,7 @@ fn tile<L: Lanes, const R: usize, const H: usize>(
         let weights: &[f32; R] = weights[first..].first_chunk().expect("a tile lies within its panel");
         let mut lanes = [L::splat(0.0); H];
         for (h, lanes) in lanes.iter_mut().enumerate() {
-            *lanes = x.load(half + h);
+            *lanes = x.load(vector + h);
         }
         for row in 0..R {
             let weight = L::splat(weights[row]);
@@ -160,7 +160,7 @@ fn tile<L: Lanes, const R: usize, const H: usize>(
     for (row, sum) in sum.into_iter().enumerate() {
         if let Some(out) = out.get_mut(first + row) {
             for (h, lanes) in sum.into_iter().enumerate() {
-                out.store(half + h, lanes);
+                out.store(vector + h, lanes);
             }
         }
     }
@@ -225,7 +225,7 @@ impl WeightGradient<'_> {
     /// The tile of `R` outputs and `H` vectors of inputs; returns `R`.
     #[inline(always)]
     fn tile<L: Lanes, const R: usize, const H: usize>(&mut self, row: usize, column: usize) -> usize {
-        let (pair, half) = (column / BLOCK, column % BLOCK / LANES);
+        let (pair, vector) = (column / BLOCK, column % BLOCK / LANES);
         let mut sum = [[L::splat(0.0); H]; R];
         let blocks =
             self.dy.chunks_exact(self.outputs).zip(self.x.chunks_exact(transposed_rows(self.inputs)));
@@ -235,7 +235,7 @@ impl WeightGradient<'_> {
             for sample in 0..BLOCK {
                 let mut lanes = [L::splat(0.0); H];
                 for (h, lanes) in lanes.iter_mut().enumerate() {
-                    *lanes = x[sample].load(half + h);
+                    *lanes = x[sample].load(vector + h);
                 }
                 for row in 0..R {
                     let slope = L::splat(dy[row].0[sample]);

@@ -1,6 +1,6 @@
 //! A feed-forward policy flown step by step, with a tape to go back through the flight.
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_lanes::{Kernel, Lanes, Row, VECTORS, dispatch};
 
 use crate::dense::LayerGradient;
 use crate::kernel::Packed;
@@ -145,8 +145,8 @@ impl Kernel for Forward<'_> {
         let inputs = unroll.layers[0].inputs;
         let input = &mut activations[0][time * inputs..][..inputs];
         for ((row, observed), (mean, factor)) in input.iter_mut().zip(observation).zip(&unroll.normalizer) {
-            for half in 0..HALVES {
-                row.store(half, (observed.load::<L>(half) - L::splat(*mean)) * L::splat(*factor));
+            for vector in 0..VECTORS {
+                row.store(vector, (observed.load::<L>(vector) - L::splat(*mean)) * L::splat(*factor));
             }
         }
         for (index, layer) in unroll.layers.iter().enumerate() {
@@ -188,8 +188,8 @@ impl Kernel for Backward<'_> {
             }
         }
         for (row, (_, factor)) in observation.iter_mut().zip(&unroll.normalizer) {
-            for half in 0..HALVES {
-                row.store(half, row.load::<L>(half) * L::splat(*factor));
+            for vector in 0..VECTORS {
+                row.store(vector, row.load::<L>(vector) * L::splat(*factor));
             }
         }
     }

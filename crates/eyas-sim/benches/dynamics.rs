@@ -3,7 +3,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_lanes::{BLOCK, Kernel, Lanes, Row, VECTORS, dispatch};
 use eyas_sim::{ActionLimit, Disturbance, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters, step_lagged};
 
 fn main() {
@@ -55,12 +55,12 @@ impl Kernel for Step<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Block { vehicle, state } = self.0;
-        for half in 0..HALVES {
-            let vehicle = Vehicle::<L, true>::load(vehicle, half);
-            let before = state.load::<L>(half);
+        for vector in 0..VECTORS {
+            let vehicle = Vehicle::<L, true>::load(vehicle, vector);
+            let before = state.load::<L>(vector);
             let set_point = [L::splat(14_475.0); 4];
             let after = step_lagged(&vehicle, &before, &set_point, &Disturbance::none(), 0.01, 1);
-            state.store(half, &after);
+            state.store(vector, &after);
         }
     }
 }

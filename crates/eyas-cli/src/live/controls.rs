@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eyas::tasks::AnyTask;
-use eyas_env::Interference;
+use eyas_env::Perturbation;
 use eyas_lanes::Row;
 use eyas_web::Control;
 
@@ -64,21 +64,21 @@ impl Disturbances {
     }
 
     /// What acts now, and the delay of actions in control steps.
-    pub(crate) fn now(&self) -> (Interference, u32) {
+    pub(crate) fn now(&self) -> (Perturbation, u32) {
         let value = |name: &str| self.values[name];
         let share = 0.01 * value(FORCE) + f64::from(u8::from(self.push_steps > 0));
         let (y, x) = libm::sincos(value(DIRECTION).to_radians());
         let force = share * self.weight;
-        let interference = Interference {
+        let perturbation = Perturbation {
             force_world: [force * x, force * y, 0.0].map(everywhere),
             mass_factor: everywhere(value(MASS)),
             rotor_efficiency: [0, 1, 2, 3].map(|motor| {
                 let loss = self.values.get(&format!("{LOSS}{motor}"));
                 everywhere(1.0 - 0.01 * loss.copied().unwrap_or_default())
             }),
-            ..Interference::default()
+            ..Perturbation::default()
         };
-        (interference, (0.001 * value(DELAY) / self.period_s).round() as u32)
+        (perturbation, (0.001 * value(DELAY) / self.period_s).round() as u32)
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
     fn sliders_are_forces_factors_and_steps() {
         let env = PointConfig::default();
         let mut it = Disturbances::new(&env, &["FL", "FR", "BR", "BL"].map(String::from));
-        assert_eq!(it.now(), (Interference::default(), 0));
+        assert_eq!(it.now(), (Perturbation::default(), 0));
         for (control, value) in
             [("force", 50.0), ("direction", 90.0), ("mass", 1.5), ("delay", 30.0), ("loss_2", 25.0)]
         {
@@ -142,6 +142,6 @@ mod tests {
         it.push();
         let ends: Vec<bool> = (0..12).map(|_| it.advance()).collect();
         assert_eq!(ends.iter().position(|it| *it), Some(9));
-        assert_eq!(it.now().0, Interference::default());
+        assert_eq!(it.now().0, Perturbation::default());
     }
 }

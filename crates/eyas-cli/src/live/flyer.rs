@@ -1,6 +1,6 @@
 //! A policy in envs of its own, one control step at a time, without end.
 
-use eyas_env::{DelayLine, Interference, Step, Telemetry};
+use eyas_env::{DelayLine, Perturbation, Step, Telemetry};
 use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_learn::{Actor, AnyBlock, Controller, Engine, Next, NotFinite, Rollout};
 use eyas_policy::{Inference, Scratch};
@@ -39,7 +39,7 @@ enum Task<'a> {
     /// Fly a control step.
     Fly,
     /// Change what happens to its vehicles.
-    Disturb(&'a Interference),
+    Disturb(&'a Perturbation),
     /// See where they are.
     Look,
 }
@@ -78,10 +78,10 @@ impl Flyer {
     }
 
     /// Changes what happens to the vehicles from now on; the delay is in control steps.
-    pub(crate) fn disturb(&mut self, interference: &Interference, delay: u32) {
+    pub(crate) fn disturb(&mut self, perturbation: &Perturbation, delay: u32) {
         self.delay = delay;
         // No step is flown that a number could go wrong in.
-        let _ = self.each_block(Task::Disturb(interference));
+        let _ = self.each_block(Task::Disturb(perturbation));
     }
 
     fn look(&mut self) {
@@ -132,7 +132,7 @@ impl Rollout for Live<'_> {
         }
         match self.task {
             Task::Fly => return true,
-            Task::Disturb(interference) => block.interfere(interference.clone()),
+            Task::Disturb(perturbation) => block.perturb(perturbation.clone()),
             Task::Look => {
                 let block = &*block;
                 let of_lane = |lane| {

@@ -159,8 +159,8 @@ impl<'a> LiveFlight<'a> {
     }
 
     fn disturb(&mut self) {
-        let (interference, delay) = self.disturbances.now();
-        self.flyer.disturb(&interference, delay);
+        let (perturbation, delay) = self.disturbances.now();
+        self.flyer.disturb(&perturbation, delay);
     }
 
     fn restart(&mut self) {

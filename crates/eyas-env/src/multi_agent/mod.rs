@@ -10,7 +10,7 @@ mod spec;
 use eyas_lanes::Row;
 use eyas_sim::Body;
 
-use crate::{Ended, Interference, Step, Telemetry};
+use crate::{Ended, Perturbation, Step, Telemetry};
 
 pub use one_agent::{OneAgent, WithOneAgent, multi_agent_with_one_agent};
 pub use single_agent::{SingleAgentBlock, multi_agent_to_single_agent};
@@ -68,8 +68,8 @@ pub trait MultiAgentBlock: Send {
     /// [`EnvBlock::put`](crate::EnvBlock::put), for the vehicles of a lane as a whole.
     fn put(&mut self, lane: usize, body: &Body<f32>);
 
-    /// [`EnvBlock::interfere`](crate::EnvBlock::interfere), alike for all vehicles of a lane.
-    fn interfere(&mut self, interference: Interference);
+    /// [`EnvBlock::perturb`](crate::EnvBlock::perturb), alike for all vehicles of a lane.
+    fn perturb(&mut self, perturbation: Perturbation);
 
     /// [`EnvBlock::visit_state`](crate::EnvBlock::visit_state).
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));

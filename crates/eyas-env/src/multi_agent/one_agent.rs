@@ -6,7 +6,7 @@ use eyas_lanes::{BLOCK, Row};
 use eyas_sim::Body;
 
 use super::{AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, StateSpace};
-use crate::{Ended, EnvSpec, Interference, Step, Telemetry};
+use crate::{Ended, EnvSpec, Perturbation, Step, Telemetry};
 
 /// Name of the agent that all become, as in Isaac Lab.
 const NAME: &str = "single-agent";
@@ -132,8 +132,8 @@ impl<B: MultiAgentBlock> MultiAgentBlock for OneAgent<B> {
         self.block.put(lane, body);
     }
 
-    fn interfere(&mut self, interference: Interference) {
-        self.block.interfere(interference);
+    fn perturb(&mut self, perturbation: Perturbation) {
+        self.block.perturb(perturbation);
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {

@@ -7,7 +7,7 @@ use eyas_sim::Body;
 
 use super::one_agent::{OneAgent, specs_of};
 use super::{MultiAgentBlock, MultiAgentEnv, NoState};
-use crate::{Ended, Env, EnvBlock, Interference, Step, Telemetry};
+use crate::{Ended, Env, EnvBlock, Perturbation, Step, Telemetry};
 
 /// A block of several agents that one policy flies.
 pub struct SingleAgentBlock<B> {
@@ -74,8 +74,8 @@ impl<B: MultiAgentBlock> EnvBlock for SingleAgentBlock<B> {
         self.one.put(lane, body);
     }
 
-    fn interfere(&mut self, interference: Interference) {
-        self.one.interfere(interference);
+    fn perturb(&mut self, perturbation: Perturbation) {
+        self.one.perturb(perturbation);
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {

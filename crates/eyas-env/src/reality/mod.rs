@@ -28,7 +28,7 @@ mod rotors;
 mod sensors;
 mod wind;
 
-use eyas_lanes::{BLOCK, Fields, HALVES, Kernel, Lanes, Real, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, Fields, Kernel, Lanes, Real, Row, Stream, VECTORS, dispatch, lanes_of};
 use eyas_sim::{Body, Disturbance, State, VEHICLE_NUMBERS, Vector, Vehicle, add};
 
 pub use battery::BatteryConfig;
@@ -50,7 +50,7 @@ pub(crate) use sensors::Errors;
 use sensors::Sensors;
 pub(crate) use wind::{Air, Wind};
 
-use crate::episode::Ledger;
+use crate::episode::Episodes;
 use crate::rows::load_vector;
 use crate::task::Visit;
 use crate::visit_words;
@@ -107,8 +107,8 @@ impl<E: Effect<WORDS>, const WORDS: usize> Live<E, WORDS> {
 
     /// One vector of lanes.
     #[inline(always)]
-    fn load<L: Lanes>(&self, half: usize) -> <E::Numbers as Fields>::Of<L> {
-        E::Numbers::load(&self.rows, half)
+    fn load<L: Lanes>(&self, vector: usize) -> <E::Numbers as Fields>::Of<L> {
+        E::Numbers::load(&self.rows, vector)
     }
 
     fn visit_state(live: &mut Option<Self>, visit: &mut dyn FnMut(&mut u32)) {
@@ -164,18 +164,18 @@ pub(crate) struct Flown {
 impl Flown {
     /// What acts on one vector of lanes.
     #[inline(always)]
-    pub(crate) fn disturbance<L: Lanes>(&self, half: usize) -> Disturbance<L> {
+    pub(crate) fn disturbance<L: Lanes>(&self, vector: usize) -> Disturbance<L> {
         let Disturbance { force_world, torque_body } = &self.disturbance;
         Disturbance {
-            force_world: load_vector(force_world, half),
-            torque_body: load_vector(torque_body, half),
+            force_world: load_vector(force_world, vector),
+            torque_body: load_vector(torque_body, vector),
         }
     }
 
     /// The voltage over that of the full battery, for [`under_voltage`].
     #[inline(always)]
-    pub(crate) fn voltage<L: Lanes>(&self, half: usize) -> L {
-        self.voltage.load(half)
+    pub(crate) fn voltage<L: Lanes>(&self, vector: usize) -> L {
+        self.voltage.load(vector)
     }
 }
 
@@ -186,19 +186,19 @@ pub(crate) fn flight<L: Lanes, const ALIGNED: bool>(
     flown: Option<&Flown>,
     own: &[Row; VEHICLE_NUMBERS],
     (push, torque): (Vector<L>, Option<Vector<L>>),
-    half: usize,
+    vector: usize,
 ) -> (Vehicle<L, ALIGNED>, Disturbance<L>) {
     let mut disturbance = Disturbance { force_world: push, ..Disturbance::none() };
     let mut vehicle = own;
     if let Some(flown) = flown {
-        let more = flown.disturbance(half);
+        let more = flown.disturbance(vector);
         disturbance = Disturbance { force_world: add(push, more.force_world), ..more };
         vehicle = &flown.vehicle;
     }
     if let Some(torque) = torque {
         disturbance.torque_body = if flown.is_some() { add(torque, disturbance.torque_body) } else { torque };
     }
-    (Vehicle::load(vehicle, half), disturbance)
+    (Vehicle::load(vehicle, vector), disturbance)
 }
 
 /// What an action amounts to at a voltage: −1 stays, 1 becomes `2 voltage − 1`.
@@ -299,11 +299,11 @@ impl Reality {
     }
 
     /// Draws what happens in the episodes that the ledger has just opened in the lanes of a mask, which start as `body`.
-    pub(crate) fn reset(&mut self, mask: u32, ledger: &Ledger, body: &Body<Row>) {
+    pub(crate) fn reset(&mut self, mask: u32, episodes: &Episodes, body: &Body<Row>) {
         let Self { actions, sensors, streams, drag, wind, ground, battery, rotors, payload, .. } = self;
         let [of_actions, of_sensors] = &*streams;
         for lane in lanes_of(mask) {
-            let place @ [env, episode] = [ledger.first_env + lane as u32, ledger.episode[lane]];
+            let place @ [env, episode] = [episodes.first_env + lane as u32, episodes.episode[lane]];
             if let Some(actions) = actions {
                 actions.delay[lane] = Draw::new(of_actions, env, episode).integer_within(actions.span);
             }
@@ -339,7 +339,7 @@ impl Reality {
     pub(crate) fn begin_step(
         &mut self,
         action: &[Row],
-        ledger: &Ledger,
+        episodes: &Episodes,
         state: &State<Row>,
         own: &[Row; VEHICLE_NUMBERS],
     ) {
@@ -352,7 +352,7 @@ impl Reality {
         if let Some(sensors) = &mut self.sensors {
             sensors.remember(&state.body);
         }
-        let clock = &ledger.clock;
+        let clock = &episodes.clock;
         self.stale |= self.rotors.as_ref().map_or(0, |it| lanes_at(&it.words[1], clock));
         self.stale |= self.payload.as_ref().map_or(0, |it| lanes_at(&it.words[0], clock));
         for lane in lanes_of(self.stale) {
@@ -363,7 +363,7 @@ impl Reality {
             self.stale = 0;
         }
         if self.drag.is_some() || self.ground.is_some() || self.battery.is_some() {
-            dispatch(Surround { reality: self, ledger, state, own });
+            dispatch(Surround { reality: self, episodes, state, own });
         }
     }
 
@@ -401,8 +401,8 @@ impl Reality {
     }
 
     /// The motion as sensors measure it, if they do not measure it as it is.
-    pub(crate) fn sense(&self, ledger: &Ledger, body: &Body<Row>) -> Option<Body<Row>> {
-        self.sensors.as_ref().map(|it| it.sense(ledger, body))
+    pub(crate) fn sense(&self, episodes: &Episodes, body: &Body<Row>) -> Option<Body<Row>> {
+        self.sensors.as_ref().map(|it| it.sense(episodes, body))
     }
 
     /// Whether what is measured is not the state itself.
@@ -453,7 +453,7 @@ const THRUST: [usize; 4] = [6, 17, 28, 39];
 /// Forces of the air, lift of the ground and voltage of the battery at the start of a step.
 struct Surround<'a> {
     reality: &'a mut Reality,
-    ledger: &'a Ledger,
+    episodes: &'a Episodes,
     state: &'a State<Row>,
     own: &'a [Row; VEHICLE_NUMBERS],
 }
@@ -463,45 +463,45 @@ impl Kernel for Surround<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { reality, ledger, state, own } = self;
+        let Self { reality, episodes, state, own } = self;
         let Reality { told, drag, wind, air, ground, battery, centre, fitted, flown, .. } = reality;
-        for half in 0..HALVES {
-            let State { body, rotor_speed } = state.load::<L>(half);
-            let vehicle = Vehicle::<L>::load(fitted, half);
+        for vector in 0..VECTORS {
+            let State { body, rotor_speed } = state.load::<L>(vector);
+            let vehicle = Vehicle::<L>::load(fitted, vector);
             if let Some(drag) = drag {
                 let mut velocity = [L::splat(0.0); 3];
                 if let Some(wind) = wind {
-                    let (blows, next) = wind.effect.blows(&wind.load(half), &ledger.draws(air, half));
-                    <Air<()>>::store::<L>(&mut wind.rows, half, &next);
+                    let (blows, next) = wind.effect.blows(&wind.load(vector), &episodes.draws(air, vector));
+                    <Air<()>>::store::<L>(&mut wind.rows, vector, &next);
                     velocity = blows;
                 }
                 let Disturbance { force_world, torque_body } = drag.effect.acts(
-                    &drag.load(half),
-                    (vehicle.mass_inverse, load_vector(centre, half)),
+                    &drag.load(vector),
+                    (vehicle.mass_inverse, load_vector(centre, vector)),
                     (body.orientation, body.velocity),
                     velocity,
                 );
                 let flown = &mut flown.disturbance;
                 for axis in 0..3 {
-                    flown.force_world[axis].store(half, force_world[axis]);
-                    flown.torque_body[axis].store(half, torque_body[axis]);
+                    flown.force_world[axis].store(vector, force_world[axis]);
+                    flown.torque_body[axis].store(vector, torque_body[axis]);
                 }
             }
             if let Some(ground) = ground {
-                let lift = ground.load::<L>(half).lift(body.position[2]);
+                let lift = ground.load::<L>(vector).lift(body.position[2]);
                 for (rotor, start) in vehicle.rotors.iter().zip(THRUST) {
                     for (offset, coefficient) in rotor.thrust.into_iter().enumerate() {
-                        flown.vehicle[start + offset].store(half, lift * coefficient);
+                        flown.vehicle[start + offset].store(vector, lift * coefficient);
                     }
                 }
             }
             if let Some(battery) = battery {
-                let own = Vehicle::load(own, half);
-                let (voltage, left) = battery.load::<L>(half).drained(&own, &rotor_speed);
-                <Cell<()>>::store::<L>(&mut battery.rows, half, &left);
-                flown.voltage.store(half, voltage);
+                let own = Vehicle::load(own, vector);
+                let (voltage, left) = battery.load::<L>(vector).drained(&own, &rotor_speed);
+                <Cell<()>>::store::<L>(&mut battery.rows, vector, &left);
+                flown.voltage.store(vector, voltage);
                 for row in told.iter_mut() {
-                    row.store(half, under_voltage(row.load::<L>(half), voltage));
+                    row.store(vector, under_voltage(row.load::<L>(vector), voltage));
                 }
             }
         }

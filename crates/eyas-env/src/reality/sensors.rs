@@ -1,6 +1,6 @@
 //! What sensors make of the motion: late, biased and noisy.
 
-use eyas_lanes::{BLOCK, Draws, Fields as _, HALVES, Kernel, Lanes, Real, Row, Stream, dispatch, fields};
+use eyas_lanes::{BLOCK, Draws, Fields as _, Kernel, Lanes, Real, Row, Stream, VECTORS, dispatch, fields};
 use eyas_sim::{Body, add, turned_about_axes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::delay::{DelayLine, MAX_DELAY_STEPS};
 use super::draw::{Draw, Span, is_zero};
 use crate::check::spans;
-use crate::episode::Ledger;
+use crate::episode::Episodes;
 use crate::noise::errors;
 use crate::{visit_rows, visit_words};
 
@@ -192,7 +192,7 @@ impl Sensors {
     }
 
     /// The motion as it is measured.
-    pub(super) fn sense(&self, ledger: &Ledger, body: &Body<Row>) -> Body<Row> {
+    pub(super) fn sense(&self, episodes: &Episodes, body: &Body<Row>) -> Body<Row> {
         let mut sensed = *body;
         let Body { position, orientation, velocity, angular_velocity } = &mut sensed;
         let targets: [&mut [Row]; 4] = [position, velocity, orientation, angular_velocity];
@@ -205,7 +205,7 @@ impl Sensors {
             }
         }
         if self.errs {
-            dispatch(AddErrors { sensors: self, ledger, body: &mut sensed });
+            dispatch(AddErrors { sensors: self, episodes, body: &mut sensed });
         }
         sensed
     }
@@ -230,7 +230,7 @@ fn signals(body: &Body<Row>) -> [&[Row]; 4] {
 /// Adds the errors of a step to what is measured.
 struct AddErrors<'a> {
     sensors: &'a Sensors,
-    ledger: &'a Ledger,
+    episodes: &'a Episodes,
     body: &'a mut Body<Row>,
 }
 
@@ -239,11 +239,11 @@ impl Kernel for AddErrors<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { sensors, ledger, body } = self;
-        for half in 0..HALVES {
-            let errors = <Errors<()>>::load::<L>(&sensors.errors, half);
-            let measured = errors.measured(&body.load::<L>(half), &ledger.draws(&sensors.stream, half));
-            <Body<()>>::store::<L>(body, half, &measured);
+        let Self { sensors, episodes, body } = self;
+        for vector in 0..VECTORS {
+            let errors = <Errors<()>>::load::<L>(&sensors.errors, vector);
+            let measured = errors.measured(&body.load::<L>(vector), &episodes.draws(&sensors.stream, vector));
+            <Body<()>>::store::<L>(body, vector, &measured);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     TurbulenceConfig, VEHICLE, WindConfig,
 };
 use crate::PointConfig;
-use crate::episode::Ledger;
+use crate::episode::Episodes;
 use crate::recorded::reality::RealityRecorder;
 use crate::recorded::tests::{arranged, normal, numbers, replayed, same};
 
@@ -69,16 +69,16 @@ fn compare(config: &RealityConfig) -> usize {
     };
     let mut reality = Reality::new(config, PERIOD, 4, SEED, VEHICLE).unwrap();
     let own = Vehicle::rows([&PointConfig::default().robot; BLOCK]);
-    let mut ledger = Ledger::new(64, 0);
-    ledger.reset(u32::MAX);
-    reality.reset(u32::MAX, &ledger, &states(0).body);
+    let mut episodes = Episodes::new(64, 0);
+    episodes.reset(u32::MAX);
+    reality.reset(u32::MAX, &episodes, &states(0).body);
     let mut compared = 0;
     for step in 0..STEPS {
         let state = states(step);
         let action: [Row; 4] = std::array::from_fn(|motor| Row::splat(0.2 * motor as f32 - 0.3));
         let before = Before::of(&reality);
-        reality.begin_step(&action, &ledger, &state, &own);
-        let measured = reality.sense(&ledger, &state.body);
+        reality.begin_step(&action, &episodes, &state, &own);
+        let measured = reality.sense(&episodes, &state.body);
         for lane in 0..BLOCK {
             let given = Given { lane, state: &state, own: &own, action: &action };
             let words = |draw: &Draw| {
@@ -95,7 +95,7 @@ fn compare(config: &RealityConfig) -> usize {
                 compared += found.len();
             }
         }
-        ledger.advance(Row::ZERO, &[], u32::MAX);
+        episodes.advance(Row::ZERO, &[], u32::MAX);
     }
     compared
 }

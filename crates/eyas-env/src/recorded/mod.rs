@@ -32,7 +32,7 @@ impl Recorded {
 /// What acts on a vehicle in a recorded step beside its rotors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surroundings {
-    /// A force with which somebody [interferes](crate::Interference).
+    /// A force with which somebody [perturbs](crate::Perturbation).
     Push,
     /// What [`RealityConfig`](crate::RealityConfig) adds: force and torque of the air, actions that come late or at the
     /// voltage of a battery.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use eyas_env::{
-    Actuation, AgentSpec, Ended, EnvBlock, FormationConfig, FormationEnv, Frame, Interference,
-    MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, Part, StateSpace, Step, TaskConfig, Telemetry,
+    Actuation, AgentSpec, Ended, EnvBlock, FormationConfig, FormationEnv, Frame, MultiAgentBlock,
+    MultiAgentEnv, MultiAgentSpec, NoState, Part, Perturbation, StateSpace, Step, TaskConfig, Telemetry,
     VecEnv, multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 use eyas_lanes::Row;
@@ -119,7 +119,7 @@ impl MultiAgentBlock for NumbersBlock {
 
     fn put(&mut self, _lane: usize, _body: &Body<f32>) {}
 
-    fn interfere(&mut self, _interference: Interference) {}
+    fn perturb(&mut self, _interference: Perturbation) {}
 
     fn visit_state(&mut self, _visit: &mut dyn FnMut(&mut u32)) {}
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, Stream, dispatch, transpose};
+use eyas_lanes::{BLOCK, Kernel, Lanes, Row, Stream, VECTORS, dispatch, transpose};
 use eyas_policy::{Adam, Inference, Pass, Policy, Trainer, Untrainable, clip_gradient_norm};
 
 use super::config::{DistillConfig, StudentKind};
@@ -362,11 +362,11 @@ impl Kernel for SquaredError<'_> {
         for (block, weight) in self.weight.iter().enumerate() {
             let mut sum = L::splat(0.0);
             for index in block * actions..(block + 1) * actions {
-                for half in 0..HALVES {
-                    let weight = weight.load::<L>(half) * L::splat(self.scale);
-                    let error = self.output[index].load::<L>(half) - self.label[index].load(half);
+                for vector in 0..VECTORS {
+                    let weight = weight.load::<L>(vector) * L::splat(self.scale);
+                    let error = self.output[index].load::<L>(vector) - self.label[index].load(vector);
                     sum = (error * error).mul_add(weight, sum);
-                    self.gradient[index].store(half, (error + error) * weight);
+                    self.gradient[index].store(vector, (error + error) * weight);
                 }
             }
             loss += f64::from(sum.to_array().iter().sum::<f32>());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use eyas_env::{Ended, EnvSpec, EpisodeScalar, EpisodeStatistic, Step, Symmetry};
-use eyas_lanes::{BLOCK, HALVES, Kernel, LANES, Lanes, Row, Stream, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, Kernel, LANES, Lanes, Row, Stream, VECTORS, dispatch, lanes_of};
 use eyas_policy::{Inference, Network, Normalizer, Policy, Scratch};
 
 use super::config::RunnerConfig;
@@ -401,21 +401,21 @@ impl Kernel for Explore<'_> {
         for (peak, std) in peaks.iter_mut().zip(self.std) {
             *peak = log_density_at_mean(*std);
         }
-        for half in 0..HALVES {
+        for vector in 0..VECTORS {
             let mut log_prob = L::splat(0.0);
             for (group, means) in self.mean.chunks(4).enumerate() {
-                let first_env = env + (half * LANES) as u32;
+                let first_env = env + (vector * LANES) as u32;
                 let draws = self.noise.lanes(first_env, &[iteration; LANES], &[step; LANES], group as u32);
                 let noise = L::normals(draws);
                 for (index, mean) in means.iter().enumerate() {
                     let motor = 4 * group + index;
                     let std = self.std[motor];
                     let z = noise[index];
-                    self.action[motor].store(half, z.mul_add(L::splat(std), mean.load(half)));
+                    self.action[motor].store(vector, z.mul_add(L::splat(std), mean.load(vector)));
                     log_prob = log_prob + (z * z).mul_add(L::splat(-0.5), L::splat(peaks[motor]));
                 }
             }
-            log_probs.store(half, log_prob);
+            log_probs.store(vector, log_prob);
         }
         log_probs
     }

@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "expected values may differ in the last bit")]
 
 use eyas_env::{
-    Actuation, Cause, Ended, Env, EnvBlock, EnvSpec, Frame, Interference, MAX_TERMS, Part, Step, Telemetry,
+    Actuation, Cause, Ended, Env, EnvBlock, EnvSpec, Frame, MAX_TERMS, Part, Perturbation, Step, Telemetry,
 };
 use eyas_lanes::{BLOCK, Row};
 use eyas_policy::Activation;
@@ -186,7 +186,7 @@ impl EnvBlock for ScriptedBlock {
 
     fn put(&mut self, _lane: usize, _body: &Body<f32>) {}
 
-    fn interfere(&mut self, _interference: Interference) {}
+    fn perturb(&mut self, _interference: Perturbation) {}
 
     fn visit_state(&mut self, _visit: &mut dyn FnMut(&mut u32)) {}
 }

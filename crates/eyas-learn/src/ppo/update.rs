@@ -1,6 +1,6 @@
 //! The clipped surrogate, its gradient, and the steps along it.
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Row, Stream, dispatch};
+use eyas_lanes::{Kernel, Lanes, Row, Stream, VECTORS, dispatch};
 use eyas_policy::{Network, Normalizer, Pass, Trainer, Untrainable, clip_gradient_norm};
 
 use super::collect::{HALF_LN_TAU, MAX_ACTIONS, Standardization, log_density_at_mean};
@@ -329,18 +329,18 @@ impl Kernel for Surrogate<'_> {
         for block in 0..values.len() {
             let rows = &rows[block * width..][..width];
             let place = block * actions;
-            for half in 0..HALVES {
+            for vector in 0..VECTORS {
                 let [old_log_prob, advantage, old_value, target, used] =
-                    [0, 1, 2, 3, 4].map(|row| rows[2 * actions + row].load::<L>(half));
+                    [0, 1, 2, 3, 4].map(|row| rows[2 * actions + row].load::<L>(vector));
                 let weight = used * L::splat(batch.share);
                 let mut log_prob = zero;
                 let mut kl = zero;
                 for motor in 0..actions {
                     let std = batch.std[motor];
-                    let z =
-                        (rows[motor].load::<L>(half) - means[place + motor].load(half)) * L::splat(1.0 / std);
+                    let z = (rows[motor].load::<L>(vector) - means[place + motor].load(vector))
+                        * L::splat(1.0 / std);
                     log_prob = log_prob + (z * z).mul_add(L::splat(-0.5), L::splat(peaks[motor]));
-                    let shift = rows[actions + motor].load::<L>(half) - means[place + motor].load(half);
+                    let shift = rows[actions + motor].load::<L>(vector) - means[place + motor].load(vector);
                     let constant = L::splat(kl_constants[motor]);
                     kl = kl + (shift * shift).mul_add(L::splat(0.5 / (std * std)), constant);
                 }
@@ -351,14 +351,14 @@ impl Kernel for Surrogate<'_> {
                 let slope = L::select(free.less(held), zero, -advantage * ratio) * weight;
                 for motor in 0..actions {
                     let std = batch.std[motor];
-                    let z =
-                        (rows[motor].load::<L>(half) - means[place + motor].load(half)) * L::splat(1.0 / std);
+                    let z = (rows[motor].load::<L>(vector) - means[place + motor].load(vector))
+                        * L::splat(1.0 / std);
                     let row = &mut mean_gradients[place + motor];
-                    row.store(half, slope * z * L::splat(1.0 / std));
+                    row.store(vector, slope * z * L::splat(1.0 / std));
                     let per_std = (z * z - one) * L::splat(1.0 / std);
                     std_sums[motor] = slope.mul_add(per_std, std_sums[motor]);
                 }
-                let value = values[block].load::<L>(half);
+                let value = values[block].load::<L>(vector);
                 let error = value - target;
                 let mut loss = error * error;
                 let mut value_slope = error + error;
@@ -371,7 +371,7 @@ impl Kernel for Surrogate<'_> {
                     value_slope = L::select(loss.less(near_loss), near_slope, value_slope);
                     loss = loss.max(near_loss);
                 }
-                value_gradients[block].store(half, value_weight * value_slope * weight);
+                value_gradients[block].store(vector, value_weight * value_slope * weight);
                 surrogate_sum = surrogate_sum + free.max(held) * weight;
                 value_sum = loss.mul_add(weight, value_sum);
                 kl_sum = kl.mul_add(weight, kl_sum);

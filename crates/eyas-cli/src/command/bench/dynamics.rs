@@ -1,6 +1,6 @@
 //! The equations of motion alone, for many vehicles.
 
-use eyas_lanes::{BLOCK, HALVES, Kernel, Lanes, Row, dispatch};
+use eyas_lanes::{BLOCK, Kernel, Lanes, Row, VECTORS, dispatch};
 use eyas_sim::{Disturbance, State, VEHICLE_NUMBERS, Vehicle, step_lagged};
 use eyas_vehicles::FleetVehicle;
 
@@ -61,14 +61,14 @@ impl<const ALIGNED: bool> Kernel for Fly<'_, ALIGNED> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for block in self.blocks {
-            for half in 0..HALVES {
-                let vehicle = Vehicle::<L, ALIGNED>::load(&block.vehicle, half);
-                let set_point = block.start.rotor_speed.each_ref().map(|row| row.load(half));
-                let mut state = block.start.load(half);
+            for vector in 0..VECTORS {
+                let vehicle = Vehicle::<L, ALIGNED>::load(&block.vehicle, vector);
+                let set_point = block.start.rotor_speed.each_ref().map(|row| row.load(vector));
+                let mut state = block.start.load(vector);
                 for _ in 0..self.steps {
                     state = step_lagged(&vehicle, &state, &set_point, &Disturbance::none(), 0.01, 1);
                 }
-                block.end.store(half, &state);
+                block.end.store(vector, &state);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::recorded::{Surroundings, TaskRecorder};
 use crate::rows::not_a_number_to_zero;
 use crate::{
     BatteryConfig, Cause, Derivative, Differentiable, DifferentiableBlock as _, DifferentiableTask as _,
-    DragConfig, EnvBlock as _, GroundConfig, Interference, RaptorConfig, RealityConfig, Record, SignalErrors,
+    DragConfig, EnvBlock as _, GroundConfig, Perturbation, RaptorConfig, RealityConfig, Record, SignalErrors,
     Target, TurbulenceConfig, WindConfig,
 };
 
@@ -131,7 +131,7 @@ impl<T: Differentiable> Flight<T> {
         let mut rows = vec![Row::ZERO; num_features];
         self.block.observe(&mut rows);
         let measured =
-            self.block.reality.as_ref().and_then(|it| it.sense(&self.block.ledger, &self.block.state.body));
+            self.block.reality.as_ref().and_then(|it| it.sense(&self.block.episodes, &self.block.state.body));
         let body = measured.unwrap_or(self.block.state.body);
         let seen = State { body, ..self.block.state };
         for lane in 0..BLOCK {
@@ -290,15 +290,15 @@ impl<T: Differentiable> Flight<T> {
 
     /// Somebody pushes, and takes from the rotors.
     fn interfered(mut self) -> Self {
-        let mut interference = Interference::default();
+        let mut perturbation = Perturbation::default();
         for lane in 0..BLOCK {
             for axis in 0..3 {
-                interference.force_world[axis][lane] = 0.05 * normal("push", 0, 3 * lane + axis) as f32;
+                perturbation.force_world[axis][lane] = 0.05 * normal("push", 0, 3 * lane + axis) as f32;
             }
-            interference.rotor_efficiency[lane % 4][lane] = 0.8;
+            perturbation.rotor_efficiency[lane % 4][lane] = 0.8;
         }
-        self.force = interference.force_world;
-        self.block.interfere(interference);
+        self.force = perturbation.force_world;
+        self.block.perturb(perturbation);
         self
     }
 }

@@ -15,8 +15,8 @@ pub use gradient::DirectSurrogate;
 
 use crate::block::Block;
 use crate::course;
+use crate::formulas;
 use crate::rows::{body_rows, not_finite};
-use crate::rules;
 use crate::target::{Motion, Path, Target};
 use crate::task::{Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, Verdict};
 use crate::{Driver, DriverMut, Env, TaskConfig as _, VecEnv, visit_rows};
@@ -55,7 +55,7 @@ impl Direct {
         for value in &mut limited {
             *value = value.clamp(-one, one);
         }
-        rules::thrust_and_moments(self.full_thrust, self.config.moment_scale, limited)
+        formulas::thrust_and_moments(self.full_thrust, self.config.moment_scale, limited)
     }
 }
 

@@ -10,11 +10,11 @@ use super::downwash::Downwash;
 use super::observe::{Observe, ObserveRotors, ObserveState};
 use super::spec::{CAUSES, spec};
 use super::step::{Advance, Outcome};
-use crate::episode::{Ledger, reset_lanes};
+use crate::episode::{Episodes, reset_lanes};
 use crate::multi_agent::{MultiAgentBlock, MultiAgentSpec};
 use crate::rows::at_rest;
 use crate::target::{Motion, Path, Target};
-use crate::{Ended, Interference, Step, TaskConfig as _, Telemetry, visit_rows, visit_words};
+use crate::{Ended, Perturbation, Step, TaskConfig as _, Telemetry, visit_rows, visit_words};
 
 /// What all blocks of an env share.
 pub(super) struct Shared {
@@ -66,12 +66,12 @@ pub(super) struct Quad {
 /// Thirty-two episodes of the formation task; positions are relative to where the centre starts.
 pub struct FormationBlock {
     pub(super) shared: Arc<Shared>,
-    pub(super) ledger: Ledger,
+    pub(super) episodes: Episodes,
     pub(super) quads: Vec<Quad>,
     pub(super) target: Target,
     /// Lanes in which a vehicle's flight has ended for each cause.
     pub(super) causes: [u32; CAUSES],
-    /// The vehicle of each lane as it flies, where an interference changes it.
+    /// The vehicle of each lane as it flies, where an perturbation changes it.
     altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// What pushes each, world frame, N.
     pub(super) push: [Row; 3],
@@ -87,7 +87,7 @@ impl FormationBlock {
     pub(super) fn new(shared: Arc<Shared>, first_env: u32) -> Self {
         let quad = || Quad { state: at_rest(), set_point: [Row::ZERO; 4], down: 0 };
         Self {
-            ledger: Ledger::new(first_env, shared.spec.reward_terms.len()),
+            episodes: Episodes::new(first_env, shared.spec.reward_terms.len()),
             quads: shared.places.iter().map(|_| quad()).collect(),
             target: Target::default(),
             causes: [0; CAUSES],
@@ -104,11 +104,11 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn first_env(&self) -> u32 {
-        self.ledger.first_env
+        self.episodes.first_env
     }
 
     fn reset(&mut self, mask: u32) {
-        self.ledger.reset(mask);
+        self.episodes.reset(mask);
         for quad in &mut self.quads {
             quad.down &= !mask;
         }
@@ -119,7 +119,7 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn set_next_episode(&mut self, lane: usize, episode: u32) {
-        self.ledger.set_next_episode(lane, episode);
+        self.episodes.set_next_episode(lane, episode);
     }
 
     fn observe(&self, agent: usize, observation: &mut [Row]) {
@@ -135,7 +135,7 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn step(&mut self, actions: &[&[Row]], outcomes: &mut [Step]) {
-        let live = !self.ledger.ended;
+        let live = !self.episodes.ended;
         let Outcome { rewards, sum } = if self.shared.aligned {
             dispatch(Advance::<true> { block: self, actions })
         } else {
@@ -145,19 +145,19 @@ impl MultiAgentBlock for FormationBlock {
         let causes = self.causes.map(|lanes| lanes & all_down);
         // Isaac Lab's `episode_length_buf >= max_episode_length - 1`.
         let limit = self.shared.spec.max_episode_length - 1;
-        let env = self.ledger.advance(sum, &causes, limit);
+        let env = self.episodes.advance(sum, &causes, limit);
         for ((outcome, reward), quad) in outcomes.iter_mut().zip(rewards).zip(&self.quads) {
             *outcome = Step { reward, terminated: quad.down & live, truncated: env.truncated };
         }
     }
 
     fn ended(&self) -> u32 {
-        self.ledger.ended
+        self.episodes.ended
     }
 
     fn episode(&self, lane: usize) -> Ended {
         let last: Vec<Telemetry> = (0..self.quads.len()).map(|quad| self.telemetry(lane, quad)).collect();
-        self.ledger.episode(lane, &last)
+        self.episodes.episode(lane, &last)
     }
 
     fn num_vehicles(&self) -> usize {
@@ -176,7 +176,7 @@ impl MultiAgentBlock for FormationBlock {
     }
 
     fn set_age(&mut self, lane: usize, steps: u32) {
-        self.ledger.age[lane] = steps;
+        self.episodes.age[lane] = steps;
     }
 
     /// Each vehicle as far from its place as the body is from the origin.
@@ -187,14 +187,14 @@ impl MultiAgentBlock for FormationBlock {
         }
     }
 
-    fn interfere(&mut self, interference: Interference) {
-        self.altered = interference.altered(&self.shared.vehicle_rows);
-        self.push = interference.force_world;
+    fn perturb(&mut self, perturbation: Perturbation) {
+        self.altered = perturbation.altered(&self.shared.vehicle_rows);
+        self.push = perturbation.force_world;
     }
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        let Self { shared: _, ledger, quads, target, causes, altered: _, push: _ } = self;
-        ledger.visit_state(visit);
+        let Self { shared: _, episodes, quads, target, causes, altered: _, push: _ } = self;
+        episodes.visit_state(visit);
         target.visit_state(visit);
         for Quad { state, set_point, down } in quads {
             visit_rows(state.fields_mut(), visit);

@@ -6,8 +6,8 @@ use eyas_lanes::{LANES, Lanes};
 use eyas_sim::{Body, State, add, quaternion_from_euler_turns};
 
 use super::block::FormationBlock;
-use crate::episode::{Ledger, ResetLanes};
-use crate::rules::in_ball;
+use crate::episode::{Episodes, ResetLanes};
+use crate::formulas::in_ball;
 use crate::target::Target;
 
 /// Draws of one vehicle, beside the first that is for all.
@@ -15,15 +15,15 @@ const DRAWS: u32 = 5;
 
 impl ResetLanes for FormationBlock {
     #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, half: usize, bits: u32) {
+    fn reset_lanes<L: Lanes>(&mut self, vector: usize, bits: u32) {
         let mask = L::mask(bits);
         let shared = Arc::clone(&self.shared);
         let config = &shared.config;
-        let first_env = self.ledger.first_env + (half * LANES) as u32;
-        let episode = Ledger::lanes_of(&self.ledger.episode, half);
+        let first_env = self.episodes.first_env + (vector * LANES) as u32;
+        let episode = Episodes::lanes_of(&self.episodes.episode, vector);
         let zero = L::splat(0.0);
         let kind = shared.start.lanes(first_env, episode, &[0; LANES], 0);
-        self.target.store_where(half, mask, &Target::<L>::start(&shared.motion, [kind[0], kind[1]]));
+        self.target.store_where(vector, mask, &Target::<L>::start(&shared.motion, [kind[0], kind[1]]));
         let is_perfect = L::uniform(kind[2]).less(L::constant(config.prob_perfect_start));
         // ±`init_angle` in turns, from a number in [0, 1).
         let turns = L::constant(config.init_angle * std::f64::consts::FRAC_1_PI);
@@ -46,9 +46,9 @@ impl ResetLanes for FormationBlock {
                 *value = L::select(is_perfect, *rest, *value);
             }
             let quad = &mut self.quads[index];
-            quad.state.store_where(half, mask, &state);
+            quad.state.store_where(vector, mask, &state);
             for row in &mut quad.set_point {
-                row.store_where(half, mask, zero);
+                row.store_where(vector, mask, zero);
             }
         }
     }

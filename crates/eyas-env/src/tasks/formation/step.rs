@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use eyas_lanes::{HALVES, Kernel, Lanes, Row};
+use eyas_lanes::{Kernel, Lanes, Row, VECTORS};
 use eyas_sim::{Disturbance, Langevin, State, Vector, Vehicle, norm, step_held, sub};
 
 use super::block::{FormationBlock, Shared};
 use super::spec::CAUSES;
 use crate::TaskConfig as _;
 use crate::episode::earn;
+use crate::formulas;
 use crate::multi_agent::MAX_AGENTS;
 use crate::rows::{bits_of, load_vector, not_finite};
-use crate::rules;
 use crate::tasks::point::causes;
 
 /// Bits of [`causes`] and of collisions.
@@ -39,10 +39,10 @@ impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
     fn run<L: Lanes>(self) -> Outcome {
         let Self { block, actions } = self;
         let mut outcome = Outcome { rewards: [Row::ZERO; MAX_AGENTS], sum: Row::ZERO };
-        for half in 0..HALVES {
-            let live = bits_of(!block.ledger.ended, half);
+        for vector in 0..VECTORS {
+            let live = bits_of(!block.episodes.ended, vector);
             if live != 0 {
-                block.step_lanes::<L, ALIGNED>(half, live, actions, &mut outcome);
+                block.step_lanes::<L, ALIGNED>(vector, live, actions, &mut outcome);
             }
         }
         outcome
@@ -73,19 +73,19 @@ impl FormationBlock {
     #[inline(always)]
     fn step_lanes<L: Lanes, const ALIGNED: bool>(
         &mut self,
-        half: usize,
+        vector: usize,
         live: u32,
         actions: &[&[Row]],
         outcome: &mut Outcome,
     ) {
         let shared = Arc::clone(&self.shared);
-        let moment = self.ledger.moment(half, shared.config.control_period());
+        let moment = self.episodes.moment(vector, shared.config.control_period());
         self.target.advance::<L>(&moment, live, &shared.motion, &shared.noise);
-        let target = self.target.reference.load::<L>(half);
-        let flock = self.fly::<L, ALIGNED>(half, live, actions, &shared);
+        let target = self.target.reference.load::<L>(vector);
+        let flock = self.fly::<L, ALIGNED>(vector, live, actions, &shared);
         let encounters = self.encounters(&flock, &shared);
         for index in 0..self.quads.len() {
-            self.conclude(half, index, &target, &flock, &encounters, &shared, outcome);
+            self.conclude(vector, index, &target, &flock, &encounters, &shared, outcome);
         }
     }
 
@@ -93,7 +93,7 @@ impl FormationBlock {
     #[inline(always)]
     fn fly<L: Lanes, const ALIGNED: bool>(
         &mut self,
-        half: usize,
+        vector: usize,
         live: u32,
         actions: &[&[Row]],
         shared: &Shared,
@@ -101,7 +101,7 @@ impl FormationBlock {
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let config = &shared.config;
         let count = self.quads.len();
-        let vehicle = Vehicle::<L, ALIGNED>::load(self.flown(), half);
+        let vehicle = Vehicle::<L, ALIGNED>::load(self.flown(), vector);
         let range = vehicle.speed_max - vehicle.speed_min;
         let mut flock = Flock {
             states: [State::from_fields([zero; 17]); MAX_AGENTS],
@@ -112,25 +112,25 @@ impl FormationBlock {
         let mut wrenches = [([zero; 3], [zero; 3]); MAX_AGENTS];
         for index in 0..count {
             let quad = &mut self.quads[index];
-            let flying = live & !bits_of(quad.down, half);
-            let mut state = quad.state.load::<L>(half);
+            let flying = live & !bits_of(quad.down, vector);
+            let mut state = quad.state.load::<L>(vector);
             let mut change = zero;
             for motor in 0..4 {
-                let command = actions[index][motor].load::<L>(half).clamp(-one, one);
+                let command = actions[index][motor].load::<L>(vector).clamp(-one, one);
                 let set_point = (command + one) * L::splat(0.5);
                 let row = &mut quad.set_point[motor];
-                let step = set_point - row.load(half);
+                let step = set_point - row.load(vector);
                 change = step.mul_add(step, change);
                 let goal = set_point.mul_add(range, vehicle.speed_min);
                 state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
-                row.store_where(half, L::mask(flying), set_point);
+                row.store_where(vector, L::mask(flying), set_point);
             }
             wrenches[index] = vehicle.wrench(&state.rotor_speed);
             flock.states[index] = state;
             flock.flying[index] = flying;
             flock.change[index] = change.sqrt();
         }
-        let push = load_vector::<L>(&self.push, half);
+        let push = load_vector::<L>(&self.push, vector);
         let mut downwash = [zero; MAX_AGENTS];
         if let Some(jet) = &shared.downwash {
             for above in 0..count {
@@ -154,8 +154,8 @@ impl FormationBlock {
             let flying = flock.flying[index];
             let lost = L::bits(not_finite(&state)) & flying;
             let quad = &mut self.quads[index];
-            quad.state.store_where(half, L::mask(flying & !lost), &state);
-            flock.states[index] = quad.state.load(half);
+            quad.state.store_where(vector, L::mask(flying & !lost), &state);
+            flock.states[index] = quad.state.load(vector);
             flock.lost[index] = lost;
         }
         flock
@@ -193,7 +193,7 @@ impl FormationBlock {
     )]
     fn conclude<L: Lanes>(
         &mut self,
-        half: usize,
+        vector: usize,
         index: usize,
         target: &Langevin<L>,
         flock: &Flock<L>,
@@ -228,23 +228,23 @@ impl FormationBlock {
             ends |= found[COLLISION];
         }
         for (cause, lanes) in self.causes.iter_mut().zip(found) {
-            *cause |= lanes << (half * eyas_lanes::LANES);
+            *cause |= lanes << (vector * eyas_lanes::LANES);
         }
-        self.quads[index].down |= ends << (half * eyas_lanes::LANES);
+        self.quads[index].down |= ends << (vector * eyas_lanes::LANES);
 
         let terms = [
             -L::constant(config.reward_coef_position_cost) * norm(sub(own.body.position, target.position)),
-            -L::constant(config.reward_coef_orientation_cost) * rules::yaw_error(&own.body.orientation),
+            -L::constant(config.reward_coef_orientation_cost) * formulas::yaw_error(&own.body.orientation),
             -L::constant(config.reward_coef_d_action_cost) * flock.change[index],
             L::constant(config.reward_constant),
             -L::constant(config.reward_coef_proximity_cost) * encounters.nearness[index],
             L::select(L::mask(crashed), L::constant(-config.reward_coef_termination_penalty), zero),
         ];
         let mut reward = zero;
-        for (sum, term) in self.ledger.sums.iter_mut().zip(terms) {
-            reward = reward + earn(sum, half, L::mask(flying), term);
+        for (sum, term) in self.episodes.sums.iter_mut().zip(terms) {
+            reward = reward + earn(sum, vector, L::mask(flying), term);
         }
-        outcome.rewards[index].store(half, reward);
-        outcome.sum.store(half, outcome.sum.load::<L>(half) + reward);
+        outcome.rewards[index].store(vector, reward);
+        outcome.sum.store(vector, outcome.sum.load::<L>(vector) + reward);
     }
 }

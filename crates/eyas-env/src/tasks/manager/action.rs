@@ -6,7 +6,7 @@ use eyas_sim::{Body, Vector, Vehicle, VehicleParameters, lagged};
 use super::arguments::{Arguments, Names};
 use super::config::ActionConfig;
 use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
-use crate::{Actuation, rules};
+use crate::{Actuation, formulas};
 
 /// The kinds of actions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,10 +135,10 @@ impl ActionTerm {
         match self {
             Self::MotorSetPoints => ([R::zero(); 3], [R::zero(); 3]),
             Self::ThrustAndMoments { full_thrust, moment_scale } => {
-                rules::thrust_and_moments(*full_thrust, *moment_scale, *action)
+                formulas::thrust_and_moments(*full_thrust, *moment_scale, *action)
             }
             Self::ThrustAndBodyRates { full_thrust, max_body_rate, torque_gain } => {
-                let (force, mut torque) = rules::thrust_and_moments(*full_thrust, 0.0, *action);
+                let (force, mut torque) = formulas::thrust_and_moments(*full_thrust, 0.0, *action);
                 for axis in 0..3 {
                     let rate = R::constant(max_body_rate[axis]) * action[axis + 1];
                     torque[axis] = R::constant(torque_gain[axis]) * (rate - body.angular_velocity[axis]);

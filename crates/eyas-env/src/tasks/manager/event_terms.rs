@@ -6,7 +6,7 @@ use eyas_sim::{Body, VehicleParameters, add, quaternion_from_euler_turns, scale}
 use super::arguments::Arguments;
 use super::event::Change;
 use super::registry::{Kind, Parameter, Range, TermInfo};
-use crate::rules::{StartLimits, draw_start};
+use crate::formulas::{StartLimits, draw_start};
 
 /// Random starts of the point task.
 #[derive(Clone, Debug)]

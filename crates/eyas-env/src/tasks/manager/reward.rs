@@ -7,7 +7,7 @@ use super::arguments::{Arguments, Names, terms};
 use super::registry::{COMMAND, Kind, Manager, Parameter, Range, TermInfo};
 use super::scene::{Scene, Which};
 use super::terms::{Param, Terms};
-use crate::rules;
+use crate::formulas;
 
 terms! {
     /// The terms of rewards.
@@ -50,10 +50,10 @@ macro_rules! plain {
 plain! {
     Constant "constant" "1 in each step" |_scene| R::constant(1.0);
     YawError "yaw_error" "`arccos(1 - |q_z|)` in rad: the orientation error of the point task, which knows of yaw only"
-        |scene| rules::yaw_error(&scene.body().orientation);
+        |scene| formulas::yaw_error(&scene.body().orientation);
     TiltL2 "tilt_l2" "square of the angle between the body's z axis and that of the world, in rad²" |scene| {
         // The angle by its half, which loses no digits near 0: 1 − R₃₃ = 2 sin²(θ/2).
-        let upright = rules::upright(&scene.body().orientation);
+        let upright = formulas::upright(&scene.body().orientation);
         let tilt = tilt(upright);
         tilt * tilt
     };
@@ -80,11 +80,11 @@ plain! {
     };
     ActionL2 "action_l2" "square of the raw action" |scene| squared(&scene.action(Which::Raw));
     ActionRateL2 "action_rate_l2" "square of the change of the raw action" |scene| {
-        let change = rules::change(&scene.action(Which::Raw), &scene.action(Which::LastRaw));
+        let change = formulas::change(&scene.action(Which::Raw), &scene.action(Which::LastRaw));
         change * change
     };
     SetPointChange "set_point_change" "norm of the change of the processed action: the smoothness of the point task"
-        |scene| rules::change(
+        |scene| formulas::change(
             &scene.action(Which::Processed),
             &scene.action(Which::LastProcessed),
         );

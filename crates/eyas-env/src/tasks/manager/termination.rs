@@ -7,8 +7,8 @@ use super::arguments::{Arguments, Names, terms};
 use super::registry::{COMMAND, Kind, Manager, Parameter, Range, TermInfo};
 use super::scene::Scene;
 use super::terms::{Param, Terms};
+use crate::formulas;
 use crate::rows::{largest, not_finite};
-use crate::rules;
 
 terms! {
     /// The terms of terminations.
@@ -62,8 +62,8 @@ limits! {
             Kind::Number(Range::Within(0.0, std::f64::consts::PI), std::f64::consts::FRAC_PI_2),
             "the limit",
         );
-        |scene, limit| rules::upright(&scene.body().orientation)
-            .less(R::constant(rules::upright_at(limit)));
+        |scene, limit| formulas::upright(&scene.body().orientation)
+            .less(R::constant(formulas::upright_at(limit)));
     RootHeightBelowMinimum "root_height_below_minimum" "lower than a limit, which is relative to the spawn point"
         Parameter::new("minimum_height", "m", Kind::Number(Range::Any, -1.0), "the limit");
         |scene, limit| scene.body().position[2].less(R::constant(limit));

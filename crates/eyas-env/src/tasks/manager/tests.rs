@@ -172,7 +172,7 @@ impl Flight {
         let courses = self.courses(program, clock);
         let groups: Vec<(&str, Vec<f32>)> =
             courses.iter().map(|(name, values)| (name.as_str(), values.clone())).chain(groups).collect();
-        let episode = self.block.ledger.episode[lane];
+        let episode = self.block.episodes.episode[lane];
         let word = |draw: &Draw| {
             let place = [lane as u32, episode, clock, draw.draw];
             Stream::new(SEED, &draw.purpose).words(place)[usize::from(draw.word)]
@@ -248,7 +248,7 @@ impl Flight {
                 ("reference", vec![0.0; numbers::<Langevin<()>, ()>(&<Langevin<()>>::splat(())).len()]),
                 ("numbers", self.numbers(lane)),
             ];
-            let replay = self.replay(&self.observe, lane, self.block.ledger.age[lane], groups);
+            let replay = self.replay(&self.observe, lane, self.block.episodes.age[lane], groups);
             let found: Vec<f32> =
                 replay.numbers("observation").into_iter().map(not_a_number_to_zero).collect();
             let shown: Vec<f32> = rows.iter().map(|row| row[lane]).collect();
@@ -276,7 +276,7 @@ impl Flight {
                 ]
             })
             .collect();
-        let clocks = self.block.ledger.clock;
+        let clocks = self.block.episodes.clock;
         let outcome = self.block.step(&action);
         for (lane, mut groups) in given.drain(..).enumerate() {
             if let Some(reality) = &self.block.reality {

@@ -14,8 +14,8 @@ pub use gradient::PointSurrogate;
 
 use crate::block::Block;
 use crate::episode::FOUNDATION_TERMINATIONS;
+use crate::formulas::{self, StartLimits};
 use crate::rows::{largest, not_finite};
-use crate::rules::{self, StartLimits};
 use crate::target::{Motion, Path, Target};
 use crate::task::{Action, After, BlockRules, Features, Flown, Moment, Start, Task, Verdict};
 use crate::{Driver, DriverMut, Env, TaskConfig as _, Thresholds, VecEnv};
@@ -97,7 +97,7 @@ impl Task for Point {
         let [rest, speed, ..] = driver.words(0);
         let zero = R::zero();
         Start {
-            state: State { body: rules::draw_start(&self.start, driver), rotor_speed: [zero; 4] },
+            state: State { body: formulas::draw_start(&self.start, driver), rotor_speed: [zero; 4] },
             memory: Memory { set_point: [zero; 4] },
             target: Target::start(&self.motion, [rest, speed]),
         }
@@ -165,8 +165,8 @@ impl Task for Point {
         let error = norm(sub(state.body.position, reference.position));
         let terms = [
             -R::constant(config.reward_coef_position_cost) * error,
-            -R::constant(config.reward_coef_orientation_cost) * rules::yaw_error(&state.body.orientation),
-            -R::constant(config.reward_coef_d_action_cost) * rules::change(&set_point, &memory.set_point),
+            -R::constant(config.reward_coef_orientation_cost) * formulas::yaw_error(&state.body.orientation),
+            -R::constant(config.reward_coef_d_action_cost) * formulas::change(&set_point, &memory.set_point),
             R::constant(config.reward_constant),
             R::select(unstable, R::constant(-config.reward_coef_termination_penalty), R::zero()),
         ];
@@ -188,7 +188,7 @@ pub(crate) fn causes<R: Real>(
         R::constant(thresholds.position).less(norm(body.position)),
         R::constant(thresholds.linear_velocity).less(largest(body.velocity)),
         R::constant(thresholds.angular_velocity).less(largest(body.angular_velocity)),
-        rules::upright(&body.orientation).less(R::constant(thresholds.least_upright())),
+        formulas::upright(&body.orientation).less(R::constant(thresholds.least_upright())),
         not_finite(state),
         R::constant(thresholds.position_langevin).less(norm(target.position)),
     ]

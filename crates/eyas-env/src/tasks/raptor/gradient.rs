@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::RaptorConfig;
-use super::rules::{half_range, set_points};
+use super::formulas::{half_range, set_points};
 use super::{Limits, Raptor, RaptorBlock, pushed};
 use crate::differentiable::{add_change_cost, check_surrogate, outside, rounded_distance, yaw_cost};
 use crate::reality::under_voltage;
@@ -122,7 +122,7 @@ impl Differentiable for Raptor {
         (cost, of_action)
     }
 
-    /// Of `rules::observe`: `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
+    /// Of `formulas::observe`: `p − p*`, `R`, `v − v*`, ω, last action and relative rotor speeds.
     #[inline(always)]
     fn pull_back_observation<R: Real>(
         &self,

@@ -1,9 +1,9 @@
 //! `Eyas-Raptor-v0`: any quadrotor holds a point or follows a slow reference, by motor set-points.
 
 mod config;
+mod formulas;
 mod gradient;
 mod replay;
-mod rules;
 mod spec;
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub use gradient::RaptorSurrogate;
 pub use replay::{FlatParameters, Quantity, RecordedState, Replay, ReplayError, Transition};
 
 use crate::block::{Block, Shared, Vehicles};
+use crate::formulas::choose;
 use crate::rows::not_finite;
-use crate::rules::choose;
 use crate::symmetry::mirrors;
 use crate::target::{Motion, Path, Target};
 use crate::task::{Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, Verdict};
@@ -142,7 +142,7 @@ impl Task for Raptor {
         for motor in 0..4 {
             let share = R::uniform(rotor[motor]).mul_add(spread, lowest);
             rotor_speed[motor] = share.mul_add(range, vehicle.speed_min);
-            history[motor] = rules::relative_speed(vehicle, rotor_speed[motor]);
+            history[motor] = formulas::relative_speed(vehicle, rotor_speed[motor]);
         }
         Start {
             state: State { body, rotor_speed },
@@ -166,12 +166,12 @@ impl Task for Raptor {
     ) {
         let Moment { state, memory, reference } = moment;
         if self.config.observation == Observation::Absolute {
-            let values = rules::observe(vehicle, state, &Langevin::at_rest(), &memory.history);
+            let values = formulas::observe(vehicle, state, &Langevin::at_rest(), &memory.history);
             let (shown, _) =
-                values.split_first_chunk::<{ rules::POLICY_OBSERVATIONS }>().expect("it is shorter");
+                values.split_first_chunk::<{ formulas::POLICY_OBSERVATIONS }>().expect("it is shorter");
             out.put_all(*shown);
         }
-        out.put_all(rules::observe(vehicle, state, reference, &memory.history));
+        out.put_all(formulas::observe(vehicle, state, reference, &memory.history));
     }
 
     /// Physics, terminations and reward in RLtools' order: the reward is that of the state before the step.
@@ -189,11 +189,12 @@ impl Task for Raptor {
         let Moment { state, memory, reference } = moment;
         let given = action.given;
         let running =
-            rules::running_reward(&config.reward, &state.body, reference, &given, &memory.last_action);
+            formulas::running_reward(&config.reward, &state.body, reference, &given, &memory.last_action);
         let disturbance = pushed(disturbance, memory.force);
-        let next = rules::step(config, vehicle, state, &action.applied(), &disturbance);
+        let next = formulas::step(config, vehicle, state, &action.applied(), &disturbance);
 
-        let [position, velocity, rate] = rules::causes(&config.termination, &next.body, limits.position[0]);
+        let [position, velocity, rate] =
+            formulas::causes(&config.termination, &next.body, limits.position[0]);
         let lost = not_finite(&next);
         let never = R::never();
         let ends = R::or(R::or(position, velocity), R::or(rate, lost));

@@ -9,7 +9,7 @@ use eyas_sim::{
 use serde::Deserialize;
 
 use super::config::RaptorConfig;
-use super::rules;
+use super::formulas;
 
 /// The reference of the recordings, which were made without noise.
 const REFERENCE: LangevinConfig = LangevinConfig { gamma: 1.0, omega: 2.0, sigma: 0.0, alpha: 0.01 };
@@ -392,13 +392,13 @@ fn evaluate<R: Real>(config: &RaptorConfig, inputs: &[R; INPUTS]) -> [R; OUTPUTS
     let action = [rest[19], rest[20], rest[21], rest[22]];
     let threshold = rest[23];
 
-    let observation = rules::observe(&vehicle, &state, &target, history);
-    let next = rules::step(config, &vehicle, &state, &action, &disturbance);
+    let observation = formulas::observe(&vehicle, &state, &target, history);
+    let next = formulas::step(config, &vehicle, &state, &action, &disturbance);
     let moved = target.step(&REFERENCE, config.sim.dt, [R::zero(); 3], None);
-    let [far, fast, spinning] = rules::causes(&config.termination, &next.body, threshold);
+    let [far, fast, spinning] = formulas::causes(&config.termination, &next.body, threshold);
     let terminated = R::or(far, R::or(fast, spinning));
     let [position, orientation, change, constant] =
-        rules::running_reward(&config.reward, &state.body, &target, &action, last_action);
+        formulas::running_reward(&config.reward, &state.body, &target, &action, last_action);
     let reward = R::select(
         terminated,
         R::constant(config.reward.termination_penalty),

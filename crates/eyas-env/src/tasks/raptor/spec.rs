@@ -1,7 +1,7 @@
 //! What the RAPTOR environment observes, takes and ends by.
 
 use super::config::{Observation, RaptorConfig};
-use super::rules::{OBSERVATIONS, POLICY_OBSERVATIONS};
+use super::formulas::{OBSERVATIONS, POLICY_OBSERVATIONS};
 use crate::episode::FOUNDATION_TERMINATIONS;
 use crate::registry::RAPTOR_TASK;
 use crate::{Actuation, EnvSpec, EpisodeScalar, Frame, Group, Part, TaskConfig as _};

@@ -254,11 +254,11 @@ fn an_interference_comes_on_top_and_goes_again() {
     let mut env = started(&floating(event, 0.01), 32, 3);
     let block = env.blocks()[0].as_mut();
     let own = climbs(block)[0];
-    let heavier = eyas_env::Interference { mass_factor: Row::splat(2.0), ..Default::default() };
-    block.interfere(heavier);
+    let heavier = eyas_env::Perturbation { mass_factor: Row::splat(2.0), ..Default::default() };
+    block.perturb(heavier);
     block.reset(u32::MAX);
     near(climbs(block)[0], 0.5 * own, "twice the mass");
-    block.interfere(eyas_env::Interference::default());
+    block.perturb(eyas_env::Perturbation::default());
     block.reset(u32::MAX);
     near(climbs(block)[0], own, "as ever");
 }

@@ -1,7 +1,7 @@
 //! Ground, battery, rotors and payload.
 
 use eyas_env::{
-    BatteryConfig, EnvBlock, GroundConfig, Interference, PayloadConfig, RaptorConfig, RealityConfig,
+    BatteryConfig, EnvBlock, GroundConfig, PayloadConfig, Perturbation, RaptorConfig, RealityConfig,
     RotorFailureConfig,
 };
 use eyas_lanes::{BLOCK, Row};
@@ -280,13 +280,13 @@ fn interference_adds_to_what_happens_by_itself() {
     block.step(&everywhere(hover(&config)));
     // A thrust of ½ m g on 2 m.
     is_near(velocity(block.as_ref(), 0)[2], -0.75 * GRAVITY * DT, 1e-6, "alone");
-    let interference = Interference {
+    let perturbation = Perturbation {
         force_world: [Row::ZERO, Row::splat((0.4 * mass) as f32), Row::ZERO],
         payload: Row::splat((2.0 * mass) as f32),
         rotor_efficiency: everywhere(0.5),
-        ..Interference::default()
+        ..Perturbation::default()
     };
-    block.interfere(interference);
+    block.perturb(perturbation);
     let before = velocity(block.as_ref(), 0);
     block.step(&everywhere(hover(&config)));
     let after = velocity(block.as_ref(), 0);

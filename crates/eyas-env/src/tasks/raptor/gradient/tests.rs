@@ -4,8 +4,8 @@ use eyas_lanes::Stream;
 use eyas_sim::{Disturbance, Langevin, Vector};
 
 use super::*;
-use crate::tasks::raptor::rules::OBSERVATIONS;
-use crate::tasks::raptor::{Memory, rules};
+use crate::tasks::raptor::formulas::OBSERVATIONS;
+use crate::tasks::raptor::{Memory, formulas};
 
 /// State 17, last action 4, action 4.
 const INPUTS: usize = 25;
@@ -88,7 +88,7 @@ fn fly(config: &RaptorConfig, inputs: &[f64; INPUTS]) -> (f64, State<f64>, Pulle
     let (last_action, action) = (motors(&inputs[17..]), motors(&inputs[21..]));
     let force = [0.01, -0.02, 0.03];
     let disturbance = Disturbance { force_world: force, ..Disturbance::none() };
-    let next = rules::step(config, &vehicle, &before, &action, &disturbance);
+    let next = formulas::step(config, &vehicle, &before, &action, &disturbance);
     let later = Derivative { state: State::from_fields(weights()), command: [0.3, -0.2, 0.1, 0.4] };
     let before = moment(before, last_action, force);
     let pulled = pull_back(config, &RaptorSurrogate::default(), before, action, next.body, &later);
@@ -166,7 +166,7 @@ fn without_barriers_the_cost_is_the_reward_of_the_state_after() {
         let later = Derivative::default();
         let cost = pull_back(&config, &surrogate, before, action, state.body, &later).cost;
         let reward: f64 =
-            rules::running_reward(&config.reward, &state.body, &reference(), &action, &last_action)
+            formulas::running_reward(&config.reward, &state.body, &reference(), &action, &last_action)
                 .iter()
                 .sum();
         assert!((cost + reward - config.reward.constant).abs() < 1e-8, "{cost} and {reward}");
@@ -183,7 +183,7 @@ fn an_observation_pulls_back_what_central_differences_show() {
             std::array::from_fn(|index| normal(Stream::new(25, "covector"), case, index));
         let value = |inputs: &[f64; INPUTS]| -> f64 {
             let state = State::from_fields(*inputs.first_chunk().expect("a state"));
-            let seen = rules::observe(&vehicle, &state, &reference(), &motors(&inputs[17..]));
+            let seen = formulas::observe(&vehicle, &state, &reference(), &motors(&inputs[17..]));
             seen.iter().zip(weights).map(|(a, b)| a * b).sum()
         };
         let before = State::from_fields(*inputs.first_chunk().expect("a state"));

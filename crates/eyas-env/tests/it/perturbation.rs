@@ -1,17 +1,17 @@
-//! Interference moves vehicles as mechanics says, and only then.
+//! Perturbation moves vehicles as mechanics says, and only then.
 
-use eyas_env::{EnvBlock, Interference, PointConfig, RaptorConfig, TaskConfig};
+use eyas_env::{EnvBlock, Perturbation, PointConfig, RaptorConfig, TaskConfig};
 use eyas_lanes::Row;
 use eyas_sim::Body;
 
 const SEED: u64 = 5;
 
 /// Positions and velocities of all lanes after as many steps of an action that changes from step to step.
-fn flown<T: TaskConfig>(config: &T, interference: Interference, steps: u32) -> Vec<f32> {
+fn flown<T: TaskConfig>(config: &T, perturbation: Perturbation, steps: u32) -> Vec<f32> {
     let mut env = config.make(32, SEED);
     let block = &mut env.blocks()[0];
     block.reset(u32::MAX);
-    block.interfere(interference);
+    block.perturb(perturbation);
     for step in 0..steps {
         let wave = 0.02 * (0.3 * f64::from(step)).sin() as f32;
         block.step(&[-0.25 + wave, -0.25, -0.25 - wave, -0.25].map(Row::splat));
@@ -36,8 +36,8 @@ fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
 fn is_pushed<T: TaskConfig>(config: &T) {
     let mass = config.vehicle().mass;
     let force_world = [0.5 * mass, -0.25 * mass, mass];
-    let interference = Interference { force_world: rows(force_world), ..Interference::default() };
-    let (still, pushed) = (flown(config, Interference::default(), 1), flown(config, interference, 1));
+    let perturbation = Perturbation { force_world: rows(force_world), ..Perturbation::default() };
+    let (still, pushed) = (flown(config, Perturbation::default(), 1), flown(config, perturbation, 1));
     for (still, pushed) in still.chunks(6).zip(pushed.chunks(6)) {
         for axis in 0..3 {
             let expected = force_world[axis] / mass * config.control_period();
@@ -51,16 +51,16 @@ fn is_pushed<T: TaskConfig>(config: &T) {
 /// Where mass, moment of inertia, thrust and outer force are all scaled alike, nothing moves differently.
 fn is_scaled<T: TaskConfig>(config: &T) {
     let force = [0.2 * config.vehicle().mass, 0.0, 0.0];
-    let interference = |factor: f64| Interference {
+    let perturbation = |factor: f64| Perturbation {
         force_world: rows(force.map(|it| factor * it)),
         mass_factor: Row::splat(factor as f32),
         rotor_efficiency: rows([factor; 4]),
-        ..Interference::default()
+        ..Perturbation::default()
     };
-    let (whole, half) = (flown(config, interference(1.0), 20), flown(config, interference(0.5), 20));
+    let (whole, vector) = (flown(config, perturbation(1.0), 20), flown(config, perturbation(0.5), 20));
     // A factor of one half is exact in binary.
-    assert_eq!(whole, half);
-    let heavy = flown(config, Interference { mass_factor: Row::splat(2.0), ..interference(1.0) }, 20);
+    assert_eq!(whole, vector);
+    let heavy = flown(config, Perturbation { mass_factor: Row::splat(2.0), ..perturbation(1.0) }, 20);
     assert!(largest_difference(&whole, &heavy) > 0.1, "twice the mass must fall");
 }
 
@@ -83,7 +83,7 @@ fn a_weak_motor_lets_its_corner_down() {
     let mut env = config.make(1, SEED);
     let block = &mut env.blocks()[0];
     block.reset(1);
-    block.interfere(Interference { rotor_efficiency: rows([0.5, 1.0, 1.0, 1.0]), ..Interference::default() });
+    block.perturb(Perturbation { rotor_efficiency: rows([0.5, 1.0, 1.0, 1.0]), ..Perturbation::default() });
     for _ in 0..10 {
         block.step(&[Row::splat(-0.3); 4]);
     }
@@ -94,20 +94,20 @@ fn a_weak_motor_lets_its_corner_down() {
 #[test]
 fn it_lasts_until_it_is_taken_back() {
     let config = PointConfig { train_or_play: false, ..PointConfig::default() };
-    let steps = |interference: &[Interference]| {
+    let steps = |perturbation: &[Perturbation]| {
         let mut env = config.make(1, SEED);
         let block = &mut env.blocks()[0];
         block.reset(1);
-        for interference in interference {
-            block.interfere(interference.clone());
+        for perturbation in perturbation {
+            block.perturb(perturbation.clone());
         }
         block.reset(1);
         block.step(&[Row::splat(0.0); 4]);
         moved(block.as_ref())
     };
-    let pushes = Interference { force_world: rows([0.1, 0.0, 0.0]), ..Interference::default() };
+    let pushes = Perturbation { force_world: rows([0.1, 0.0, 0.0]), ..Perturbation::default() };
     assert_ne!(steps(&[]), steps(std::slice::from_ref(&pushes)));
-    assert_eq!(steps(&[]), steps(&[pushes, Interference::default()]));
+    assert_eq!(steps(&[]), steps(&[pushes, Perturbation::default()]));
 }
 
 /// A payload of the vehicle's own mass halves what thrust and force add to free fall, and turns nothing.
@@ -122,7 +122,7 @@ fn a_payload_slows_what_accelerates_but_not_what_turns() {
         let before: Vec<[f32; 3]> = (0..32).map(|lane| block.telemetry(lane).velocity).collect();
         let force_world = rows([0.0, 2.0 * mass, 0.0]);
         let payload = Row::splat(payload as f32);
-        block.interfere(Interference { force_world, payload, ..Interference::default() });
+        block.perturb(Perturbation { force_world, payload, ..Perturbation::default() });
         block.step(&[0.1, 0.3, -0.1, 0.2].map(Row::splat));
         (0..32)
             .map(|lane| (block.telemetry(lane), before[lane]))
@@ -146,7 +146,7 @@ fn each_lane_is_disturbed_on_its_own() {
     let mut payload = Row::ZERO;
     payload[7] = 0.01;
     let [still, loaded] = [Row::ZERO, payload]
-        .map(|payload| flown(&config, Interference { payload, ..Interference::default() }, 5));
+        .map(|payload| flown(&config, Perturbation { payload, ..Perturbation::default() }, 5));
     for (lane, (still, loaded)) in still.chunks(6).zip(loaded.chunks(6)).enumerate() {
         assert_eq!(still != loaded, lane == 7, "lane {lane}");
     }
@@ -169,7 +169,7 @@ fn a_vehicle_goes_on_from_where_it_is_put() {
     let it = block.telemetry(0);
     assert_eq!((it.position, it.velocity, it.orientation), (body.position, body.velocity, body.orientation));
     assert_eq!(block.telemetry(1), other);
-    block.interfere(Interference { rotor_efficiency: [Row::ZERO; 4], ..Interference::default() });
+    block.perturb(Perturbation { rotor_efficiency: [Row::ZERO; 4], ..Perturbation::default() });
     block.step(&[Row::ZERO; 4]);
     // Without thrust it falls, upside down or not.
     let fallen = block.telemetry(0);

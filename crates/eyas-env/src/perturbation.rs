@@ -5,7 +5,7 @@ use eyas_sim::{VEHICLE_NUMBERS, Vehicle};
 
 /// Changes that a policy is not told of, for each vehicle of a block.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Interference {
+pub struct Perturbation {
     /// Force on the vehicle, world frame, N.
     pub force_world: [Row; 3],
     /// Mass and moment of inertia over those of the vehicle. Positive.
@@ -16,7 +16,7 @@ pub struct Interference {
     pub rotor_efficiency: [Row; 4],
 }
 
-impl Default for Interference {
+impl Default for Perturbation {
     /// None.
     fn default() -> Self {
         let one = Row::splat(1.0);
@@ -24,7 +24,7 @@ impl Default for Interference {
     }
 }
 
-impl Interference {
+impl Perturbation {
     /// The vehicles of a block with other mass and weaker rotors; none where nothing about them changes.
     pub(crate) fn altered(&self, own: &[Row; VEHICLE_NUMBERS]) -> Option<Box<[Row; VEHICLE_NUMBERS]>> {
         let Self { force_world: _, mass_factor, payload, rotor_efficiency } = self;
