@@ -15,7 +15,7 @@ use crate::finite::NotFinite;
 /// Control steps that are kept.
 pub const BLACK_BOX_STEPS: usize = 200;
 /// Control steps from one state that is kept to the next: a state takes about as long to keep as a step to fly.
-const STRETCH: usize = 50;
+const STRETCH: usize = 100;
 /// Numbers of a vehicle's state: position, orientation, velocity and angular velocity.
 pub const STATE_WIDTH: usize = 13;
 
