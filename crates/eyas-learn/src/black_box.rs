@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eyas_env::{EnvBlock, EnvSpec, Step};
-use eyas_lanes::{BLOCK, Row, lanes_of};
+use eyas_lanes::{BLOCK, Row};
 
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
@@ -54,21 +54,21 @@ struct Stretch {
 #[derive(Default)]
 pub(crate) struct Tape {
     stretches: VecDeque<Stretch>,
-    /// Memory of one that is forgotten.
-    spare: Stretch,
+    /// Memory of those that are forgotten.
+    spare: Vec<Stretch>,
 }
 
 impl Tape {
     /// Forgets what was flown: what comes next does not follow from it.
     pub(crate) fn clear(&mut self) {
-        self.stretches.clear();
+        self.spare.extend(self.stretches.drain(..));
     }
 
     /// Keeps the actions of the step that a block is about to take.
     #[inline]
     pub(crate) fn keep<B: EnvBlock + ?Sized>(&mut self, block: &mut B, action: &[Row]) {
         if self.stretches.back().is_none_or(|it| it.resets.len() == STRETCH) {
-            self.begin_stretch(block);
+            self.begin_stretch(block, action.len());
         }
         if let Some(stretch) = self.stretches.back_mut() {
             stretch.actions.extend_from_slice(action);
@@ -77,15 +77,14 @@ impl Tape {
     }
 
     #[cold]
-    fn begin_stretch<B: EnvBlock + ?Sized>(&mut self, block: &mut B) {
-        if self.stretches.len() > BLACK_BOX_STEPS / STRETCH
-            && let Some(oldest) = self.stretches.pop_front()
-        {
-            self.spare = oldest;
+    fn begin_stretch<B: EnvBlock + ?Sized>(&mut self, block: &mut B, num_actions: usize) {
+        if self.stretches.len() > BLACK_BOX_STEPS / STRETCH {
+            self.spare.extend(self.stretches.pop_front());
         }
-        let mut stretch = std::mem::take(&mut self.spare);
+        let mut stretch = self.spare.pop().unwrap_or_default();
         stretch.start.clear();
         stretch.actions.clear();
+        stretch.actions.reserve(STRETCH * num_actions);
         stretch.resets.clear();
         block.visit_state(&mut |word| stretch.start.push(*word));
         self.stretches.push_back(stretch);
@@ -161,16 +160,7 @@ fn state_of<B: EnvBlock + ?Sized>(block: &B, lane: usize) -> Vec<f32> {
     (0..block.num_vehicles()).flat_map(of_vehicle).collect()
 }
 
-/// The lanes of a mask whose state is not finite.
-pub(crate) fn lost_states<B: EnvBlock + ?Sized>(block: &B, lanes: u32) -> u32 {
-    lanes_of(lanes).filter(|lane| lost_state(block, *lane).is_some()).fold(0, |bits, lane| bits | 1 << lane)
-}
-
-/// What of the state of a lane is not finite.
-pub(crate) fn lost_state<B: EnvBlock + ?Sized>(block: &B, lane: usize) -> Option<String> {
-    lost_in(&state_of(block, lane))
-}
-
+/// What of the states of the vehicles of an env is not finite.
 fn lost_in(state: &[f32]) -> Option<String> {
     let place = state.iter().position(|value| !value.is_finite())?;
     let name = match place % STATE_WIDTH {

@@ -5,8 +5,8 @@ use eyas_lanes::{Row, lanes_of};
 use eyas_policy::PARAMETERS_AT_ONCE;
 use rayon::prelude::*;
 
-use super::{Engine, Rollout};
-use crate::black_box::{Origin, Tape, lost_state, lost_states};
+use super::{AnyBlock, Engine, Rollout};
+use crate::black_box::{Origin, Tape};
 use crate::finite::{NotFinite, OnNan, StepRows};
 
 /// Envs in memory, whose blocks fly on all cores, each from its first step to its last: a block stays in the caches of
@@ -64,19 +64,20 @@ impl Engine for CpuEngine {
         let spec = &self.spec;
         let shared = Shared { spec, origin: self.origin.as_ref(), on_nan: self.on_nan };
         let buffers = || [spec.num_observations(), spec.num_actions].map(|width| vec![Row::ZERO; width]);
+        let own = || (buffers(), Tape::default());
         let blocks = self.env.blocks();
         // A single block goes without the thread pool, which may be busy with other work.
         let tapes = &mut self.tapes[..];
         if let ([block, ..], [rollout], [used], [tape, ..]) =
             (&mut *blocks, &mut *rollouts, &used[..], &mut *tapes)
         {
-            self.num_lost += fly_block((block.as_mut(), *used), *rollout, shared, tape, &mut buffers())?;
+            self.num_lost += fly_taped((block.as_mut(), *used), *rollout, shared, tape, &mut own())?;
             return Ok(());
         }
         let flown = blocks.par_iter_mut().zip(rollouts).zip(used).zip(tapes);
         let flown: Vec<Result<u64, NotFinite>> = flown
-            .map_init(buffers, |buffers, (((block, rollout), used), tape)| {
-                fly_block((block.as_mut(), used), *rollout, shared, tape, buffers)
+            .map_init(own, |own, (((block, rollout), used), tape)| {
+                fly_taped((block.as_mut(), used), *rollout, shared, tape, own)
             })
             .collect();
         for lost in flown {
@@ -107,6 +108,21 @@ impl Engine for CpuEngine {
             block.visit_state(visit);
         }
     }
+}
+
+/// A block's rollout on its own tape, if that goes on, else on one of the thread's, which stays in the caches.
+fn fly_taped(
+    block: (&mut AnyBlock, u32),
+    rollout: &mut dyn Rollout,
+    shared: Shared,
+    tape: &mut Tape,
+    (buffers, tape_of_thread): &mut ([Vec<Row>; 2], Tape),
+) -> Result<u64, NotFinite> {
+    if rollout.goes_on() {
+        return fly_block(block, rollout, shared, tape, buffers);
+    }
+    tape.clear();
+    fly_block(block, rollout, shared, tape_of_thread, buffers)
 }
 
 /// Observations are looked at in every so many steps: they are most of a step's numbers, and one that is not finite stays so.
@@ -148,10 +164,10 @@ pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
         let looks_at_observation = step % STEPS_BETWEEN_LOOKS == 0;
         let rows = StepRows { looks_at_observation, observation, action, reward: &outcome.reward };
         // Lanes that are no env fly too, and a weight of 0 does not make their numbers finite.
-        let lost = rows.lost(flying) | lost_states(block, outcome.terminated & flying);
+        let lost = rows.lost(flying);
         if lost != 0 {
             if let (OnNan::Stop, Some(lane)) = (on_nan, lanes_of(lost & used).next()) {
-                let name = rows.name(spec, lane).or_else(|| lost_state(block, lane));
+                let name = rows.name(spec, lane);
                 let black_box = is_taped.then(|| Box::new(tape.black_box(block, lane, spec, origin)));
                 let (quantity, env) = (name.unwrap_or_default(), block.first_env() + lane as u32);
                 return Err(NotFinite::Flown { quantity, env, step, black_box });
