@@ -110,7 +110,7 @@ fn tilted_rotors_lift_less() {
         line.split_whitespace().last().unwrap().parse().unwrap()
     };
     assert!((number("full thrust over weight") - 3.13629).abs() < 2e-5);
-    assert!((number("throttle that hovers") - 0.564668).abs() < 2e-6);
+    assert!((number("throttle that hovers") - 0.564_668).abs() < 2e-6);
 }
 
 #[test]
@@ -133,10 +133,10 @@ fn an_evaluation_takes_its_episodes_and_their_length_as_overrides_too() {
         let line =
             format!("eval -q {RAPTOR} --vehicle x500 --checkpoint se3 --json env.init.guidance=1 {more}");
         let json: serde_json::Value = serde_json::from_str(&it.eyas(&line).succeed()).unwrap();
-        [&json["all"]["episodes"], &json["all"]["mean_length"]].map(|it| it.as_f64().unwrap())
+        [&json["all"]["episodes"], &json["all"]["mean_length"]].map(|it| it.as_f64().unwrap().round() as u64)
     };
-    assert_eq!(eval("--episodes 5 env.episode_length_s=1"), [5.0, 100.0]);
-    assert_eq!(eval("--steps 50 env.scene.num_envs=7"), [7.0, 50.0]);
+    assert_eq!(eval("--episodes 5 env.episode_length_s=1"), [5, 100]);
+    assert_eq!(eval("--steps 50 env.scene.num_envs=7"), [7, 50]);
     let both = "--episodes 5 --steps 50 env.scene.num_envs=7";
     let line = format!("eval -q {RAPTOR} --vehicle x500 --checkpoint se3 {both}");
     it.eyas(&line).fail_with(&["`env.scene.num_envs` is given twice"]);
