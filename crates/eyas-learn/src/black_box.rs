@@ -3,7 +3,6 @@
 //! Nothing but actions is kept while envs fly: what they are given, beside the state that each stretch of a flight begins
 //! with. Everything else follows from these, so what was seen is found by flying the last steps once more.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eyas_env::{EnvBlock, EnvSpec, Step};
@@ -12,10 +11,8 @@ use eyas_lanes::{BLOCK, Row};
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
 
-/// Control steps that are kept.
+/// Control steps of a black box; a state is kept as often, which takes about as long as to fly a step.
 pub const BLACK_BOX_STEPS: usize = 200;
-/// Control steps from one state that is kept to the next: a state takes about as long to keep as a step to fly.
-const STRETCH: usize = 100;
 /// Numbers of a vehicle's state: position, orientation, velocity and angular velocity.
 pub const STATE_WIDTH: usize = 13;
 
@@ -50,50 +47,51 @@ struct Stretch {
     resets: Vec<u32>,
 }
 
-/// The last stretches of a block's flight.
+impl Stretch {
+    fn clear(&mut self) {
+        self.start.clear();
+        self.actions.clear();
+        self.resets.clear();
+    }
+}
+
+/// The last two stretches of a block's flight, which are at least [`BLACK_BOX_STEPS`] long if as many were flown.
 #[derive(Default)]
 pub(crate) struct Tape {
-    stretches: VecDeque<Stretch>,
-    /// Memory of those that are forgotten.
-    spare: Vec<Stretch>,
+    before: Stretch,
+    last: Stretch,
 }
 
 impl Tape {
     /// Forgets what was flown: what comes next does not follow from it.
     pub(crate) fn clear(&mut self) {
-        self.spare.extend(self.stretches.drain(..));
+        self.before.clear();
+        self.last.clear();
     }
 
     /// Keeps the actions of the step that a block is about to take.
     #[inline]
     pub(crate) fn keep<B: EnvBlock + ?Sized>(&mut self, block: &mut B, action: &[Row]) {
-        if self.stretches.back().is_none_or(|it| it.resets.len() == STRETCH) {
+        if matches!(self.last.resets.len(), 0 | BLACK_BOX_STEPS) {
             self.begin_stretch(block, action.len());
         }
-        if let Some(stretch) = self.stretches.back_mut() {
-            stretch.actions.extend_from_slice(action);
-            stretch.resets.push(0);
-        }
+        self.last.actions.extend_from_slice(action);
+        self.last.resets.push(0);
     }
 
     #[cold]
     fn begin_stretch<B: EnvBlock + ?Sized>(&mut self, block: &mut B, num_actions: usize) {
-        if self.stretches.len() > BLACK_BOX_STEPS / STRETCH {
-            self.spare.extend(self.stretches.pop_front());
-        }
-        let mut stretch = self.spare.pop().unwrap_or_default();
-        stretch.start.clear();
-        stretch.actions.clear();
-        stretch.actions.reserve(STRETCH * num_actions);
-        stretch.resets.clear();
-        block.visit_state(&mut |word| stretch.start.push(*word));
-        self.stretches.push_back(stretch);
+        std::mem::swap(&mut self.before, &mut self.last);
+        self.last.clear();
+        let Stretch { start, actions, resets: _ } = &mut self.last;
+        actions.reserve(BLACK_BOX_STEPS * num_actions);
+        block.visit_state(&mut |word| start.push(*word));
     }
 
     /// Keeps which lanes were reset after the step that was kept last.
     #[inline]
     pub(crate) fn keep_reset(&mut self, lanes: u32) {
-        if let Some(last) = self.stretches.back_mut().and_then(|it| it.resets.last_mut()) {
+        if let Some(last) = self.last.resets.last_mut() {
             *last = lanes;
         }
     }
@@ -116,13 +114,13 @@ impl Tape {
             actions: Vec::new(),
             resets: Vec::new(),
         };
-        let Some(first) = self.stretches.front() else { return it };
-        restore(block, &first.start);
+        let Self { before, last } = self;
+        restore(block, if before.resets.is_empty() { &last.start } else { &before.start });
         let mut observation = vec![Row::ZERO; spec.num_observations()];
-        let steps = self.stretches.iter().flat_map(|stretch| {
+        let steps = [before, last].into_iter().flat_map(|stretch| {
             stretch.actions.chunks_exact(spec.num_actions.max(1)).zip(stretch.resets.iter().copied())
         });
-        let flown: usize = self.stretches.iter().map(|stretch| stretch.resets.len()).sum();
+        let flown = before.resets.len() + last.resets.len();
         for (index, (action, reset)) in steps.enumerate() {
             if let Some(kept) = (index + BLACK_BOX_STEPS).checked_sub(flown) {
                 if kept == 0 || index == 0 {

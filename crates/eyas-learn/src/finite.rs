@@ -69,13 +69,13 @@ impl StepRows<'_> {
         live & dispatch(NotFiniteLanes([seen, self.action, reward]))
     }
 
-    /// What number of a lane is not finite.
-    pub(crate) fn name(&self, spec: &EnvSpec, lane: usize) -> Option<String> {
+    /// What number of a lane is not finite, where one is.
+    pub(crate) fn name(&self, spec: &EnvSpec, lane: usize) -> String {
         let find = |rows: &[Row]| rows.iter().position(|row| !row[lane].is_finite());
         match (find(self.observation), find(self.action)) {
-            (Some(feature), _) => Some(format!("observation `{}`", spec.feature_name(feature))),
-            (None, Some(action)) => Some(format!("action {action}")),
-            (None, None) => (!self.reward[lane].is_finite()).then(|| "the reward".into()),
+            (Some(feature), _) => format!("observation `{}`", spec.feature_name(feature)),
+            (None, Some(action)) => format!("action {action}"),
+            (None, None) => "the reward".into(),
         }
     }
 }
@@ -114,7 +114,7 @@ mod tests {
         let zeros = |rows: usize| vec![Row::splat(0.5); rows];
         let find = |[observation, action]: [&[Row]; 2], reward: &Row, live: u32| {
             let rows = StepRows { looks_at_observation: true, observation, action, reward };
-            lanes_of(rows.lost(live)).next().map(|lane| (lane, rows.name(&spec, lane).unwrap()))
+            lanes_of(rows.lost(live)).next().map(|lane| (lane, rows.name(&spec, lane)))
         };
         let (observation, action, reward) = (zeros(26), zeros(4), Row::ZERO);
         assert_eq!(find([&observation, &action], &reward, u32::MAX), None);

@@ -68,6 +68,10 @@ impl Rollout for Tracked<'_> {
         self.has_begun
     }
 
+    fn is_continued(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
         if !self.has_begun {
             block.reset(u32::MAX);

@@ -170,9 +170,8 @@ impl<S: Surrogate> Flight<'_, S> {
         let shared = Shared { spec: self.spec, origin: self.origin, on_nan: OnNan::Stop };
         let flown = fly_block((block, u32::MAX), &mut window, shared, &mut tape, &mut buffers);
         memory.tape = tape;
-        let flown = flown.map(drop);
         [recording.observation, recording.action] = buffers;
-        flown
+        flown.map(drop)
     }
 
     /// Derivative of the cost to come after the window with respect to the state at its end.

@@ -110,7 +110,7 @@ impl Engine for CpuEngine {
     }
 }
 
-/// A block's rollout on its own tape, if that goes on, else on one of the thread's, which stays in the caches.
+/// A block's rollout on its own tape, if that may go on later, else on one of the thread's, which stays in the caches.
 fn fly_taped(
     block: (&mut AnyBlock, u32),
     rollout: &mut dyn Rollout,
@@ -118,11 +118,13 @@ fn fly_taped(
     tape: &mut Tape,
     (buffers, tape_of_thread): &mut ([Vec<Row>; 2], Tape),
 ) -> Result<u64, NotFinite> {
-    if rollout.goes_on() {
-        return fly_block(block, rollout, shared, tape, buffers);
-    }
-    tape.clear();
-    fly_block(block, rollout, shared, tape_of_thread, buffers)
+    let kept = if rollout.is_continued() {
+        tape
+    } else {
+        tape.clear();
+        tape_of_thread
+    };
+    fly_block(block, rollout, shared, kept, buffers)
 }
 
 /// Observations are looked at in every so many steps: they are most of a step's numbers, and one that is not finite stays so.
@@ -167,9 +169,9 @@ pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
         let lost = rows.lost(flying);
         if lost != 0 {
             if let (OnNan::Stop, Some(lane)) = (on_nan, lanes_of(lost & used).next()) {
-                let name = rows.name(spec, lane);
+                let quantity = rows.name(spec, lane);
                 let black_box = is_taped.then(|| Box::new(tape.black_box(block, lane, spec, origin)));
-                let (quantity, env) = (name.unwrap_or_default(), block.first_env() + lane as u32);
+                let env = block.first_env() + lane as u32;
                 return Err(NotFinite::Flown { quantity, env, step, black_box });
             }
             num_lost += u64::from((lost & used).count_ones());

@@ -60,6 +60,11 @@ pub trait Rollout<B: EnvBlock + ?Sized = AnyBlock>: Send {
         false
     }
 
+    /// Whether a later flight may go on where this one ends.
+    fn is_continued(&self) -> bool {
+        self.goes_on()
+    }
+
     /// Whether all that happens to the block are the actions and resets that follow: what it flew can then be flown again.
     fn is_taped(&self) -> bool {
         true

@@ -26,6 +26,10 @@ impl Rollout for Wobble {
         self.step > 0
     }
 
+    fn is_continued(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self, block: &mut AnyBlock, _used: u32) -> bool {
         if self.step == 0 {
             block.reset(u32::MAX);
