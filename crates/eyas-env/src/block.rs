@@ -53,7 +53,7 @@ pub(crate) struct Vehicles<T: Task> {
     own: Arc<[Row; VEHICLE_NUMBERS]>,
     /// The same before anything changed them.
     original: Arc<[Row; VEHICLE_NUMBERS]>,
-    /// The same as they fly, where an perturbation changes them.
+    /// The same as they fly, where a perturbation changes them.
     altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// Whether each of them is [aligned](VehicleParameters::is_aligned), and stays so.
     pub(crate) aligned: bool,
@@ -119,7 +119,7 @@ pub struct Block<T: Task> {
     set_at: u32,
     /// What somebody does to the vehicles, where they may change.
     perturbation: Option<Box<Perturbation>>,
-    /// What pushes each vehicle under an perturbation, world frame, N.
+    /// What pushes each vehicle under a perturbation, world frame, N.
     push: [Row; 3],
     /// What separates flying from simulating, if anything does.
     pub(crate) reality: Option<Box<Reality>>,

@@ -27,14 +27,13 @@ pub trait Driver<R: Real>: Draws<R> {
     /// Whether a mask holds for an env that is driven. What holds for none need not be computed.
     fn any(&self, mask: R::Mask) -> bool;
 
-    /// So many numbers that stand one after the other. A loop, since a closure would be compiled for no instruction set.
+    /// So many numbers that stand one after the other.
     #[inline(always)]
-    fn numbers<const N: usize>(&self, first: usize) -> [R; N] {
-        let mut numbers = [R::zero(); N];
-        for (place, number) in numbers.iter_mut().enumerate() {
-            *number = self.number(first + place);
-        }
-        numbers
+    fn numbers<const N: usize>(&self, first: usize) -> [R; N]
+    where
+        Self: Sized,
+    {
+        self.load::<[(); N]>(first)
     }
 
     /// Numbers that stand one after the other, as fields of a struct.

@@ -71,7 +71,7 @@ pub struct FormationBlock {
     pub(super) target: Target,
     /// Lanes in which a vehicle's flight has ended for each cause.
     pub(super) causes: [u32; CAUSES],
-    /// The vehicle of each lane as it flies, where an perturbation changes it.
+    /// The vehicle of each lane as it flies, where a perturbation changes it.
     altered: Option<Box<[Row; VEHICLE_NUMBERS]>>,
     /// What pushes each, world frame, N.
     pub(super) push: [Row; 3],
