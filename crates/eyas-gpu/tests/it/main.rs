@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests say what failed by panicking")]
 
+mod fit;
+mod formulas;
+
 use std::process::Command;
 
 use eyas_env::{DirectConfig, PointConfig, RaptorConfig, Recorded, TaskConfig};

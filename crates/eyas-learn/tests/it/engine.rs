@@ -146,7 +146,7 @@ fn ppo_learns_the_same() {
 struct Epochs(Vec<(Collected, Vec<f64>, Option<Evaluation>)>);
 
 impl Observer for Epochs {
-    type Error = NotFinite;
+    type Error = FitError;
 
     fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
         Ok(())

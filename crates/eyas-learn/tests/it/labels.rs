@@ -55,7 +55,7 @@ struct Flights {
 }
 
 impl Observer for Flights {
-    type Error = NotFinite;
+    type Error = FitError;
 
     fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), NotFinite> {
         assert_eq!(beta > 0.5, epoch < 2);

@@ -402,7 +402,7 @@ fn repeat(
 ) -> Repeat {
     struct Count(fn(&EpochReport) -> f64, f64);
     impl Observer for Count {
-        type Error = NotFinite;
+        type Error = FitError;
         fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
             Ok(())
         }

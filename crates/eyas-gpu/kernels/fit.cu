@@ -1,0 +1,479 @@
+// Gradient steps on batches of samples or sequences, with the bits of the CPU.
+//
+// Compiled without contraction (`build.py` says how), so that every operation is the one that is written. Sums run in the
+// order of crates/eyas-policy/src/kernel.rs, train.rs and adam.rs: a product over its inner index, a weight's gradient over
+// the samples of four blocks and then over these fours from the last to the first, gradients over shards.
+//
+// A row is one number of the 32 lanes of a block, as `eyas_lanes::Row`; a warp computes rows, a thread a lane. Blocks of all
+// shards lie one after the other: those of shard `s` from `shards[s].first` on, as many as it has times.
+
+#include "formulas.cuh"
+
+typedef unsigned long long u64;
+
+namespace {
+
+constexpr unsigned LANES = 32;
+
+/// Blocks whose share of a weight's gradient is summed at once: `CHUNK` of train.rs.
+constexpr unsigned CHUNK = 4;
+constexpr unsigned SAMPLES = CHUNK * LANES;
+
+/// Outputs that a warp computes at once.
+constexpr unsigned TILE = 8;
+
+__device__ unsigned up_to_tiles(unsigned count) { return (count + TILE - 1) / TILE * TILE; }
+
+__device__ bool is_finite(float x) { return x - x == 0.0f; }
+
+} // namespace
+
+extern "C" {
+
+struct Shard {
+    unsigned first;
+    unsigned blocks;
+};
+
+/// Rows of every block of every shard. States of a recurrent core have one block more in every shard, the first of which is
+/// that before the first time: `before` begins at the first of them, `after` at the second.
+struct Rows {
+    float *data;
+    unsigned width;
+    unsigned extra;
+    unsigned skip;
+};
+
+/// A layer's product, packed: `[inner][outputs, up to a whole tile]`, and its bias, or none.
+struct Product {
+    const float *packed;
+    const float *bias;
+    unsigned inner;
+    unsigned outputs;
+};
+
+/// A layer whose weights and biases get a gradient.
+struct Layer {
+    Rows dy;
+    Rows x;
+    unsigned weight;
+    unsigned bias;
+    unsigned first_tile;
+};
+
+} // extern "C"
+
+namespace {
+
+__device__ float *row(const Rows &rows, const Shard &shard, unsigned shard_index, unsigned time)
+{
+    const u64 block = (u64)shard.first + time + (u64)rows.extra * shard_index + rows.skip;
+    return rows.data + block * rows.width * LANES;
+}
+
+} // namespace
+
+extern "C" __global__ void pack(const float *parameters, unsigned weight, unsigned bias, unsigned outputs, unsigned inputs,
+                                float *forward, float *forward_bias, float *backward)
+{
+    const unsigned wide = up_to_tiles(outputs), deep = up_to_tiles(inputs);
+    const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+    if (index < inputs * wide) {
+        const unsigned input = index / wide, output = index % wide;
+        forward[index] = output < outputs ? parameters[weight + output * inputs + input] : 0.0f;
+    }
+    if (index < outputs * deep) {
+        const unsigned output = index / deep, input = index % deep;
+        backward[index] = input < inputs ? parameters[weight + output * inputs + input] : 0.0f;
+    }
+    if (index < wide)
+        forward_bias[index] = index < outputs ? parameters[bias + index] : 0.0f;
+}
+
+/// Rows of what is read and of the labels, from records of numbers in the order of the observation, then the label. A sequence
+/// has a lane of a block and its times are blocks if `recurrent`, else it is one sample. Missing records are zero and weigh
+/// nothing.
+extern "C" __global__ void gather(const Shard *shards, const u64 *records, const unsigned *lengths, unsigned recurrent,
+                                  const float *factors, Rows input, Rows label, Rows weight)
+{
+    const unsigned s = blockIdx.y, time = blockIdx.x, lane = threadIdx.x;
+    const Shard shard = shards[s];
+    if (time >= shard.blocks)
+        return;
+    const unsigned place = recurrent ? s * LANES + lane : (s * CHUNK + time) * LANES + lane;
+    const bool exists = (recurrent ? time : 0) < lengths[place];
+    const float *record = (const float *)records[place];
+    record += recurrent ? (u64)time * (input.width + label.width) : 0;
+    float *const x = row(input, shard, s, time), *const y = row(label, shard, s, time);
+    for (unsigned i = threadIdx.y; i < input.width; i += blockDim.y)
+        x[i * LANES + lane] = exists ? record[i] * factors[i] : 0.0f;
+    for (unsigned i = threadIdx.y; i < label.width; i += blockDim.y)
+        y[i * LANES + lane] = exists ? record[input.width + i] : 0.0f;
+    if (threadIdx.y == 0)
+        row(weight, shard, s, time)[lane] = exists ? 1.0f : 0.0f;
+}
+
+/// `y = activation(W x + b)`; or, with the values `at` of an activation, `y = W x * slope(at)`.
+extern "C" __global__ void dense(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
+{
+    const unsigned s = blockIdx.y, time = blockIdx.x, lane = threadIdx.x;
+    const Shard shard = shards[s];
+    if (time >= shard.blocks)
+        return;
+    const float *const in = row(x, shard, s, time) + lane;
+    float *const out = row(y, shard, s, time);
+    const unsigned wide = up_to_tiles(product.outputs);
+    for (unsigned first = threadIdx.y * TILE; first < product.outputs; first += blockDim.y * TILE) {
+        float sum[TILE];
+#pragma unroll
+        for (unsigned i = 0; i < TILE; ++i)
+            sum[i] = product.bias ? product.bias[first + i] : 0.0f;
+        const float *weights = product.packed + first;
+#pragma unroll 2
+        for (unsigned inner = 0; inner < product.inner; ++inner, weights += wide) {
+            const float value = in[inner * LANES];
+            const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
+            sum[0] = fmaf(value, low.x, sum[0]);
+            sum[1] = fmaf(value, low.y, sum[1]);
+            sum[2] = fmaf(value, low.z, sum[2]);
+            sum[3] = fmaf(value, low.w, sum[3]);
+            sum[4] = fmaf(value, high.x, sum[4]);
+            sum[5] = fmaf(value, high.y, sum[5]);
+            sum[6] = fmaf(value, high.z, sum[6]);
+            sum[7] = fmaf(value, high.w, sum[7]);
+        }
+#pragma unroll
+        for (unsigned i = 0; i < TILE; ++i) {
+            if (first + i < product.outputs) {
+                float value = sum[i];
+                if (at.data)
+                    value = value * eyas_slope(activation, row(at, shard, s, time)[(first + i) * LANES + lane]);
+                else
+                    value = eyas_value(activation, value);
+                out[(first + i) * LANES + lane] = value;
+            }
+        }
+    }
+}
+
+namespace {
+
+/// Weights of a recurrent core in shared memory if there is room, else where they are.
+__device__ const float *close_by(const float *weights, unsigned count, float *room, unsigned fits)
+{
+    if (!fits)
+        return weights;
+    for (unsigned i = threadIdx.y * LANES + threadIdx.x; i < count; i += blockDim.y * LANES)
+        room[i] = weights[i];
+    return room;
+}
+
+} // namespace
+
+/// A block of sequences through time: gates `r, z, n, s_n` and states, given what the input adds to the gates. A warp computes
+/// every `blockDim.y`-th unit. Shared memory holds the state twice, and the weights if `fits`.
+extern "C" __global__ void __launch_bounds__(1024)
+    gru_forward(const Shard *shards, Product product, Rows from_input, Rows gates, Rows hidden, unsigned fits)
+{
+    extern __shared__ float memory[];
+    const unsigned s = blockIdx.x, lane = threadIdx.x;
+    const Shard shard = shards[s];
+    const unsigned width = hidden.width, wide = up_to_tiles(3 * width);
+    const float *const weights = close_by(product.packed, width * wide, memory + 2 * width * LANES, fits);
+    float *const start = row(hidden, shard, s, 0);
+    for (unsigned unit = threadIdx.y; unit < width; unit += blockDim.y) {
+        memory[unit * LANES + lane] = 0.0f;
+        start[unit * LANES + lane] = 0.0f;
+    }
+    __syncthreads();
+    for (unsigned time = 0; time < shard.blocks; ++time) {
+        const float *const before = memory + time % 2 * width * LANES;
+        float *const after = memory + (time + 1) % 2 * width * LANES;
+        const float *const in = row(from_input, shard, s, time) + lane;
+        float *const kept = row(gates, shard, s, time) + lane;
+        float *const out = row(hidden, shard, s, time + 1) + lane;
+        for (unsigned unit = threadIdx.y; unit < width; unit += blockDim.y) {
+            float input[3], sum[3];
+#pragma unroll
+            for (unsigned gate = 0; gate < 3; ++gate) {
+                input[gate] = in[(gate * width + unit) * LANES];
+                sum[gate] = product.bias[gate * width + unit];
+            }
+            for (unsigned inner = 0; inner < width; ++inner) {
+                const float value = before[inner * LANES + lane];
+#pragma unroll
+                for (unsigned gate = 0; gate < 3; ++gate)
+                    sum[gate] = fmaf(value, weights[inner * wide + gate * width + unit], sum[gate]);
+            }
+            float update, fresh, next;
+            const float reset = eyas_gru(input[0], input[1], input[2], sum[0], sum[1], sum[2], before[unit * LANES + lane],
+                                         &update, &fresh, &next);
+            kept[unit * LANES] = reset;
+            kept[(width + unit) * LANES] = update;
+            kept[(2 * width + unit) * LANES] = fresh;
+            kept[(3 * width + unit) * LANES] = sum[2];
+            after[unit * LANES + lane] = next;
+            out[unit * LANES] = next;
+        }
+        __syncthreads();
+    }
+}
+
+/// Back through time: gradients of the gates' sums from input and state, given that of the states. Shared memory holds what
+/// passes by the gates, the gradients of one time's sums, and the weights if `fits`.
+extern "C" __global__ void __launch_bounds__(1024)
+    gru_backward(const Shard *shards, Product product, Rows gates, Rows hidden, Rows d_hidden, Rows d_input,
+                                        Rows d_state, unsigned fits)
+{
+    extern __shared__ float memory[];
+    const unsigned s = blockIdx.x, lane = threadIdx.x;
+    const Shard shard = shards[s];
+    const unsigned width = hidden.width, wide = up_to_tiles(width);
+    float *const carried = memory;
+    float *const slopes = memory + width * LANES;
+    const float *const weights = close_by(product.packed, 3 * width * wide, memory + 4 * width * LANES, fits);
+    for (unsigned unit = threadIdx.y; unit < width; unit += blockDim.y)
+        carried[unit * LANES + lane] = 0.0f;
+    __syncthreads();
+    for (unsigned time = shard.blocks; time-- > 0;) {
+        // What the time after this passes back through its sums comes to what passed by its gates.
+        if (time + 1 < shard.blocks) {
+            for (unsigned unit = threadIdx.y; unit < width; unit += blockDim.y) {
+                float passed = 0.0f;
+                for (unsigned inner = 0; inner < 3 * width; ++inner)
+                    passed = fmaf(slopes[inner * LANES + lane], weights[inner * wide + unit], passed);
+                carried[unit * LANES + lane] = carried[unit * LANES + lane] + passed;
+            }
+            __syncthreads();
+        }
+        const float *const kept = row(gates, shard, s, time) + lane;
+        const float *const before = row(hidden, shard, s, time) + lane;
+        const float *const later = row(d_hidden, shard, s, time) + lane;
+        float *const to_input = row(d_input, shard, s, time) + lane;
+        float *const to_state = row(d_state, shard, s, time) + lane;
+        for (unsigned unit = threadIdx.y; unit < width; unit += blockDim.y) {
+            const unsigned reset = unit * LANES, update = (width + unit) * LANES, fresh = (2 * width + unit) * LANES;
+            float of_reset, of_update, of_new, of_sum;
+            carried[reset + lane] = eyas_gru_backward(kept[reset], kept[update], kept[fresh], kept[(3 * width + unit) * LANES],
+                                                      before[reset], carried[reset + lane] + later[reset], &of_reset, &of_update,
+                                                      &of_new, &of_sum);
+            to_input[reset] = to_state[reset] = slopes[reset + lane] = of_reset;
+            to_input[update] = to_state[update] = slopes[update + lane] = of_update;
+            to_input[fresh] = of_new;
+            to_state[fresh] = slopes[fresh + lane] = of_sum;
+        }
+        __syncthreads();
+    }
+}
+
+/// `scale * sum of w (y - label)^2` of every block, and its gradient with respect to `y`.
+extern "C" __global__ void squared_error(const Shard *shards, Rows output, Rows label, Rows weight, Rows gradient, float scale,
+                                         Rows losses)
+{
+    const unsigned s = blockIdx.y, time = blockIdx.x, lane = threadIdx.x;
+    const Shard shard = shards[s];
+    if (time >= shard.blocks)
+        return;
+    const float *const y = row(output, shard, s, time), *const goal = row(label, shard, s, time);
+    const float *const weights = row(weight, shard, s, time);
+    float *const slope = row(gradient, shard, s, time);
+    // Sixteen lanes are summed at once, those of the lower half before those of the upper.
+    const unsigned lower = lane % 16;
+    float sum = 0.0f;
+    for (unsigned index = 0; index < output.width; ++index) {
+        for (unsigned half = 0; half < 2; ++half) {
+            const unsigned at = lower + 16 * half;
+            float of_output;
+            sum = eyas_squared_error(y[index * LANES + at], goal[index * LANES + at], weights[at] * scale, sum, &of_output);
+            if (lane / 16 == half)
+                slope[index * LANES + at] = of_output;
+        }
+    }
+    float total = __shfl_sync(~0u, sum, 0);
+    for (unsigned from = 1; from < 16; ++from)
+        total = total + __shfl_sync(~0u, sum, from);
+    if (lane == 0)
+        *row(losses, shard, s, time) = total;
+}
+
+/// The sum of all blocks' losses, in the order of times and shards.
+extern "C" __global__ void sum_losses(const Shard *shards, unsigned num_shards, Rows losses, double *of_shards, double *loss)
+{
+    for (unsigned s = threadIdx.x; s < num_shards; s += blockDim.x) {
+        double sum = 0.0;
+        for (unsigned time = 0; time < shards[s].blocks; ++time)
+            sum = sum + (double)*row(losses, shards[s], s, time);
+        of_shards[s] = sum;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double sum = of_shards[0];
+        for (unsigned s = 1; s < num_shards; ++s)
+            sum = sum + of_shards[s];
+        *loss = sum;
+    }
+}
+
+namespace {
+
+constexpr unsigned TILE_OUTPUTS = 16;
+constexpr unsigned TILE_INPUTS = 32;
+/// Rows of samples in shared memory, so far apart that reading four samples of 32 rows meets no bank twice.
+constexpr unsigned STRIDE = SAMPLES + 4;
+constexpr unsigned WARPS = 4;
+constexpr unsigned PER_WARP = TILE_OUTPUTS / WARPS;
+
+/// Rows `first ..` of a chunk of blocks into shared memory; what is missing is zero.
+__device__ void stage(float *target, unsigned count, const Rows &rows, const Shard &shard, unsigned s, unsigned first_time,
+                      unsigned blocks, unsigned first)
+{
+    for (unsigned index = threadIdx.y; index < count * CHUNK; index += WARPS) {
+        const unsigned feature = index / CHUNK, block = index % CHUNK;
+        const bool exists = block < blocks && first + feature < rows.width;
+        target[feature * STRIDE + block * LANES + threadIdx.x] =
+            exists ? row(rows, shard, s, first_time + block)[(first + feature) * LANES + threadIdx.x] : 0.0f;
+    }
+}
+
+} // namespace
+
+/// Gradients of weights and biases of all layers, of each shard. A thread block has a tile of a layer.
+extern "C" __global__ void __launch_bounds__(LANES *WARPS)
+    weight_gradients(const Shard *shards, const Layer *layers, unsigned num_layers, unsigned num_parameters, float *gradients)
+{
+    __shared__ float dy[TILE_OUTPUTS * STRIDE];
+    __shared__ float x[TILE_INPUTS * STRIDE];
+    const unsigned s = blockIdx.y, lane = threadIdx.x;
+    const Shard shard = shards[s];
+    unsigned index = 0;
+    while (index + 1 < num_layers && blockIdx.x >= layers[index + 1].first_tile)
+        ++index;
+    const Layer layer = layers[index];
+    const unsigned tile = blockIdx.x - layer.first_tile, across = (layer.x.width + TILE_INPUTS - 1) / TILE_INPUTS;
+    const unsigned first_output = tile / across * TILE_OUTPUTS, first_input = tile % across * TILE_INPUTS;
+    const unsigned output = threadIdx.y * PER_WARP;
+    float weight[PER_WARP] = {}, bias[PER_WARP] = {};
+    for (unsigned chunk = (shard.blocks + CHUNK - 1) / CHUNK; chunk-- > 0;) {
+        const unsigned time = chunk * CHUNK;
+        const unsigned blocks = shard.blocks - time < CHUNK ? shard.blocks - time : CHUNK;
+        __syncthreads();
+        stage(dy, TILE_OUTPUTS, layer.dy, shard, s, time, blocks, first_output);
+        stage(x, TILE_INPUTS, layer.x, shard, s, time, blocks, first_input);
+        __syncthreads();
+        float sum[PER_WARP] = {};
+        for (unsigned sample = 0; sample < blocks * LANES; sample += 4) {
+            const float4 value = *(const float4 *)&x[lane * STRIDE + sample];
+#pragma unroll
+            for (unsigned i = 0; i < PER_WARP; ++i) {
+                const float4 slope = *(const float4 *)&dy[(output + i) * STRIDE + sample];
+                sum[i] = fmaf(value.x, slope.x, sum[i]);
+                sum[i] = fmaf(value.y, slope.y, sum[i]);
+                sum[i] = fmaf(value.z, slope.z, sum[i]);
+                sum[i] = fmaf(value.w, slope.w, sum[i]);
+            }
+        }
+#pragma unroll
+        for (unsigned i = 0; i < PER_WARP; ++i)
+            weight[i] = weight[i] + sum[i];
+        if (first_input == 0) {
+#pragma unroll
+            for (unsigned i = 0; i < PER_WARP; ++i) {
+                const float *const slopes = &dy[(output + i) * STRIDE + lane % 16];
+                float partial = 0.0f;
+                for (unsigned block = 0; block < blocks; ++block)
+                    partial = partial + (slopes[block * LANES] + slopes[block * LANES + 16]);
+                for (unsigned width = 8; width > 0; width /= 2)
+                    partial = partial + __shfl_down_sync(~0u, partial, width);
+                bias[i] = bias[i] + partial;
+            }
+        }
+    }
+    float *const gradient = gradients + (u64)s * num_parameters;
+#pragma unroll
+    for (unsigned i = 0; i < PER_WARP; ++i) {
+        const unsigned row = first_output + output + i, column = first_input + lane;
+        if (row < layer.dy.width) {
+            if (column < layer.x.width)
+                gradient[layer.weight + row * layer.x.width + column] = weight[i];
+            if (first_input == 0 && lane == 0)
+                gradient[layer.bias + row] = bias[i];
+        }
+    }
+}
+
+/// The sum of the shards' gradients, in their order.
+extern "C" __global__ void sum_shards(const float *gradients, unsigned num_shards, unsigned num_parameters, float *gradient)
+{
+    const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+    if (index >= num_parameters)
+        return;
+    float sum = 0.0f;
+    for (unsigned s = 0; s < num_shards; ++s)
+        sum = sum + gradients[(u64)s * num_parameters + index];
+    gradient[index] = sum;
+}
+
+namespace {
+
+constexpr unsigned STRETCH = 256 * 16;
+
+} // namespace
+
+/// The norm of a gradient, and what it is to be multiplied by so that it is at most `most`. `totals` has room for two numbers
+/// of every stretch.
+extern "C" __global__ void norm_of(const float *gradient, unsigned count, float most, double *totals, float *norm, float *factor)
+{
+    const unsigned lane = threadIdx.x % 16, half = threadIdx.x / 16;
+    const unsigned stretches = (count + STRETCH - 1) / STRETCH;
+    for (unsigned round = 0; round * blockDim.x / 16 < stretches; ++round) {
+        const unsigned stretch = round * (blockDim.x / 16) + half;
+        const unsigned first = stretch * STRETCH;
+        const unsigned length = stretch >= stretches ? 0 : (count - first < STRETCH ? count - first : STRETCH);
+        float sum = 0.0f;
+        for (unsigned i = 0; i < length / 16; ++i) {
+            const float value = gradient[first + i * 16 + lane];
+            sum = fmaf(value, value, sum);
+        }
+        double total = __shfl_sync(~0u, sum, 0, 16);
+        for (unsigned from = 1; from < 16; ++from)
+            total = total + (double)__shfl_sync(~0u, sum, from, 16);
+        if (lane == 0 && stretch < stretches) {
+            double tail = 0.0;
+            for (unsigned i = length / 16 * 16; i < length; ++i) {
+                const double value = gradient[first + i];
+                tail = tail + value * value;
+            }
+            totals[2 * stretch] = total;
+            totals[2 * stretch + 1] = tail;
+        }
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double total = 0.0;
+        for (unsigned i = 0; i < 2 * stretches; ++i)
+            total = total + totals[i];
+        const float found = (float)sqrt(total);
+        *norm = found;
+        *factor = most / (found + 1e-6f);
+    }
+}
+
+/// An update of all parameters; `lost` becomes 1 if one is not finite any more.
+extern "C" __global__ void adam(float *parameters, const float *gradient, float *mean, float *square, unsigned count,
+                                const float *factor, float step_size, float root_correction, unsigned *lost)
+{
+    const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+    if (index >= count)
+        return;
+    float slope = gradient[index];
+    if (*factor < 1.0f)
+        slope = slope * *factor;
+    float new_mean, new_square;
+    const float value = eyas_adam(parameters[index], slope, mean[index], square[index], step_size, root_correction, &new_mean,
+                                  &new_square);
+    parameters[index] = value;
+    mean[index] = new_mean;
+    square[index] = new_square;
+    if (!is_finite(value))
+        *lost = 1;
+}
