@@ -113,7 +113,8 @@ extern "C" __global__ void gather(const Shard *shards, const u64 *records, const
         row(weight, shard, s, time)[lane] = exists ? 1.0f : 0.0f;
 }
 
-/// `y = activation(W x + b)`; or, with the values `at` of an activation, `y = W x * slope(at)`.
+/// `y = activation(W x + b)`; or, with the values `at` of an activation, `y = W x * slope(at)`. A warp has a tile of outputs of a
+/// block.
 extern "C" __global__ void dense(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
 {
     const unsigned s = blockIdx.y, time = blockIdx.x, lane = threadIdx.x;
@@ -122,36 +123,36 @@ extern "C" __global__ void dense(const Shard *shards, Product product, Rows x, R
         return;
     const float *const in = row(x, shard, s, time) + lane;
     float *const out = row(y, shard, s, time);
-    const unsigned wide = up_to_tiles(product.outputs);
-    for (unsigned first = threadIdx.y * TILE; first < product.outputs; first += blockDim.y * TILE) {
-        float sum[TILE];
+    const unsigned wide = up_to_tiles(product.outputs), first = (blockIdx.z * blockDim.y + threadIdx.y) * TILE;
+    if (first >= wide)
+        return;
+    float sum[TILE];
 #pragma unroll
-        for (unsigned i = 0; i < TILE; ++i)
-            sum[i] = product.bias ? product.bias[first + i] : 0.0f;
-        const float *weights = product.packed + first;
-#pragma unroll 2
-        for (unsigned inner = 0; inner < product.inner; ++inner, weights += wide) {
-            const float value = in[inner * LANES];
-            const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
-            sum[0] = fmaf(value, low.x, sum[0]);
-            sum[1] = fmaf(value, low.y, sum[1]);
-            sum[2] = fmaf(value, low.z, sum[2]);
-            sum[3] = fmaf(value, low.w, sum[3]);
-            sum[4] = fmaf(value, high.x, sum[4]);
-            sum[5] = fmaf(value, high.y, sum[5]);
-            sum[6] = fmaf(value, high.z, sum[6]);
-            sum[7] = fmaf(value, high.w, sum[7]);
-        }
+    for (unsigned i = 0; i < TILE; ++i)
+        sum[i] = product.bias ? product.bias[first + i] : 0.0f;
+    const float *weights = product.packed + first;
+#pragma unroll 8
+    for (unsigned inner = 0; inner < product.inner; ++inner, weights += wide) {
+        const float value = in[inner * LANES];
+        const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
+        sum[0] = fmaf(value, low.x, sum[0]);
+        sum[1] = fmaf(value, low.y, sum[1]);
+        sum[2] = fmaf(value, low.z, sum[2]);
+        sum[3] = fmaf(value, low.w, sum[3]);
+        sum[4] = fmaf(value, high.x, sum[4]);
+        sum[5] = fmaf(value, high.y, sum[5]);
+        sum[6] = fmaf(value, high.z, sum[6]);
+        sum[7] = fmaf(value, high.w, sum[7]);
+    }
 #pragma unroll
-        for (unsigned i = 0; i < TILE; ++i) {
-            if (first + i < product.outputs) {
-                float value = sum[i];
-                if (at.data)
-                    value = value * eyas_slope(activation, row(at, shard, s, time)[(first + i) * LANES + lane]);
-                else
-                    value = eyas_value(activation, value);
-                out[(first + i) * LANES + lane] = value;
-            }
+    for (unsigned i = 0; i < TILE; ++i) {
+        if (first + i < product.outputs) {
+            float value = sum[i];
+            if (at.data)
+                value = value * eyas_slope(activation, row(at, shard, s, time)[(first + i) * LANES + lane]);
+            else
+                value = eyas_value(activation, value);
+            out[(first + i) * LANES + lane] = value;
         }
     }
 }
@@ -266,6 +267,170 @@ extern "C" __global__ void __launch_bounds__(1024)
     }
 }
 
+namespace {
+
+/// Lanes of a block whose sequences a thread block takes where a thread has the weights of its unit in registers. The fewer, the
+/// more processors share the work; with 8 a warp of each of its schedulers is busy for 16 units.
+constexpr unsigned PART = 8;
+
+/// `gru_forward` for a state that is so narrow: a thread computes a unit of a lane.
+template <unsigned WIDTH>
+__device__ void narrow_forward(const Shard *shards, const Product &product, const Rows &from_input, const Rows &gates, const Rows &hidden)
+{
+    // Rows so far apart that eight lanes read four numbers each without meeting a bank twice.
+    __shared__ __align__(16) float state[2][PART][WIDTH + 4];
+    const unsigned s = blockIdx.x, part = threadIdx.x, unit = threadIdx.y, lane = blockIdx.y * PART + part;
+    const Shard shard = shards[s];
+    const unsigned wide = up_to_tiles(3 * WIDTH);
+    float weights[WIDTH][3], bias[3], input[3];
+#pragma unroll
+    for (unsigned gate = 0; gate < 3; ++gate) {
+        bias[gate] = product.bias[gate * WIDTH + unit];
+#pragma unroll
+        for (unsigned inner = 0; inner < WIDTH; ++inner)
+            weights[inner][gate] = product.packed[inner * wide + gate * WIDTH + unit];
+    }
+    const float *in = row(from_input, shard, s, 0) + unit * LANES + lane;
+    float *kept = row(gates, shard, s, 0) + unit * LANES + lane;
+    float *out = row(hidden, shard, s, 0) + unit * LANES + lane;
+    float own = 0.0f;
+    *out = own;
+    state[0][part][unit] = own;
+#pragma unroll
+    for (unsigned gate = 0; gate < 3; ++gate)
+        input[gate] = shard.blocks ? in[gate * WIDTH * LANES] : 0.0f;
+    __syncthreads();
+    for (unsigned time = 0; time < shard.blocks; ++time) {
+        float next_input[3];
+        in += 3 * WIDTH * LANES;
+#pragma unroll
+        for (unsigned gate = 0; gate < 3; ++gate)
+            next_input[gate] = time + 1 < shard.blocks ? in[gate * WIDTH * LANES] : 0.0f;
+        float sum[3] = {bias[0], bias[1], bias[2]};
+        const float4 *const before = (const float4 *)state[time % 2][part];
+#pragma unroll
+        for (unsigned inner = 0; inner < WIDTH / 4; ++inner) {
+            const float4 value = before[inner];
+            const float values[4] = {value.x, value.y, value.z, value.w};
+#pragma unroll
+            for (unsigned i = 0; i < 4; ++i)
+#pragma unroll
+                for (unsigned gate = 0; gate < 3; ++gate)
+                    sum[gate] = fmaf(values[i], weights[4 * inner + i][gate], sum[gate]);
+        }
+        float update, fresh, next;
+        const float reset = eyas_gru(input[0], input[1], input[2], sum[0], sum[1], sum[2], own, &update, &fresh, &next);
+        own = next;
+        state[(time + 1) % 2][part][unit] = own;
+        kept[0] = reset;
+        kept[WIDTH * LANES] = update;
+        kept[2 * WIDTH * LANES] = fresh;
+        kept[3 * WIDTH * LANES] = sum[2];
+        kept += 4 * WIDTH * LANES;
+        out += WIDTH * LANES;
+        *out = own;
+#pragma unroll
+        for (unsigned gate = 0; gate < 3; ++gate)
+            input[gate] = next_input[gate];
+        __syncthreads();
+    }
+}
+
+/// `gru_backward` for such a state.
+template <unsigned WIDTH>
+__device__ void narrow_backward(const Shard *shards, const Product &product, const Rows &gates, const Rows &hidden, const Rows &d_hidden,
+                                const Rows &d_input, const Rows &d_state)
+{
+    __shared__ __align__(16) float slopes[2][PART][3 * WIDTH + 4];
+    const unsigned s = blockIdx.x, part = threadIdx.x, unit = threadIdx.y, lane = blockIdx.y * PART + part;
+    const Shard shard = shards[s];
+    if (shard.blocks == 0)
+        return;
+    const unsigned wide = up_to_tiles(WIDTH), last = shard.blocks - 1;
+    float weights[3 * WIDTH];
+#pragma unroll
+    for (unsigned inner = 0; inner < 3 * WIDTH; ++inner)
+        weights[inner] = product.packed[inner * wide + unit];
+    const float *kept = row(gates, shard, s, last) + unit * LANES + lane;
+    const float *before = row(hidden, shard, s, last) + unit * LANES + lane;
+    const float *later = row(d_hidden, shard, s, last) + unit * LANES + lane;
+    float *to_input = row(d_input, shard, s, last) + unit * LANES + lane;
+    float *to_state = row(d_state, shard, s, last) + unit * LANES + lane;
+    float gate[4], state = *before, arrives = *later, carried = 0.0f;
+#pragma unroll
+    for (unsigned i = 0; i < 4; ++i)
+        gate[i] = kept[i * WIDTH * LANES];
+    for (unsigned time = shard.blocks; time-- > 0;) {
+        float next_gate[4] = {}, next_state = 0.0f, next_arrives = 0.0f;
+        if (time > 0) {
+            kept -= 4 * WIDTH * LANES;
+            before -= WIDTH * LANES;
+            later -= WIDTH * LANES;
+#pragma unroll
+            for (unsigned i = 0; i < 4; ++i)
+                next_gate[i] = kept[i * WIDTH * LANES];
+            next_state = *before;
+            next_arrives = *later;
+        }
+        if (time < last) {
+            float passed = 0.0f;
+            const float4 *const of_sums = (const float4 *)slopes[(time + 1) % 2][part];
+#pragma unroll
+            for (unsigned inner = 0; inner < 3 * WIDTH / 4; ++inner) {
+                const float4 value = of_sums[inner];
+                passed = fmaf(value.x, weights[4 * inner], passed);
+                passed = fmaf(value.y, weights[4 * inner + 1], passed);
+                passed = fmaf(value.z, weights[4 * inner + 2], passed);
+                passed = fmaf(value.w, weights[4 * inner + 3], passed);
+            }
+            carried = carried + passed;
+        }
+        float of_reset, of_update, of_new, of_sum;
+        carried = eyas_gru_backward(gate[0], gate[1], gate[2], gate[3], state, carried + arrives, &of_reset, &of_update, &of_new, &of_sum);
+        slopes[time % 2][part][unit] = of_reset;
+        slopes[time % 2][part][WIDTH + unit] = of_update;
+        slopes[time % 2][part][2 * WIDTH + unit] = of_sum;
+        to_input[0] = to_state[0] = of_reset;
+        to_input[WIDTH * LANES] = to_state[WIDTH * LANES] = of_update;
+        to_input[2 * WIDTH * LANES] = of_new;
+        to_state[2 * WIDTH * LANES] = of_sum;
+        to_input -= 3 * WIDTH * LANES;
+        to_state -= 3 * WIDTH * LANES;
+#pragma unroll
+        for (unsigned i = 0; i < 4; ++i)
+            gate[i] = next_gate[i];
+        state = next_state;
+        arrives = next_arrives;
+        __syncthreads();
+    }
+}
+
+} // namespace
+
+extern "C" __global__ void __launch_bounds__(PART * 16)
+    gru_forward_16(const Shard *shards, Product product, Rows from_input, Rows gates, Rows hidden, unsigned)
+{
+    narrow_forward<16>(shards, product, from_input, gates, hidden);
+}
+
+extern "C" __global__ void __launch_bounds__(PART * 32)
+    gru_forward_32(const Shard *shards, Product product, Rows from_input, Rows gates, Rows hidden, unsigned)
+{
+    narrow_forward<32>(shards, product, from_input, gates, hidden);
+}
+
+extern "C" __global__ void __launch_bounds__(PART * 16)
+    gru_backward_16(const Shard *shards, Product product, Rows gates, Rows hidden, Rows d_hidden, Rows d_input, Rows d_state, unsigned)
+{
+    narrow_backward<16>(shards, product, gates, hidden, d_hidden, d_input, d_state);
+}
+
+extern "C" __global__ void __launch_bounds__(PART * 32)
+    gru_backward_32(const Shard *shards, Product product, Rows gates, Rows hidden, Rows d_hidden, Rows d_input, Rows d_state, unsigned)
+{
+    narrow_backward<32>(shards, product, gates, hidden, d_hidden, d_input, d_state);
+}
+
 /// `scale * sum of w (y - label)^2` of every block, and its gradient with respect to `y`.
 extern "C" __global__ void squared_error(const Shard *shards, Rows output, Rows label, Rows weight, Rows gradient, float scale,
                                          Rows losses)
@@ -301,8 +466,11 @@ extern "C" __global__ void sum_losses(const Shard *shards, unsigned num_shards, 
 {
     for (unsigned s = threadIdx.x; s < num_shards; s += blockDim.x) {
         double sum = 0.0;
-        for (unsigned time = 0; time < shards[s].blocks; ++time)
-            sum = sum + (double)*row(losses, shards[s], s, time);
+        const Shard shard = shards[s];
+        const float *const first = row(losses, shard, s, 0);
+#pragma unroll 16
+        for (unsigned time = 0; time < shard.blocks; ++time)
+            sum = sum + (double)first[time * LANES];
         of_shards[s] = sum;
     }
     __syncthreads();
@@ -320,20 +488,29 @@ constexpr unsigned TILE_OUTPUTS = 16;
 constexpr unsigned TILE_INPUTS = 32;
 /// Rows of samples in shared memory, so far apart that reading four samples of 32 rows meets no bank twice.
 constexpr unsigned STRIDE = SAMPLES + 4;
-constexpr unsigned WARPS = 4;
+/// A warp brings a block of a chunk.
+constexpr unsigned WARPS = CHUNK;
 constexpr unsigned PER_WARP = TILE_OUTPUTS / WARPS;
 
-/// Rows `first ..` of a chunk of blocks into shared memory; what is missing is zero.
-__device__ void stage(float *target, unsigned count, const Rows &rows, const Shard &shard, unsigned s, unsigned first_time,
-                      unsigned blocks, unsigned first)
-{
-    for (unsigned index = threadIdx.y; index < count * CHUNK; index += WARPS) {
-        const unsigned feature = index / CHUNK, block = index % CHUNK;
-        const bool exists = block < blocks && first + feature < rows.width;
-        target[feature * STRIDE + block * LANES + threadIdx.x] =
-            exists ? row(rows, shard, s, first_time + block)[(first + feature) * LANES + threadIdx.x] : 0.0f;
+/// This warp's block of a chunk on its way to shared memory: rows `first ..` of it; what is missing is zero.
+template <unsigned COUNT> struct Staged {
+    float numbers[COUNT];
+
+    __device__ void load(const Rows &rows, const Shard &shard, unsigned s, unsigned time, unsigned first)
+    {
+        const float *const from = row(rows, shard, s, time) + first * LANES + threadIdx.x;
+#pragma unroll
+        for (unsigned i = 0; i < COUNT; ++i)
+            numbers[i] = time < shard.blocks && first + i < rows.width ? from[i * LANES] : 0.0f;
     }
-}
+
+    __device__ void store(float *target) const
+    {
+#pragma unroll
+        for (unsigned i = 0; i < COUNT; ++i)
+            target[i * STRIDE + threadIdx.y * LANES + threadIdx.x] = numbers[i];
+    }
+};
 
 } // namespace
 
@@ -353,14 +530,25 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS)
     const unsigned first_output = tile / across * TILE_OUTPUTS, first_input = tile % across * TILE_INPUTS;
     const unsigned output = threadIdx.y * PER_WARP;
     float weight[PER_WARP] = {}, bias[PER_WARP] = {};
-    for (unsigned chunk = (shard.blocks + CHUNK - 1) / CHUNK; chunk-- > 0;) {
+    unsigned chunk = (shard.blocks + CHUNK - 1) / CHUNK;
+    Staged<TILE_OUTPUTS> next_dy;
+    Staged<TILE_INPUTS> next_x;
+    next_dy.load(layer.dy, shard, s, (chunk - 1) * CHUNK + threadIdx.y, first_output);
+    next_x.load(layer.x, shard, s, (chunk - 1) * CHUNK + threadIdx.y, first_input);
+    while (chunk-- > 0) {
         const unsigned time = chunk * CHUNK;
         const unsigned blocks = shard.blocks - time < CHUNK ? shard.blocks - time : CHUNK;
         __syncthreads();
-        stage(dy, TILE_OUTPUTS, layer.dy, shard, s, time, blocks, first_output);
-        stage(x, TILE_INPUTS, layer.x, shard, s, time, blocks, first_input);
+        next_dy.store(dy);
+        next_x.store(x);
         __syncthreads();
+        // The next chunk is on its way while this one is summed.
+        if (chunk > 0) {
+            next_dy.load(layer.dy, shard, s, time - CHUNK + threadIdx.y, first_output);
+            next_x.load(layer.x, shard, s, time - CHUNK + threadIdx.y, first_input);
+        }
         float sum[PER_WARP] = {};
+#pragma unroll 4
         for (unsigned sample = 0; sample < blocks * LANES; sample += 4) {
             const float4 value = *(const float4 *)&x[lane * STRIDE + sample];
 #pragma unroll
@@ -430,6 +618,7 @@ extern "C" __global__ void norm_of(const float *gradient, unsigned count, float 
         const unsigned first = stretch * STRETCH;
         const unsigned length = stretch >= stretches ? 0 : (count - first < STRETCH ? count - first : STRETCH);
         float sum = 0.0f;
+#pragma unroll 16
         for (unsigned i = 0; i < length / 16; ++i) {
             const float value = gradient[first + i * 16 + lane];
             sum = fmaf(value, value, sum);

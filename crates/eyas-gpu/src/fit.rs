@@ -37,6 +37,12 @@ const STRETCH: usize = 4096;
 
 const WARP: u32 = BLOCK as u32;
 
+/// Widths of a recurrent state for which a thread holds the weights of its unit in registers.
+const NARROW: [usize; 2] = [16, 32];
+
+/// Lanes that a thread block takes then: `PART` of the kernels.
+const PART: u32 = 8;
+
 /// `Shard` of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -145,15 +151,17 @@ struct Kernels {
 }
 
 impl Kernels {
-    fn new(device: &Device) -> Result<Self, DeviceError> {
+    /// Those for a recurrent state of that width, if there is one.
+    fn new(device: &Device, width: Option<usize>) -> Result<Self, DeviceError> {
         let module = device.context.load_module(Ptx::from_src(KERNELS)).map_err(refused("take its kernels"))?;
-        let find = |name| module.load_function(name).map_err(refused("find a kernel"));
+        let find = |name: &str| module.load_function(name).map_err(refused("find a kernel"));
+        let of_width = width.filter(|it| NARROW.contains(it)).map_or(String::new(), |it| format!("_{it}"));
         Ok(Self {
             pack: find("pack")?,
             gather: find("gather")?,
             dense: find("dense")?,
-            gru_forward: find("gru_forward")?,
-            gru_backward: find("gru_backward")?,
+            gru_forward: find(&format!("gru_forward{of_width}"))?,
+            gru_backward: find(&format!("gru_backward{of_width}"))?,
             squared_error: find("squared_error")?,
             sum_losses: find("sum_losses")?,
             weight_gradients: find("weight_gradients")?,
@@ -352,7 +360,7 @@ impl GpuFitter {
         let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
         let shared_memory = device.context.attribute(attribute).map_err(refused("tell its shared memory"))?;
         let fitter = Self {
-            kernels: Kernels::new(device)?,
+            kernels: Kernels::new(device, architecture.core.map(|it| it.width))?,
             encoder: packed(architecture.encoder_layers())?,
             core: core.transpose()?,
             head: packed(architecture.head_layers())?,
@@ -363,7 +371,7 @@ impl GpuFitter {
             architecture: architecture.clone(),
             device: device.clone(),
         };
-        if let Some(core) = architecture.core {
+        if let Some(core) = architecture.core.filter(|it| !NARROW.contains(&it.width)) {
             let (needed, available) = (4 * core.width * BLOCK * size_of::<f32>(), fitter.shared_memory);
             if needed > available {
                 return Err(Unfittable::TooWide { width: core.width, needed, available });
@@ -499,7 +507,9 @@ impl GpuFitter {
         let activation = activation as u32;
         let mut launch = self.device.stream.launch_builder(&self.kernels.dense);
         launch.arg(&batch.table).arg(&product).arg(&x).arg(&y).arg(&activation).arg(&at);
-        let config = batch.each_block(warps((product.outputs as usize).div_ceil(TILE), 8));
+        let tiles = (product.outputs as usize).div_ceil(TILE);
+        let mut config = batch.each_block(warps(tiles, 8));
+        config.grid_dim.2 = tiles.div_ceil(8) as u32;
         // SAFETY: the parameters are those of the kernel, and the rows have room for all blocks of the batch.
         unsafe { launch.launch(config) }.map_err(refused("compute a layer"))?;
         Ok(())
@@ -588,6 +598,14 @@ impl GpuFitter {
 
     /// How a recurrent layer is launched, and whether its weights fit beside so many numbers of shared memory.
     fn through_time(&self, batch: &Batch, numbers: usize, weights: usize, width: u32) -> (LaunchConfig, u32) {
+        if NARROW.contains(&(width as usize)) {
+            let config = LaunchConfig {
+                grid_dim: (batch.num_shards, WARP / PART, 1),
+                block_dim: (PART, width, 1),
+                shared_mem_bytes: 0,
+            };
+            return (config, 0);
+        }
         let fits = 4 * (numbers + weights) <= self.shared_memory;
         let config = LaunchConfig {
             grid_dim: (batch.num_shards, 1, 1),

@@ -105,6 +105,7 @@ fn a_gpu_fits_every_kind_of_network_to_the_bits_of_the_cpu() {
     // Shape, episodes, most steps of one, batch.
     let mut cases = vec![
         (Architecture::gru_student(22, 16, 4), 150, 61, 70),
+        (gru(32, &[8], &[20], Activation::Relu), 50, 40, 37),
         (gru(64, &[], &[64], Activation::Elu), 90, 30, 64),
         (gru(40, &[24, 9], &[33, 17], Activation::Tanh), 40, 20, 40),
         (gru(7, &[], &[], Activation::Elu), 33, 9, 33),
