@@ -17,8 +17,20 @@ fn main() {
     let shapes = [
         ("GRU 22-16-16-4, 512 sequences of 500 steps", Architecture::gru_student(22, 16, 4), 512, 500, 40),
         ("MLP 26-64-64-4, batch of 256", Architecture::mlp(26, &[64, 64], 4, Activation::Elu), 256, 1, 1000),
-        ("MLP 26-256-256-256-4, batch of 256", Architecture::mlp(26, &[256; 3], 4, Activation::Elu), 256, 1, 1000),
-        ("MLP 26-256-256-256-4, batch of 16,384", Architecture::mlp(26, &[256; 3], 4, Activation::Elu), 16_384, 1, 100),
+        (
+            "MLP 26-256-256-256-4, batch of 256",
+            Architecture::mlp(26, &[256; 3], 4, Activation::Elu),
+            256,
+            1,
+            1000,
+        ),
+        (
+            "MLP 26-256-256-256-4, batch of 16,384",
+            Architecture::mlp(26, &[256; 3], 4, Activation::Elu),
+            16_384,
+            1,
+            100,
+        ),
     ];
     for (name, architecture, count, length, updates) in shapes {
         let width = architecture.inputs + architecture.outputs;
@@ -35,15 +47,21 @@ fn main() {
         let mut results = Vec::new();
         let mut gpu = GpuFitter::new(&device, &architecture).unwrap();
         let mut cpu = CpuFitter::new(&architecture).unwrap();
-        let fitters: [(&str, &mut dyn Fitter, usize); 2] = [("GPU", &mut gpu, updates), ("CPU", &mut cpu, updates / 10)];
+        let fitters: [(&str, &mut dyn Fitter, usize); 2] =
+            [("GPU", &mut gpu, updates), ("CPU", &mut cpu, updates / 10)];
         for (engine, fitter, updates) in fitters {
             let mut network = Network::new(architecture.clone(), Init::Torch, stream);
             let mut optimizer = Adam::new(network.parameters.len());
             let mut took = 0.0;
             for _ in 0..3 {
                 let batches = vec![&sequences[..]; updates];
-                let lessons =
-                    Lessons { dataset: &dataset, exponents: &exponents, batches, learning_rate: 1e-3, max_grad_norm: 1.0 };
+                let lessons = Lessons {
+                    dataset: &dataset,
+                    exponents: &exponents,
+                    batches,
+                    learning_rate: 1e-3,
+                    max_grad_norm: 1.0,
+                };
                 let began = Instant::now();
                 fitter.fit(Learned { network: &mut network, optimizer: &mut optimizer }, &lessons).unwrap();
                 took = began.elapsed().as_secs_f64() / updates as f64;

@@ -52,6 +52,17 @@ struct Product {
     unsigned outputs;
 };
 
+/// A layer's place among the parameters, and where it is packed.
+struct Packing {
+    float *forward;
+    float *forward_bias;
+    float *backward;
+    unsigned weight;
+    unsigned bias;
+    unsigned outputs;
+    unsigned inputs;
+};
+
 /// A layer whose weights and biases get a gradient.
 struct Layer {
     Rows dy;
@@ -73,21 +84,22 @@ __device__ float *row(const Rows &rows, const Shard &shard, unsigned shard_index
 
 } // namespace
 
-extern "C" __global__ void pack(const float *parameters, unsigned weight, unsigned bias, unsigned outputs, unsigned inputs,
-                                float *forward, float *forward_bias, float *backward)
+/// Packs the weights of every layer for both directions; a layer has a row of thread blocks.
+extern "C" __global__ void pack(const float *parameters, const Packing *layers)
 {
-    const unsigned wide = up_to_tiles(outputs), deep = up_to_tiles(inputs);
+    const Packing layer = layers[blockIdx.y];
+    const unsigned wide = up_to_tiles(layer.outputs), deep = up_to_tiles(layer.inputs);
     const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
-    if (index < inputs * wide) {
+    if (index < layer.inputs * wide) {
         const unsigned input = index / wide, output = index % wide;
-        forward[index] = output < outputs ? parameters[weight + output * inputs + input] : 0.0f;
+        layer.forward[index] = output < layer.outputs ? parameters[layer.weight + output * layer.inputs + input] : 0.0f;
     }
-    if (index < outputs * deep) {
+    if (index < layer.outputs * deep) {
         const unsigned output = index / deep, input = index % deep;
-        backward[index] = input < inputs ? parameters[weight + output * inputs + input] : 0.0f;
+        layer.backward[index] = input < layer.inputs ? parameters[layer.weight + output * layer.inputs + input] : 0.0f;
     }
     if (index < wide)
-        forward_bias[index] = index < outputs ? parameters[bias + index] : 0.0f;
+        layer.forward_bias[index] = index < layer.outputs ? parameters[layer.bias + index] : 0.0f;
 }
 
 /// Rows of what is read and of the labels, from records of numbers in the order of the observation, then the label. A sequence
@@ -144,17 +156,23 @@ extern "C" __global__ void dense(const Shard *shards, Product product, Rows x, R
         sum[6] = fmaf(value, high.z, sum[6]);
         sum[7] = fmaf(value, high.w, sum[7]);
     }
+    if (at.data) {
+        const float *const values = row(at, shard, s, time) + first * LANES + lane;
+        float slope[TILE];
 #pragma unroll
-    for (unsigned i = 0; i < TILE; ++i) {
-        if (first + i < product.outputs) {
-            float value = sum[i];
-            if (at.data)
-                value = value * eyas_slope(activation, row(at, shard, s, time)[(first + i) * LANES + lane]);
-            else
-                value = eyas_value(activation, value);
-            out[(first + i) * LANES + lane] = value;
-        }
+        for (unsigned i = 0; i < TILE; ++i)
+            slope[i] = first + i < product.outputs ? values[i * LANES] : 0.0f;
+        eyas_slopes(activation, slope);
+#pragma unroll
+        for (unsigned i = 0; i < TILE; ++i)
+            sum[i] = sum[i] * slope[i];
+    } else {
+        eyas_values(activation, sum);
     }
+#pragma unroll
+    for (unsigned i = 0; i < TILE; ++i)
+        if (first + i < product.outputs)
+            out[(first + i) * LANES + lane] = sum[i];
 }
 
 namespace {
@@ -273,6 +291,9 @@ namespace {
 /// more processors share the work; with 8 a warp of each of its schedulers is busy for 16 units.
 constexpr unsigned PART = 8;
 
+/// Times that are fetched ahead: memory takes longer to answer than a time takes to compute.
+constexpr unsigned AHEAD = 4;
+
 /// `gru_forward` for a state that is so narrow: a thread computes a unit of a lane.
 template <unsigned WIDTH>
 __device__ void narrow_forward(const Shard *shards, const Product &product, const Rows &from_input, const Rows &gates, const Rows &hidden)
@@ -282,7 +303,7 @@ __device__ void narrow_forward(const Shard *shards, const Product &product, cons
     const unsigned s = blockIdx.x, part = threadIdx.x, unit = threadIdx.y, lane = blockIdx.y * PART + part;
     const Shard shard = shards[s];
     const unsigned wide = up_to_tiles(3 * WIDTH);
-    float weights[WIDTH][3], bias[3], input[3];
+    float weights[WIDTH][3], bias[3], input[AHEAD][3];
 #pragma unroll
     for (unsigned gate = 0; gate < 3; ++gate) {
         bias[gate] = product.bias[gate * WIDTH + unit];
@@ -290,49 +311,53 @@ __device__ void narrow_forward(const Shard *shards, const Product &product, cons
         for (unsigned inner = 0; inner < WIDTH; ++inner)
             weights[inner][gate] = product.packed[inner * wide + gate * WIDTH + unit];
     }
-    const float *in = row(from_input, shard, s, 0) + unit * LANES + lane;
+    const float *const in = row(from_input, shard, s, 0) + unit * LANES + lane;
     float *kept = row(gates, shard, s, 0) + unit * LANES + lane;
     float *out = row(hidden, shard, s, 0) + unit * LANES + lane;
     float own = 0.0f;
     *out = own;
     state[0][part][unit] = own;
 #pragma unroll
-    for (unsigned gate = 0; gate < 3; ++gate)
-        input[gate] = shard.blocks ? in[gate * WIDTH * LANES] : 0.0f;
+    for (unsigned ahead = 0; ahead < AHEAD; ++ahead)
+#pragma unroll
+        for (unsigned gate = 0; gate < 3; ++gate)
+            input[ahead][gate] = ahead < shard.blocks ? in[(3 * ahead + gate) * WIDTH * LANES] : 0.0f;
     __syncthreads();
-    for (unsigned time = 0; time < shard.blocks; ++time) {
-        float next_input[3];
-        in += 3 * WIDTH * LANES;
+    for (unsigned first = 0; first < shard.blocks; first += AHEAD) {
 #pragma unroll
-        for (unsigned gate = 0; gate < 3; ++gate)
-            next_input[gate] = time + 1 < shard.blocks ? in[gate * WIDTH * LANES] : 0.0f;
-        float sum[3] = {bias[0], bias[1], bias[2]};
-        const float4 *const before = (const float4 *)state[time % 2][part];
+        for (unsigned slot = 0; slot < AHEAD; ++slot) {
+            const unsigned time = first + slot;
+            if (time >= shard.blocks)
+                break;
+            float sum[3] = {bias[0], bias[1], bias[2]};
+            const float4 *const before = (const float4 *)state[slot % 2][part];
 #pragma unroll
-        for (unsigned inner = 0; inner < WIDTH / 4; ++inner) {
-            const float4 value = before[inner];
-            const float values[4] = {value.x, value.y, value.z, value.w};
+            for (unsigned inner = 0; inner < WIDTH / 4; ++inner) {
+                const float4 value = before[inner];
+                const float values[4] = {value.x, value.y, value.z, value.w};
 #pragma unroll
-            for (unsigned i = 0; i < 4; ++i)
+                for (unsigned i = 0; i < 4; ++i)
 #pragma unroll
-                for (unsigned gate = 0; gate < 3; ++gate)
-                    sum[gate] = fmaf(values[i], weights[4 * inner + i][gate], sum[gate]);
+                    for (unsigned gate = 0; gate < 3; ++gate)
+                        sum[gate] = fmaf(values[i], weights[4 * inner + i][gate], sum[gate]);
+            }
+            float update, fresh, next;
+            const float reset = eyas_gru(input[slot][0], input[slot][1], input[slot][2], sum[0], sum[1], sum[2], own, &update, &fresh, &next);
+            own = next;
+            state[(slot + 1) % 2][part][unit] = own;
+            const unsigned fetched = time + AHEAD;
+#pragma unroll
+            for (unsigned gate = 0; gate < 3; ++gate)
+                input[slot][gate] = fetched < shard.blocks ? in[(u64)(3 * fetched + gate) * WIDTH * LANES] : 0.0f;
+            kept[0] = reset;
+            kept[WIDTH * LANES] = update;
+            kept[2 * WIDTH * LANES] = fresh;
+            kept[3 * WIDTH * LANES] = sum[2];
+            kept += 4 * WIDTH * LANES;
+            out += WIDTH * LANES;
+            *out = own;
+            __syncthreads();
         }
-        float update, fresh, next;
-        const float reset = eyas_gru(input[0], input[1], input[2], sum[0], sum[1], sum[2], own, &update, &fresh, &next);
-        own = next;
-        state[(time + 1) % 2][part][unit] = own;
-        kept[0] = reset;
-        kept[WIDTH * LANES] = update;
-        kept[2 * WIDTH * LANES] = fresh;
-        kept[3 * WIDTH * LANES] = sum[2];
-        kept += 4 * WIDTH * LANES;
-        out += WIDTH * LANES;
-        *out = own;
-#pragma unroll
-        for (unsigned gate = 0; gate < 3; ++gate)
-            input[gate] = next_input[gate];
-        __syncthreads();
     }
 }
 
@@ -351,57 +376,59 @@ __device__ void narrow_backward(const Shard *shards, const Product &product, con
 #pragma unroll
     for (unsigned inner = 0; inner < 3 * WIDTH; ++inner)
         weights[inner] = product.packed[inner * wide + unit];
-    const float *kept = row(gates, shard, s, last) + unit * LANES + lane;
-    const float *before = row(hidden, shard, s, last) + unit * LANES + lane;
-    const float *later = row(d_hidden, shard, s, last) + unit * LANES + lane;
+    const float *const kept = row(gates, shard, s, 0) + unit * LANES + lane;
+    const float *const before = row(hidden, shard, s, 0) + unit * LANES + lane;
+    const float *const later = row(d_hidden, shard, s, 0) + unit * LANES + lane;
     float *to_input = row(d_input, shard, s, last) + unit * LANES + lane;
     float *to_state = row(d_state, shard, s, last) + unit * LANES + lane;
-    float gate[4], state = *before, arrives = *later, carried = 0.0f;
-#pragma unroll
-    for (unsigned i = 0; i < 4; ++i)
-        gate[i] = kept[i * WIDTH * LANES];
-    for (unsigned time = shard.blocks; time-- > 0;) {
-        float next_gate[4] = {}, next_state = 0.0f, next_arrives = 0.0f;
-        if (time > 0) {
-            kept -= 4 * WIDTH * LANES;
-            before -= WIDTH * LANES;
-            later -= WIDTH * LANES;
-#pragma unroll
-            for (unsigned i = 0; i < 4; ++i)
-                next_gate[i] = kept[i * WIDTH * LANES];
-            next_state = *before;
-            next_arrives = *later;
-        }
-        if (time < last) {
-            float passed = 0.0f;
-            const float4 *const of_sums = (const float4 *)slopes[(time + 1) % 2][part];
-#pragma unroll
-            for (unsigned inner = 0; inner < 3 * WIDTH / 4; ++inner) {
-                const float4 value = of_sums[inner];
-                passed = fmaf(value.x, weights[4 * inner], passed);
-                passed = fmaf(value.y, weights[4 * inner + 1], passed);
-                passed = fmaf(value.z, weights[4 * inner + 2], passed);
-                passed = fmaf(value.w, weights[4 * inner + 3], passed);
-            }
-            carried = carried + passed;
-        }
-        float of_reset, of_update, of_new, of_sum;
-        carried = eyas_gru_backward(gate[0], gate[1], gate[2], gate[3], state, carried + arrives, &of_reset, &of_update, &of_new, &of_sum);
-        slopes[time % 2][part][unit] = of_reset;
-        slopes[time % 2][part][WIDTH + unit] = of_update;
-        slopes[time % 2][part][2 * WIDTH + unit] = of_sum;
-        to_input[0] = to_state[0] = of_reset;
-        to_input[WIDTH * LANES] = to_state[WIDTH * LANES] = of_update;
-        to_input[2 * WIDTH * LANES] = of_new;
-        to_state[2 * WIDTH * LANES] = of_sum;
-        to_input -= 3 * WIDTH * LANES;
-        to_state -= 3 * WIDTH * LANES;
+    // Gates, the state before and the gradient of the state after.
+    float of_time[AHEAD][6], carried = 0.0f;
+    const auto fetch = [&](float(&numbers)[6], unsigned time) {
 #pragma unroll
         for (unsigned i = 0; i < 4; ++i)
-            gate[i] = next_gate[i];
-        state = next_state;
-        arrives = next_arrives;
-        __syncthreads();
+            numbers[i] = kept[(u64)(4 * time + i) * WIDTH * LANES];
+        numbers[4] = before[(u64)time * WIDTH * LANES];
+        numbers[5] = later[(u64)time * WIDTH * LANES];
+    };
+#pragma unroll
+    for (unsigned ahead = 0; ahead < AHEAD; ++ahead)
+        if (ahead < shard.blocks)
+            fetch(of_time[ahead], last - ahead);
+    for (unsigned first = 0; first < shard.blocks; first += AHEAD) {
+#pragma unroll
+        for (unsigned slot = 0; slot < AHEAD; ++slot) {
+            const unsigned gone = first + slot;
+            if (gone >= shard.blocks)
+                break;
+            if (gone > 0) {
+                float passed = 0.0f;
+                const float4 *const of_sums = (const float4 *)slopes[(slot + 1) % 2][part];
+#pragma unroll
+                for (unsigned inner = 0; inner < 3 * WIDTH / 4; ++inner) {
+                    const float4 value = of_sums[inner];
+                    passed = fmaf(value.x, weights[4 * inner], passed);
+                    passed = fmaf(value.y, weights[4 * inner + 1], passed);
+                    passed = fmaf(value.z, weights[4 * inner + 2], passed);
+                    passed = fmaf(value.w, weights[4 * inner + 3], passed);
+                }
+                carried = carried + passed;
+            }
+            const float(&it)[6] = of_time[slot];
+            float of_reset, of_update, of_new, of_sum;
+            carried = eyas_gru_backward(it[0], it[1], it[2], it[3], it[4], carried + it[5], &of_reset, &of_update, &of_new, &of_sum);
+            slopes[slot % 2][part][unit] = of_reset;
+            slopes[slot % 2][part][WIDTH + unit] = of_update;
+            slopes[slot % 2][part][2 * WIDTH + unit] = of_sum;
+            if (gone + AHEAD < shard.blocks)
+                fetch(of_time[slot], last - gone - AHEAD);
+            to_input[0] = to_state[0] = of_reset;
+            to_input[WIDTH * LANES] = to_state[WIDTH * LANES] = of_update;
+            to_input[2 * WIDTH * LANES] = of_new;
+            to_state[2 * WIDTH * LANES] = of_sum;
+            to_input -= 3 * WIDTH * LANES;
+            to_state -= 3 * WIDTH * LANES;
+            __syncthreads();
+        }
     }
 }
 
@@ -433,7 +460,7 @@ extern "C" __global__ void __launch_bounds__(PART * 32)
 
 /// `scale * sum of w (y - label)^2` of every block, and its gradient with respect to `y`.
 extern "C" __global__ void squared_error(const Shard *shards, Rows output, Rows label, Rows weight, Rows gradient, float scale,
-                                         Rows losses)
+                                         float *losses)
 {
     const unsigned s = blockIdx.y, time = blockIdx.x, lane = threadIdx.x;
     const Shard shard = shards[s];
@@ -458,19 +485,27 @@ extern "C" __global__ void squared_error(const Shard *shards, Rows output, Rows 
     for (unsigned from = 1; from < 16; ++from)
         total = total + __shfl_sync(~0u, sum, from);
     if (lane == 0)
-        *row(losses, shard, s, time) = total;
+        losses[shard.first + time] = total;
 }
 
 /// The sum of all blocks' losses, in the order of times and shards.
-extern "C" __global__ void sum_losses(const Shard *shards, unsigned num_shards, Rows losses, double *of_shards, double *loss)
+extern "C" __global__ void sum_losses(const Shard *shards, unsigned num_shards, const float *losses, double *of_shards, double *loss)
 {
     for (unsigned s = threadIdx.x; s < num_shards; s += blockDim.x) {
         double sum = 0.0;
         const Shard shard = shards[s];
-        const float *const first = row(losses, shard, s, 0);
-#pragma unroll 16
-        for (unsigned time = 0; time < shard.blocks; ++time)
-            sum = sum + (double)first[time * LANES];
+        unsigned time = 0;
+        for (; time + 16 <= shard.blocks; time += 16) {
+            float some[16];
+#pragma unroll
+            for (unsigned i = 0; i < 16; ++i)
+                some[i] = losses[shard.first + time + i];
+#pragma unroll
+            for (unsigned i = 0; i < 16; ++i)
+                sum = sum + (double)some[i];
+        }
+        for (; time < shard.blocks; ++time)
+            sum = sum + (double)losses[shard.first + time];
         of_shards[s] = sum;
     }
     __syncthreads();
@@ -488,39 +523,47 @@ constexpr unsigned TILE_OUTPUTS = 16;
 constexpr unsigned TILE_INPUTS = 32;
 /// Rows of samples in shared memory, so far apart that reading four samples of 32 rows meets no bank twice.
 constexpr unsigned STRIDE = SAMPLES + 4;
-/// A warp brings a block of a chunk.
+/// Warps that sum a chunk of blocks together, each of which brings a block.
 constexpr unsigned WARPS = CHUNK;
 constexpr unsigned PER_WARP = TILE_OUTPUTS / WARPS;
+/// Chunks that are summed at the same time.
+constexpr unsigned GROUPS = 4;
+/// What a thread found in a chunk.
+constexpr unsigned FOUND = 2 * PER_WARP;
 
-/// This warp's block of a chunk on its way to shared memory: rows `first ..` of it; what is missing is zero.
-template <unsigned COUNT> struct Staged {
-    float numbers[COUNT];
-
-    __device__ void load(const Rows &rows, const Shard &shard, unsigned s, unsigned time, unsigned first)
-    {
-        const float *const from = row(rows, shard, s, time) + first * LANES + threadIdx.x;
-#pragma unroll
-        for (unsigned i = 0; i < COUNT; ++i)
-            numbers[i] = time < shard.blocks && first + i < rows.width ? from[i * LANES] : 0.0f;
-    }
-
-    __device__ void store(float *target) const
-    {
-#pragma unroll
-        for (unsigned i = 0; i < COUNT; ++i)
-            target[i * STRIDE + threadIdx.y * LANES + threadIdx.x] = numbers[i];
-    }
+/// A chunk in shared memory, sample by sample in each row.
+struct Chunk {
+    float dy[TILE_OUTPUTS * STRIDE];
+    float x[TILE_INPUTS * STRIDE];
 };
+
+/// Brings a block's rows `first ..` into its place in shared memory; what is missing is zero.
+template <unsigned COUNT>
+__device__ void bring(float *target, const Rows &rows, const Shard &shard, unsigned s, unsigned time, unsigned block, unsigned first)
+{
+    // A lane copies four samples, a warp four rows at once.
+    const unsigned lane = threadIdx.x, feature = lane / 8, sample = lane % 8 * 4;
+    const float *const from = row(rows, shard, s, time) + (first + feature) * LANES + sample;
+    const unsigned to = (unsigned)__cvta_generic_to_shared(target + feature * STRIDE + block * LANES + sample);
+#pragma unroll
+    for (unsigned i = 0; i < COUNT; i += 4) {
+        const unsigned bytes = time < shard.blocks && first + feature + i < rows.width ? 16 : 0;
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to + 4 * i * STRIDE), "l"(bytes ? from + i * LANES : rows.data),
+                     "r"(bytes)
+                     : "memory");
+    }
+}
 
 } // namespace
 
-/// Gradients of weights and biases of all layers, of each shard. A thread block has a tile of a layer.
-extern "C" __global__ void __launch_bounds__(LANES *WARPS)
+/// Gradients of weights and biases of all layers, of each shard. A thread block has a tile of a layer, groups of its warps a chunk
+/// of blocks each; what they find is added from the last chunk to the first.
+extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
     weight_gradients(const Shard *shards, const Layer *layers, unsigned num_layers, unsigned num_parameters, float *gradients)
 {
-    __shared__ float dy[TILE_OUTPUTS * STRIDE];
-    __shared__ float x[TILE_INPUTS * STRIDE];
-    const unsigned s = blockIdx.y, lane = threadIdx.x;
+    extern __shared__ __align__(16) float memory[];
+    const unsigned s = blockIdx.y, lane = threadIdx.x, warp = threadIdx.y % WARPS, group = threadIdx.y / WARPS;
+    Chunk &mine = ((Chunk *)memory)[group];
     const Shard shard = shards[s];
     unsigned index = 0;
     while (index + 1 < num_layers && blockIdx.x >= layers[index + 1].first_tile)
@@ -528,63 +571,73 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS)
     const Layer layer = layers[index];
     const unsigned tile = blockIdx.x - layer.first_tile, across = (layer.x.width + TILE_INPUTS - 1) / TILE_INPUTS;
     const unsigned first_output = tile / across * TILE_OUTPUTS, first_input = tile % across * TILE_INPUTS;
-    const unsigned output = threadIdx.y * PER_WARP;
-    float weight[PER_WARP] = {}, bias[PER_WARP] = {};
-    unsigned chunk = (shard.blocks + CHUNK - 1) / CHUNK;
-    Staged<TILE_OUTPUTS> next_dy;
-    Staged<TILE_INPUTS> next_x;
-    next_dy.load(layer.dy, shard, s, (chunk - 1) * CHUNK + threadIdx.y, first_output);
-    next_x.load(layer.x, shard, s, (chunk - 1) * CHUNK + threadIdx.y, first_input);
-    while (chunk-- > 0) {
-        const unsigned time = chunk * CHUNK;
-        const unsigned blocks = shard.blocks - time < CHUNK ? shard.blocks - time : CHUNK;
-        __syncthreads();
-        next_dy.store(dy);
-        next_x.store(x);
-        __syncthreads();
-        // The next chunk is on its way while this one is summed.
-        if (chunk > 0) {
-            next_dy.load(layer.dy, shard, s, time - CHUNK + threadIdx.y, first_output);
-            next_x.load(layer.x, shard, s, time - CHUNK + threadIdx.y, first_input);
+    const unsigned output = warp * PER_WARP;
+    float total[FOUND] = {};
+    const unsigned chunks = (shard.blocks + CHUNK - 1) / CHUNK;
+    for (unsigned gone = 0; gone < chunks; gone += GROUPS) {
+        const bool exists = gone + group < chunks;
+        float found[FOUND] = {};
+        if (exists) {
+            const unsigned time = (chunks - 1 - gone - group) * CHUNK;
+            bring<TILE_OUTPUTS>(mine.dy, layer.dy, shard, s, time + warp, warp, first_output);
+            bring<TILE_INPUTS>(mine.x, layer.x, shard, s, time + warp, warp, first_input);
         }
-        float sum[PER_WARP] = {};
+        asm volatile("cp.async.wait_all;" ::: "memory");
+        __syncthreads();
+        if (exists) {
+            const unsigned time = (chunks - 1 - gone - group) * CHUNK;
+            const unsigned blocks = shard.blocks - time < CHUNK ? shard.blocks - time : CHUNK;
 #pragma unroll 4
-        for (unsigned sample = 0; sample < blocks * LANES; sample += 4) {
-            const float4 value = *(const float4 *)&x[lane * STRIDE + sample];
+            for (unsigned sample = 0; sample < blocks * LANES; sample += 4) {
+                const float4 value = *(const float4 *)&mine.x[lane * STRIDE + sample];
 #pragma unroll
-            for (unsigned i = 0; i < PER_WARP; ++i) {
-                const float4 slope = *(const float4 *)&dy[(output + i) * STRIDE + sample];
-                sum[i] = fmaf(value.x, slope.x, sum[i]);
-                sum[i] = fmaf(value.y, slope.y, sum[i]);
-                sum[i] = fmaf(value.z, slope.z, sum[i]);
-                sum[i] = fmaf(value.w, slope.w, sum[i]);
+                for (unsigned i = 0; i < PER_WARP; ++i) {
+                    const float4 slope = *(const float4 *)&mine.dy[(output + i) * STRIDE + sample];
+                    found[i] = fmaf(value.x, slope.x, found[i]);
+                    found[i] = fmaf(value.y, slope.y, found[i]);
+                    found[i] = fmaf(value.z, slope.z, found[i]);
+                    found[i] = fmaf(value.w, slope.w, found[i]);
+                }
+            }
+            if (first_input == 0) {
+#pragma unroll
+                for (unsigned i = 0; i < PER_WARP; ++i) {
+                    const float *const slopes = &mine.dy[(output + i) * STRIDE + lane % 16];
+                    float partial = 0.0f;
+                    for (unsigned block = 0; block < blocks; ++block)
+                        partial = partial + (slopes[block * LANES] + slopes[block * LANES + 16]);
+                    for (unsigned width = 8; width > 0; width /= 2)
+                        partial = partial + __shfl_down_sync(~0u, partial, width);
+                    found[PER_WARP + i] = partial;
+                }
             }
         }
+        // The first group adds what the others found, in their places, once all are through with their samples.
+        __syncthreads();
+        float *const place = memory + warp * LANES + lane;
+        if (group > 0 && exists)
 #pragma unroll
-        for (unsigned i = 0; i < PER_WARP; ++i)
-            weight[i] = weight[i] + sum[i];
-        if (first_input == 0) {
+            for (unsigned i = 0; i < FOUND; ++i)
+                place[(group * FOUND + i) * WARPS * LANES] = found[i];
+        __syncthreads();
+        if (group == 0)
+            for (unsigned other = 0; other < GROUPS && gone + other < chunks; ++other)
 #pragma unroll
-            for (unsigned i = 0; i < PER_WARP; ++i) {
-                const float *const slopes = &dy[(output + i) * STRIDE + lane % 16];
-                float partial = 0.0f;
-                for (unsigned block = 0; block < blocks; ++block)
-                    partial = partial + (slopes[block * LANES] + slopes[block * LANES + 16]);
-                for (unsigned width = 8; width > 0; width /= 2)
-                    partial = partial + __shfl_down_sync(~0u, partial, width);
-                bias[i] = bias[i] + partial;
-            }
-        }
+                for (unsigned i = 0; i < FOUND; ++i)
+                    total[i] = total[i] + (other == 0 ? found[i] : place[(other * FOUND + i) * WARPS * LANES]);
+        __syncthreads();
     }
+    if (group > 0)
+        return;
     float *const gradient = gradients + (u64)s * num_parameters;
 #pragma unroll
     for (unsigned i = 0; i < PER_WARP; ++i) {
         const unsigned row = first_output + output + i, column = first_input + lane;
         if (row < layer.dy.width) {
             if (column < layer.x.width)
-                gradient[layer.weight + row * layer.x.width + column] = weight[i];
+                gradient[layer.weight + row * layer.x.width + column] = total[i];
             if (first_input == 0 && lane == 0)
-                gradient[layer.bias + row] = bias[i];
+                gradient[layer.bias + row] = total[PER_WARP + i];
         }
     }
 }

@@ -375,57 +375,89 @@ static __device__ __forceinline__ float eyas_identity_slope(float y)
     return 1.0f;
 }
 
-/* The value of an activation, by its number. */
-static __device__ __forceinline__ float eyas_value(uint32_t activation, float x)
+/* Values of an activation, by its number. */
+template <uint32_t N> static __device__ __forceinline__ void eyas_values(uint32_t activation, float (&x)[N])
 {
     switch (activation) {
     case 0:
-        return eyas_elu(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_elu(x[i]);
+        break;
     case 1:
-        return eyas_selu(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_selu(x[i]);
+        break;
     case 2:
-        return eyas_relu(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_relu(x[i]);
+        break;
     case 3:
-        return eyas_celu(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_celu(x[i]);
+        break;
     case 4:
-        return eyas_leaky_relu(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_leaky_relu(x[i]);
+        break;
     case 5:
-        return eyas_tanh(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_tanh(x[i]);
+        break;
     case 6:
-        return eyas_sigmoid(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_sigmoid(x[i]);
+        break;
     case 7:
-        return eyas_softplus(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_softplus(x[i]);
+        break;
     case 11:
-        return eyas_identity(x);
-    default:
-        return x;
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_identity(x[i]);
+        break;
     }
 }
 
-/* Its derivative where it takes the value x. */
-static __device__ __forceinline__ float eyas_slope(uint32_t activation, float x)
+/* Its derivatives where it takes the values x. */
+template <uint32_t N> static __device__ __forceinline__ void eyas_slopes(uint32_t activation, float (&x)[N])
 {
     switch (activation) {
     case 0:
-        return eyas_elu_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_elu_slope(x[i]);
+        break;
     case 1:
-        return eyas_selu_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_selu_slope(x[i]);
+        break;
     case 2:
-        return eyas_relu_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_relu_slope(x[i]);
+        break;
     case 3:
-        return eyas_celu_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_celu_slope(x[i]);
+        break;
     case 4:
-        return eyas_leaky_relu_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_leaky_relu_slope(x[i]);
+        break;
     case 5:
-        return eyas_tanh_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_tanh_slope(x[i]);
+        break;
     case 6:
-        return eyas_sigmoid_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_sigmoid_slope(x[i]);
+        break;
     case 7:
-        return eyas_softplus_slope(x);
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_softplus_slope(x[i]);
+        break;
     case 11:
-        return eyas_identity_slope(x);
-    default:
-        return x;
+        for (uint32_t i = 0; i < N; ++i)
+            x[i] = eyas_identity_slope(x[i]);
+        break;
     }
 }
 

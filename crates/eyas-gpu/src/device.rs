@@ -54,7 +54,9 @@ impl DeviceError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoDriver | Self::NoDevice { .. } => "`--device auto` takes a GPU only where there is one, `--device cpu` none",
+            Self::NoDriver | Self::NoDevice { .. } => {
+                "`--device auto` takes a GPU only where there is one, `--device cpu` none"
+            }
             Self::Memory { .. } => {
                 "smaller `agent.batch_size` or `agent.sequence_length` need less for a batch, a smaller `agent.max_memory` \
                  less for the dataset"

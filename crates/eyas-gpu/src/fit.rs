@@ -26,8 +26,11 @@ const TILE: usize = 8;
 /// What a thread block has of a weight's gradient: outputs and inputs.
 const GRADIENT_TILE: [usize; 2] = [16, 32];
 
-/// Warps that share a tile of a weight's gradient.
-const GRADIENT_WARPS: u32 = 4;
+/// Warps that share a tile of a weight's gradient, and the shared memory in which they keep samples: `GROUPS` chunks of the
+/// kernels.
+const GRADIENT_WARPS: u32 = 16;
+const GRADIENT_MEMORY: usize =
+    4 * size_of::<f32>() * (GRADIENT_TILE[0] + GRADIENT_TILE[1]) * (CHUNK * BLOCK + 4);
 
 /// Blocks of a shard of samples: `CHUNK` of the kernels.
 const CHUNK: usize = 4;
@@ -71,6 +74,19 @@ struct Product {
     outputs: u32,
 }
 
+/// `Packing` of the kernels.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Packing {
+    forward: u64,
+    forward_bias: u64,
+    backward: u64,
+    weight: u32,
+    bias: u32,
+    outputs: u32,
+    inputs: u32,
+}
+
 /// `Layer` of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -89,6 +105,8 @@ unsafe impl DeviceRepr for Rows {}
 // SAFETY: as above.
 unsafe impl DeviceRepr for Product {}
 // SAFETY: as above.
+unsafe impl DeviceRepr for Packing {}
+// SAFETY: as above.
 unsafe impl DeviceRepr for Layer {}
 
 /// Gradient steps on a GPU, with the bits of [`CpuFitter`](eyas_learn::distill::CpuFitter).
@@ -100,6 +118,8 @@ pub struct GpuFitter {
     /// What the input and the state add to the gates.
     core: Option<[Packed; 2]>,
     head: Vec<Packed>,
+    /// Where they all are packed.
+    packings: CudaSlice<Packing>,
     learned: Parameters,
     records: Records,
     /// Working memory for the largest batch so far.
@@ -153,7 +173,8 @@ struct Kernels {
 impl Kernels {
     /// Those for a recurrent state of that width, if there is one.
     fn new(device: &Device, width: Option<usize>) -> Result<Self, DeviceError> {
-        let module = device.context.load_module(Ptx::from_src(KERNELS)).map_err(refused("take its kernels"))?;
+        let module =
+            device.context.load_module(Ptx::from_src(KERNELS)).map_err(refused("take its kernels"))?;
         let find = |name: &str| module.load_function(name).map_err(refused("find a kernel"));
         let of_width = width.filter(|it| NARROW.contains(it)).map_or(String::new(), |it| format!("_{it}"));
         Ok(Self {
@@ -189,6 +210,19 @@ impl Packed {
             backward: device.zeros(layer.outputs * deep)?,
             layer,
         })
+    }
+
+    fn packing(&self, device: &Device) -> Packing {
+        let Linear { inputs, outputs, weight, bias } = &self.layer;
+        Packing {
+            forward: device.address(&self.forward),
+            forward_bias: device.address(&self.bias),
+            backward: device.address(&self.backward),
+            weight: weight.start as u32,
+            bias: bias.start as u32,
+            outputs: *outputs as u32,
+            inputs: *inputs as u32,
+        }
     }
 
     /// `W x + b`.
@@ -285,7 +319,8 @@ struct Workspace {
     encoder: Vec<[Rows; 2]>,
     head: Vec<[Rows; 2]>,
     core: Option<CoreRows>,
-    losses: Rows,
+    /// Of each block.
+    losses: CudaSlice<f32>,
     of_shards: CudaSlice<f64>,
     gradients: CudaSlice<f32>,
     layers: CudaSlice<Layer>,
@@ -323,7 +358,10 @@ impl Layout {
 }
 
 impl Device {
-    fn zeros<T: DeviceRepr + cudarc::driver::ValidAsZeroBits>(&self, count: usize) -> Result<CudaSlice<T>, DeviceError> {
+    fn zeros<T: DeviceRepr + cudarc::driver::ValidAsZeroBits>(
+        &self,
+        count: usize,
+    ) -> Result<CudaSlice<T>, DeviceError> {
         let bytes = count * size_of::<T>();
         self.stream.alloc_zeros(count.max(1)).map_err(|error| DeviceError::Memory { bytes, error })
     }
@@ -359,11 +397,22 @@ impl GpuFitter {
         });
         let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
         let shared_memory = device.context.attribute(attribute).map_err(refused("tell its shared memory"))?;
+        let kernels = Kernels::new(device, architecture.core.map(|it| it.width))?;
+        let (encoder, core, head) =
+            (packed(architecture.encoder_layers())?, core.transpose()?, packed(architecture.head_layers())?);
+        let packings = encoder.iter().chain(core.iter().flatten()).chain(&head).map(|it| it.packing(device));
+        let packings: Vec<Packing> = packings.collect();
+        let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let lend = |kernel: &CudaFunction, bytes: i32| {
+            kernel.set_attribute(most, bytes).map_err(refused("lend its shared memory"))
+        };
+        lend(&kernels.weight_gradients, GRADIENT_MEMORY as i32)?;
         let fitter = Self {
-            kernels: Kernels::new(device, architecture.core.map(|it| it.width))?,
-            encoder: packed(architecture.encoder_layers())?,
-            core: core.transpose()?,
-            head: packed(architecture.head_layers())?,
+            packings: device.stream.clone_htod(&packings).map_err(refused("copy a table to it"))?,
+            kernels,
+            encoder,
+            core,
+            head,
             learned: Parameters::new(device, architecture.num_parameters())?,
             records: Records::default(),
             workspace: None,
@@ -376,9 +425,8 @@ impl GpuFitter {
             if needed > available {
                 return Err(Unfittable::TooWide { width: core.width, needed, available });
             }
-            let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             for kernel in [&fitter.kernels.gru_forward, &fitter.kernels.gru_backward] {
-                kernel.set_attribute(most, shared_memory).map_err(refused("lend its shared memory"))?;
+                lend(kernel, shared_memory)?;
             }
         }
         Ok(fitter)
@@ -409,7 +457,6 @@ impl GpuFitter {
         let mut input = layout.rows(inputs, 0);
         let mut label = layout.rows(outputs, 0);
         let mut weight = layout.rows(1, 0);
-        let mut losses = layout.rows(1, 0);
         let mut pairs = |layers: &[Packed]| -> Vec<[Rows; 2]> {
             layers.iter().map(|it| [0, 1].map(|_| layout.rows(it.layer.outputs, 0))).collect()
         };
@@ -431,7 +478,7 @@ impl GpuFitter {
         let memory = device.zeros::<f32>(layout.numbers)?;
         let start = device.address(&memory);
         let place = |rows: &mut Rows| rows.data = start + 4 * rows.data;
-        [&mut input, &mut label, &mut weight, &mut losses].into_iter().for_each(place);
+        [&mut input, &mut label, &mut weight].into_iter().for_each(place);
         encoder.iter_mut().chain(&mut head).flatten().for_each(place);
         if let Some(it) = &mut core {
             let CoreRows { from_input, gates, before, after, d_hidden, d_input, d_state } = it;
@@ -440,7 +487,8 @@ impl GpuFitter {
         let mut layers = Vec::new();
         let mut add = |packed: &Packed, dy: Rows, x: Rows| {
             let Linear { inputs, outputs, weight, bias } = &packed.layer;
-            let first_tile = layers.last().map_or(0, |(layer, tiles): &(Layer, u32)| layer.first_tile + tiles);
+            let first_tile =
+                layers.last().map_or(0, |(layer, tiles): &(Layer, u32)| layer.first_tile + tiles);
             let tiles = outputs.div_ceil(GRADIENT_TILE[0]) * inputs.div_ceil(GRADIENT_TILE[1]);
             let (weight, bias) = (weight.start as u32, bias.start as u32);
             layers.push((Layer { dy, x, weight, bias, first_tile }, tiles as u32));
@@ -470,7 +518,7 @@ impl GpuFitter {
             encoder,
             head,
             core,
-            losses,
+            losses: device.zeros(blocks)?,
             of_shards: device.zeros(shards)?,
             gradients: device.zeros(shards * self.architecture.num_parameters())?,
             num_layers: layers.len() as u32,
@@ -482,23 +530,26 @@ impl GpuFitter {
 
     /// Packs the weights of all layers.
     fn pack(&self) -> Result<(), DeviceError> {
-        let core = self.core.iter().flatten();
-        for Packed { layer, forward, bias, backward } in self.encoder.iter().chain(core).chain(&self.head) {
-            let [weight_start, bias_start] = [&layer.weight, &layer.bias].map(|it| it.start as u32);
-            let (outputs, inputs) = (layer.outputs as u32, layer.inputs as u32);
-            let [forward, bias, backward] = [forward, bias, backward].map(|it| self.device.address(it));
-            let mut launch = self.device.stream.launch_builder(&self.kernels.pack);
-            launch.arg(&self.learned.values).arg(&weight_start).arg(&bias_start).arg(&outputs).arg(&inputs);
-            launch.arg(&forward).arg(&bias).arg(&backward);
-            let count = layer.outputs.next_multiple_of(TILE) * layer.inputs.next_multiple_of(TILE);
-            // SAFETY: the parameters are those of the kernel, and the memory of the layer's shape.
-            unsafe { launch.launch(for_each(count)) }.map_err(refused("pack weights"))?;
-        }
+        let layers =
+            || self.encoder.iter().chain(self.core.iter().flatten()).chain(&self.head).map(|it| &it.layer);
+        let numbers = |it: &Linear| it.outputs.next_multiple_of(TILE) * it.inputs.next_multiple_of(TILE);
+        let mut config = for_each(layers().map(numbers).max().unwrap_or(0));
+        config.grid_dim.1 = layers().count() as u32;
+        let mut launch = self.device.stream.launch_builder(&self.kernels.pack);
+        launch.arg(&self.learned.values).arg(&self.packings);
+        // SAFETY: the parameters are those of the kernel, and the memory of the layers' shapes.
+        unsafe { launch.launch(config) }.map_err(refused("pack weights"))?;
         Ok(())
     }
 
     /// One layer, after which comes an activation; or, given the values `at` of one, what goes back before it.
-    fn dense(&self, batch: &Batch, product: Product, [x, y]: [Rows; 2], follows: Follows) -> Result<(), DeviceError> {
+    fn dense(
+        &self,
+        batch: &Batch,
+        product: Product,
+        [x, y]: [Rows; 2],
+        follows: Follows,
+    ) -> Result<(), DeviceError> {
         let (activation, at) = match follows {
             Follows::Nothing => (Activation::Identity, Rows::default()),
             Follows::Value(activation) => (activation, Rows::default()),
@@ -515,7 +566,12 @@ impl GpuFitter {
         Ok(())
     }
 
-    fn gather(&self, batch: &Batch, factors: &CudaSlice<f32>, workspace: &Workspace) -> Result<(), DeviceError> {
+    fn gather(
+        &self,
+        batch: &Batch,
+        factors: &CudaSlice<f32>,
+        workspace: &Workspace,
+    ) -> Result<(), DeviceError> {
         let is_recurrent = u32::from(self.is_recurrent());
         let Workspace { input, label, weight, .. } = workspace;
         let mut launch = self.device.stream.launch_builder(&self.kernels.gather);
@@ -616,7 +672,13 @@ impl GpuFitter {
     }
 
     /// The loss of a batch, whose gradient with respect to the actions is left in their rows.
-    fn squared_error(&self, batch: &Batch, actions: Rows, workspace: &Workspace, loss: u64) -> Result<(), DeviceError> {
+    fn squared_error(
+        &self,
+        batch: &Batch,
+        actions: Rows,
+        workspace: &Workspace,
+        loss: u64,
+    ) -> Result<(), DeviceError> {
         let Workspace { label, weight, losses, head, of_shards, .. } = workspace;
         let of_actions = head.last().map_or(actions, |[_, dy]| *dy);
         let mut launch = self.device.stream.launch_builder(&self.kernels.squared_error);
@@ -632,7 +694,13 @@ impl GpuFitter {
     }
 
     /// The gradient of the parameters, and its norm.
-    fn gradient(&self, batch: &Batch, workspace: &Workspace, most: f32, norm: u64) -> Result<(), DeviceError> {
+    fn gradient(
+        &self,
+        batch: &Batch,
+        workspace: &Workspace,
+        most: f32,
+        norm: u64,
+    ) -> Result<(), DeviceError> {
         let count = self.architecture.num_parameters() as u32;
         let Workspace { layers, num_layers, num_tiles, gradients, .. } = workspace;
         let Parameters { gradient, totals, factor, .. } = &self.learned;
@@ -642,7 +710,7 @@ impl GpuFitter {
         let config = LaunchConfig {
             grid_dim: (*num_tiles, batch.num_shards, 1),
             block_dim: (WARP, GRADIENT_WARPS, 1),
-            shared_mem_bytes: 0,
+            shared_mem_bytes: GRADIENT_MEMORY as u32,
         };
         // SAFETY: every shard has its gradients, every layer its tiles.
         unsafe { launch.launch(config) }.map_err(refused("compute a gradient"))?;
@@ -675,7 +743,8 @@ impl GpuFitter {
         let most = |count: fn(&Range) -> u32| tables.batches.iter().map(count).max().unwrap_or(0) as usize;
         self.reserve(most(|it| it.blocks), most(|it| it.num_shards))?;
         let to_device = refused("copy numbers to it");
-        let sources = [&learned.network.parameters, &learned.optimizer.exp_avg, &learned.optimizer.exp_avg_sq];
+        let sources =
+            [&learned.network.parameters, &learned.optimizer.exp_avg, &learned.optimizer.exp_avg_sq];
         let Parameters { values, exp_avg, exp_avg_sq, .. } = &mut self.learned;
         for (target, source) in [&mut *values, exp_avg, exp_avg_sq].into_iter().zip(sources) {
             stream.memcpy_htod(source, target).map_err(&to_device)?;
@@ -789,7 +858,11 @@ impl Batch {
 
 /// A thread for each of so many numbers.
 fn for_each(count: usize) -> LaunchConfig {
-    LaunchConfig { grid_dim: (count.div_ceil(256).max(1) as u32, 1, 1), block_dim: (256, 1, 1), shared_mem_bytes: 0 }
+    LaunchConfig {
+        grid_dim: (count.div_ceil(256).max(1) as u32, 1, 1),
+        block_dim: (256, 1, 1),
+        shared_mem_bytes: 0,
+    }
 }
 
 fn one_block(threads: u32) -> LaunchConfig {
@@ -844,7 +917,8 @@ impl Tables {
                 tables.add_lanes(part, lessons.dataset, records);
             }
             if let [sequence, ..] = batch {
-                let actions = lessons.dataset.episodes[sequence.episode as usize].width - lessons.exponents.len();
+                let actions =
+                    lessons.dataset.episodes[sequence.episode as usize].width - lessons.exponents.len();
                 range.scale = scale_of(batch, actions);
                 tables.batches.push(range);
             }

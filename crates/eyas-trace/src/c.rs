@@ -42,8 +42,7 @@ impl CFunction {
     pub fn definition(&self, qualifiers: &str, prefix: &str) -> String {
         let mut parameters: Vec<String> = self.inputs.iter().map(|input| format!("float {input}")).collect();
         parameters.extend(self.more.iter().map(|result| format!("float *{result}")));
-        let mut out =
-            format!("{qualifiers} float {prefix}_{}({})\n{{\n", self.name, parameters.join(", "));
+        let mut out = format!("{qualifiers} float {prefix}_{}({})\n{{\n", self.name, parameters.join(", "));
         // Inputs and constants are spelled where they are used.
         let mut numbers: Vec<String> = Vec::new();
         for (value, operation) in self.program.listing() {

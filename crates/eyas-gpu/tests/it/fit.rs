@@ -3,9 +3,7 @@
 use eyas_gpu::GpuFitter;
 use eyas_lanes::Stream;
 use eyas_learn::NotFinite;
-use eyas_learn::distill::{
-    CpuFitter, Dataset, Episode, FitError, Fitter, Learned, Lessons, Sequence,
-};
+use eyas_learn::distill::{CpuFitter, Dataset, Episode, FitError, Fitter, Learned, Lessons, Sequence};
 use eyas_policy::{Activation, Adam, Architecture, Cell, Core, Init, Network};
 
 use crate::device;
@@ -120,7 +118,8 @@ fn a_gpu_fits_every_kind_of_network_to_the_bits_of_the_cpu() {
         let mut cpu = CpuFitter::new(&architecture).unwrap();
         let mut gpu = GpuFitter::new(&device, &architecture).unwrap();
         for max_grad_norm in [0.05, 1e6] {
-            let (right, adam, losses) = fitted(&mut cpu, &architecture, &dataset, batch, max_grad_norm).unwrap();
+            let (right, adam, losses) =
+                fitted(&mut cpu, &architecture, &dataset, batch, max_grad_norm).unwrap();
             let (found, found_adam, found_losses) =
                 fitted(&mut gpu, &architecture, &dataset, batch, max_grad_norm).unwrap();
             let tensors = differing(&found, &right);

@@ -23,10 +23,11 @@ fn functions() -> Vec<CFunction> {
         let (through, slopes) = gru_backward([x[0], x[1], x[2], x[3]], x[4], x[5]);
         [through].into_iter().chain(slopes).collect()
     });
-    let error = CFunction::record("squared_error", &["output", "label", "weight", "sum"], &["d_output"], |x| {
-        let (sum, slope) = squared_error(x[0], x[1], x[2], x[3]);
-        vec![sum, slope]
-    });
+    let error =
+        CFunction::record("squared_error", &["output", "label", "weight", "sum"], &["d_output"], |x| {
+            let (sum, slope) = squared_error(x[0], x[1], x[2], x[3]);
+            vec![sum, slope]
+        });
     let taken = ["parameter", "gradient", "mean", "square", "step_size", "root_correction"];
     let adam = CFunction::record("adam", &taken, &["new_mean", "new_square"], |x| {
         let (value, moments) = adam_step(x[0], x[1], [x[2], x[3]], [x[4], x[5]]);
@@ -73,17 +74,22 @@ fn header() -> String {
         out.push_str(&function.definition(QUALIFIERS, PREFIX));
     }
     for (name, suffix, meaning) in [
-        ("value", "", "The value of an activation, by its number"),
-        ("slope", "_slope", "Its derivative where it takes the value x"),
+        ("values", "", "Values of an activation, by its number"),
+        ("slopes", "_slope", "Its derivatives where it takes the values x"),
     ] {
         let _ = write!(
             out,
-            "/* {meaning}. */\n{QUALIFIERS} float {PREFIX}_{name}(uint32_t activation, float x)\n{{\n    switch (activation) {{\n"
+            "/* {meaning}. */\ntemplate <uint32_t N> {QUALIFIERS} void {PREFIX}_{name}(uint32_t activation, float (&x)[N])\n{{\n    \
+             switch (activation) {{\n"
         );
         for (number, function, ..) in &activations {
-            let _ = writeln!(out, "    case {number}:\n        return {PREFIX}_{function}{suffix}(x);");
+            let _ = writeln!(
+                out,
+                "    case {number}:\n        for (uint32_t i = 0; i < N; ++i)\n            x[i] = \
+                 {PREFIX}_{function}{suffix}(x[i]);\n        break;"
+            );
         }
-        out.push_str("    default:\n        return x;\n    }\n}\n\n");
+        out.push_str("    }\n}\n\n");
     }
     out
 }

@@ -62,7 +62,15 @@ impl Dataset {
     #[must_use]
     pub fn new(max_memory: u64, seed: u64) -> Self {
         let stream = Stream::new(seed, "distill/reservoir");
-        Self { episodes: Vec::new(), keys: Vec::new(), seen: 0, ids: Vec::new(), next_id: 0, max_memory, stream }
+        Self {
+            episodes: Vec::new(),
+            keys: Vec::new(),
+            seen: 0,
+            ids: Vec::new(),
+            next_id: 0,
+            max_memory,
+            stream,
+        }
     }
 
     /// Puts back what an earlier run kept.

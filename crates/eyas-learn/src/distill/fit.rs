@@ -3,9 +3,7 @@
 use std::fmt;
 
 use eyas_lanes::{BLOCK, Kernel, Lanes, Real, Row, VECTORS, dispatch, transpose};
-use eyas_policy::{
-    Adam, Architecture, Network, Pass, Trainer, Untrainable, clip_gradient_norm,
-};
+use eyas_policy::{Adam, Architecture, Network, Pass, Trainer, Untrainable, clip_gradient_norm};
 
 use super::dataset::Dataset;
 use crate::engine::sum_of_shards;
@@ -116,7 +114,12 @@ impl CpuFitter {
         Ok(Self { trainer: Trainer::new(architecture)?, shards: Vec::new(), gradient: Vec::new() })
     }
 
-    fn step(&mut self, learned: &mut Learned, lessons: &Lessons, batch: &[Sequence]) -> Result<f64, NotFinite> {
+    fn step(
+        &mut self,
+        learned: &mut Learned,
+        lessons: &Lessons,
+        batch: &[Sequence],
+    ) -> Result<f64, NotFinite> {
         let Learned { network, optimizer } = learned;
         let Lessons { dataset, exponents, learning_rate, max_grad_norm, .. } = lessons;
         self.trainer.refresh(&network.parameters);
