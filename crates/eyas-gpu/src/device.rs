@@ -50,6 +50,9 @@ pub enum DeviceError {
 }
 
 impl DeviceError {
+    /// What always helps.
+    pub const ON_CPU: &str = "`--device cpu` gives the same bytes without a GPU";
+
     /// What helps.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -58,10 +61,10 @@ impl DeviceError {
                 "`--device auto` takes a GPU only where there is one, `--device cpu` none"
             }
             Self::Memory { .. } => {
-                "smaller `agent.batch_size` or `agent.sequence_length` need less for a batch, a smaller `agent.max_memory` \
-                 less for the dataset"
+                "a smaller `distill.batch_size` or `distill.sequence_length` needs less for a batch, a smaller \
+                 `distill.max_memory` less for the dataset"
             }
-            Self::Unwritable(_) | Self::Driver { .. } => "`--device cpu` gives the same bytes without a GPU",
+            Self::Unwritable(_) | Self::Driver { .. } => Self::ON_CPU,
         }
     }
 }

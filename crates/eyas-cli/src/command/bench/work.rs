@@ -7,11 +7,11 @@ use std::sync::Arc;
 use eyas_env::{Env, PointConfig, RaptorConfig, Step, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::distill::{
-    Collected, Collector, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
-    StudentKind, Teacher, distill, new_student,
+    Collected, Collector, Continue, Dataset, DistillConfig, EpochReport, FitError, Observer, Progress,
+    Student, StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_learn::{Actor, AnyBlock, CpuEngine, Engine, Next, NotFinite, Rollout};
+use eyas_learn::{Actor, AnyBlock, CpuEngine, Engine, Next, Rollout};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
 use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
