@@ -22,6 +22,9 @@ constexpr unsigned SAMPLES = CHUNK * LANES;
 /// Outputs that a warp computes at once.
 constexpr unsigned TILE = 8;
 
+/// Most warps of a thread block of `dense`.
+constexpr unsigned WARPS_OF_DENSE = 8;
+
 __device__ unsigned up_to_tiles(unsigned count) { return (count + TILE - 1) / TILE * TILE; }
 
 __device__ bool is_finite(float x) { return x - x == 0.0f; }
@@ -125,54 +128,88 @@ extern "C" __global__ void gather(const Shard *shards, const u64 *records, const
         row(weight, shard, s, time)[lane] = exists ? 1.0f : 0.0f;
 }
 
+namespace {
+
+/// `dense` for so many blocks of a shard at once, which share what is read of the weights.
+template <unsigned TIMES>
+__device__ void dense_of(const Shard *shards, const Product &product, const Rows &x, const Rows &y, unsigned activation, const Rows &at)
+{
+    const unsigned s = blockIdx.y, first_time = blockIdx.x * TIMES, lane = threadIdx.x;
+    const Shard shard = shards[s];
+    const unsigned wide = up_to_tiles(product.outputs), first = (blockIdx.z * blockDim.y + threadIdx.y) * TILE;
+    if (first_time >= shard.blocks || first >= wide)
+        return;
+    const float *in[TIMES];
+    float sum[TIMES][TILE];
+#pragma unroll
+    for (unsigned t = 0; t < TIMES; ++t) {
+        // Times that are missing repeat the last, and are not stored.
+        in[t] = row(x, shard, s, min(first_time + t, shard.blocks - 1)) + lane;
+#pragma unroll
+        for (unsigned i = 0; i < TILE; ++i)
+            sum[t][i] = product.bias ? product.bias[first + i] : 0.0f;
+    }
+    const float *weights = product.packed + first;
+#pragma unroll(TIMES == 1 ? 8 : 2)
+    for (unsigned inner = 0; inner < product.inner; ++inner, weights += wide) {
+        const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
+#pragma unroll
+        for (unsigned t = 0; t < TIMES; ++t) {
+            const float value = in[t][inner * LANES];
+            sum[t][0] = fmaf(value, low.x, sum[t][0]);
+            sum[t][1] = fmaf(value, low.y, sum[t][1]);
+            sum[t][2] = fmaf(value, low.z, sum[t][2]);
+            sum[t][3] = fmaf(value, low.w, sum[t][3]);
+            sum[t][4] = fmaf(value, high.x, sum[t][4]);
+            sum[t][5] = fmaf(value, high.y, sum[t][5]);
+            sum[t][6] = fmaf(value, high.z, sum[t][6]);
+            sum[t][7] = fmaf(value, high.w, sum[t][7]);
+        }
+    }
+    // Activations are many instructions: they stand once, for two numbers at a time, which come from shared memory.
+    __shared__ float sums[TIMES][WARPS_OF_DENSE][TILE][LANES];
+#pragma unroll
+    for (unsigned t = 0; t < TIMES; ++t)
+#pragma unroll
+        for (unsigned i = 0; i < TILE; ++i)
+            sums[t][threadIdx.y][i][lane] = sum[t][i];
+#pragma unroll 1
+    for (unsigned pair = 0; pair < TIMES * TILE / 2; ++pair) {
+        const unsigned t = pair / (TILE / 2), output = first + pair % (TILE / 2) * 2;
+        if (first_time + t >= shard.blocks || output >= product.outputs)
+            continue;
+        const bool is_pair = output + 1 < product.outputs;
+        const float *const found = &sums[t][threadIdx.y][output - first][lane];
+        float value[2] = {found[0], found[LANES]};
+        if (at.data) {
+            const float *const values = row(at, shard, s, first_time + t) + output * LANES + lane;
+            float slope[2] = {values[0], is_pair ? values[LANES] : 0.0f};
+            eyas_slopes(activation, slope);
+            value[0] = value[0] * slope[0];
+            value[1] = value[1] * slope[1];
+        } else {
+            eyas_values(activation, value);
+        }
+        float *const out = row(y, shard, s, first_time + t) + output * LANES + lane;
+        out[0] = value[0];
+        if (is_pair)
+            out[LANES] = value[1];
+    }
+}
+
+} // namespace
+
 /// `y = activation(W x + b)`; or, with the values `at` of an activation, `y = W x * slope(at)`. A warp has a tile of outputs of a
 /// block.
-extern "C" __global__ void dense(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
+extern "C" __global__ void dense_1(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
 {
-    const unsigned s = blockIdx.y, time = blockIdx.x, lane = threadIdx.x;
-    const Shard shard = shards[s];
-    if (time >= shard.blocks)
-        return;
-    const float *const in = row(x, shard, s, time) + lane;
-    float *const out = row(y, shard, s, time);
-    const unsigned wide = up_to_tiles(product.outputs), first = (blockIdx.z * blockDim.y + threadIdx.y) * TILE;
-    if (first >= wide)
-        return;
-    float sum[TILE];
-#pragma unroll
-    for (unsigned i = 0; i < TILE; ++i)
-        sum[i] = product.bias ? product.bias[first + i] : 0.0f;
-    const float *weights = product.packed + first;
-#pragma unroll 8
-    for (unsigned inner = 0; inner < product.inner; ++inner, weights += wide) {
-        const float value = in[inner * LANES];
-        const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
-        sum[0] = fmaf(value, low.x, sum[0]);
-        sum[1] = fmaf(value, low.y, sum[1]);
-        sum[2] = fmaf(value, low.z, sum[2]);
-        sum[3] = fmaf(value, low.w, sum[3]);
-        sum[4] = fmaf(value, high.x, sum[4]);
-        sum[5] = fmaf(value, high.y, sum[5]);
-        sum[6] = fmaf(value, high.z, sum[6]);
-        sum[7] = fmaf(value, high.w, sum[7]);
-    }
-    if (at.data) {
-        const float *const values = row(at, shard, s, time) + first * LANES + lane;
-        float slope[TILE];
-#pragma unroll
-        for (unsigned i = 0; i < TILE; ++i)
-            slope[i] = first + i < product.outputs ? values[i * LANES] : 0.0f;
-        eyas_slopes(activation, slope);
-#pragma unroll
-        for (unsigned i = 0; i < TILE; ++i)
-            sum[i] = sum[i] * slope[i];
-    } else {
-        eyas_values(activation, sum);
-    }
-#pragma unroll
-    for (unsigned i = 0; i < TILE; ++i)
-        if (first + i < product.outputs)
-            out[(first + i) * LANES + lane] = sum[i];
+    dense_of<1>(shards, product, x, y, activation, at);
+}
+
+/// The same with four blocks a warp.
+extern "C" __global__ void dense_4(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
+{
+    dense_of<4>(shards, product, x, y, activation, at);
 }
 
 namespace {
@@ -488,33 +525,25 @@ extern "C" __global__ void squared_error(const Shard *shards, Rows output, Rows 
         losses[shard.first + time] = total;
 }
 
-/// The sum of all blocks' losses, in the order of times and shards.
-extern "C" __global__ void sum_losses(const Shard *shards, unsigned num_shards, const float *losses, double *of_shards, double *loss)
+/// The sum of the losses of a shard's blocks, in the order of times. A warp has a shard.
+extern "C" __global__ void sum_losses(const Shard *shards, const float *losses, double *of_shards)
 {
-    for (unsigned s = threadIdx.x; s < num_shards; s += blockDim.x) {
-        double sum = 0.0;
-        const Shard shard = shards[s];
-        unsigned time = 0;
-        for (; time + 16 <= shard.blocks; time += 16) {
-            float some[16];
-#pragma unroll
-            for (unsigned i = 0; i < 16; ++i)
-                some[i] = losses[shard.first + time + i];
-#pragma unroll
-            for (unsigned i = 0; i < 16; ++i)
+    __shared__ float some[512];
+    const Shard shard = shards[blockIdx.x];
+    double sum = 0.0;
+    for (unsigned first = 0; first < shard.blocks; first += 512) {
+        const unsigned count = min(512u, shard.blocks - first);
+        for (unsigned i = threadIdx.x; i < count; i += LANES)
+            some[i] = losses[shard.first + first + i];
+        __syncwarp();
+        if (threadIdx.x == 0)
+#pragma unroll 8
+            for (unsigned i = 0; i < count; ++i)
                 sum = sum + (double)some[i];
-        }
-        for (; time < shard.blocks; ++time)
-            sum = sum + (double)losses[shard.first + time];
-        of_shards[s] = sum;
+        __syncwarp();
     }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        double sum = of_shards[0];
-        for (unsigned s = 1; s < num_shards; ++s)
-            sum = sum + of_shards[s];
-        *loss = sum;
-    }
+    if (threadIdx.x == 0)
+        of_shards[blockIdx.x] = sum;
 }
 
 namespace {
@@ -526,8 +555,8 @@ constexpr unsigned STRIDE = SAMPLES + 4;
 /// Warps that sum a chunk of blocks together, each of which brings a block.
 constexpr unsigned WARPS = CHUNK;
 constexpr unsigned PER_WARP = TILE_OUTPUTS / WARPS;
-/// Chunks that are summed at the same time.
-constexpr unsigned GROUPS = 4;
+/// Chunks that are summed at the same time, while as many are on their way.
+constexpr unsigned GROUPS = 2;
 /// What a thread found in a chunk.
 constexpr unsigned FOUND = 2 * PER_WARP;
 
@@ -563,7 +592,6 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
 {
     extern __shared__ __align__(16) float memory[];
     const unsigned s = blockIdx.y, lane = threadIdx.x, warp = threadIdx.y % WARPS, group = threadIdx.y / WARPS;
-    Chunk &mine = ((Chunk *)memory)[group];
     const Shard shard = shards[s];
     unsigned index = 0;
     while (index + 1 < num_layers && blockIdx.x >= layers[index + 1].first_tile)
@@ -574,16 +602,23 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
     const unsigned output = warp * PER_WARP;
     float total[FOUND] = {};
     const unsigned chunks = (shard.blocks + CHUNK - 1) / CHUNK;
+    const auto bring_chunk = [&](unsigned gone) {
+        if (gone + group < chunks) {
+            Chunk &next = ((Chunk *)memory)[gone / GROUPS % 2 * GROUPS + group];
+            const unsigned time = (chunks - 1 - gone - group) * CHUNK + warp;
+            bring<TILE_OUTPUTS>(next.dy, layer.dy, shard, s, time, warp, first_output);
+            bring<TILE_INPUTS>(next.x, layer.x, shard, s, time, warp, first_input);
+        }
+    };
+    bring_chunk(0);
     for (unsigned gone = 0; gone < chunks; gone += GROUPS) {
         const bool exists = gone + group < chunks;
+        Chunk *const mine_and_others = (Chunk *)memory + gone / GROUPS % 2 * GROUPS;
+        const Chunk &mine = mine_and_others[group];
         float found[FOUND] = {};
-        if (exists) {
-            const unsigned time = (chunks - 1 - gone - group) * CHUNK;
-            bring<TILE_OUTPUTS>(mine.dy, layer.dy, shard, s, time + warp, warp, first_output);
-            bring<TILE_INPUTS>(mine.x, layer.x, shard, s, time + warp, warp, first_input);
-        }
         asm volatile("cp.async.wait_all;" ::: "memory");
         __syncthreads();
+        bring_chunk(gone + GROUPS);
         if (exists) {
             const unsigned time = (chunks - 1 - gone - group) * CHUNK;
             const unsigned blocks = shard.blocks - time < CHUNK ? shard.blocks - time : CHUNK;
@@ -614,7 +649,7 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
         }
         // The first group adds what the others found, in their places, once all are through with their samples.
         __syncthreads();
-        float *const place = memory + warp * LANES + lane;
+        float *const place = (float *)mine_and_others + warp * LANES + lane;
         if (group > 0 && exists)
 #pragma unroll
             for (unsigned i = 0; i < FOUND; ++i)
@@ -625,7 +660,6 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
 #pragma unroll
                 for (unsigned i = 0; i < FOUND; ++i)
                     total[i] = total[i] + (other == 0 ? found[i] : place[(other * FOUND + i) * WARPS * LANES]);
-        __syncthreads();
     }
     if (group > 0)
         return;
@@ -660,9 +694,10 @@ constexpr unsigned STRETCH = 256 * 16;
 
 } // namespace
 
-/// The norm of a gradient, and what it is to be multiplied by so that it is at most `most`. `totals` has room for two numbers
-/// of every stretch.
-extern "C" __global__ void norm_of(const float *gradient, unsigned count, float most, double *totals, float *norm, float *factor)
+/// The norm of a gradient, what it is to be multiplied by so that it is at most `most`, and the sum of the shards' losses.
+/// `totals` has room for two numbers of every stretch.
+extern "C" __global__ void norm_of(const float *gradient, unsigned count, float most, double *totals, float *norm, float *factor,
+                                   const double *of_shards, unsigned num_shards, double *loss)
 {
     const unsigned lane = threadIdx.x % 16, half = threadIdx.x / 16;
     const unsigned stretches = (count + STRETCH - 1) / STRETCH;
@@ -679,12 +714,15 @@ extern "C" __global__ void norm_of(const float *gradient, unsigned count, float 
         double total = __shfl_sync(~0u, sum, 0, 16);
         for (unsigned from = 1; from < 16; ++from)
             total = total + (double)__shfl_sync(~0u, sum, from, 16);
+        // Less than sixteen are left over.
+        const unsigned left = length % 16;
+        const double over = lane < left ? gradient[first + length - left + lane] : 0.0f;
+        double tail = 0.0;
+        for (unsigned from = 0; from < 15; ++from) {
+            const double value = __shfl_sync(~0u, over, from, 16);
+            tail = from < left ? tail + value * value : tail;
+        }
         if (lane == 0 && stretch < stretches) {
-            double tail = 0.0;
-            for (unsigned i = length / 16 * 16; i < length; ++i) {
-                const double value = gradient[first + i];
-                tail = tail + value * value;
-            }
             totals[2 * stretch] = total;
             totals[2 * stretch + 1] = tail;
         }
@@ -697,6 +735,11 @@ extern "C" __global__ void norm_of(const float *gradient, unsigned count, float 
         const float found = (float)sqrt(total);
         *norm = found;
         *factor = most / (found + 1e-6f);
+    } else if (threadIdx.x == 32) {
+        double sum = of_shards[0];
+        for (unsigned s = 1; s < num_shards; ++s)
+            sum = sum + of_shards[s];
+        *loss = sum;
     }
 }
 

@@ -26,9 +26,9 @@ const TILE: usize = 8;
 /// What a thread block has of a weight's gradient: outputs and inputs.
 const GRADIENT_TILE: [usize; 2] = [16, 32];
 
-/// Warps that share a tile of a weight's gradient, and the shared memory in which they keep samples: `GROUPS` chunks of the
-/// kernels.
-const GRADIENT_WARPS: u32 = 16;
+/// Warps that share a tile of a weight's gradient, and the shared memory in which they keep samples: twice `GROUPS` chunks of
+/// the kernels.
+const GRADIENT_WARPS: u32 = 8;
 const GRADIENT_MEMORY: usize =
     4 * size_of::<f32>() * (GRADIENT_TILE[0] + GRADIENT_TILE[1]) * (CHUNK * BLOCK + 4);
 
@@ -39,6 +39,9 @@ const CHUNK: usize = 4;
 const STRETCH: usize = 4096;
 
 const WARP: u32 = BLOCK as u32;
+
+/// Tiles of blocks from which on a warp takes four blocks.
+const MANY_TILES: u32 = 8192;
 
 /// Widths of a recurrent state for which a thread holds the weights of its unit in registers.
 const NARROW: [usize; 2] = [16, 32];
@@ -159,7 +162,8 @@ pub enum Unfittable {
 struct Kernels {
     pack: CudaFunction,
     gather: CudaFunction,
-    dense: CudaFunction,
+    /// With one block a warp, and with four.
+    dense: [CudaFunction; 2],
     gru_forward: CudaFunction,
     gru_backward: CudaFunction,
     squared_error: CudaFunction,
@@ -180,7 +184,7 @@ impl Kernels {
         Ok(Self {
             pack: find("pack")?,
             gather: find("gather")?,
-            dense: find("dense")?,
+            dense: [find("dense_1")?, find("dense_4")?],
             gru_forward: find(&format!("gru_forward{of_width}"))?,
             gru_backward: find(&format!("gru_backward{of_width}"))?,
             squared_error: find("squared_error")?,
@@ -556,10 +560,15 @@ impl GpuFitter {
             Follows::Slope(activation, at) => (activation, at),
         };
         let activation = activation as u32;
-        let mut launch = self.device.stream.launch_builder(&self.kernels.dense);
-        launch.arg(&batch.table).arg(&product).arg(&x).arg(&y).arg(&activation).arg(&at);
         let tiles = (product.outputs as usize).div_ceil(TILE);
+        // Weights that are read for four blocks at once cost less, if there is enough to do for all processors.
+        let takes_four = tiles as u32 * batch.num_shards * batch.most_blocks > MANY_TILES;
+        let mut launch = self.device.stream.launch_builder(&self.kernels.dense[usize::from(takes_four)]);
+        launch.arg(&batch.table).arg(&product).arg(&x).arg(&y).arg(&activation).arg(&at);
         let mut config = batch.each_block(warps(tiles, 8));
+        if takes_four {
+            config.grid_dim.0 = config.grid_dim.0.div_ceil(4);
+        }
         config.grid_dim.2 = tiles.div_ceil(8) as u32;
         // SAFETY: the parameters are those of the kernel, and the rows have room for all blocks of the batch.
         unsafe { launch.launch(config) }.map_err(refused("compute a layer"))?;
@@ -672,13 +681,7 @@ impl GpuFitter {
     }
 
     /// The loss of a batch, whose gradient with respect to the actions is left in their rows.
-    fn squared_error(
-        &self,
-        batch: &Batch,
-        actions: Rows,
-        workspace: &Workspace,
-        loss: u64,
-    ) -> Result<(), DeviceError> {
+    fn squared_error(&self, batch: &Batch, actions: Rows, workspace: &Workspace) -> Result<(), DeviceError> {
         let Workspace { label, weight, losses, head, of_shards, .. } = workspace;
         let of_actions = head.last().map_or(actions, |[_, dy]| *dy);
         let mut launch = self.device.stream.launch_builder(&self.kernels.squared_error);
@@ -687,22 +690,23 @@ impl GpuFitter {
         // SAFETY: as for a layer.
         unsafe { launch.launch(batch.each_block(1)) }.map_err(refused("compute a loss"))?;
         let mut launch = self.device.stream.launch_builder(&self.kernels.sum_losses);
-        launch.arg(&batch.table).arg(&batch.num_shards).arg(losses).arg(of_shards).arg(&loss);
-        // SAFETY: the shards are those that there is room for, and `loss` is the place of a number.
-        unsafe { launch.launch(one_block(256)) }.map_err(refused("sum a loss"))?;
+        launch.arg(&batch.table).arg(losses).arg(of_shards);
+        let a_shard_each = LaunchConfig { grid_dim: (batch.num_shards, 1, 1), ..one_block(WARP) };
+        // SAFETY: the shards are those that there is room for.
+        unsafe { launch.launch(a_shard_each) }.map_err(refused("sum a loss"))?;
         Ok(())
     }
 
-    /// The gradient of the parameters, and its norm.
+    /// The gradient of the parameters, its norm, and the loss of the batch, for both of which there is a place.
     fn gradient(
         &self,
         batch: &Batch,
         workspace: &Workspace,
         most: f32,
-        norm: u64,
+        [norm, loss]: [u64; 2],
     ) -> Result<(), DeviceError> {
         let count = self.architecture.num_parameters() as u32;
-        let Workspace { layers, num_layers, num_tiles, gradients, .. } = workspace;
+        let Workspace { layers, num_layers, num_tiles, gradients, of_shards, .. } = workspace;
         let Parameters { gradient, totals, factor, .. } = &self.learned;
         let stream = &self.device.stream;
         let mut launch = stream.launch_builder(&self.kernels.weight_gradients);
@@ -720,7 +724,8 @@ impl GpuFitter {
         unsafe { launch.launch(for_each(count as usize)) }.map_err(refused("sum gradients"))?;
         let mut launch = stream.launch_builder(&self.kernels.norm_of);
         launch.arg(gradient).arg(&count).arg(&most).arg(totals).arg(&norm).arg(factor);
-        // SAFETY: there are two totals of every stretch, and `norm` is the place of a number.
+        launch.arg(of_shards).arg(&batch.num_shards).arg(&loss);
+        // SAFETY: there are two totals of every stretch, and norm and loss have their places.
         unsafe { launch.launch(one_block(1024)) }.map_err(refused("find a gradient's norm"))?;
         Ok(())
     }
@@ -777,9 +782,10 @@ impl GpuFitter {
                 self.pack()?;
                 self.gather(&batch, &factors, workspace)?;
                 let actions = self.forward(&batch, workspace)?;
-                self.squared_error(&batch, actions, workspace, loss + 8 * index)?;
+                self.squared_error(&batch, actions, workspace)?;
                 self.backward(&batch, workspace)?;
-                self.gradient(&batch, workspace, lessons.max_grad_norm, norm + 4 * index)?;
+                let places = [norm + 4 * index, loss + 8 * index];
+                self.gradient(&batch, workspace, lessons.max_grad_norm, places)?;
                 let step = learned.optimizer.begin_step(lessons.learning_rate);
                 self.update(step, is_lost + 4 * index)?;
             }
