@@ -22,12 +22,29 @@ constexpr unsigned SAMPLES = CHUNK * LANES;
 /// Outputs that a warp computes at once.
 constexpr unsigned TILE = 8;
 
-/// Most warps of a thread block of `dense`.
-constexpr unsigned WARPS_OF_DENSE = 8;
-
 __device__ unsigned up_to_tiles(unsigned count) { return (count + TILE - 1) / TILE * TILE; }
 
 __device__ bool is_finite(float x) { return x - x == 0.0f; }
+
+/// Copies four numbers into shared memory while the thread goes on, or zeros if there are none.
+__device__ void bring_four(float *target, const float *from, bool exists)
+{
+    const unsigned to = (unsigned)__cvta_generic_to_shared(target), bytes = exists ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
+
+/// The same for one number.
+__device__ void bring_one(float *target, const float *from)
+{
+    const unsigned to = (unsigned)__cvta_generic_to_shared(target);
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
+}
+
+/// Ends a group of what this thread brings.
+__device__ void end_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+/// Waits until all but the last groups have come.
+template <unsigned BUT> __device__ void wait_for_groups() { asm volatile("cp.async.wait_group %0;" ::"n"(BUT) : "memory"); }
 
 } // namespace
 
@@ -139,6 +156,19 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
     const unsigned wide = up_to_tiles(product.outputs), first = (blockIdx.z * blockDim.y + threadIdx.y) * TILE;
     if (first_time >= shard.blocks || first >= wide)
         return;
+    // Sums go through shared memory, behind them what the slopes follow from, which comes in the meantime.
+    extern __shared__ __align__(16) float memory[];
+    float *const sums = memory + threadIdx.y * 2 * TIMES * TILE * LANES + lane;
+    float *const values = sums + TIMES * TILE * LANES;
+    if (at.data) {
+#pragma unroll
+        for (unsigned i = 0; i < TIMES * TILE; i += 4) {
+            const unsigned t = i / TILE, output = i % TILE + lane / 8;
+            const float *const from = row(at, shard, s, min(first_time + t, shard.blocks - 1)) + (first + output) * LANES + lane % 8 * 4;
+            const bool exists = first + output < product.outputs;
+            bring_four(values - lane + (t * TILE + output) * LANES + lane % 8 * 4, exists ? from : at.data, exists);
+        }
+    }
     const float *in[TIMES];
     float sum[TIMES][TILE];
 #pragma unroll
@@ -150,7 +180,8 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
             sum[t][i] = product.bias ? product.bias[first + i] : 0.0f;
     }
     const float *weights = product.packed + first;
-#pragma unroll(TIMES == 1 ? 8 : 2)
+    // Many loads at once: what is read lies far away.
+#pragma unroll 8
     for (unsigned inner = 0; inner < product.inner; ++inner, weights += wide) {
         const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
 #pragma unroll
@@ -166,24 +197,25 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
             sum[t][7] = fmaf(value, high.w, sum[t][7]);
         }
     }
-    // Activations are many instructions: they stand once, for two numbers at a time, which come from shared memory.
-    __shared__ float sums[TIMES][WARPS_OF_DENSE][TILE][LANES];
+    // Activations are many instructions: they stand once, for two numbers at a time.
 #pragma unroll
     for (unsigned t = 0; t < TIMES; ++t)
 #pragma unroll
         for (unsigned i = 0; i < TILE; ++i)
-            sums[t][threadIdx.y][i][lane] = sum[t][i];
+            sums[(t * TILE + i) * LANES] = sum[t][i];
+    end_group();
+    wait_for_groups<0>();
+    __syncwarp();
 #pragma unroll 1
     for (unsigned pair = 0; pair < TIMES * TILE / 2; ++pair) {
         const unsigned t = pair / (TILE / 2), output = first + pair % (TILE / 2) * 2;
         if (first_time + t >= shard.blocks || output >= product.outputs)
             continue;
         const bool is_pair = output + 1 < product.outputs;
-        const float *const found = &sums[t][threadIdx.y][output - first][lane];
+        const float *const found = sums + pair * 2 * LANES;
         float value[2] = {found[0], found[LANES]};
         if (at.data) {
-            const float *const values = row(at, shard, s, first_time + t) + output * LANES + lane;
-            float slope[2] = {values[0], is_pair ? values[LANES] : 0.0f};
+            float slope[2] = {values[pair * 2 * LANES], values[(pair * 2 + 1) * LANES]};
             eyas_slopes(activation, slope);
             value[0] = value[0] * slope[0];
             value[1] = value[1] * slope[1];
@@ -200,7 +232,7 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
 } // namespace
 
 /// `y = activation(W x + b)`; or, with the values `at` of an activation, `y = W x * slope(at)`. A warp has a tile of outputs of a
-/// block.
+/// block, and as much shared memory.
 extern "C" __global__ void dense_1(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
 {
     dense_of<1>(shards, product, x, y, activation, at);
@@ -337,10 +369,11 @@ __device__ void narrow_forward(const Shard *shards, const Product &product, cons
 {
     // Rows so far apart that eight lanes read four numbers each without meeting a bank twice.
     __shared__ __align__(16) float state[2][PART][WIDTH + 4];
+    __shared__ float ahead[AHEAD][3][PART * WIDTH];
     const unsigned s = blockIdx.x, part = threadIdx.x, unit = threadIdx.y, lane = blockIdx.y * PART + part;
     const Shard shard = shards[s];
     const unsigned wide = up_to_tiles(3 * WIDTH);
-    float weights[WIDTH][3], bias[3], input[AHEAD][3];
+    float weights[WIDTH][3], bias[3];
 #pragma unroll
     for (unsigned gate = 0; gate < 3; ++gate) {
         bias[gate] = product.bias[gate * WIDTH + unit];
@@ -354,11 +387,18 @@ __device__ void narrow_forward(const Shard *shards, const Product &product, cons
     float own = 0.0f;
     *out = own;
     state[0][part][unit] = own;
+    // Every time is a group, whether there is anything to bring or not.
+    float *const mine = &ahead[0][0][unit * PART + part];
+    const auto fetch = [&](unsigned slot, unsigned time) {
+        if (time < shard.blocks)
 #pragma unroll
-    for (unsigned ahead = 0; ahead < AHEAD; ++ahead)
+            for (unsigned gate = 0; gate < 3; ++gate)
+                bring_one(mine + (3 * slot + gate) * PART * WIDTH, in + (u64)(3 * time + gate) * WIDTH * LANES);
+        end_group();
+    };
 #pragma unroll
-        for (unsigned gate = 0; gate < 3; ++gate)
-            input[ahead][gate] = ahead < shard.blocks ? in[(3 * ahead + gate) * WIDTH * LANES] : 0.0f;
+    for (unsigned slot = 0; slot < AHEAD; ++slot)
+        fetch(slot, slot);
     __syncthreads();
     for (unsigned first = 0; first < shard.blocks; first += AHEAD) {
 #pragma unroll
@@ -378,14 +418,16 @@ __device__ void narrow_forward(const Shard *shards, const Product &product, cons
                     for (unsigned gate = 0; gate < 3; ++gate)
                         sum[gate] = fmaf(values[i], weights[4 * inner + i][gate], sum[gate]);
             }
-            float update, fresh, next;
-            const float reset = eyas_gru(input[slot][0], input[slot][1], input[slot][2], sum[0], sum[1], sum[2], own, &update, &fresh, &next);
-            own = next;
-            state[(slot + 1) % 2][part][unit] = own;
-            const unsigned fetched = time + AHEAD;
+            wait_for_groups<AHEAD - 1>();
+            float input[3];
 #pragma unroll
             for (unsigned gate = 0; gate < 3; ++gate)
-                input[slot][gate] = fetched < shard.blocks ? in[(u64)(3 * fetched + gate) * WIDTH * LANES] : 0.0f;
+                input[gate] = mine[(3 * slot + gate) * PART * WIDTH];
+            float update, fresh, next;
+            const float reset = eyas_gru(input[0], input[1], input[2], sum[0], sum[1], sum[2], own, &update, &fresh, &next);
+            own = next;
+            state[(slot + 1) % 2][part][unit] = own;
+            fetch(slot, time + AHEAD);
             kept[0] = reset;
             kept[WIDTH * LANES] = update;
             kept[2 * WIDTH * LANES] = fresh;
@@ -404,6 +446,7 @@ __device__ void narrow_backward(const Shard *shards, const Product &product, con
                                 const Rows &d_input, const Rows &d_state)
 {
     __shared__ __align__(16) float slopes[2][PART][3 * WIDTH + 4];
+    __shared__ float ahead[AHEAD][6][PART * WIDTH];
     const unsigned s = blockIdx.x, part = threadIdx.x, unit = threadIdx.y, lane = blockIdx.y * PART + part;
     const Shard shard = shards[s];
     if (shard.blocks == 0)
@@ -418,19 +461,23 @@ __device__ void narrow_backward(const Shard *shards, const Product &product, con
     const float *const later = row(d_hidden, shard, s, 0) + unit * LANES + lane;
     float *to_input = row(d_input, shard, s, last) + unit * LANES + lane;
     float *to_state = row(d_state, shard, s, last) + unit * LANES + lane;
-    // Gates, the state before and the gradient of the state after.
-    float of_time[AHEAD][6], carried = 0.0f;
-    const auto fetch = [&](float(&numbers)[6], unsigned time) {
+    // Gates, the state before and the gradient of the state after. Every time is a group.
+    float carried = 0.0f, *const mine = &ahead[0][0][unit * PART + part];
+    const auto fetch = [&](unsigned slot, unsigned gone) {
+        if (gone < shard.blocks) {
+            const u64 time = last - gone;
+            float *const to = mine + 6 * slot * PART * WIDTH;
 #pragma unroll
-        for (unsigned i = 0; i < 4; ++i)
-            numbers[i] = kept[(u64)(4 * time + i) * WIDTH * LANES];
-        numbers[4] = before[(u64)time * WIDTH * LANES];
-        numbers[5] = later[(u64)time * WIDTH * LANES];
+            for (unsigned i = 0; i < 4; ++i)
+                bring_one(to + i * PART * WIDTH, kept + (4 * time + i) * WIDTH * LANES);
+            bring_one(to + 4 * PART * WIDTH, before + time * WIDTH * LANES);
+            bring_one(to + 5 * PART * WIDTH, later + time * WIDTH * LANES);
+        }
+        end_group();
     };
 #pragma unroll
-    for (unsigned ahead = 0; ahead < AHEAD; ++ahead)
-        if (ahead < shard.blocks)
-            fetch(of_time[ahead], last - ahead);
+    for (unsigned slot = 0; slot < AHEAD; ++slot)
+        fetch(slot, slot);
     for (unsigned first = 0; first < shard.blocks; first += AHEAD) {
 #pragma unroll
         for (unsigned slot = 0; slot < AHEAD; ++slot) {
@@ -450,14 +497,17 @@ __device__ void narrow_backward(const Shard *shards, const Product &product, con
                 }
                 carried = carried + passed;
             }
-            const float(&it)[6] = of_time[slot];
+            wait_for_groups<AHEAD - 1>();
+            float it[6];
+#pragma unroll
+            for (unsigned i = 0; i < 6; ++i)
+                it[i] = mine[(6 * slot + i) * PART * WIDTH];
             float of_reset, of_update, of_new, of_sum;
             carried = eyas_gru_backward(it[0], it[1], it[2], it[3], it[4], carried + it[5], &of_reset, &of_update, &of_new, &of_sum);
             slopes[slot % 2][part][unit] = of_reset;
             slopes[slot % 2][part][WIDTH + unit] = of_update;
             slopes[slot % 2][part][2 * WIDTH + unit] = of_sum;
-            if (gone + AHEAD < shard.blocks)
-                fetch(of_time[slot], last - gone - AHEAD);
+            fetch(slot, gone + AHEAD);
             to_input[0] = to_state[0] = of_reset;
             to_input[WIDTH * LANES] = to_state[WIDTH * LANES] = of_update;
             to_input[2 * WIDTH * LANES] = of_new;
@@ -573,13 +623,11 @@ __device__ void bring(float *target, const Rows &rows, const Shard &shard, unsig
     // A lane copies four samples, a warp four rows at once.
     const unsigned lane = threadIdx.x, feature = lane / 8, sample = lane % 8 * 4;
     const float *const from = row(rows, shard, s, time) + (first + feature) * LANES + sample;
-    const unsigned to = (unsigned)__cvta_generic_to_shared(target + feature * STRIDE + block * LANES + sample);
+    float *const to = target + feature * STRIDE + block * LANES + sample;
 #pragma unroll
     for (unsigned i = 0; i < COUNT; i += 4) {
-        const unsigned bytes = time < shard.blocks && first + feature + i < rows.width ? 16 : 0;
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to + 4 * i * STRIDE), "l"(bytes ? from + i * LANES : rows.data),
-                     "r"(bytes)
-                     : "memory");
+        const bool exists = time < shard.blocks && first + feature + i < rows.width;
+        bring_four(to + i * STRIDE, exists ? from + i * LANES : rows.data, exists);
     }
 }
 
@@ -616,18 +664,19 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
         Chunk *const mine_and_others = (Chunk *)memory + gone / GROUPS % 2 * GROUPS;
         const Chunk &mine = mine_and_others[group];
         float found[FOUND] = {};
-        asm volatile("cp.async.wait_all;" ::: "memory");
+        end_group();
+        wait_for_groups<0>();
         __syncthreads();
         bring_chunk(gone + GROUPS);
         if (exists) {
-            const unsigned time = (chunks - 1 - gone - group) * CHUNK;
-            const unsigned blocks = shard.blocks - time < CHUNK ? shard.blocks - time : CHUNK;
-#pragma unroll 4
-            for (unsigned sample = 0; sample < blocks * LANES; sample += 4) {
-                const float4 value = *(const float4 *)&mine.x[lane * STRIDE + sample];
+            // Samples that are missing are zero, and change no sum.
+            const float *const values = &mine.x[lane * STRIDE], *const slopes = &mine.dy[output * STRIDE];
+#pragma unroll 8
+            for (unsigned sample = 0; sample < SAMPLES; sample += 4) {
+                const float4 value = *(const float4 *)&values[sample];
 #pragma unroll
                 for (unsigned i = 0; i < PER_WARP; ++i) {
-                    const float4 slope = *(const float4 *)&mine.dy[(output + i) * STRIDE + sample];
+                    const float4 slope = *(const float4 *)&slopes[i * STRIDE + sample];
                     found[i] = fmaf(value.x, slope.x, found[i]);
                     found[i] = fmaf(value.y, slope.y, found[i]);
                     found[i] = fmaf(value.z, slope.z, found[i]);
@@ -637,10 +686,13 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
             if (first_input == 0) {
 #pragma unroll
                 for (unsigned i = 0; i < PER_WARP; ++i) {
-                    const float *const slopes = &mine.dy[(output + i) * STRIDE + lane % 16];
                     float partial = 0.0f;
-                    for (unsigned block = 0; block < blocks; ++block)
-                        partial = partial + (slopes[block * LANES] + slopes[block * LANES + 16]);
+#pragma unroll
+                    for (unsigned block = 0; block < CHUNK; ++block) {
+                        const float *const of_block = &slopes[i * STRIDE + block * LANES + lane % 16];
+                        partial = partial + (of_block[0] + of_block[16]);
+                    }
+#pragma unroll
                     for (unsigned width = 8; width > 0; width /= 2)
                         partial = partial + __shfl_down_sync(~0u, partial, width);
                     found[PER_WARP + i] = partial;

@@ -411,6 +411,7 @@ impl GpuFitter {
             kernel.set_attribute(most, bytes).map_err(refused("lend its shared memory"))
         };
         lend(&kernels.weight_gradients, GRADIENT_MEMORY as i32)?;
+        lend(&kernels.dense[1], 4 * 8 * (2 * size_of::<f32>() * TILE * BLOCK) as i32)?;
         let fitter = Self {
             packings: device.stream.clone_htod(&packings).map_err(refused("copy a table to it"))?,
             kernels,
@@ -566,9 +567,10 @@ impl GpuFitter {
         let mut launch = self.device.stream.launch_builder(&self.kernels.dense[usize::from(takes_four)]);
         launch.arg(&batch.table).arg(&product).arg(&x).arg(&y).arg(&activation).arg(&at);
         let mut config = batch.each_block(warps(tiles, 8));
-        if takes_four {
-            config.grid_dim.0 = config.grid_dim.0.div_ceil(4);
-        }
+        let blocks = if takes_four { 4 } else { 1 };
+        config.grid_dim.0 = config.grid_dim.0.div_ceil(blocks);
+        // Of each warp its sums, and what the slopes follow from.
+        config.shared_mem_bytes = blocks * config.block_dim.1 * (2 * size_of::<f32>() * TILE * BLOCK) as u32;
         config.grid_dim.2 = tiles.div_ceil(8) as u32;
         // SAFETY: the parameters are those of the kernel, and the rows have room for all blocks of the batch.
         unsafe { launch.launch(config) }.map_err(refused("compute a layer"))?;
