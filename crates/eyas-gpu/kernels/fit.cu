@@ -22,7 +22,13 @@ constexpr unsigned SAMPLES = CHUNK * LANES;
 /// Outputs that a warp computes at once.
 constexpr unsigned TILE = 8;
 
+/// Numbers whose activation is computed at once.
+constexpr unsigned SOME = 4;
+
 __device__ unsigned up_to_tiles(unsigned count) { return (count + TILE - 1) / TILE * TILE; }
+
+/// Where the weights of an output begin that are `TILE` apart for each of so many inner indices.
+__device__ unsigned weights_of(unsigned output, unsigned inner) { return output / TILE * TILE * inner + output % TILE; }
 
 __device__ bool is_finite(float x) { return x - x == 0.0f; }
 
@@ -64,7 +70,7 @@ struct Rows {
     unsigned skip;
 };
 
-/// A layer's product, packed: `[inner][outputs, up to a whole tile]`, and its bias, or none.
+/// A layer's product, packed: `[tile of outputs][inner][output]`, and its bias, or none. What is missing of a tile is zero.
 struct Product {
     const float *packed;
     const float *bias;
@@ -110,12 +116,13 @@ extern "C" __global__ void pack(const float *parameters, const Packing *layers)
     const Packing layer = layers[blockIdx.y];
     const unsigned wide = up_to_tiles(layer.outputs), deep = up_to_tiles(layer.inputs);
     const unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+    const unsigned place = index / TILE, within = index % TILE;
     if (index < layer.inputs * wide) {
-        const unsigned input = index / wide, output = index % wide;
+        const unsigned input = place % layer.inputs, output = place / layer.inputs * TILE + within;
         layer.forward[index] = output < layer.outputs ? parameters[layer.weight + output * layer.inputs + input] : 0.0f;
     }
     if (index < layer.outputs * deep) {
-        const unsigned output = index / deep, input = index % deep;
+        const unsigned output = place % layer.outputs, input = place / layer.outputs * TILE + within;
         layer.backward[index] = input < layer.inputs ? parameters[layer.weight + output * layer.inputs + input] : 0.0f;
     }
     if (index < wide)
@@ -179,10 +186,10 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
         for (unsigned i = 0; i < TILE; ++i)
             sum[t][i] = product.bias ? product.bias[first + i] : 0.0f;
     }
-    const float *weights = product.packed + first;
+    const float *weights = product.packed + weights_of(first, product.inner);
     // Many loads at once: what is read lies far away.
 #pragma unroll 8
-    for (unsigned inner = 0; inner < product.inner; ++inner, weights += wide) {
+    for (unsigned inner = 0; inner < product.inner; ++inner, weights += TILE) {
         const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
 #pragma unroll
         for (unsigned t = 0; t < TIMES; ++t) {
@@ -197,7 +204,20 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
             sum[t][7] = fmaf(value, high.w, sum[t][7]);
         }
     }
-    // Activations are many instructions: they stand once, for two numbers at a time.
+    if (!at.data && activation == EYAS_IDENTITY) {
+#pragma unroll
+        for (unsigned t = 0; t < TIMES; ++t) {
+            if (first_time + t >= shard.blocks)
+                return;
+            float *const out = row(y, shard, s, first_time + t) + first * LANES + lane;
+#pragma unroll
+            for (unsigned i = 0; i < TILE; ++i)
+                if (first + i < product.outputs)
+                    out[i * LANES] = sum[t][i];
+        }
+        return;
+    }
+    // Activations are many instructions: they stand once, for a few numbers at a time.
 #pragma unroll
     for (unsigned t = 0; t < TIMES; ++t)
 #pragma unroll
@@ -207,25 +227,31 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
     wait_for_groups<0>();
     __syncwarp();
 #pragma unroll 1
-    for (unsigned pair = 0; pair < TIMES * TILE / 2; ++pair) {
-        const unsigned t = pair / (TILE / 2), output = first + pair % (TILE / 2) * 2;
-        if (first_time + t >= shard.blocks || output >= product.outputs)
-            continue;
-        const bool is_pair = output + 1 < product.outputs;
-        const float *const found = sums + pair * 2 * LANES;
-        float value[2] = {found[0], found[LANES]};
+    for (unsigned place = 0; place < TIMES * TILE; place += SOME) {
+        const unsigned t = place / TILE, output = first + place % TILE;
+        if (first_time + t >= shard.blocks)
+            return;
+        float value[SOME];
+#pragma unroll
+        for (unsigned i = 0; i < SOME; ++i)
+            value[i] = sums[(place + i) * LANES];
         if (at.data) {
-            float slope[2] = {values[pair * 2 * LANES], values[(pair * 2 + 1) * LANES]};
+            float slope[SOME];
+#pragma unroll
+            for (unsigned i = 0; i < SOME; ++i)
+                slope[i] = values[(place + i) * LANES];
             eyas_slopes(activation, slope);
-            value[0] = value[0] * slope[0];
-            value[1] = value[1] * slope[1];
+#pragma unroll
+            for (unsigned i = 0; i < SOME; ++i)
+                value[i] = value[i] * slope[i];
         } else {
             eyas_values(activation, value);
         }
         float *const out = row(y, shard, s, first_time + t) + output * LANES + lane;
-        out[0] = value[0];
-        if (is_pair)
-            out[LANES] = value[1];
+#pragma unroll
+        for (unsigned i = 0; i < SOME; ++i)
+            if (output + i < product.outputs)
+                out[i * LANES] = value[i];
     }
 }
 
@@ -291,7 +317,7 @@ extern "C" __global__ void __launch_bounds__(1024)
                 const float value = before[inner * LANES + lane];
 #pragma unroll
                 for (unsigned gate = 0; gate < 3; ++gate)
-                    sum[gate] = fmaf(value, weights[inner * wide + gate * width + unit], sum[gate]);
+                    sum[gate] = fmaf(value, weights[weights_of(gate * width + unit, width) + inner * TILE], sum[gate]);
             }
             float update, fresh, next;
             const float reset = eyas_gru(input[0], input[1], input[2], sum[0], sum[1], sum[2], before[unit * LANES + lane],
@@ -329,7 +355,7 @@ extern "C" __global__ void __launch_bounds__(1024)
             for (unsigned unit = threadIdx.y; unit < width; unit += blockDim.y) {
                 float passed = 0.0f;
                 for (unsigned inner = 0; inner < 3 * width; ++inner)
-                    passed = fmaf(slopes[inner * LANES + lane], weights[inner * wide + unit], passed);
+                    passed = fmaf(slopes[inner * LANES + lane], weights[weights_of(unit, 3 * width) + inner * TILE], passed);
                 carried[unit * LANES + lane] = carried[unit * LANES + lane] + passed;
             }
             __syncthreads();
@@ -372,14 +398,13 @@ __device__ void narrow_forward(const Shard *shards, const Product &product, cons
     __shared__ float ahead[AHEAD][3][PART * WIDTH];
     const unsigned s = blockIdx.x, part = threadIdx.x, unit = threadIdx.y, lane = blockIdx.y * PART + part;
     const Shard shard = shards[s];
-    const unsigned wide = up_to_tiles(3 * WIDTH);
     float weights[WIDTH][3], bias[3];
 #pragma unroll
     for (unsigned gate = 0; gate < 3; ++gate) {
         bias[gate] = product.bias[gate * WIDTH + unit];
 #pragma unroll
         for (unsigned inner = 0; inner < WIDTH; ++inner)
-            weights[inner][gate] = product.packed[inner * wide + gate * WIDTH + unit];
+            weights[inner][gate] = product.packed[weights_of(gate * WIDTH + unit, WIDTH) + inner * TILE];
     }
     const float *const in = row(from_input, shard, s, 0) + unit * LANES + lane;
     float *kept = row(gates, shard, s, 0) + unit * LANES + lane;
@@ -451,11 +476,11 @@ __device__ void narrow_backward(const Shard *shards, const Product &product, con
     const Shard shard = shards[s];
     if (shard.blocks == 0)
         return;
-    const unsigned wide = up_to_tiles(WIDTH), last = shard.blocks - 1;
+    const unsigned last = shard.blocks - 1;
     float weights[3 * WIDTH];
 #pragma unroll
     for (unsigned inner = 0; inner < 3 * WIDTH; ++inner)
-        weights[inner] = product.packed[inner * wide + unit];
+        weights[inner] = product.packed[weights_of(unit, 3 * WIDTH) + inner * TILE];
     const float *const kept = row(gates, shard, s, 0) + unit * LANES + lane;
     const float *const before = row(hidden, shard, s, 0) + unit * LANES + lane;
     const float *const later = row(d_hidden, shard, s, 0) + unit * LANES + lane;
@@ -602,13 +627,15 @@ constexpr unsigned TILE_OUTPUTS = 16;
 constexpr unsigned TILE_INPUTS = 32;
 /// Rows of samples in shared memory, so far apart that reading four samples of 32 rows meets no bank twice.
 constexpr unsigned STRIDE = SAMPLES + 4;
-/// Warps that sum a chunk of blocks together, each of which brings a block.
-constexpr unsigned WARPS = CHUNK;
-constexpr unsigned PER_WARP = TILE_OUTPUTS / WARPS;
-/// Chunks that are summed at the same time, while as many are on their way.
-constexpr unsigned GROUPS = 2;
-/// What a thread found in a chunk.
-constexpr unsigned FOUND = 2 * PER_WARP;
+/// Warps that sum a chunk of blocks together.
+constexpr unsigned WARPS = 2;
+/// A thread's part of a tile: inputs that are half a tile apart. Each half of a warp has other outputs.
+constexpr unsigned OUTPUTS = TILE_OUTPUTS / WARPS / 2;
+constexpr unsigned INPUTS = 2;
+/// Chunks that are summed at the same time.
+constexpr unsigned GROUPS = 4;
+/// What a thread finds in a chunk: for each output the gradient of its inputs' weights, and of the bias.
+constexpr unsigned FOUND = OUTPUTS * (INPUTS + 1);
 
 /// A chunk in shared memory, sample by sample in each row.
 struct Chunk {
@@ -647,45 +674,48 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
     const Layer layer = layers[index];
     const unsigned tile = blockIdx.x - layer.first_tile, across = (layer.x.width + TILE_INPUTS - 1) / TILE_INPUTS;
     const unsigned first_output = tile / across * TILE_OUTPUTS, first_input = tile % across * TILE_INPUTS;
-    const unsigned output = warp * PER_WARP;
+    const unsigned output = (2 * warp + lane / 16) * OUTPUTS, input = lane % 16;
     float total[FOUND] = {};
     const unsigned chunks = (shard.blocks + CHUNK - 1) / CHUNK;
-    const auto bring_chunk = [&](unsigned gone) {
-        if (gone + group < chunks) {
-            Chunk &next = ((Chunk *)memory)[gone / GROUPS % 2 * GROUPS + group];
-            const unsigned time = (chunks - 1 - gone - group) * CHUNK + warp;
-            bring<TILE_OUTPUTS>(next.dy, layer.dy, shard, s, time, warp, first_output);
-            bring<TILE_INPUTS>(next.x, layer.x, shard, s, time, warp, first_input);
-        }
-    };
-    bring_chunk(0);
+    Chunk &mine = ((Chunk *)memory)[group];
     for (unsigned gone = 0; gone < chunks; gone += GROUPS) {
         const bool exists = gone + group < chunks;
-        Chunk *const mine_and_others = (Chunk *)memory + gone / GROUPS % 2 * GROUPS;
-        const Chunk &mine = mine_and_others[group];
         float found[FOUND] = {};
+        if (exists) {
+            for (unsigned block = warp; block < CHUNK; block += WARPS) {
+                const unsigned time = (chunks - 1 - gone - group) * CHUNK + block;
+                bring<TILE_OUTPUTS>(mine.dy, layer.dy, shard, s, time, block, first_output);
+                bring<TILE_INPUTS>(mine.x, layer.x, shard, s, time, block, first_input);
+            }
+        }
         end_group();
         wait_for_groups<0>();
         __syncthreads();
-        bring_chunk(gone + GROUPS);
         if (exists) {
             // Samples that are missing are zero, and change no sum.
-            const float *const values = &mine.x[lane * STRIDE], *const slopes = &mine.dy[output * STRIDE];
-#pragma unroll 8
+            const float *const values = &mine.x[input * STRIDE], *const slopes = &mine.dy[output * STRIDE];
+#pragma unroll 4
             for (unsigned sample = 0; sample < SAMPLES; sample += 4) {
-                const float4 value = *(const float4 *)&values[sample];
+                float4 value[INPUTS];
 #pragma unroll
-                for (unsigned i = 0; i < PER_WARP; ++i) {
+                for (unsigned k = 0; k < INPUTS; ++k)
+                    value[k] = *(const float4 *)&values[k * TILE_INPUTS / INPUTS * STRIDE + sample];
+#pragma unroll
+                for (unsigned i = 0; i < OUTPUTS; ++i) {
                     const float4 slope = *(const float4 *)&slopes[i * STRIDE + sample];
-                    found[i] = fmaf(value.x, slope.x, found[i]);
-                    found[i] = fmaf(value.y, slope.y, found[i]);
-                    found[i] = fmaf(value.z, slope.z, found[i]);
-                    found[i] = fmaf(value.w, slope.w, found[i]);
+#pragma unroll
+                    for (unsigned k = 0; k < INPUTS; ++k) {
+                        float &sum = found[i * (INPUTS + 1) + k];
+                        sum = fmaf(value[k].x, slope.x, sum);
+                        sum = fmaf(value[k].y, slope.y, sum);
+                        sum = fmaf(value[k].z, slope.z, sum);
+                        sum = fmaf(value[k].w, slope.w, sum);
+                    }
                 }
             }
             if (first_input == 0) {
 #pragma unroll
-                for (unsigned i = 0; i < PER_WARP; ++i) {
+                for (unsigned i = 0; i < OUTPUTS; ++i) {
                     float partial = 0.0f;
 #pragma unroll
                     for (unsigned block = 0; block < CHUNK; ++block) {
@@ -694,14 +724,14 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
                     }
 #pragma unroll
                     for (unsigned width = 8; width > 0; width /= 2)
-                        partial = partial + __shfl_down_sync(~0u, partial, width);
-                    found[PER_WARP + i] = partial;
+                        partial = partial + __shfl_down_sync(~0u, partial, width, 16);
+                    found[i * (INPUTS + 1) + INPUTS] = partial;
                 }
             }
         }
         // The first group adds what the others found, in their places, once all are through with their samples.
         __syncthreads();
-        float *const place = (float *)mine_and_others + warp * LANES + lane;
+        float *const place = memory + warp * LANES + lane;
         if (group > 0 && exists)
 #pragma unroll
             for (unsigned i = 0; i < FOUND; ++i)
@@ -712,19 +742,24 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS *GROUPS)
 #pragma unroll
                 for (unsigned i = 0; i < FOUND; ++i)
                     total[i] = total[i] + (other == 0 ? found[i] : place[(other * FOUND + i) * WARPS * LANES]);
+        __syncthreads();
     }
     if (group > 0)
         return;
     float *const gradient = gradients + (u64)s * num_parameters;
 #pragma unroll
-    for (unsigned i = 0; i < PER_WARP; ++i) {
-        const unsigned row = first_output + output + i, column = first_input + lane;
-        if (row < layer.dy.width) {
+    for (unsigned i = 0; i < OUTPUTS; ++i) {
+        const unsigned row = first_output + output + i;
+        if (row >= layer.dy.width)
+            break;
+#pragma unroll
+        for (unsigned k = 0; k < INPUTS; ++k) {
+            const unsigned column = first_input + k * TILE_INPUTS / INPUTS + input;
             if (column < layer.x.width)
-                gradient[layer.weight + row * layer.x.width + column] = total[i];
-            if (first_input == 0 && lane == 0)
-                gradient[layer.bias + row] = total[PER_WARP + i];
+                gradient[layer.weight + row * layer.x.width + column] = total[i * (INPUTS + 1) + k];
         }
+        if (first_input == 0 && input == 0)
+            gradient[layer.bias + row] = total[i * (INPUTS + 1) + INPUTS];
     }
 }
 

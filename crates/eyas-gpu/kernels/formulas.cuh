@@ -375,6 +375,8 @@ static __device__ __forceinline__ float eyas_identity_slope(float y)
     return 1.0f;
 }
 
+constexpr uint32_t EYAS_IDENTITY = 11;
+
 /* Values of an activation, by its number. */
 template <uint32_t N> static __device__ __forceinline__ void eyas_values(uint32_t activation, float (&x)[N])
 {

@@ -26,7 +26,7 @@ const TILE: usize = 8;
 /// What a thread block has of a weight's gradient: outputs and inputs.
 const GRADIENT_TILE: [usize; 2] = [16, 32];
 
-/// Warps that share a tile of a weight's gradient, and the shared memory in which they keep samples: twice `GROUPS` chunks of
+/// Warps that share a tile of a weight's gradient, and the shared memory in which they keep samples: `GROUPS` chunks of
 /// the kernels.
 const GRADIENT_WARPS: u32 = 8;
 const GRADIENT_MEMORY: usize =

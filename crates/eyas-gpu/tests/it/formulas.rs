@@ -73,6 +73,7 @@ fn header() -> String {
     for function in &all {
         out.push_str(&function.definition(QUALIFIERS, PREFIX));
     }
+    let _ = writeln!(out, "constexpr uint32_t EYAS_IDENTITY = {};\n", Activation::Identity as u32);
     for (name, suffix, meaning) in [
         ("values", "", "Values of an activation, by its number"),
         ("slopes", "_slope", "Its derivatives where it takes the values x"),
