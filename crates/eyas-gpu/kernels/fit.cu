@@ -155,7 +155,7 @@ extern "C" __global__ void gather(const Shard *shards, const u64 *records, const
 namespace {
 
 /// `dense` for so many blocks of a shard at once, which share what is read of the weights.
-template <unsigned TIMES>
+template <unsigned TIMES, unsigned AT_ONCE>
 __device__ void dense_of(const Shard *shards, const Product &product, const Rows &x, const Rows &y, unsigned activation, const Rows &at)
 {
     const unsigned s = blockIdx.y, first_time = blockIdx.x * TIMES, lane = threadIdx.x;
@@ -187,22 +187,51 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
             sum[t][i] = product.bias ? product.bias[first + i] : 0.0f;
     }
     const float *weights = product.packed + weights_of(first, product.inner);
-    // Many loads at once: what is read lies far away.
-#pragma unroll 8
-    for (unsigned inner = 0; inner < product.inner; ++inner, weights += TILE) {
-        const float4 low = *(const float4 *)weights, high = *(const float4 *)(weights + 4);
+    const auto add = [&](const float(&value)[TIMES], const float4 &low, const float4 &high) {
 #pragma unroll
         for (unsigned t = 0; t < TIMES; ++t) {
-            const float value = in[t][inner * LANES];
-            sum[t][0] = fmaf(value, low.x, sum[t][0]);
-            sum[t][1] = fmaf(value, low.y, sum[t][1]);
-            sum[t][2] = fmaf(value, low.z, sum[t][2]);
-            sum[t][3] = fmaf(value, low.w, sum[t][3]);
-            sum[t][4] = fmaf(value, high.x, sum[t][4]);
-            sum[t][5] = fmaf(value, high.y, sum[t][5]);
-            sum[t][6] = fmaf(value, high.z, sum[t][6]);
-            sum[t][7] = fmaf(value, high.w, sum[t][7]);
+            sum[t][0] = fmaf(value[t], low.x, sum[t][0]);
+            sum[t][1] = fmaf(value[t], low.y, sum[t][1]);
+            sum[t][2] = fmaf(value[t], low.z, sum[t][2]);
+            sum[t][3] = fmaf(value[t], low.w, sum[t][3]);
+            sum[t][4] = fmaf(value[t], high.x, sum[t][4]);
+            sum[t][5] = fmaf(value[t], high.y, sum[t][5]);
+            sum[t][6] = fmaf(value[t], high.z, sum[t][6]);
+            sum[t][7] = fmaf(value[t], high.w, sum[t][7]);
         }
+    };
+    // Several loads at once, since what is read lies far away: the next ones are on their way while the last are added.
+    float4 low[AT_ONCE], high[AT_ONCE];
+    float value[AT_ONCE][TIMES];
+    const auto load = [&](unsigned inner) {
+#pragma unroll
+        for (unsigned k = 0; k < AT_ONCE; ++k) {
+            if (inner + k >= product.inner)
+                break;
+            low[k] = *(const float4 *)(weights + (inner + k) * TILE);
+            high[k] = *(const float4 *)(weights + (inner + k) * TILE + 4);
+#pragma unroll
+            for (unsigned t = 0; t < TIMES; ++t)
+                value[k][t] = in[t][(inner + k) * LANES];
+        }
+    };
+    load(0);
+    for (unsigned inner = 0; inner < product.inner; inner += AT_ONCE) {
+        float4 low_now[AT_ONCE], high_now[AT_ONCE];
+        float value_now[AT_ONCE][TIMES];
+#pragma unroll
+        for (unsigned k = 0; k < AT_ONCE; ++k) {
+            low_now[k] = low[k];
+            high_now[k] = high[k];
+#pragma unroll
+            for (unsigned t = 0; t < TIMES; ++t)
+                value_now[k][t] = value[k][t];
+        }
+        load(inner + AT_ONCE);
+#pragma unroll
+        for (unsigned k = 0; k < AT_ONCE; ++k)
+            if (inner + k < product.inner)
+                add(value_now[k], low_now[k], high_now[k]);
     }
     if (!at.data && activation == EYAS_IDENTITY) {
 #pragma unroll
@@ -261,13 +290,13 @@ __device__ void dense_of(const Shard *shards, const Product &product, const Rows
 /// block, and as much shared memory.
 extern "C" __global__ void dense_1(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
 {
-    dense_of<1>(shards, product, x, y, activation, at);
+    dense_of<1, 8>(shards, product, x, y, activation, at);
 }
 
 /// The same with four blocks a warp.
 extern "C" __global__ void dense_4(const Shard *shards, Product product, Rows x, Rows y, unsigned activation, Rows at)
 {
-    dense_of<4>(shards, product, x, y, activation, at);
+    dense_of<4, 4>(shards, product, x, y, activation, at);
 }
 
 namespace {
