@@ -65,12 +65,12 @@ impl CFunction {
                 (Value::Word(_), _) => unreachable!("a function of numbers draws nothing"),
             }
         }
-        let results = self.program.outputs().iter().find_map(|output| match output {
-            Output::Numbers { ids, .. } => Some(ids.iter().map(|id| numbers[id.index()].as_str())),
-            Output::Masks { .. } => None,
+        let mut results = self.program.outputs().iter().flat_map(|output| match output {
+            Output::Numbers { ids, .. } => ids.iter().map(|id| numbers[id.index()].as_str()).collect(),
+            Output::Masks { .. } => Vec::new(),
         });
-        let mut results = results.expect("a formula has results");
-        let first = results.next().expect("a function returns a number");
+        // What a formula is recorded with has a first result.
+        let first = results.next().unwrap_or_default();
         for (target, result) in self.more.iter().zip(results) {
             let _ = writeln!(out, "    *{target} = {result};");
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use eyas_gpu::{Device, DeviceError, GpuFitter, Unfittable};
-use eyas_learn::distill::Student;
+use eyas_learn::distill::{CpuFitter, Fitter};
 use eyas_policy::Architecture;
 use eyas_run::{Layers, Value};
 
@@ -58,16 +58,21 @@ impl FittingDevice {
         Device::new(0).map_or(Self::Cpu, |_| Self::Cuda(0))
     }
 
-    /// The same student, fitted there; and what the device is called, where it is no CPU.
-    pub(crate) fn fit(
-        self,
-        student: Student,
-        architecture: &Architecture,
-    ) -> Result<(Student, Option<String>), Failure> {
-        let Self::Cuda(index) = self else { return Ok((student, None)) };
-        let device = Device::new(index).map_err(Unfittable::from)?;
-        let name = device.name().map_err(Unfittable::from)?;
-        Ok((student.fitted_by(Box::new(GpuFitter::new(&device, architecture)?)), Some(name)))
+    /// What a GPU is called.
+    pub fn name(self) -> Result<Option<String>, Failure> {
+        let Self::Cuda(index) = self else { return Ok(None) };
+        Ok(Some(Device::new(index).and_then(|it| it.name()).map_err(Unfittable::from)?))
+    }
+
+    /// What fits students of that shape there.
+    pub fn fitter(self, architecture: &Architecture) -> Result<Box<dyn Fitter>, Failure> {
+        Ok(match self {
+            Self::Cpu => Box::new(CpuFitter::new(architecture)?),
+            Self::Cuda(index) => {
+                let device = Device::new(index).map_err(Unfittable::from)?;
+                Box::new(GpuFitter::new(&device, architecture)?)
+            }
+        })
     }
 }
 
@@ -77,7 +82,7 @@ impl From<Unfittable> for Failure {
             Unfittable::Device(error) => error.hint(),
             _ => DeviceError::ON_CPU,
         };
-        Self::new(format!("`{LEARNING_DEVICE}`: {error}")).hint(hint)
+        Self::new(error).hint(hint)
     }
 }
 
@@ -114,7 +119,7 @@ mod tests {
         assert_eq!(read("cuda:12"), Ok(FittingDevice::Cuda(12)));
         for wrong in ["", "gpu", "cuda:", "cuda:-1", "cuda:+1", "cuda:x", "cuda:99999999999999999999", "auto"]
         {
-            assert!(read(wrong).is_err_and(|it| it.contains("agent.device")), "{wrong}");
+            assert!(read(wrong).is_err_and(|it| it.contains("expected")), "{wrong}");
         }
     }
 }

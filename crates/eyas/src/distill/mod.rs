@@ -22,7 +22,7 @@ use self::admission::Admitted;
 use self::session::{Session, flown_after};
 use crate::configuration::{AgentConfig, check};
 use crate::dataset_file;
-use crate::device::FittingDevice;
+use crate::device::{FittingDevice, LEARNING_DEVICE};
 use crate::epoch_csv::EpochCsv;
 use crate::evaluate::apart_from;
 use crate::failure::Failure;
@@ -123,7 +123,8 @@ impl DistillationConfig {
         let distill: DistillConfig = layers.section("distill")?;
         let task = task.read(layers)?;
         check(layers, task.validate())?;
-        check(layers, agent.device.parse::<FittingDevice>().map(|_| ()))?;
+        let device = agent.device.parse::<FittingDevice>();
+        check(layers, device.map(|_| ()).map_err(|wrong| format!("`{LEARNING_DEVICE}` = {wrong}")))?;
         check(layers, distill.validate())?;
         if distill.registry_interval > 0 && task.registry(1, 0).is_empty() {
             return Err(Failure::new(format!(
@@ -240,10 +241,10 @@ pub fn distill(
     let num_actions = spec.num_actions;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
     let parameters = fresh.network.architecture.num_parameters();
-    let architecture = fresh.network.architecture.clone();
-    let student = Student::new(fresh, group.features.clone(), seed)?;
-    let device: FittingDevice = agent.device.parse().map_err(|message: String| Failure::new(message))?;
-    let (student, fits_on) = device.fit(student, &architecture)?;
+    let of_device = |failure: Failure| failure.of(&format!("`{LEARNING_DEVICE}`"));
+    let device: FittingDevice = agent.device.parse().map_err(Failure::new).map_err(of_device)?;
+    let fitter = device.fitter(&fresh.network.architecture).map_err(of_device)?;
+    let student = Student::new(fresh, group.features.clone(), seed)?.fitted_by(fitter);
     let width = group.features.len() + num_actions;
     let (mut progress, best) = begin_or_go_on(student, config, width, checkpoint)?;
     let (epoch, total) = (progress.epoch, config.distill.n_epochs);
@@ -264,6 +265,7 @@ pub fn distill(
         Some(it) => it.run.clone(),
         None => location.make()?,
     };
+    let fits_on = device.name()?;
     let fits_on = fits_on.as_deref();
     Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters, fits_on }
         .say(table.is_none(), checkpoint, going_on.is_some(), observer)
