@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
-use cudarc::driver::{CudaFunction, CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
+use cudarc::driver::{
+    CudaFunction, CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PinnedHostSlice, PushKernelArg,
+};
 use cudarc::nvrtc::Ptx;
 use eyas_lanes::BLOCK;
 use eyas_learn::NotFinite;
@@ -14,6 +16,7 @@ use eyas_learn::distill::{
     Dataset, FitError, Fitter, Learned, Lessons, Sequence, power_of_two, scale_of, shards_of,
 };
 use eyas_policy::{Activation, Architecture, Linear, Trainer, Untrainable};
+use rayon::prelude::*;
 
 use crate::device::{Device, DeviceError, refused};
 
@@ -281,34 +284,94 @@ struct Records {
     held: usize,
     /// Where the records of an episode lie, by its [id](Dataset::ids).
     places: HashMap<u64, u64>,
+    /// Memory that the device reads without help of the processor.
+    staging: Option<PinnedHostSlice<f32>>,
 }
 
+/// Most numbers that are staged at once: 64 MB.
+const STAGED: usize = 1 << 24;
+
 impl Records {
-    /// Copies what is not there yet.
-    fn follow(&mut self, device: &Device, dataset: &Dataset) -> Result<(), DeviceError> {
+    /// Copies what is not there yet. Gives where the records of each episode lie.
+    fn follow(&mut self, device: &Device, dataset: &Dataset) -> Result<Vec<u64>, DeviceError> {
         let live: usize = dataset.episodes.iter().map(|it| it.records.len()).sum();
         let episodes = || dataset.ids().iter().zip(&dataset.episodes);
+        let is_missing = |places: &HashMap<u64, u64>, id| !places.contains_key(id);
         let missing: usize =
-            episodes().filter(|(id, _)| !self.places.contains_key(id)).map(|(_, it)| it.records.len()).sum();
+            episodes().filter(|(id, _)| is_missing(&self.places, *id)).map(|(_, it)| it.records.len()).sum();
         // Pieces are given back all at once, when most of what they hold is forgotten.
         if self.held + missing > 2 * live {
-            *self = Self::default();
+            self.pieces.clear();
+            self.places.clear();
+            self.held = 0;
         }
-        let mut piece: Vec<f32> = Vec::with_capacity(missing);
-        let mut placed = Vec::new();
-        for (id, episode) in episodes().filter(|(id, _)| !self.places.contains_key(id)) {
-            placed.push((*id, piece.len()));
-            piece.extend_from_slice(&episode.records);
+        let missing: Vec<(u64, &[f32])> = episodes()
+            .filter(|(id, _)| is_missing(&self.places, *id))
+            .map(|(id, episode)| (*id, &episode.records[..]))
+            .collect();
+        for (id, place) in self.add(device, &missing)? {
+            self.places.insert(id, place);
         }
-        if piece.is_empty() {
-            return Ok(());
+        // Every episode of the dataset has its place now.
+        Ok(dataset.ids().iter().map(|id| self.places.get(id).copied().unwrap_or_default()).collect())
+    }
+
+    /// A piece of these episodes.
+    fn add(&mut self, device: &Device, episodes: &[(u64, &[f32])]) -> Result<Vec<(u64, u64)>, DeviceError> {
+        let numbers = |episodes: &[(u64, &[f32])]| episodes.iter().map(|(_, it)| it.len()).sum::<usize>();
+        let total = numbers(episodes);
+        if total == 0 {
+            return Ok(Vec::new());
         }
-        self.held += piece.len();
-        let piece = device.stream.clone_htod(&piece).map_err(refused("copy a dataset to it"))?;
+        let mut piece = device.zeros::<f32>(total)?;
         let start = device.address(&piece);
-        self.places.extend(placed.into_iter().map(|(id, offset)| (id, start + 4 * offset as u64)));
+        let (mut placed, mut end) = (Vec::new(), 0);
+        let mut rest = episodes;
+        while !rest.is_empty() {
+            // As many as are staged at once, and at least one.
+            let mut sum = 0;
+            let fits = |(_, it): &&(u64, &[f32])| {
+                sum += it.len();
+                sum <= STAGED
+            };
+            let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            rest = later;
+            let first = end;
+            for (id, records) in now {
+                placed.push((*id, start + 4 * end as u64));
+                end += records.len();
+            }
+            let staged = self.stage(device, now)?;
+            let mut target = piece.slice_mut(first..end);
+            device.stream.memcpy_htod(staged, &mut target).map_err(refused("copy a dataset to it"))?;
+        }
+        self.held += total;
         self.pieces.push(piece);
-        Ok(())
+        Ok(placed)
+    }
+
+    /// The records of episodes one after the other, once the device has read what was staged before.
+    fn stage(&mut self, device: &Device, episodes: &[(u64, &[f32])]) -> Result<&[f32], DeviceError> {
+        let total = episodes.iter().map(|(_, it)| it.len()).sum::<usize>();
+        device.stream.synchronize().map_err(refused("copy a dataset to it"))?;
+        if self.staging.as_ref().is_none_or(|it| it.len() < total) {
+            self.staging = None;
+            // SAFETY: whatever numbers are there, they are written before they are read.
+            let memory = unsafe { device.context.alloc_pinned::<f32>(total) };
+            self.staging = Some(memory.map_err(refused("lock memory of the host"))?);
+        }
+        let Some(staging) = &mut self.staging else { return Ok(&[]) };
+        let mut rest = staging.as_mut_slice().map_err(refused("copy a dataset to it"))?;
+        let mut copies = Vec::new();
+        for (_, records) in episodes {
+            let (target, later) = rest.split_at_mut(records.len());
+            copies.push((target, *records));
+            rest = later;
+        }
+        copies.into_par_iter().for_each(|(target, records)| target.copy_from_slice(records));
+        let staged = self.staging.as_ref().map(|it| it.as_slice()).transpose();
+        let staged = staged.map_err(refused("copy a dataset to it"))?;
+        Ok(staged.map_or(&[], |it| &it[..total]))
     }
 }
 
@@ -745,8 +808,8 @@ impl GpuFitter {
 
     fn fit_on_device(&mut self, learned: &mut Learned, lessons: &Lessons) -> Result<Results, DeviceError> {
         let stream = self.device.stream.clone();
-        self.records.follow(&self.device, lessons.dataset)?;
-        let tables = Tables::new(lessons, &self.records, self.is_recurrent());
+        let places = self.records.follow(&self.device, lessons.dataset)?;
+        let tables = Tables::new(lessons, &places, self.is_recurrent());
         let most = |count: fn(&Range) -> u32| tables.batches.iter().map(count).max().unwrap_or(0) as usize;
         self.reserve(most(|it| it.blocks), most(|it| it.num_shards))?;
         let to_device = refused("copy numbers to it");
@@ -900,7 +963,8 @@ struct Range {
 }
 
 impl Tables {
-    fn new(lessons: &Lessons, records: &Records, is_recurrent: bool) -> Self {
+    /// Given where the records of each episode lie.
+    fn new(lessons: &Lessons, places: &[u64], is_recurrent: bool) -> Self {
         let lanes = if is_recurrent { BLOCK } else { CHUNK * BLOCK };
         let mut tables =
             Self { shards: Vec::new(), records: Vec::new(), lengths: Vec::new(), lanes, batches: Vec::new() };
@@ -922,7 +986,7 @@ impl Tables {
                 range.num_shards += 1;
                 range.blocks += blocks;
                 range.most_blocks = range.most_blocks.max(blocks);
-                tables.add_lanes(part, lessons.dataset, records);
+                tables.add_lanes(part, lessons.dataset, places);
             }
             if let [sequence, ..] = batch {
                 let actions =
@@ -934,11 +998,10 @@ impl Tables {
         tables
     }
 
-    fn add_lanes(&mut self, part: &[Sequence], dataset: &Dataset, records: &Records) {
+    fn add_lanes(&mut self, part: &[Sequence], dataset: &Dataset, places: &[u64]) {
         for Sequence { episode, first, length } in part {
-            let (id, width) = (dataset.ids()[*episode as usize], dataset.episodes[*episode as usize].width);
-            let start = records.places.get(&id).copied().unwrap_or_default();
-            self.records.push(start + 4 * u64::from(*first) * width as u64);
+            let width = dataset.episodes[*episode as usize].width as u64;
+            self.records.push(places[*episode as usize] + 4 * u64::from(*first) * width);
             self.lengths.push(*length);
         }
         let end = self.shards.len() * self.lanes;
