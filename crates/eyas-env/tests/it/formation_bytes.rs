@@ -1,8 +1,7 @@
 //! Formations fly to the bit as they always have, on every instruction set.
 
 use eyas_env::{
-    Cause, DownwashConfig, FormationConfig, FormationEnv, MultiAgentBlock, MultiAgentEnv, Perturbation,
-    PlacesConfig, Shape, Step, Telemetry,
+    DownwashConfig, FormationConfig, MultiAgentBlock, Perturbation, PlacesConfig, Shape, Step, Telemetry,
 };
 use eyas_lanes::{BLOCK, Isa, Row, Stream, force_isa};
 use eyas_sim::{Body, CourseConfig, CourseKind};
@@ -29,7 +28,7 @@ impl Hash {
 /// What all that can be seen of a flight with resets comes to, and why episodes ended.
 fn flown(config: &FormationConfig, steps: u32) -> (u64, u32) {
     let count = config.num_agents;
-    let mut env = FormationEnv::new(config, 2 * BLOCK, 23);
+    let mut env = config.agents(2 * BLOCK, 23);
     let (mut hash, mut causes) = (Hash(0xcbf2_9ce4_8422_2325), 0);
     let mut observation = vec![Row::ZERO; env.spec().agents[0].num_observations()];
     let mut state = vec![Row::ZERO; 18 * count + 6];
