@@ -301,7 +301,7 @@ impl<T: Task> EnvBlock for Block<T> {
             reality.begin_step(action, &self.episodes, &self.state, self.vehicles.flown());
         }
         let flies = reality.as_deref();
-        let Outcome { reward, causes, num_causes } = if self.is_aligned() {
+        let BlockVerdict { reward, causes, num_causes } = if self.is_aligned() {
             dispatch(Advance::<T, true> { block: self, reality: flies, action })
         } else {
             dispatch(Advance::<T, false> { block: self, reality: flies, action })
@@ -561,7 +561,7 @@ impl<T: Task> Kernel for Observe<'_, T> {
 }
 
 /// What a step of a block came to.
-struct Outcome {
+struct BlockVerdict {
     reward: Row,
     /// One mask of lanes for each terminating condition.
     causes: [u32; MAX_TERMS],
@@ -623,12 +623,12 @@ struct Advance<'a, T: Task, const ALIGNED: bool> {
 }
 
 impl<T: Task, const ALIGNED: bool> Kernel for Advance<'_, T, ALIGNED> {
-    type Output = Outcome;
+    type Output = BlockVerdict;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> Outcome {
+    fn run<L: Lanes>(self) -> BlockVerdict {
         let Self { block, reality, action } = self;
-        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; MAX_TERMS], num_causes: 0 };
+        let mut outcome = BlockVerdict { reward: Row::ZERO, causes: [0; MAX_TERMS], num_causes: 0 };
         for vector in 0..VECTORS {
             let live = bits_of(!block.episodes.ended, vector);
             if live != 0 {
@@ -647,7 +647,7 @@ impl<T: Task> Block<T> {
         (vector, live): (usize, u32),
         reality: Option<&Reality>,
         action: &[Row],
-        outcome: &mut Outcome,
+        outcome: &mut BlockVerdict,
     ) {
         let Self { shared, episodes, vehicles, state: states, memory: memories, target, push, .. } = self;
         let (numbers, settings) = (&mut self.numbers[..], &self.settings[..]);

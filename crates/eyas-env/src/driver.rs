@@ -11,7 +11,7 @@ use crate::target::{Motion, moved};
 /// and of [`Extras::streams`](crate::Extras::streams), and as many numbers as [`Extras::numbers`](crate::Extras::numbers)
 /// says.
 ///
-/// Tasks whose [`Memory`](crate::Task::Memory) is all that they remember need no more of it than the words.
+/// Tasks whose [`Memory`](crate::TaskBase::Memory) is all that they remember need no more of it than the words.
 pub trait Driver<R: Real>: Draws<R> {
     /// Draws of a stream at this step of the episode.
     fn draws(&self, stream: usize) -> impl Draws<R>;
