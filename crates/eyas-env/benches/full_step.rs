@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use eyas_env::{ManagerConfig, PointConfig, RaptorConfig, TaskConfig as _, VecEnv};
+use eyas_env::{FormationConfig, ManagerConfig, PointConfig, RaptorConfig, TaskConfig as _, VecEnv};
 use eyas_lanes::Row;
 
 fn main() {
@@ -32,8 +32,15 @@ fn raptor(bencher: Bencher, num_envs: usize) {
     fly(bencher, config.make(num_envs, 1), &[Row::splat(hover as f32); 4]);
 }
 
+/// Three vehicles that soon crash.
+#[divan::bench(args = [32, 512, 4096])]
+fn formation(bencher: Bencher, num_envs: usize) {
+    let action = [0.1, -0.2, 0.15, -0.1].map(|command| Row::splat(command - 0.3));
+    fly(bencher, FormationConfig::default().make(num_envs, 1), &[action; 3].concat());
+}
+
 /// Steps all envs with constant commands.
-fn fly(bencher: Bencher, mut env: Box<dyn VecEnv>, action: &[Row; 4]) {
+fn fly(bencher: Bencher, mut env: Box<dyn VecEnv>, action: &[Row]) {
     let mut observation = vec![Row::ZERO; env.spec().num_observations()];
     for block in env.blocks() {
         block.reset(u32::MAX);

@@ -1,4 +1,4 @@
-//! Thirty-two episodes of any task of one vehicle.
+//! Thirty-two episodes of any task.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use eyas_lanes::{BLOCK, Fields as _, Kernel, LANES, Lanes, Row, Stream, VECTORS,
 use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
 
 use crate::driver::{LaneDriver, Streams};
-use crate::episode::{Episodes, MAX_TERMS, Moment as Place, ResetLanes, earn, reset_lanes};
+use crate::episode::{Counters, Episodes, MAX_TERMS, earn};
 use crate::reality::{Reality, VEHICLE, flight};
-use crate::rows::{at_rest, bits_of, load_four, load_vector, not_a_number_to_zero};
+use crate::rows::{bits_of, load_four, load_vector, not_a_number_to_zero};
 use crate::target::Target;
 use crate::task::{
-    Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
-    Verdict,
+    Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, StateOf, Task,
+    TaskBase, VehicleState as _, Verdict,
 };
 use crate::{Ended, EnvBlock, Perturbation, Step, Telemetry, visit_words};
 
@@ -24,13 +24,13 @@ pub(crate) struct Shared<T> {
     pub(crate) task: T,
     pub(crate) rules: BlockRules,
     extras: Extras,
-    streams: Streams,
+    pub(crate) streams: Streams,
     /// Of the references.
-    noise: Stream,
+    pub(crate) noise: Stream,
     seed: u64,
 }
 
-impl<T: Task> Shared<T> {
+impl<T: TaskBase> Shared<T> {
     /// Envs of a task whose every draw is keyed by `seed`.
     pub(crate) fn new(task: T, seed: u64) -> Arc<Self> {
         let (rules, extras) = (task.rules(), task.extras());
@@ -47,7 +47,7 @@ impl<T: Task> Shared<T> {
 }
 
 /// The vehicles of a block.
-pub(crate) struct Vehicles<T: Task> {
+pub(crate) struct Vehicles<T: TaskBase> {
     /// [`Vehicle::numbers`] of each lane, as the vehicles are. Blocks whose vehicles are alike share them, so that they
     /// stay in the caches.
     own: Arc<[Row; VEHICLE_NUMBERS]>,
@@ -61,7 +61,7 @@ pub(crate) struct Vehicles<T: Task> {
     pub(crate) limits: LimitsOf<T, Row>,
 }
 
-impl<T: Task> Vehicles<T> {
+impl<T: TaskBase> Vehicles<T> {
     /// One for each lane, with what follows from each.
     pub(crate) fn new(
         rules: &BlockRules,
@@ -89,7 +89,7 @@ impl<T: Task> Vehicles<T> {
     }
 }
 
-impl<T: Task> Clone for Vehicles<T> {
+impl<T: TaskBase> Clone for Vehicles<T> {
     fn clone(&self) -> Self {
         let Self { own, original, altered, aligned, limits } = self;
         Self {
@@ -103,11 +103,11 @@ impl<T: Task> Clone for Vehicles<T> {
 }
 
 /// Thirty-two episodes of a task; positions are relative to each env's spawn point.
-pub struct Block<T: Task> {
+pub struct Block<T: TaskBase> {
     pub(crate) shared: Arc<Shared<T>>,
     pub(crate) episodes: Episodes,
     pub(crate) vehicles: Vehicles<T>,
-    pub(crate) state: State<Row>,
+    pub(crate) state: StateOf<T, Row>,
     pub(crate) memory: MemoryOf<T, Row>,
     pub(crate) target: Target,
     /// What envs remember beside.
@@ -120,19 +120,19 @@ pub struct Block<T: Task> {
     /// What somebody does to the vehicles, where they may change.
     perturbation: Option<Box<Perturbation>>,
     /// What pushes each vehicle under a perturbation, world frame, N.
-    push: [Row; 3],
+    pub(crate) push: [Row; 3],
     /// What separates flying from simulating, if anything does.
     pub(crate) reality: Option<Box<Reality>>,
 }
 
-impl<T: Task> Block<T> {
+impl<T: TaskBase> Block<T> {
     /// Envs `first_env ..` of the vehicles of its lanes; all wait for a reset.
     pub(crate) fn new(shared: Arc<Shared<T>>, first_env: u32, vehicles: Vehicles<T>) -> Self {
         let (rules, extras) = (&shared.rules, &shared.extras);
         let mut block = Self {
             episodes: Episodes::new(first_env, rules.num_terms),
             vehicles,
-            state: at_rest(),
+            state: T::State::at_rest(),
             memory: T::Memory::splat(Row::ZERO),
             target: Target::default(),
             numbers: vec![Row::ZERO; extras.numbers],
@@ -165,7 +165,7 @@ impl<T: Task> Block<T> {
         let Self { shared, vehicles: Vehicles { own, original, altered, limits, .. }, numbers, .. } = self;
         for lane in lanes_of(mask) {
             let vehicle = Vehicle::<f32>::from_numbers(&original.map(|row| row[lane]));
-            if let Some((changed, follows)) = shared.task.changed(&vehicle, |place| numbers[place][lane]) {
+            if let Some((changed, follows)) = shared.task.changed(&vehicle, numbers, lane) {
                 for (row, number) in Arc::make_mut(own).iter_mut().zip(changed.numbers()) {
                     row[lane] = number;
                 }
@@ -178,26 +178,11 @@ impl<T: Task> Block<T> {
         }
     }
 
-    /// Lets envs take notes of what is seen.
-    fn note(&mut self, again: u32, anew: u32) {
-        if self.shared.extras.takes_notes && again | anew != 0 {
-            let measured = self.measured();
-            dispatch(Note { block: self, measured, again, anew });
-        }
-    }
-
-    /// The motion as it is measured, where it is not as it is.
-    pub(crate) fn measured(&self) -> Option<Body<Row>> {
-        self.reality.as_ref().and_then(|it| it.sense(&self.episodes, &self.state.body))
-    }
-
     /// Whether the vehicles may be taken as aligned.
     pub(crate) fn is_aligned(&self) -> bool {
         T::ALWAYS_ALIGNED || self.vehicles.aligned
     }
-}
 
-impl<T: Task> Block<T> {
     /// Blocks of 32 envs that all fly the same vehicle, each with the envs after those of the one before. Every draw is
     /// keyed by `seed`, and all wait for a reset.
     pub fn alike(
@@ -212,104 +197,20 @@ impl<T: Task> Block<T> {
         let first_envs = (0..num_blocks).map(|block| (block * BLOCK) as u32);
         first_envs.map(|first| Self::new(Arc::clone(&shared), first, vehicles.clone())).collect()
     }
-}
 
-impl<T: Task> EnvBlock for Block<T> {
-    fn first_env(&self) -> u32 {
-        self.episodes.first_env
-    }
-
-    fn reset(&mut self, mask: u32) {
-        if mask == 0 {
-            return;
-        }
+    /// Starts the next episode wherever a bit of `mask` is set.
+    pub(crate) fn start_episodes(&mut self, mask: u32) {
         if self.shared.extras.settings_change {
             self.set_at = self.steps;
             self.set();
         }
         self.episodes.reset(mask);
-        reset_lanes(self, mask);
+        dispatch(Reset { block: self, mask });
         self.change(mask);
-        if let Some(reality) = &mut self.reality {
-            reality.reset(mask, &self.episodes, &self.state.body);
-        }
-        self.note(0, mask);
     }
 
-    fn set_next_episode(&mut self, lane: usize, episode: u32) {
-        self.episodes.set_next_episode(lane, episode);
-    }
-
-    fn observe(&self, observation: &mut [Row]) {
-        let measured = self.measured();
-        dispatch(Observe { block: self, measured: measured.as_ref(), observation });
-    }
-
-    fn senses_truly(&self) -> bool {
-        !self.shared.extras.distorts && self.reality.as_ref().is_none_or(|it| !it.has_sensors())
-    }
-
-    fn step(&mut self, action: &[Row]) -> Step {
-        // Taken out, so that a step may read it while it changes the rest.
-        let mut reality = self.reality.take();
-        if let Some(reality) = &mut reality {
-            reality.begin_step(action, &self.episodes, &self.state, self.vehicles.flown());
-        }
-        let flies = reality.as_deref();
-        let Outcome { reward, causes, num_causes } = if self.is_aligned() {
-            dispatch(Advance::<T, true> { block: self, reality: flies, action })
-        } else {
-            dispatch(Advance::<T, false> { block: self, reality: flies, action })
-        };
-        self.reality = reality;
-        let Extras { cuts, follows, .. } = self.shared.extras;
-        let (ends, cuts) = causes[..num_causes].split_at(num_causes.saturating_sub(cuts));
-        let cut = cuts.iter().fold(0, |lanes, cause| lanes | cause);
-        let step = self.episodes.advance_or_cut(reward, ends, self.shared.rules.time_limit, cut);
-        if !self.settings.is_empty() {
-            self.steps = self.steps.saturating_add(1);
-        }
-        let live = !self.episodes.ended;
-        if follows && live != 0 {
-            let changed = dispatch(Follow { block: self, live });
-            if changed != 0 {
-                self.change(changed);
-            }
-        }
-        self.note(live, 0);
-        step
-    }
-
-    fn episode(&self, lane: usize) -> Ended {
-        self.episodes.episode(lane, &[self.telemetry(lane)])
-    }
-
-    fn telemetry(&self, lane: usize) -> Telemetry {
-        match self.shared.task.shown(&self.numbers, lane) {
-            Some(Target { reference, max_speed: _, moving }) => {
-                Telemetry::of(lane, &self.state.body, [reference.position, reference.velocity], moving > 0.5)
-            }
-            None => self.target.telemetry(lane, &self.state.body),
-        }
-    }
-
-    fn ended(&self) -> u32 {
-        self.episodes.ended
-    }
-
-    fn set_age(&mut self, lane: usize, steps: u32) {
-        self.episodes.age[lane] = steps;
-    }
-
-    fn put(&mut self, lane: usize, body: &Body<f32>) {
-        self.state.body.set_lane(lane, body);
-        if let Some(reality) = &mut self.reality {
-            reality.put(lane, &self.state.body);
-        }
-        self.note(0, 1 << lane);
-    }
-
-    fn perturb(&mut self, perturbation: Perturbation) {
+    /// [`EnvBlock::perturb`].
+    pub(crate) fn change_under(&mut self, perturbation: Perturbation) {
         self.vehicles.altered = perturbation.altered(&self.vehicles.own);
         self.push = perturbation.force_world;
         if let Some(reality) = &mut self.reality {
@@ -318,12 +219,8 @@ impl<T: Task> EnvBlock for Block<T> {
         self.perturbation = self.shared.extras.changes_vehicles.then(|| Box::new(perturbation));
     }
 
-    fn set_steps_flown(&mut self, steps: u32) {
-        (self.steps, self.set_at) = (steps, steps);
-        self.set();
-    }
-
-    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+    /// [`EnvBlock::visit_state`].
+    pub(crate) fn visit_saved(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         let Self {
             shared: _,
             episodes,
@@ -353,38 +250,176 @@ impl<T: Task> EnvBlock for Block<T> {
     }
 }
 
-impl<T: Task> ResetLanes for Block<T> {
+impl<T: Task> Block<T> {
+    /// Lets envs take notes of what is seen.
+    fn note(&mut self, again: u32, anew: u32) {
+        if self.shared.extras.takes_notes && again | anew != 0 {
+            let measured = self.measured();
+            dispatch(Note { block: self, measured, again, anew });
+        }
+    }
+
+    /// The motion as it is measured, where it is not as it is.
+    pub(crate) fn measured(&self) -> Option<Body<Row>> {
+        self.reality.as_ref().and_then(|it| it.sense(&self.episodes, &self.state.body))
+    }
+}
+
+impl<T: Task> EnvBlock for Block<T> {
+    fn first_env(&self) -> u32 {
+        self.episodes.first_env
+    }
+
+    fn reset(&mut self, mask: u32) {
+        if mask == 0 {
+            return;
+        }
+        self.start_episodes(mask);
+        if let Some(reality) = &mut self.reality {
+            reality.reset(mask, &self.episodes, &self.state.body);
+        }
+        self.note(0, mask);
+    }
+
+    fn set_next_episode(&mut self, lane: usize, episode: u32) {
+        self.episodes.set_next_episode(lane, episode);
+    }
+
+    fn observe(&self, observation: &mut [Row]) {
+        let measured = self.measured();
+        dispatch(Observe { block: self, measured: measured.as_ref(), observation });
+    }
+
+    fn senses_truly(&self) -> bool {
+        !self.shared.extras.distorts && self.reality.as_ref().is_none_or(|it| !it.has_sensors())
+    }
+
+    fn step(&mut self, action: &[Row]) -> Step {
+        // Taken out, so that a step may read it while it changes the rest.
+        let mut reality = self.reality.take();
+        if let Some(reality) = &mut reality {
+            reality.begin_step(action, &self.episodes, &self.state, self.vehicles.flown());
+        }
+        let flies = reality.as_deref();
+        let BlockVerdict { reward, causes, num_causes } = if self.is_aligned() {
+            dispatch(Advance::<T, true> { block: self, reality: flies, action })
+        } else {
+            dispatch(Advance::<T, false> { block: self, reality: flies, action })
+        };
+        self.reality = reality;
+        let Extras { cuts, follows, .. } = self.shared.extras;
+        let (ends, cuts) = causes[..num_causes].split_at(num_causes.saturating_sub(cuts));
+        let cut = cuts.iter().fold(0, |lanes, cause| lanes | cause);
+        let step = self.episodes.advance(reward, ends, self.shared.rules.time_limit, cut);
+        if !self.settings.is_empty() {
+            self.steps = self.steps.saturating_add(1);
+        }
+        let live = !self.episodes.ended;
+        if follows && live != 0 {
+            let changed = dispatch(Follow { block: self, live });
+            if changed != 0 {
+                self.change(changed);
+            }
+        }
+        self.note(live, 0);
+        step
+    }
+
+    fn episode(&self, lane: usize) -> Ended {
+        self.episodes.episode(lane, &[self.telemetry(lane)])
+    }
+
+    fn telemetry(&self, lane: usize) -> Telemetry {
+        let target = self.shared.task.shown(&self.numbers, lane).unwrap_or_else(|| self.target.lane(lane));
+        target.beside(&<Body<()>>::lane(&self.state.body, lane))
+    }
+
+    fn ended(&self) -> u32 {
+        self.episodes.ended
+    }
+
+    fn set_age(&mut self, lane: usize, steps: u32) {
+        self.episodes.age[lane] = steps;
+    }
+
+    fn put(&mut self, lane: usize, body: &Body<f32>) {
+        self.state.body.set_lane(lane, body);
+        if let Some(reality) = &mut self.reality {
+            reality.put(lane, &self.state.body);
+        }
+        self.note(0, 1 << lane);
+    }
+
+    fn perturb(&mut self, perturbation: Perturbation) {
+        self.change_under(perturbation);
+    }
+
+    fn set_steps_flown(&mut self, steps: u32) {
+        (self.steps, self.set_at) = (steps, steps);
+        self.set();
+    }
+
+    fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        self.visit_saved(visit);
+    }
+}
+
+/// The start of the episode of each lane of a mask.
+struct Reset<'a, T: TaskBase> {
+    block: &'a mut Block<T>,
+    mask: u32,
+}
+
+impl<T: TaskBase> Kernel for Reset<'_, T> {
+    type Output = ();
+
     #[inline(always)]
-    fn reset_lanes<L: Lanes>(&mut self, vector: usize, bits: u32) {
-        let Self { shared, episodes, vehicles, numbers, settings, .. } = self;
-        let mask = L::mask(bits);
-        let at = Place { clock: &[0; LANES], ..episodes.moment(vector, shared.rules.period) };
-        let mut driver = LaneDriver::new(&mut numbers[..], (at, bits), episodes, &shared.streams, settings);
-        let vehicle = Vehicle::<L>::load(vehicles.flown(), vector);
-        let limits = T::Limits::load(&vehicles.limits, vector);
-        let Start { state, memory, target } = shared.task.reset(&vehicle, &limits, &mut driver);
-        self.state.store_where(vector, mask, &state);
-        T::Memory::store_where::<L>(&mut self.memory, vector, mask, &memory);
-        self.target.store_where(vector, mask, &target);
+    fn run<L: Lanes>(self) {
+        let Block {
+            shared,
+            episodes,
+            vehicles,
+            numbers,
+            settings,
+            state: states,
+            memory: memories,
+            target,
+            ..
+        } = self.block;
+        for vector in 0..VECTORS {
+            let bits = bits_of(self.mask, vector);
+            if bits != 0 {
+                let mask = L::mask(bits);
+                let at = Counters { clock: &[0; LANES], ..episodes.counters(vector, shared.rules.period) };
+                let mut driver =
+                    LaneDriver::new(&mut numbers[..], (at, bits), episodes, &shared.streams, settings);
+                let vehicle = Vehicle::<L>::load(vehicles.flown(), vector);
+                let limits = T::Limits::load(&vehicles.limits, vector);
+                let start = shared.task.reset(&vehicle, &limits, &mut driver);
+                T::State::store_where::<L>(states, vector, mask, &start.state);
+                T::Memory::store_where::<L>(memories, vector, mask, &start.memory);
+                target.store_where(vector, mask, &start.target);
+            }
+        }
     }
 }
 
 /// What envs have from before their first episode.
-struct StartUp<'a, T: Task> {
+struct StartUp<'a, T: TaskBase> {
     block: &'a mut Block<T>,
 }
 
-impl<T: Task> Kernel for StartUp<'_, T> {
+impl<T: TaskBase> Kernel for StartUp<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Block { shared, episodes, numbers, settings, .. } = self.block;
         for vector in 0..VECTORS {
-            let at = Place {
+            let at = Counters {
                 episode: &[0; LANES],
                 clock: &[0; LANES],
-                ..episodes.moment(vector, shared.rules.period)
+                ..episodes.counters(vector, shared.rules.period)
             };
             let place = (at, bits_of(u32::MAX, vector));
             let mut driver = LaneDriver::new(&mut numbers[..], place, episodes, &shared.streams, settings);
@@ -409,7 +444,7 @@ impl<T: Task> Kernel for Follow<'_, T> {
         for vector in 0..VECTORS {
             let live = bits_of(self.live, vector);
             if live != 0 {
-                let place = (episodes.moment(vector, shared.rules.period), live);
+                let place = (episodes.counters(vector, shared.rules.period), live);
                 let mut driver =
                     LaneDriver::new(&mut numbers[..], place, episodes, &shared.streams, settings);
                 let mut state = states.load::<L>(vector);
@@ -440,7 +475,7 @@ impl<T: Task> Kernel for Note<'_, T> {
         for vector in 0..VECTORS {
             let [again, anew] = [bits_of(self.again, vector), bits_of(self.anew, vector)];
             if again | anew != 0 {
-                let place = (episodes.moment(vector, shared.rules.period), again | anew);
+                let place = (episodes.counters(vector, shared.rules.period), again | anew);
                 let mut driver =
                     LaneDriver::new(&mut numbers[..], place, episodes, &shared.streams, settings);
                 let mut seen = state.load::<L>(vector);
@@ -517,7 +552,7 @@ impl<T: Task> Kernel for Observe<'_, T> {
             }
             let vehicle = Vehicle::load(block.vehicles.flown(), vector);
             let Block { shared, episodes, numbers, settings, .. } = block;
-            let place = (episodes.moment(vector, shared.rules.period), bits_of(u32::MAX, vector));
+            let place = (episodes.counters(vector, shared.rules.period), bits_of(u32::MAX, vector));
             let driver = LaneDriver::new(&numbers[..], place, episodes, &shared.streams, settings);
             let mut features = FeatureRows::new(observation, vector);
             shared.task.observe(&vehicle, &moment, &driver, &mut features);
@@ -526,7 +561,7 @@ impl<T: Task> Kernel for Observe<'_, T> {
 }
 
 /// What a step of a block came to.
-struct Outcome {
+struct BlockVerdict {
     reward: Row,
     /// One mask of lanes for each terminating condition.
     causes: [u32; MAX_TERMS],
@@ -535,14 +570,22 @@ struct Outcome {
 }
 
 /// What a step of one vector of lanes came to, on its way to memory.
-struct LaneVerdict<'a, L> {
+pub(crate) struct LaneVerdict<'a, L> {
     /// The vector, and the lanes whose episodes go on.
-    place: (usize, u32),
+    pub(crate) place: (usize, u32),
     causes: &'a mut [u32; MAX_TERMS],
-    num_causes: usize,
+    pub(crate) num_causes: usize,
     /// Of the terms that are not taken yet.
     sums: std::slice::IterMut<'a, Row>,
     reward: L,
+}
+
+impl<'a, L: Lanes> LaneVerdict<'a, L> {
+    /// Nothing yet; no terms are taken.
+    #[inline(always)]
+    pub(crate) fn new(place: (usize, u32), causes: &'a mut [u32; MAX_TERMS]) -> Self {
+        Self { place, causes, num_causes: 0, sums: std::slice::IterMut::default(), reward: L::splat(0.0) }
+    }
 }
 
 impl<L: Lanes> Verdict<L> for LaneVerdict<'_, L> {
@@ -580,12 +623,12 @@ struct Advance<'a, T: Task, const ALIGNED: bool> {
 }
 
 impl<T: Task, const ALIGNED: bool> Kernel for Advance<'_, T, ALIGNED> {
-    type Output = Outcome;
+    type Output = BlockVerdict;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> Outcome {
+    fn run<L: Lanes>(self) -> BlockVerdict {
         let Self { block, reality, action } = self;
-        let mut outcome = Outcome { reward: Row::ZERO, causes: [0; MAX_TERMS], num_causes: 0 };
+        let mut outcome = BlockVerdict { reward: Row::ZERO, causes: [0; MAX_TERMS], num_causes: 0 };
         for vector in 0..VECTORS {
             let live = bits_of(!block.episodes.ended, vector);
             if live != 0 {
@@ -604,18 +647,18 @@ impl<T: Task> Block<T> {
         (vector, live): (usize, u32),
         reality: Option<&Reality>,
         action: &[Row],
-        outcome: &mut Outcome,
+        outcome: &mut BlockVerdict,
     ) {
         let Self { shared, episodes, vehicles, state: states, memory: memories, target, push, .. } = self;
         let (numbers, settings) = (&mut self.numbers[..], &self.settings[..]);
         let rules = &shared.rules;
         let mask = L::mask(live);
         if T::REFERENCE_MOVES_FIRST {
-            let at = episodes.moment(vector, rules.period);
+            let at = episodes.counters(vector, rules.period);
             target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
         let mut sums = std::mem::take(&mut episodes.sums);
-        let place = (episodes.moment(vector, rules.period), live);
+        let place = (episodes.counters(vector, rules.period), live);
         let mut driver = LaneDriver::new(numbers, place, episodes, &shared.streams, settings);
         let action = Action {
             given: load_four(action, vector),
@@ -626,13 +669,8 @@ impl<T: Task> Block<T> {
         let (vehicle, disturbance) =
             flight::<L, ALIGNED>(reality.map(Reality::flown), vehicles.flown(), pushed, vector);
         let limits = T::Limits::load(&vehicles.limits, vector);
-        let mut verdict = LaneVerdict {
-            place: (vector, live),
-            causes: &mut outcome.causes,
-            num_causes: 0,
-            sums: sums.iter_mut(),
-            reward: L::splat(0.0),
-        };
+        let mut verdict = LaneVerdict::new((vector, live), &mut outcome.causes);
+        verdict.sums = sums.iter_mut();
         let flown = Flown { vehicle, disturbance };
         let After { state, memory } =
             shared.task.step(&flown, &moment, &limits, &action, &mut driver, &mut verdict);
@@ -644,7 +682,7 @@ impl<T: Task> Block<T> {
         states.store_where(vector, mask, &state);
         T::Memory::store_where::<L>(memories, vector, mask, &memory);
         if !T::REFERENCE_MOVES_FIRST {
-            let at = episodes.moment(vector, rules.period);
+            let at = episodes.counters(vector, rules.period);
             target.advance::<L>(&at, live, &rules.motion, &shared.noise);
         }
     }

@@ -3,14 +3,15 @@
 use eyas_lanes::{Draws, Fields, Kernel, LANES, LaneDraws, Lanes, Map, Real, Row, Stream, Zip};
 use eyas_sim::Langevin;
 
-use crate::episode::{Episodes, Moment};
-use crate::target::{Motion, Target, moved};
+use crate::episode::{Counters, Episodes};
+use crate::rows::{MISSING, holds};
+use crate::target::{Motion, moved};
 
 /// What a driver lends formulas of an env beside a [`Moment`](crate::Moment): random words, those of the starts of episodes
 /// and of [`Extras::streams`](crate::Extras::streams), and as many numbers as [`Extras::numbers`](crate::Extras::numbers)
 /// says.
 ///
-/// Tasks whose [`Memory`](crate::Task::Memory) is all that they remember need no more of it than the words.
+/// Tasks whose [`Memory`](crate::TaskBase::Memory) is all that they remember need no more of it than the words.
 pub trait Driver<R: Real>: Draws<R> {
     /// Draws of a stream at this step of the episode.
     fn draws(&self, stream: usize) -> impl Draws<R>;
@@ -100,7 +101,7 @@ pub(crate) struct Streams {
 /// Drives one vector of lanes of a block: `N` are its numbers, which may change or not.
 pub(crate) struct LaneDriver<'a, N> {
     pub(crate) numbers: N,
-    pub(crate) at: Moment<'a>,
+    pub(crate) at: Counters<'a>,
     /// The lanes that are driven.
     pub(crate) bits: u32,
     pub(crate) age: &'a [u32; LANES],
@@ -113,7 +114,7 @@ impl<'a, N> LaneDriver<'a, N> {
     #[inline(always)]
     pub(crate) fn new(
         numbers: N,
-        (at, bits): (Moment<'a>, u32),
+        (at, bits): (Counters<'a>, u32),
         episodes: &'a Episodes,
         streams: &'a Streams,
         settings: &'a [f32],
@@ -189,7 +190,7 @@ impl<'a, L: Lanes> DriverMut<L> for LaneDriver<'a, &'a mut [Row]> {
     #[inline(always)]
     fn move_reference(&mut self, first: usize, motion: &Motion, stream: usize) {
         let [_, moving] = OF_REFERENCE;
-        let moves = Target::<L>::moves(self.number(first + moving));
+        let moves = holds::<L>(self.number(first + moving));
         let live = self.bits;
         self.bits &= L::bits(moves);
         if self.bits != 0 {
@@ -198,8 +199,6 @@ impl<'a, L: Lanes> DriverMut<L> for LaneDriver<'a, &'a mut [Row]> {
         self.bits = live;
     }
 }
-
-const MISSING: &str = "an env has the numbers that its task asks for";
 
 struct LoadRows<'a> {
     rows: std::slice::Iter<'a, Row>,

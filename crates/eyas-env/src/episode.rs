@@ -1,9 +1,9 @@
 //! What is known of an episode while it lasts and when it ends.
 
-use eyas_lanes::{BLOCK, Kernel, LANES, LaneDraws, Lanes, Row, Stream, VECTORS, dispatch, lanes_of};
+use eyas_lanes::{BLOCK, LANES, LaneDraws, Lanes, Row, Stream, lanes_of};
 use eyas_sim::{norm, sub};
 
-use crate::rows::{bits_of, not_a_number_to_zero};
+use crate::rows::not_a_number_to_zero;
 use crate::{Step, Telemetry, visit_rows, visit_words};
 
 /// Why an episode ended; several may hold at once.
@@ -49,36 +49,6 @@ pub struct Ended {
     pub final_speed: f32,
     /// Distance to the reference at the end, m.
     pub final_distance: f32,
-}
-
-/// A block that starts episodes a vector of lanes at a time.
-pub(crate) trait ResetLanes {
-    /// Starts the episodes of the lanes of one vector whose bits are set.
-    fn reset_lanes<L: Lanes>(&mut self, vector: usize, bits: u32);
-}
-
-/// Starts the episode of each lane of a mask.
-pub(crate) fn reset_lanes<B: ResetLanes>(block: &mut B, mask: u32) {
-    dispatch(Reset { block, mask });
-}
-
-struct Reset<'a, B> {
-    block: &'a mut B,
-    mask: u32,
-}
-
-impl<B: ResetLanes> Kernel for Reset<'_, B> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        for vector in 0..VECTORS {
-            let bits = bits_of(self.mask, vector);
-            if bits != 0 {
-                self.block.reset_lanes::<L>(vector, bits);
-            }
-        }
-    }
 }
 
 /// Clocks, sums and causes of the episodes of a block, whatever the task.
@@ -133,13 +103,8 @@ impl Episodes {
     }
 
     /// Counts a step of the episodes that were live, of which those in `causes`, one mask for each
-    /// terminating condition, and those that reach `limit` control steps end.
-    pub(crate) fn advance(&mut self, reward: Row, causes: &[u32], limit: u32) -> Step {
-        self.advance_or_cut(reward, causes, limit, 0)
-    }
-
-    /// [`advance`](Self::advance) of a task that may cut episodes short of the limit, as if their time were over.
-    pub(crate) fn advance_or_cut(&mut self, reward: Row, causes: &[u32], limit: u32, cut: u32) -> Step {
+    /// terminating condition, and those that reach `limit` control steps end. Those of `cut` end as if their time were over.
+    pub(crate) fn advance(&mut self, reward: Row, causes: &[u32], limit: u32, cut: u32) -> Step {
         let live = !self.ended;
         let mut late = 0;
         for lane in 0..BLOCK {
@@ -204,8 +169,8 @@ impl Episodes {
 
     /// Where and when the lanes of one vector draw, a control period in s.
     #[inline(always)]
-    pub(crate) fn moment(&self, vector: usize, period: f64) -> Moment<'_> {
-        Moment {
+    pub(crate) fn counters(&self, vector: usize, period: f64) -> Counters<'_> {
+        Counters {
             vector,
             first_env: self.first_env + (vector * LANES) as u32,
             episode: Self::lanes_of(&self.episode, vector),
@@ -224,8 +189,8 @@ pub(crate) fn earn<L: Lanes>(sum: &mut Row, vector: usize, mask: L::Mask, term: 
     term
 }
 
-/// Where and when one vector of lanes draws.
-pub(crate) struct Moment<'a> {
+/// Where the lanes of one vector draw: what counts their steps, and so their random numbers.
+pub(crate) struct Counters<'a> {
     pub(crate) vector: usize,
     /// Index of the env of the vector's first lane.
     pub(crate) first_env: u32,

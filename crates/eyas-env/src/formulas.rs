@@ -5,6 +5,17 @@ use eyas_sim::{Body, Vector, norm, quaternion_from_euler_turns, scale};
 
 use crate::rows::replace_where;
 
+/// Set-points from 0 to 1 of an action.
+#[inline(always)]
+pub(crate) fn set_points<R: Real>(action: &[R; 4]) -> [R; 4] {
+    let one = R::one();
+    let mut set_points = [R::zero(); 4];
+    for (set_point, action) in set_points.iter_mut().zip(action) {
+        *set_point = (action.clamp(-one, one) + one) * R::constant(0.5);
+    }
+    set_points
+}
+
 /// How far a set-point, or an action, is from the one before.
 #[inline(always)]
 pub(crate) fn change<R: Real>(now: &[R; 4], before: &[R; 4]) -> R {
@@ -65,19 +76,32 @@ pub(crate) struct StartLimits {
 /// The start of an episode: draws 1 to 5 of its place.
 #[inline(always)]
 pub(crate) fn draw_start<R: Real>(limits: &StartLimits, draws: &impl Draws<R>) -> Body<R> {
-    let (start, radius) = (draws.words(1), draws.words(5));
-    let position = in_ball::<R>(draws.words(2), radius[0], limits.position);
-    let velocity = in_ball::<R>(draws.words(3), radius[1], limits.linear_velocity);
-    let angular_velocity = in_ball::<R>(draws.words(4), radius[2], limits.angular_velocity);
+    let start = draws.words(1);
+    let directions = [draws.words(2), draws.words(3), draws.words(4)];
+    let drawn = drawn(limits, start, directions, draws.words(5));
+    let is_rest = R::uniform(start[3]).less(R::constant(limits.at_rest));
+    choose(is_rest, Body::at_rest(), drawn)
+}
+
+/// A vehicle at random, of words for its attitude, for the directions of position, velocity and angular velocity, and for
+/// their sizes.
+#[inline(always)]
+pub(crate) fn drawn<R: Real>(
+    limits: &StartLimits,
+    attitude: [R::Word; 4],
+    [position, velocity, angular_velocity]: [[R::Word; 4]; 3],
+    radius: [R::Word; 4],
+) -> Body<R> {
+    let position = in_ball::<R>(position, radius[0], limits.position);
+    let velocity = in_ball::<R>(velocity, radius[1], limits.linear_velocity);
+    let angular_velocity = in_ball::<R>(angular_velocity, radius[2], limits.angular_velocity);
     let mut turns = [R::zero(); 3];
-    for ((turn, word), width) in turns.iter_mut().zip(start).zip(limits.turns) {
+    for ((turn, word), width) in turns.iter_mut().zip(attitude).zip(limits.turns) {
         *turn = (R::uniform(word) - R::constant(0.5)) * R::constant(width);
     }
     let [roll, pitch, yaw] = turns;
     let orientation = quaternion_from_euler_turns(roll, pitch, yaw);
-    let is_rest = R::uniform(start[3]).less(R::constant(limits.at_rest));
-    let drawn = Body { position, orientation, velocity, angular_velocity };
-    choose(is_rest, Body::at_rest(), drawn)
+    Body { position, orientation, velocity, angular_velocity }
 }
 
 /// One body where a mask holds, else another.

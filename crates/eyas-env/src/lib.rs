@@ -33,8 +33,9 @@ pub use driver::{Driver, DriverMut};
 pub use episode::{Cause, Ended, MAX_TERMS};
 pub use episode_log::{EpisodeQuantity, EpisodeScalar, EpisodeStatistic};
 pub use multi_agent::{
-    AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, OneAgent,
-    SingleAgentBlock, StateSpace, WithOneAgent, multi_agent_to_single_agent, multi_agent_with_one_agent,
+    AgentSpec, AgentVerdict, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, MultiAgentTask,
+    NoState, OneAgent, SingleAgentBlock, StateSpace, VehicleNumbers, View, multi_agent_to_single_agent,
+    multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
 pub use perturbation::Perturbation;
@@ -50,15 +51,13 @@ pub use registry::{
 pub use spec::{Actuation, EnvSpec, Frame, Group, POSITION_ERROR, Part, Symmetry, intern};
 pub use target::{Motion, Path, Target};
 pub use task::{
-    Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, Start, Task,
-    TaskConfig, Verdict,
+    Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, Start,
+    StateOf, Task, TaskBase, TaskConfig, VehicleState, Verdict,
 };
 pub use tasks::direct::{
     Direct, DirectBlock, DirectConfig, DirectSurrogate, GoalConfig, HeightConfig, InitState, RigidBodyConfig,
 };
-pub use tasks::formation::{
-    DownwashConfig, FormationBlock, FormationConfig, FormationEnv, PlacesConfig, Shape,
-};
+pub use tasks::formation::{DownwashConfig, Formation, FormationBlock, FormationConfig, PlacesConfig, Shape};
 pub use tasks::manager::{
     ActionConfig, CommandConfig, CommandUpdate, CurriculumConfig, EventConfig, EventMode, Kind, Manager,
     ManagerBlock, ManagerConfig, ManagerTask, NoiseConfig, NoiseKind, ObservationConfig,

@@ -1,10 +1,11 @@
 //! A reference that rests in some episodes and moves in others.
 
-use eyas_lanes::{Kernel, Lanes, Real, Row, Stream};
+use eyas_lanes::{Fields as _, Kernel, Lanes, Real, Row, Stream};
 use eyas_sim::{Body, Course, CourseConfig, Langevin, LangevinConfig};
 
 use crate::course;
-use crate::episode::Moment;
+use crate::episode::Counters;
+use crate::rows::holds;
 use crate::{Telemetry, visit_rows};
 
 /// How the references of an env move.
@@ -53,12 +54,6 @@ pub struct Target<R = Row> {
 }
 
 impl<R: Real> Target<R> {
-    /// Where a reference moves, given [`moving`](Self::moving).
-    #[inline(always)]
-    pub(crate) fn moves(moving: R) -> R::Mask {
-        R::constant(0.5).less(moving)
-    }
-
     /// At the origin at the start of an episode. Whether it rests there says the first word; how fast it may be
     /// otherwise, the second.
     #[inline(always)]
@@ -74,6 +69,23 @@ impl<R: Real> Target<R> {
     }
 }
 
+impl Target<f32> {
+    /// A vehicle beside it.
+    pub(crate) fn beside(&self, body: &Body<f32>) -> Telemetry {
+        let Body { position, orientation, velocity, angular_velocity } = *body;
+        let Langevin { position: desired_position, velocity: desired_velocity, .. } = self.reference;
+        Telemetry {
+            position,
+            velocity,
+            orientation,
+            angular_velocity,
+            desired_position,
+            desired_velocity,
+            is_moving_target: self.moving > 0.5,
+        }
+    }
+}
+
 impl Target {
     /// Overwrites the lanes of one vector that a mask holds for.
     #[inline(always)]
@@ -85,18 +97,23 @@ impl Target {
 
     /// Moves on by a control step in the lanes of one vector whose bits are set, where it moves.
     #[inline(always)]
-    pub(crate) fn advance<L: Lanes>(&mut self, at: &Moment<'_>, live: u32, motion: &Motion, noise: &Stream) {
-        let moving = live & L::bits(Target::<L>::moves(self.moving.load(at.vector)));
+    pub(crate) fn advance<L: Lanes>(
+        &mut self,
+        at: &Counters<'_>,
+        live: u32,
+        motion: &Motion,
+        noise: &Stream,
+    ) {
+        let moving = live & L::bits(holds::<L>(self.moving.load(at.vector)));
         if moving != 0 {
             L::call(Advance { target: self, at, moving, motion, noise });
         }
     }
 
-    /// A lane's vehicle beside it.
-    pub(crate) fn telemetry(&self, lane: usize, body: &Body<Row>) -> Telemetry {
-        let Langevin { position, velocity, .. } = &self.reference;
-        let desired = [position, velocity].map(|rows| rows.each_ref().map(|row| row[lane]));
-        Telemetry::of(lane, body, desired, self.moving[lane] > 0.5)
+    /// That of a lane.
+    pub(crate) fn lane(&self, lane: usize) -> Target<f32> {
+        let reference = <Langevin<()>>::lane(&self.reference, lane);
+        Target { reference, max_speed: self.max_speed[lane], moving: self.moving[lane] }
     }
 
     pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
@@ -112,7 +129,7 @@ impl Target {
 /// A function of its own, whose constants leave the registers of the rest of a step alone.
 struct Advance<'a> {
     target: &'a mut Target,
-    at: &'a Moment<'a>,
+    at: &'a Counters<'a>,
     moving: u32,
     motion: &'a Motion,
     noise: &'a Stream,
@@ -137,7 +154,7 @@ pub(crate) fn moved<L: Lanes>(
     motion: &Motion,
     reference: &Langevin<L>,
     max_speed: L,
-    at: &Moment<'_>,
+    at: &Counters<'_>,
     noise: &Stream,
 ) -> Option<Langevin<L>> {
     match &motion.path {

@@ -59,26 +59,24 @@ pub trait TaskConfig:
     fn untimed(&self) -> Self;
 
     /// Its formulas as lists of operations, one for each that there is: reset, reference, observation, step and what a
-    /// gradient goes back through. None of a task that is not made of pure functions yet.
-    fn recorded(&self, _form: Form) -> Option<Vec<Recorded>> {
-        None
-    }
+    /// gradient goes back through.
+    fn recorded(&self, form: Form) -> Vec<Recorded>;
 }
 
-/// A task of one vehicle as pure functions: numbers in, numbers out, over any [`Real`].
+/// What tasks of one vehicle and of several have in common: numbers in, numbers out, over any [`Real`].
 ///
 /// Everything else is generic, and stands in [`Block`](crate::Block): lanes and their memory, which episodes are live, resets,
 /// clocks and sums, references on their way, reality, perturbations, saved states. Nothing here loops over envs or knows
 /// where a number is kept, so the same functions fly sixteen envs at a time, one env in double precision as an oracle of
 /// tests, or are recorded as a list of operations.
-pub trait Task: Send + Sync + Sized + 'static {
+pub trait TaskBase: Send + Sync + Sized + 'static {
+    /// The vehicle of an env; `()` where there are several, which are [numbers](Extras::numbers) of the env.
+    type State: VehicleState;
     /// What an env remembers beside vehicle and reference, such as its last action.
     type Memory: Fields;
     /// What follows from a vehicle, such as how far it may fly.
     type Limits: Fields;
 
-    /// Whether the reference moves on before a step, which then knows where it is at its end, or after it.
-    const REFERENCE_MOVES_FIRST: bool;
     /// Whether every vehicle counts as [aligned](VehicleParameters::is_aligned), whatever its parameters.
     const ALWAYS_ALIGNED: bool = false;
 
@@ -97,6 +95,37 @@ pub trait Task: Send + Sync + Sized + 'static {
         limits: &LimitsOf<Self, R>,
         driver: &mut impl DriverMut<R>,
     ) -> Start<R, Self>;
+
+    /// Overwrites the numbers of an env that last from episode to episode, once, before the first.
+    fn start_up<R: Real>(&self, _driver: &mut impl DriverMut<R>) {}
+
+    /// The vehicle that the numbers of a lane make of its own, and what follows from it, if [`Extras::changes_vehicles`].
+    fn changed(
+        &self,
+        _own: &Vehicle<f32>,
+        _numbers: &[Row],
+        _lane: usize,
+    ) -> Option<(Vehicle<f32>, LimitsOf<Self, f32>)> {
+        None
+    }
+
+    /// Overwrites [`Extras::settings`] with those after so many control steps of a block.
+    fn set(&self, _step: u32, _settings: &mut [f32]) {}
+
+    /// Shows the rows of a block that later steps depend on, in the order that checkpoints keep them in:
+    /// [`visit_rows`](crate::visit_rows) does it for some.
+    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
+        let SavedRows { state, memory, target, numbers: _ } = rows;
+        *state = Self::State::map(state, &mut Visit(&mut *visit));
+        target.visit_state(visit);
+        *memory = Self::Memory::map(memory, &mut Visit(&mut *visit));
+    }
+}
+
+/// A task of one vehicle as pure functions.
+pub trait Task: TaskBase<State = State<()>> {
+    /// Whether the reference moves on before a step, which then knows where it is at its end, or after it.
+    const REFERENCE_MOVES_FIRST: bool;
 
     /// Hands the full observation to `out`, feature by feature.
     fn observe<R: Real>(
@@ -131,9 +160,6 @@ pub trait Task: Send + Sync + Sized + 'static {
         (push, None)
     }
 
-    /// Overwrites the numbers of an env that last from episode to episode, once, before the first.
-    fn start_up<R: Real>(&self, _driver: &mut impl DriverMut<R>) {}
-
     /// What happens between the end of a step and the next observation of episodes that go on, if [`Extras::follows`].
     /// Gives where the vehicle became another.
     fn follow<R: Real>(&self, _state: &mut State<R>, _driver: &mut impl DriverMut<R>) -> R::Mask {
@@ -150,32 +176,29 @@ pub trait Task: Send + Sync + Sized + 'static {
     ) {
     }
 
-    /// The vehicle that an env's numbers make of its own, and what follows from it, if [`Extras::changes_vehicles`].
-    fn changed(
-        &self,
-        _own: &Vehicle<f32>,
-        _number: impl Fn(usize) -> f32,
-    ) -> Option<(Vehicle<f32>, LimitsOf<Self, f32>)> {
-        None
-    }
-
-    /// Overwrites [`Extras::settings`] with those after so many control steps of a block.
-    fn set(&self, _step: u32, _settings: &mut [f32]) {}
-
     /// The reference of a lane that reports show, where it is not the [`Target`].
     fn shown(&self, _numbers: &[Row], _lane: usize) -> Option<Target<f32>> {
         None
     }
+}
 
-    /// Shows the rows of a block that later steps depend on, in the order that checkpoints keep them in:
-    /// [`visit_rows`](crate::visit_rows) does it for some.
-    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
-        let SavedRows { state, memory, target, numbers: _ } = rows;
-        visit_rows(state.fields_mut(), visit);
-        target.visit_state(visit);
-        let visited = Self::Memory::map(memory, &mut Visit(visit));
-        *memory = visited;
+/// What moves of an env, as a family of numbers.
+pub trait VehicleState: Fields {
+    /// Before the first episode.
+    fn at_rest() -> Self::Of<Row>;
+}
+
+/// One vehicle rests level at the origin, its rotors too.
+impl VehicleState for State<()> {
+    fn at_rest() -> State<Row> {
+        let mut state = State::from_fields([Row::ZERO; 17]);
+        state.body.orientation[0] = Row::splat(1.0);
+        state
     }
+}
+
+impl VehicleState for () {
+    fn at_rest() {}
 }
 
 /// Shows the bits of rows, and goes on with what is left there.
@@ -189,10 +212,12 @@ impl Map<Row, Row> for Visit<'_> {
     }
 }
 
-/// [`Task::Memory`] made of `R`.
-pub type MemoryOf<T, R> = <<T as Task>::Memory as Fields>::Of<R>;
-/// [`Task::Limits`] made of `R`.
-pub type LimitsOf<T, R> = <<T as Task>::Limits as Fields>::Of<R>;
+/// [`TaskBase::State`] made of `R`.
+pub type StateOf<T, R> = <<T as TaskBase>::State as Fields>::Of<R>;
+/// [`TaskBase::Memory`] made of `R`.
+pub type MemoryOf<T, R> = <<T as TaskBase>::Memory as Fields>::Of<R>;
+/// [`TaskBase::Limits`] made of `R`.
+pub type LimitsOf<T, R> = <<T as TaskBase>::Limits as Fields>::Of<R>;
 
 /// What a block has to know of its task.
 #[derive(Clone, Debug)]
@@ -207,14 +232,14 @@ pub struct BlockRules {
     pub motion: Motion,
     /// What separates flying from simulating.
     pub reality: RealityConfig,
-    /// Name of the stream that [`Task::reset`] draws from.
+    /// Name of the stream that [`TaskBase::reset`] draws from.
     pub start_stream: &'static str,
 }
 
 /// The start of an episode.
-pub struct Start<R: Number, T: Task> {
+pub struct Start<R: Number, T: TaskBase> {
     /// The vehicle.
-    pub state: State<R>,
+    pub state: StateOf<T, R>,
     /// What the env remembers.
     pub memory: MemoryOf<T, R>,
     /// The reference.
@@ -297,9 +322,9 @@ impl<R> Features<R> for Vec<R> {
 }
 
 /// The numbers of a block that later steps depend on, but for what all tasks save alike.
-pub struct SavedRows<'a, T: Task> {
+pub struct SavedRows<'a, T: TaskBase> {
     /// The vehicles.
-    pub state: &'a mut State<Row>,
+    pub state: &'a mut StateOf<T, Row>,
     /// What the envs remember.
     pub memory: &'a mut MemoryOf<T, Row>,
     /// Their references.
@@ -314,9 +339,9 @@ pub struct SavedRows<'a, T: Task> {
 pub struct Extras {
     /// Names of the streams that it draws from beside that of the starts of episodes.
     pub streams: Vec<String>,
-    /// Numbers that an env remembers beside [`Task::Memory`].
+    /// Numbers that an env remembers beside [`TaskBase::Memory`].
     pub numbers: usize,
-    /// Numbers that are the same for all envs of a block; see [`Task::set`].
+    /// Numbers that are the same for all envs of a block; see [`TaskBase::set`].
     pub settings: usize,
     /// Whether those change as a policy learns.
     pub settings_change: bool,

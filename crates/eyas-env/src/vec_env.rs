@@ -35,27 +35,6 @@ pub struct Telemetry {
     pub is_moving_target: bool,
 }
 
-impl Telemetry {
-    /// That of a lane of a block.
-    pub(crate) fn of(
-        lane: usize,
-        body: &Body<Row>,
-        [desired_position, desired_velocity]: [[f32; 3]; 2],
-        is_moving_target: bool,
-    ) -> Self {
-        let at = |rows: &[Row; 3]| rows.map(|row| row[lane]);
-        Self {
-            position: at(&body.position),
-            velocity: at(&body.velocity),
-            orientation: body.orientation.map(|row| row[lane]),
-            angular_velocity: at(&body.angular_velocity),
-            desired_position,
-            desired_velocity,
-            is_moving_target,
-        }
-    }
-}
-
 /// Thirty-two episodes advanced together, small enough to stay in the first-level cache.
 ///
 /// Buffers are feature-major: one [`Row`] for each feature, lane `i` is env `i` of the block. An ended

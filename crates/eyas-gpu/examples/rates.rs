@@ -24,7 +24,7 @@ fn main() -> Result<(), DeviceError> {
     for (task, formulas) in
         [("point", PointConfig::default().recorded(form)), ("RAPTOR", RaptorConfig::default().recorded(form))]
     {
-        for Recorded { name, program } in formulas.into_iter().flatten() {
+        for Recorded { name, program } in formulas {
             let state = Feedback { output: "state", input: "state" };
             let rate = measure(&device, &program, &[], RUNS, 1)?;
             print!("{task:7} {name:36} {:5} operations {rate:9.3e} /s", program.counts().total());

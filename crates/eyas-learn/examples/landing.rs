@@ -6,7 +6,7 @@
 
 use eyas_env::{
     Action, Actuation, After, Block, BlockRules, Driver, DriverMut, Env, EnvSpec, EpisodeScalar, Features,
-    Flown, Frame, Group, Moment, Motion, Part, Path, RealityConfig, Start, Target, Task, Verdict,
+    Flown, Frame, Group, Moment, Motion, Part, Path, RealityConfig, Start, Target, Task, TaskBase, Verdict,
 };
 use eyas_lanes::{BLOCK, Real, fields, lanes_of};
 use eyas_learn::ppo::{Ppo, RunnerConfig};
@@ -38,11 +38,10 @@ pub(crate) struct Landing {
     hover: f64,
 }
 
-impl Task for Landing {
+impl TaskBase for Landing {
+    type State = State<()>;
     type Memory = Memory<()>;
     type Limits = ();
-
-    const REFERENCE_MOVES_FIRST: bool = true;
 
     fn rules(&self) -> BlockRules {
         BlockRules {
@@ -73,6 +72,10 @@ impl Task for Landing {
             target: Target::start(&self.rules().motion, [words[1], words[2]]),
         }
     }
+}
+
+impl Task for Landing {
+    const REFERENCE_MOVES_FIRST: bool = true;
 
     fn observe<R: Real>(
         &self,

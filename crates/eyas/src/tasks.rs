@@ -98,7 +98,7 @@ pub trait AnyTask: Any + Debug + Send + Sync {
     fn spec(&self) -> EnvSpec;
 
     /// [`TaskConfig::recorded`].
-    fn recorded(&self, form: Form) -> Option<Vec<Recorded>>;
+    fn recorded(&self, form: Form) -> Vec<Recorded>;
 
     /// [`TaskConfig::validate`].
     fn validate(&self) -> Result<(), String>;
@@ -263,7 +263,7 @@ impl<T: Flyable> AnyTask for T {
         TaskConfig::spec(self)
     }
 
-    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
+    fn recorded(&self, form: Form) -> Vec<Recorded> {
         TaskConfig::recorded(self, form)
     }
 

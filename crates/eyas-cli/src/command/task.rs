@@ -45,12 +45,8 @@ pub(crate) fn run(arguments: &Task) -> Result<ExitCode, Failure> {
 
 /// How many operations of each kind the formulas of a task take for one env.
 fn write_operations(out: &mut impl Write, task: &dyn eyas::tasks::AnyTask) -> Result<(), Failure> {
-    let Some(recorded) = task.recorded(Form::default()) else {
-        return Err(Failure::new(format!("the formulas of `{}` cannot be recorded yet", task.id()))
-            .hint("formations still compute with sixteen lanes at a time; the others can be recorded"));
-    };
-    let polynomials = Form { functions: Functions::Polynomials, ..Form::default() };
-    let expanded = task.recorded(polynomials).unwrap_or_default();
+    let recorded = task.recorded(Form::default());
+    let expanded = task.recorded(Form { functions: Functions::Polynomials, ..Form::default() });
     let header: Vec<String> = Kind::ALL.iter().map(|kind| format!(" {:>8}", kind.name())).collect();
     writeln!(out, "operations of one env\n\n{:<38} {:>6} {:>9}{}", "", "total", "expanded", header.concat())?;
     for (Recorded { name, program }, expanded) in recorded.iter().zip(&expanded) {

@@ -3,18 +3,23 @@
 //! Isaac Lab keeps a dictionary for each of observations, actions, rewards, `terminated` and `time_outs`, whose keys are
 //! the `possible_agents`. Here an agent's key is its place in [`MultiAgentSpec::agents`].
 
+mod block;
 mod one_agent;
 mod single_agent;
 mod spec;
+mod task;
+
+use std::sync::Arc;
 
 use eyas_lanes::Row;
 use eyas_sim::Body;
 
 use crate::{Ended, Perturbation, Step, Telemetry};
 
-pub use one_agent::{OneAgent, WithOneAgent, multi_agent_with_one_agent};
+pub use one_agent::{OneAgent, multi_agent_with_one_agent};
 pub use single_agent::{SingleAgentBlock, multi_agent_to_single_agent};
 pub use spec::{AgentSpec, MAX_AGENTS, MultiAgentSpec, NoState, StateSpace};
+pub use task::{AgentVerdict, MultiAgentTask, VehicleNumbers, View};
 
 /// Thirty-two episodes of several agents, advanced together.
 ///
@@ -75,20 +80,39 @@ pub trait MultiAgentBlock: Send {
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));
 }
 
-/// `num_envs` independent episodes of several agents, cut into blocks.
-pub trait MultiAgentEnv: Send {
-    /// Its blocks.
-    type Block: MultiAgentBlock + 'static;
+/// Many envs of several agents, cut into blocks.
+pub struct MultiAgentEnv<B> {
+    spec: Arc<MultiAgentSpec>,
+    num_envs: usize,
+    blocks: Vec<B>,
+}
+
+impl<B: MultiAgentBlock> MultiAgentEnv<B> {
+    /// The envs of blocks, of which the last may have lanes to spare: they fly unseen.
+    pub fn new(spec: Arc<MultiAgentSpec>, num_envs: usize, blocks: Vec<B>) -> Self {
+        Self { spec, num_envs, blocks }
+    }
 
     /// What each agent observes and does.
-    fn spec(&self) -> &MultiAgentSpec;
+    #[must_use]
+    pub fn spec(&self) -> &MultiAgentSpec {
+        &self.spec
+    }
 
     /// Number of envs.
-    fn num_envs(&self) -> usize;
+    #[must_use]
+    pub fn num_envs(&self) -> usize {
+        self.num_envs
+    }
 
-    /// The blocks in the order of their envs; lanes past `num_envs` of the last one fly unseen.
-    fn blocks(&mut self) -> &mut [Self::Block];
+    /// The blocks in the order of their envs.
+    pub fn blocks(&mut self) -> &mut [B] {
+        &mut self.blocks
+    }
 
     /// The same, to be wrapped.
-    fn into_blocks(self) -> Vec<Self::Block>;
+    #[must_use]
+    pub fn into_blocks(self) -> Vec<B> {
+        self.blocks
+    }
 }

@@ -6,7 +6,7 @@ use eyas_lanes::{BLOCK, Row};
 use eyas_sim::Body;
 
 use super::{AgentSpec, MAX_AGENTS, MultiAgentBlock, MultiAgentEnv, MultiAgentSpec, NoState, StateSpace};
-use crate::{Ended, EnvSpec, Perturbation, Step, Telemetry};
+use crate::{Ended, Perturbation, Step, Telemetry};
 
 /// Name of the agent that all become, as in Isaac Lab.
 const NAME: &str = "single-agent";
@@ -25,27 +25,10 @@ pub struct OneAgent<B> {
 
 impl<B: MultiAgentBlock> OneAgent<B> {
     /// The state cannot be observed where there is none, so specs come first: see [`MultiAgentSpec::as_one`].
-    pub(super) fn new(block: B, spec: Arc<MultiAgentSpec>, state_as_observation: bool) -> Self {
+    fn new(block: B, spec: Arc<MultiAgentSpec>, state_as_observation: bool) -> Self {
         let observes_state = state_as_observation && matches!(block.spec().state, StateSpace::Custom(_));
         Self { block, spec, observes_state }
     }
-}
-
-/// The spec of an env with one agent, and that of the same without a dictionary.
-pub(super) fn specs_of(
-    spec: &MultiAgentSpec,
-    state_as_observation: bool,
-) -> Result<(Arc<MultiAgentSpec>, EnvSpec), NoState> {
-    let joint = spec.as_one(state_as_observation)?;
-    let observed = joint.group("policy").map_or(0, |group| group.features.end);
-    let mut end = 0;
-    let (observation, privileged) = joint.parts.iter().copied().partition(|part| {
-        end += part.width;
-        end <= observed
-    });
-    let agent = AgentSpec { name: NAME, observation, privileged, num_actions: joint.num_actions };
-    // What was the concatenation of several observations is that of one now.
-    Ok((Arc::new(MultiAgentSpec { agents: vec![agent], ..spec.clone() }), joint))
 }
 
 impl<B: MultiAgentBlock> MultiAgentBlock for OneAgent<B> {
@@ -154,45 +137,28 @@ fn joined(outcomes: &[Step]) -> Step {
     all
 }
 
-/// A multi-agent env with a single agent that acts for all: Isaac Lab's `multi_agent_with_one_agent`.
-pub struct WithOneAgent<B> {
-    spec: Arc<MultiAgentSpec>,
-    num_envs: usize,
-    blocks: Vec<OneAgent<B>>,
-}
-
-impl<B: MultiAgentBlock + 'static> MultiAgentEnv for WithOneAgent<B> {
-    type Block = OneAgent<B>;
-
-    fn spec(&self) -> &MultiAgentSpec {
-        &self.spec
-    }
-
-    fn num_envs(&self) -> usize {
-        self.num_envs
-    }
-
-    fn blocks(&mut self) -> &mut [OneAgent<B>] {
-        &mut self.blocks
-    }
-
-    fn into_blocks(self) -> Vec<OneAgent<B>> {
-        self.blocks
-    }
-}
-
-/// Converts an env of several agents to one whose dictionaries have a single agent, `single-agent`.
+/// Isaac Lab's function of that name: converts an env of several agents to one whose dictionaries have a single agent,
+/// `single-agent`, that acts for all.
 ///
 /// # Errors
 ///
 /// [`NoState`] if the state shall be the observation and there is none.
-pub fn multi_agent_with_one_agent<M: MultiAgentEnv>(
-    env: M,
+pub fn multi_agent_with_one_agent<B: MultiAgentBlock>(
+    env: MultiAgentEnv<B>,
     state_as_observation: bool,
-) -> Result<WithOneAgent<M::Block>, NoState> {
-    let (spec, _) = specs_of(env.spec(), state_as_observation)?;
+) -> Result<MultiAgentEnv<OneAgent<B>>, NoState> {
+    let joint = env.spec().as_one(state_as_observation)?;
+    let observed = joint.group("policy").map_or(0, |group| group.features.end);
+    let mut end = 0;
+    let (observation, privileged) = joint.parts.iter().copied().partition(|part| {
+        end += part.width;
+        end <= observed
+    });
+    let agent = AgentSpec { name: NAME, observation, privileged, num_actions: joint.num_actions };
+    // What was the concatenation of several observations is that of one now.
+    let spec = Arc::new(MultiAgentSpec { agents: vec![agent], ..env.spec().clone() });
     let num_envs = env.num_envs();
     let blocks = env.into_blocks().into_iter();
     let blocks = blocks.map(|block| OneAgent::new(block, Arc::clone(&spec), state_as_observation)).collect();
-    Ok(WithOneAgent { spec, num_envs, blocks })
+    Ok(MultiAgentEnv::new(spec, num_envs, blocks))
 }

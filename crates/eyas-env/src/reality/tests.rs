@@ -95,7 +95,7 @@ fn compare(config: &RealityConfig) -> usize {
                 compared += found.len();
             }
         }
-        episodes.advance(Row::ZERO, &[], u32::MAX);
+        episodes.advance(Row::ZERO, &[], u32::MAX, 0);
     }
     compared
 }

@@ -4,8 +4,10 @@ use eyas_lanes::{Draws, Real as _};
 use eyas_sim::Langevin;
 use eyas_trace::{Recorder, Traced, TracedMask, TracedWord};
 
-use crate::target::{Motion, Path, Target};
-use crate::task::{Extras, Task, Verdict};
+use crate::multi_agent::AgentVerdict;
+use crate::rows::holds;
+use crate::target::{Motion, Path};
+use crate::task::{Extras, TaskBase, Verdict};
 use crate::{Driver, DriverMut};
 
 /// Numbers of an env are the inputs `numbers` and `steps` of its episode, settings are constants as of the first step, and
@@ -21,7 +23,7 @@ pub(super) struct TracedDriver<'a> {
 }
 
 impl<'a> TracedDriver<'a> {
-    pub(super) fn new(task: &impl Task, recorder: &'a mut Recorder) -> Self {
+    pub(super) fn new(task: &impl TaskBase, recorder: &'a mut Recorder) -> Self {
         let (rules, Extras { streams, numbers, settings, .. }) = (task.rules(), task.extras());
         let mut all_settings = vec![0.0; settings];
         task.set(0, &mut all_settings);
@@ -121,13 +123,31 @@ impl Verdict<Traced> for TracedVerdict {
     }
 }
 
+/// What a recorded step of several agents came to.
+#[derive(Default)]
+pub(super) struct TracedAgentVerdict {
+    pub(super) env: TracedVerdict,
+    pub(super) fallen: Vec<TracedMask>,
+}
+
+impl AgentVerdict<Traced> for TracedAgentVerdict {
+    fn agent<const N: usize>(&mut self, flew: TracedMask, has_ended: TracedMask, terms: [Traced; N]) {
+        self.fallen.push(has_ended);
+        self.env.earn(terms.map(|term| Traced::select(flew, term, Traced::zero())));
+    }
+
+    fn end<const N: usize>(&mut self, causes: [TracedMask; N]) {
+        self.env.end(causes);
+    }
+}
+
 /// Where a reference is that moves, or does not.
 pub(super) fn settled(
     moving: Traced,
     rests: &Langevin<Traced>,
     mut moves: Langevin<Traced>,
 ) -> Langevin<Traced> {
-    let mask = Target::moves(moving);
+    let mask = holds(moving);
     let mut rests = *rests;
     for (moves, rests) in moves.fields_mut().zip(rests.fields_mut()) {
         *moves = Traced::select(mask, *moves, *rests);

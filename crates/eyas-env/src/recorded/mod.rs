@@ -7,11 +7,12 @@ use eyas_lanes::Draws as _;
 use eyas_sim::{Body, Disturbance, Langevin, State, VEHICLE_NUMBERS, Vector, Vehicle, add};
 use eyas_trace::{Form, Program, Recorder, Traced, record};
 
-use self::driver::{TracedDriver, TracedVerdict, settled};
+use self::driver::{TracedAgentVerdict, TracedDriver, TracedVerdict, settled};
 use self::reality::RealityRecorder;
 use crate::block::REFERENCE_STREAM;
+use crate::multi_agent::{AgentSpec, MultiAgentSpec, MultiAgentTask, StateSpace, View};
 use crate::target::{Path, Target};
-use crate::task::{Action, After, BlockRules, Extras, Flown, MemoryOf, Moment, Start, Task};
+use crate::task::{Action, After, BlockRules, Extras, Flown, MemoryOf, Moment, Start, Task, TaskBase};
 use crate::{Derivative, Differentiable, FlownStep};
 
 /// A formula of a task, recorded.
@@ -47,8 +48,8 @@ pub struct TaskRecorder<'a, T> {
     pub form: Form,
 }
 
-impl<T: Task> TaskRecorder<'_, T> {
-    /// Whether envs remember more than [`Task::Memory`]. All formulas of such a task have the inputs `numbers` and `steps`
+impl<T: TaskBase> TaskRecorder<'_, T> {
+    /// Whether envs remember more than [`TaskBase::Memory`]. All formulas of such a task have the inputs `numbers` and `steps`
     /// of the episode, those that change numbers the output `numbers`.
     fn has_numbers(&self) -> bool {
         self.task.extras().numbers > 0
@@ -62,7 +63,7 @@ impl<T: Task> TaskRecorder<'_, T> {
             let mut driver = TracedDriver::new(self.task, recorder);
             let Start { state, memory, target } = self.task.reset(&vehicle, &limits, &mut driver);
             driver.output();
-            recorder.output::<State<()>>("state", &state);
+            recorder.output::<T::State>("state", &state);
             recorder.output::<T::Memory>("memory", &memory);
             let Target { reference, max_speed, moving } = target;
             recorder.output::<Langevin<()>>("reference", &reference);
@@ -88,6 +89,24 @@ impl<T: Task> TaskRecorder<'_, T> {
         }))
     }
 
+    /// Of [`TaskBase::start_up`].
+    pub fn start_up(&self) -> Program {
+        record(self.form, |recorder| {
+            let mut driver = TracedDriver::new(self.task, recorder);
+            self.task.start_up(&mut driver);
+            driver.output();
+        })
+    }
+
+    /// Reset, and the reference if it moves at random.
+    fn starts(&self) -> Vec<Recorded> {
+        let mut all = vec![Recorded::new("reset", self.reset())];
+        all.extend(self.reference().map(|program| Recorded::new("reference", program)));
+        all
+    }
+}
+
+impl<T: Task> TaskRecorder<'_, T> {
     /// `vehicle`, `state`, `memory`, `reference` → `observation`.
     pub fn observe(&self) -> Program {
         record(self.form, |recorder| {
@@ -137,15 +156,6 @@ impl<T: Task> TaskRecorder<'_, T> {
         })
     }
 
-    /// Of [`Task::start_up`].
-    pub fn start_up(&self) -> Program {
-        record(self.form, |recorder| {
-            let mut driver = TracedDriver::new(self.task, recorder);
-            self.task.start_up(&mut driver);
-            driver.output();
-        })
-    }
-
     /// Of [`Task::follow`]: `state` → `state`, `changed`.
     pub fn follow(&self) -> Program {
         record(self.form, |recorder| {
@@ -172,8 +182,7 @@ impl<T: Task> TaskRecorder<'_, T> {
     /// Reset, reference, observation, step, what else the task does, and what of reality is on.
     pub fn formulas(&self) -> Vec<Recorded> {
         let (push, reality) = (Surroundings::Push, Surroundings::Reality);
-        let mut all = vec![Recorded::new("reset", self.reset())];
-        all.extend(self.reference().map(|program| Recorded::new("reference", program)));
+        let mut all = self.starts();
         all.push(Recorded::new("observe", self.observe()));
         all.push(Recorded::new("step, aligned vehicles", self.step::<true>(push)));
         all.push(Recorded::new("step with reality, aligned vehicles", self.step::<true>(reality)));
@@ -187,6 +196,55 @@ impl<T: Task> TaskRecorder<'_, T> {
         all.extend(takes_notes.then(|| Recorded::new("note", self.note())));
         let BlockRules { reality: config, period, .. } = &self.task.rules();
         all.extend(RealityRecorder { config, period: *period, form: self.form }.formulas());
+        all
+    }
+}
+
+impl<T: MultiAgentTask> TaskRecorder<'_, T> {
+    /// `reference`, `numbers`, `steps` → `observation` of what is seen of an env.
+    pub fn view(&self, view: View) -> Program {
+        record(self.form, |recorder| {
+            let reference = recorder.input::<Langevin<()>>("reference");
+            let driver = TracedDriver::new(self.task, recorder);
+            let mut features: Vec<Traced> = Vec::new();
+            self.task.observe(view, &reference, &driver, &mut features);
+            recorder.output_numbers("observation", &features);
+        })
+    }
+
+    /// `vehicle`, `force`, `reference`, `actions`, `numbers`, `steps` → `numbers`, `terms` of all agents in turn, `fallen`
+    /// agents, `causes`.
+    pub fn step_of_agents<const ALIGNED: bool>(&self) -> Program {
+        record(self.form, |recorder| {
+            let flown = flown::<ALIGNED>(recorder, Surroundings::Push);
+            let reference = recorder.input::<Langevin<()>>("reference");
+            let actions = recorder.input_numbers("actions", 4 * self.task.spec().agents.len());
+            let (actions, _) = actions.as_chunks::<4>();
+            let mut driver = TracedDriver::new(self.task, recorder);
+            let mut verdict = TracedAgentVerdict::default();
+            self.task.step(&flown, &reference, actions, &mut driver, &mut verdict);
+            driver.output();
+            let TracedAgentVerdict { env: TracedVerdict { causes, terms }, fallen } = verdict;
+            recorder.output_numbers("terms", &terms);
+            recorder.output_masks("fallen", &fallen);
+            recorder.output_masks("causes", &causes);
+        })
+    }
+
+    /// Reset, reference, what is observed of each agent and of the env as a whole, step.
+    pub fn formulas_of_agents(&self) -> Vec<Recorded> {
+        let MultiAgentSpec { agents, state, .. } = self.task.spec();
+        let mut all = self.starts();
+        for (agent, AgentSpec { name, .. }) in agents.iter().enumerate() {
+            let (own, more) = (View::Observation(agent), View::Privileged(agent));
+            all.push(Recorded::new(&format!("observe {name}"), self.view(own)));
+            all.push(Recorded::new(&format!("observe {name}, privileged"), self.view(more)));
+        }
+        if let StateSpace::Custom(_) = state {
+            all.push(Recorded::new("observe state", self.view(View::State)));
+        }
+        all.push(Recorded::new("step, aligned vehicles", self.step_of_agents::<true>()));
+        all.push(Recorded::new("step, any vehicles", self.step_of_agents::<false>()));
         all
     }
 }

@@ -1,6 +1,6 @@
 //! What separates flying from simulating as lists of operations.
 
-use eyas_lanes::{Fields, Real as _};
+use eyas_lanes::Fields;
 use eyas_sim::{Body, Disturbance, VEHICLE_NUMBERS, Vehicle};
 use eyas_trace::{Form, Program, Recorder, Traced, TracedMask, record};
 
@@ -10,6 +10,7 @@ use crate::reality::{
     AIR, Air, Battery, Below, Cell, Coefficients, Drag, Errors, Ground, Load, Payload, Rotors, Strength,
     VEHICLE, Wind, fitted, stream_name, under_voltage,
 };
+use crate::rows::holds;
 
 /// Records what happens in a control step of `period` seconds, an option at a time: the forces of the air, what rotors are
 /// worth, what sensors measure. What is drawn for an episode is an input; delays are memory, and no formula.
@@ -135,5 +136,5 @@ pub(super) fn flags<const N: usize>(recorder: &mut Recorder, name: &str) -> [Tra
 where
     [(); N]: Fields<Of<Traced> = [Traced; N]>,
 {
-    recorder.input::<[(); N]>(name).map(|flag| Traced::constant(0.5).less(flag))
+    recorder.input::<[(); N]>(name).map(holds)
 }

@@ -70,7 +70,7 @@ pub(crate) fn normal(name: &str, case: u32, index: usize) -> f64 {
 }
 
 /// Rotors that push to the side, and a body whose axes are not those of its moment of inertia.
-fn askew(parameters: &VehicleParameters) -> VehicleParameters {
+pub(crate) fn askew(parameters: &VehicleParameters) -> VehicleParameters {
     let mut askew = parameters.clone();
     for (rotor, direction) in askew.rotor_thrust_directions.iter_mut().enumerate() {
         let tilt = 0.05 * (rotor as f64 + 1.0);

@@ -1,8 +1,7 @@
 //! The formation task does what its documentation says.
 
 use eyas_env::{
-    Cause, EnvBlock, FormationBlock, FormationConfig, FormationEnv, MultiAgentBlock, MultiAgentEnv,
-    PlacesConfig, Shape, Step, TaskConfig,
+    Cause, EnvBlock, FormationBlock, FormationConfig, MultiAgentBlock, PlacesConfig, Shape, Step, TaskConfig,
 };
 use eyas_lanes::{BLOCK, Row, Stream};
 
@@ -27,7 +26,7 @@ pub(super) fn afloat() -> FormationConfig {
 
 pub(super) fn started(config: &FormationConfig, seed: u64) -> FormationBlock {
     config.validate().unwrap();
-    let mut block = FormationEnv::new(config, BLOCK, seed).into_blocks().remove(0);
+    let mut block = config.agents(BLOCK, seed).into_blocks().remove(0);
     block.reset(u32::MAX);
     block
 }
@@ -178,7 +177,7 @@ fn starts_lie_in_their_documented_ranges() {
     let config = FormationConfig::default();
     let places = config.formation.places(3);
     let (mut rest, mut moving) = (0, 0);
-    let mut env = FormationEnv::new(&config, 4096, 11);
+    let mut env = config.agents(4096, 11);
     for block in env.blocks() {
         block.reset(u32::MAX);
         for lane in 0..BLOCK {
@@ -219,7 +218,7 @@ fn a_reset_leaves_other_envs_untouched_and_neighbours_change_nothing() {
     assert!(before.iter().zip(&after).any(|(before, after)| before[7].to_bits() != after[7].to_bits()));
 
     let second = |num_envs: usize| {
-        let mut block = FormationEnv::new(&FormationConfig::default(), num_envs, 9).into_blocks().remove(1);
+        let mut block = FormationConfig::default().agents(num_envs, 9).into_blocks().remove(1);
         block.reset(u32::MAX);
         (0..50).for_each(|_| drop(fly(&mut block, &[-0.3; 3])));
         all(&block)

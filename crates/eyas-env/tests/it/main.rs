@@ -12,6 +12,7 @@
 mod direct;
 mod downwash;
 mod formation;
+mod formation_bytes;
 mod formation_twin;
 mod manager;
 mod multi_agent;

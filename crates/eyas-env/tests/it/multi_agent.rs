@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use eyas_env::{
-    Actuation, AgentSpec, Ended, EnvBlock, FormationConfig, FormationEnv, Frame, MultiAgentBlock,
-    MultiAgentEnv, MultiAgentSpec, NoState, Part, Perturbation, StateSpace, Step, TaskConfig, Telemetry,
-    VecEnv, multi_agent_to_single_agent, multi_agent_with_one_agent,
+    Actuation, AgentSpec, Ended, EnvBlock, FormationConfig, Frame, MultiAgentBlock, MultiAgentEnv,
+    MultiAgentSpec, NoState, Part, Perturbation, StateSpace, Step, TaskConfig, Telemetry, VecEnv,
+    multi_agent_to_single_agent, multi_agent_with_one_agent,
 };
 use eyas_lanes::Row;
 use eyas_sim::Body;
@@ -124,37 +124,10 @@ impl MultiAgentBlock for NumbersBlock {
     fn visit_state(&mut self, _visit: &mut dyn FnMut(&mut u32)) {}
 }
 
-struct NumbersEnv {
-    spec: Arc<MultiAgentSpec>,
-    blocks: Vec<NumbersBlock>,
-}
-
-impl NumbersEnv {
-    fn new(state: StateSpace) -> Self {
-        let spec = Arc::new(spec(state));
-        let blocks = vec![NumbersBlock { spec: Arc::clone(&spec), steps: 0, seen: Vec::new() }];
-        Self { spec, blocks }
-    }
-}
-
-impl MultiAgentEnv for NumbersEnv {
-    type Block = NumbersBlock;
-
-    fn spec(&self) -> &MultiAgentSpec {
-        &self.spec
-    }
-
-    fn num_envs(&self) -> usize {
-        20
-    }
-
-    fn blocks(&mut self) -> &mut [NumbersBlock] {
-        &mut self.blocks
-    }
-
-    fn into_blocks(self) -> Vec<NumbersBlock> {
-        self.blocks
-    }
+fn numbers_env(state: StateSpace) -> MultiAgentEnv<NumbersBlock> {
+    let spec = Arc::new(spec(state));
+    let block = NumbersBlock { spec: Arc::clone(&spec), steps: 0, seen: Vec::new() };
+    MultiAgentEnv::new(spec, 20, vec![block])
 }
 
 fn seen(block: &dyn EnvBlock, width: usize) -> Vec<f32> {
@@ -165,7 +138,7 @@ fn seen(block: &dyn EnvBlock, width: usize) -> Vec<f32> {
 
 #[test]
 fn observations_are_concatenated_in_the_order_of_the_agents() {
-    let mut env = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::Observations), false).unwrap();
+    let mut env = multi_agent_to_single_agent(numbers_env(StateSpace::Observations), false).unwrap();
     let spec = env.spec();
     assert_eq!((spec.num_actions, spec.task), (3, "Numbers-v0"));
     assert_eq!(
@@ -190,7 +163,7 @@ fn observations_are_concatenated_in_the_order_of_the_agents() {
 
 #[test]
 fn actions_are_cut_rewards_summed_and_flags_anded() {
-    let mut env = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::None), false).unwrap();
+    let mut env = multi_agent_to_single_agent(numbers_env(StateSpace::None), false).unwrap();
     let block = &mut env.blocks()[0];
     let flown: Vec<Step> = (0..4).map(|_| block.step(&[0.5, -2.0, 4.0].map(Row::splat))).collect();
     // 1 · 0.5 of the cart and 2 · (4 − 2) of the pendulum, only if each got its own.
@@ -202,16 +175,16 @@ fn actions_are_cut_rewards_summed_and_flags_anded() {
 #[test]
 fn the_state_can_be_the_observation_where_there_is_one() {
     let custom = || StateSpace::Custom(vec![part("all", 4)]);
-    let mut env = multi_agent_to_single_agent(NumbersEnv::new(custom()), true).unwrap();
+    let mut env = multi_agent_to_single_agent(numbers_env(custom()), true).unwrap();
     assert_eq!(parts(&env.spec().parts), [("all", 4), ("cart/mass", 1), ("pendulum/length", 2)]);
     assert_eq!(env.spec().group("policy").unwrap().features, 0..4);
     assert_eq!(seen(env.blocks()[0].as_ref(), 7), [-7.0, -7.0, -7.0, -7.0, 100.0, 200.0, 200.0]);
 
     // The state of −1 is the observations.
-    let mut env = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::Observations), true).unwrap();
+    let mut env = multi_agent_to_single_agent(numbers_env(StateSpace::Observations), true).unwrap();
     assert_eq!(seen(env.blocks()[0].as_ref(), 8)[..5], [10.0, 11.0, 20.0, 21.0, 22.0]);
 
-    let error = multi_agent_to_single_agent(NumbersEnv::new(StateSpace::None), true).err();
+    let error = multi_agent_to_single_agent(numbers_env(StateSpace::None), true).err();
     assert_eq!(error, Some(NoState));
     assert!(NoState.to_string().contains("width of the state space is 0"), "{NoState}");
     let widths = [StateSpace::Observations, StateSpace::None, custom()].map(|it| spec(it).num_states());
@@ -220,7 +193,7 @@ fn the_state_can_be_the_observation_where_there_is_one() {
 
 #[test]
 fn one_agent_stands_for_all_in_dictionaries_too() {
-    let env = NumbersEnv::new(StateSpace::Custom(vec![part("all", 4)]));
+    let env = numbers_env(StateSpace::Custom(vec![part("all", 4)]));
     let mut env = multi_agent_with_one_agent(env, false).unwrap();
     let [agent] = &env.spec().agents[..] else { panic!("{:?}", env.spec().agents) };
     assert_eq!((agent.name, agent.num_observations(), agent.num_privileged()), ("single-agent", 5, 3));
@@ -234,14 +207,14 @@ fn one_agent_stands_for_all_in_dictionaries_too() {
     let mut outcomes = [Step::default()];
     block.step(&[&[0.5, -2.0, 4.0].map(Row::splat)], &mut outcomes);
     assert_eq!(outcomes[0].reward, Row::splat(4.5));
-    let refused = multi_agent_with_one_agent(NumbersEnv::new(StateSpace::None), true).err();
+    let refused = multi_agent_with_one_agent(numbers_env(StateSpace::None), true).err();
     assert_eq!(refused, Some(NoState));
 }
 
 #[test]
 fn a_formation_flies_as_one_as_its_vehicles_fly_alone() {
     let config = FormationConfig { num_agents: 4, ..FormationConfig::default() };
-    let (mut apart, mut joint) = (FormationEnv::new(&config, 32, 5), config.make(32, 5));
+    let (mut apart, mut joint) = (config.agents(32, 5), config.make(32, 5));
     let (own, all) = (apart.spec().clone(), joint.spec().clone());
     assert_eq!((own.agents.len(), all.num_actions, all.num_observations()), (4, 16, 4 * (22 + 18 + 4)));
     let (block, one) = (&mut apart.blocks()[0], &mut joint.blocks()[0]);

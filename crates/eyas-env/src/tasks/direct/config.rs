@@ -271,10 +271,7 @@ impl TaskConfig for DirectConfig {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 
-    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
-        Some(
-            TaskRecorder { task: &Direct::new(self), form }
-                .formulas_and_adjoints(&DirectSurrogate::default()),
-        )
+    fn recorded(&self, form: Form) -> Vec<Recorded> {
+        TaskRecorder { task: &Direct::new(self), form }.formulas_and_adjoints(&DirectSurrogate::default())
     }
 }

@@ -18,7 +18,9 @@ use crate::course;
 use crate::formulas;
 use crate::rows::{body_rows, not_finite};
 use crate::target::{Motion, Path, Target};
-use crate::task::{Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, Verdict};
+use crate::task::{
+    Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, TaskBase, Verdict,
+};
 use crate::{Driver, DriverMut, Env, TaskConfig as _, VecEnv, visit_rows};
 
 /// The formulas of Isaac Lab's quadcopter task; positions are relative to each env's spawn point.
@@ -59,11 +61,11 @@ impl Direct {
     }
 }
 
-impl Task for Direct {
+impl TaskBase for Direct {
+    type State = State<()>;
     type Memory = ();
     type Limits = ();
 
-    const REFERENCE_MOVES_FIRST: bool = true;
     /// Axes of a rigid body's moment of inertia are its own.
     const ALWAYS_ALIGNED: bool = true;
 
@@ -97,6 +99,16 @@ impl Task for Direct {
         }
         Start { state: State { body: Body::at_rest(), rotor_speed: [R::zero(); 4] }, memory: (), target }
     }
+
+    /// There are no rotors, and a goal is where it is.
+    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
+        let Langevin { position, velocity, .. } = &mut rows.target.reference;
+        visit_rows(body_rows(&mut rows.state.body).chain(position).chain(velocity), visit);
+    }
+}
+
+impl Task for Direct {
+    const REFERENCE_MOVES_FIRST: bool = true;
 
     #[inline(always)]
     fn observe<R: Real>(
@@ -150,12 +162,6 @@ impl Task for Direct {
         verdict.end([died]);
         verdict.earn(terms);
         After { state, memory: () }
-    }
-
-    /// There are no rotors, and a goal is where it is.
-    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
-        let Langevin { position, velocity, .. } = &mut rows.target.reference;
-        visit_rows(body_rows(&mut rows.state.body).chain(position).chain(velocity), visit);
     }
 }
 

@@ -3,15 +3,19 @@
 use std::f64::consts::PI;
 
 use eyas_sim::{CourseConfig, LangevinConfig, Vector, VehicleParameters, norm, sub};
+use eyas_trace::Form;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Formation;
 use super::downwash::DownwashConfig;
-use super::env::FormationEnv;
 use crate::multi_agent::{MAX_AGENTS, multi_agent_to_single_agent};
 use crate::registry::FORMATION_TASK;
 use crate::task::FOREVER_S;
-use crate::{PointConfig, SceneConfig, SimConfig, TaskConfig, Thresholds, VecEnv, check, course};
+use crate::{
+    PointConfig, Recorded, SceneConfig, SimConfig, TaskConfig, TaskRecorder, Thresholds, VecEnv, check,
+    course,
+};
 
 /// Configuration of the formation task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -200,8 +204,7 @@ impl TaskConfig for FormationConfig {
 
     /// All vehicles as one agent.
     fn make(&self, num_envs: usize, seed: u64) -> Box<dyn VecEnv> {
-        let env = FormationEnv::new(self, num_envs, seed);
-        let env = multi_agent_to_single_agent(env, self.state_as_observation);
+        let env = multi_agent_to_single_agent(self.agents(num_envs, seed), self.state_as_observation);
         Box::new(env.expect("`validate` asks for a state where it is the observation"))
     }
 
@@ -274,6 +277,10 @@ impl TaskConfig for FormationConfig {
 
     fn untimed(&self) -> Self {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
+    }
+
+    fn recorded(&self, form: Form) -> Vec<Recorded> {
+        TaskRecorder { task: &Formation::new(self), form }.formulas_of_agents()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use eyas_lanes::Lanes;
+use eyas_lanes::Real;
 use eyas_sim::{Vector, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ impl DownwashConfig {
     }
 }
 
-/// The same, prepared for kernels.
+/// The same, prepared for formulas.
 pub(super) struct Downwash {
     /// `½ C_d A / π`, m².
     share: f64,
@@ -67,12 +67,12 @@ impl Downwash {
 
     /// What a thrust in N pushes a vehicle down with that is `below`, as a vector from the one above, N.
     #[inline(always)]
-    pub(super) fn force<L: Lanes>(&self, thrust: L, below: Vector<L>) -> L {
+    pub(super) fn force<R: Real>(&self, thrust: R, below: Vector<R>) -> R {
         let [x, y, z] = below;
-        let width = (-z).mul_add(L::constant(self.growth), L::constant(self.source));
-        let square = (width * width).max(L::splat(f32::MIN_POSITIVE));
+        let width = (-z).mul_add(R::constant(self.growth), R::constant(self.source));
+        let square = (width * width).max(R::constant(f64::from(f32::MIN_POSITIVE)));
         let radius = x.mul_add(x, y * y);
-        let share = (L::constant(self.share) / square * (-(radius / square)).exp()).min(L::splat(1.0));
-        L::select(z.less(L::splat(0.0)), thrust.max(L::splat(0.0)) * share, L::splat(0.0))
+        let share = (R::constant(self.share) / square * (-(radius / square)).exp()).min(R::one());
+        R::select(z.less(R::zero()), thrust.max(R::zero()) * share, R::zero())
     }
 }

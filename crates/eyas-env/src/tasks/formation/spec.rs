@@ -10,7 +10,8 @@ const NAMES: [&str; MAX_AGENTS] =
     ["quad_0", "quad_1", "quad_2", "quad_3", "quad_4", "quad_5", "quad_6", "quad_7"];
 
 /// Names of the terms of the reward.
-const REWARD_TERMS: [&str; 6] = ["position", "orientation", "action_smooth", "base", "proximity", "terminal"];
+pub(super) const REWARD_TERMS: [&str; 6] =
+    ["position", "orientation", "action_smooth", "base", "proximity", "terminal"];
 
 /// Conditions that end the flight of a vehicle: those of the point task, and collisions.
 pub(super) const CAUSES: usize = FOUNDATION_TERMINATIONS.len() + 1;

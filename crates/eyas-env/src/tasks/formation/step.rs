@@ -1,183 +1,173 @@
 //! One control step of the formation task.
 
-use std::sync::Arc;
+use eyas_lanes::Real;
+use eyas_sim::{Disturbance, Langevin, State, Vehicle, norm, step_held, sub};
 
-use eyas_lanes::{Kernel, Lanes, Row, VECTORS};
-use eyas_sim::{Disturbance, Langevin, State, Vector, Vehicle, norm, step_held, sub};
-
-use super::block::{FormationBlock, Shared};
-use super::spec::CAUSES;
-use crate::TaskConfig as _;
-use crate::episode::earn;
-use crate::formulas;
-use crate::multi_agent::MAX_AGENTS;
-use crate::rows::{bits_of, load_vector, not_finite};
+use super::spec::{CAUSES, REWARD_TERMS};
+use super::{FALLEN, Formation, SET_POINT, VEHICLE};
+use crate::formulas::{self, set_points};
+use crate::multi_agent::{AgentVerdict, MAX_AGENTS};
+use crate::rows::{flag, holds, not_finite, replace_where};
 use crate::tasks::point::causes;
+use crate::{Driver, DriverMut};
 
-/// Bits of [`causes`] and of collisions.
+/// Places among [`causes`] and collisions.
 const NOT_FINITE: usize = 4;
 const TARGET_TOO_FAR: usize = 5;
 const COLLISION: usize = 6;
 
-pub(super) struct Advance<'a, const ALIGNED: bool> {
-    pub(super) block: &'a mut FormationBlock,
-    pub(super) actions: &'a [&'a [Row]],
-}
-
-/// What a step earned.
-pub(super) struct Outcome {
-    /// Each vehicle.
-    pub(super) rewards: [Row; MAX_AGENTS],
-    /// All vehicles.
-    pub(super) sum: Row,
-}
-
-impl<const ALIGNED: bool> Kernel for Advance<'_, ALIGNED> {
-    type Output = Outcome;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) -> Outcome {
-        let Self { block, actions } = self;
-        let mut outcome = Outcome { rewards: [Row::ZERO; MAX_AGENTS], sum: Row::ZERO };
-        for vector in 0..VECTORS {
-            let live = bits_of(!block.episodes.ended, vector);
-            if live != 0 {
-                block.step_lanes::<L, ALIGNED>(vector, live, actions, &mut outcome);
-            }
-        }
-        outcome
-    }
-}
-
-/// The vehicles of one vector of lanes in a step.
-struct Flock<L> {
-    states: [State<L>; MAX_AGENTS],
-    /// Bits of the lanes in which each flies.
-    flying: [u32; MAX_AGENTS],
-    /// Norm of the change of each one's set-points.
-    change: [L; MAX_AGENTS],
-    /// Bits of the lanes in which a number of each was not finite any more.
-    lost: [u32; MAX_AGENTS],
-}
-
 /// How near the others are to each vehicle.
-struct Encounters<L> {
+struct Encounters<R: Real> {
     /// Sum of how far others are within the distance to keep, as shares of it.
-    nearness: [L; MAX_AGENTS],
-    /// Bits of the lanes in which each has collided.
-    collided: [u32; MAX_AGENTS],
+    nearness: [R; MAX_AGENTS],
+    /// Where each has collided.
+    collided: [R::Mask; MAX_AGENTS],
 }
 
-impl FormationBlock {
-    /// Target, motors, physics, terminations and reward of one vector of lanes, in the order of the point task.
+/// What a vehicle's step ends with.
+struct Conclusion<R: Real> {
+    /// Where it ended its flight for each cause.
+    causes: [R::Mask; CAUSES],
+    /// Where it ended its flight.
+    ends: R::Mask,
+    terms: [R; REWARD_TERMS.len()],
+}
+
+/// Where a vehicle flies.
+#[inline(always)]
+fn flies<R: Real>(vehicle: usize, driver: &impl Driver<R>) -> R::Mask {
+    R::not(holds(driver.number(VEHICLE * vehicle + FALLEN)))
+}
+
+impl Formation {
+    /// Takes what each vehicle is told. Gives the norm of the change of its set-points.
     #[inline(always)]
-    fn step_lanes<L: Lanes, const ALIGNED: bool>(
-        &mut self,
-        vector: usize,
-        live: u32,
-        actions: &[&[Row]],
-        outcome: &mut Outcome,
-    ) {
-        let shared = Arc::clone(&self.shared);
-        let moment = self.episodes.moment(vector, shared.config.control_period());
-        self.target.advance::<L>(&moment, live, &shared.motion, &shared.noise);
-        let target = self.target.reference.load::<L>(vector);
-        let flock = self.fly::<L, ALIGNED>(vector, live, actions, &shared);
-        let encounters = self.encounters(&flock, &shared);
-        for index in 0..self.quads.len() {
-            self.conclude(vector, index, &target, &flock, &encounters, &shared, outcome);
+    pub(super) fn command<R: Real>(actions: &[[R; 4]], driver: &mut impl DriverMut<R>) -> [R; MAX_AGENTS] {
+        let mut change = [R::zero(); MAX_AGENTS];
+        for (index, action) in actions.iter().enumerate() {
+            let first = VEHICLE * index + SET_POINT;
+            let mut set_point = driver.numbers::<4>(first);
+            let next = set_points(action);
+            change[index] = formulas::change(&next, &set_point);
+            replace_where::<[(); 4], R>(&mut set_point, flies(index, driver), &next);
+            driver.store::<[(); 4]>(first, &set_point);
         }
+        change
     }
 
-    /// Motors and physics. A vehicle whose numbers would not be finite stays as it was.
+    /// A vehicle whose rotors have followed its set-points for a control step.
     #[inline(always)]
-    fn fly<L: Lanes, const ALIGNED: bool>(
-        &mut self,
-        vector: usize,
-        live: u32,
-        actions: &[&[Row]],
-        shared: &Shared,
-    ) -> Flock<L> {
-        let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        let config = &shared.config;
-        let count = self.quads.len();
-        let vehicle = Vehicle::<L, ALIGNED>::load(self.flown(), vector);
+    fn turned<R: Real, const ALIGNED: bool>(
+        &self,
+        index: usize,
+        vehicle: &Vehicle<R, ALIGNED>,
+        driver: &impl Driver<R>,
+    ) -> State<R> {
+        let mut state = driver.load::<State<()>>(VEHICLE * index);
+        let set_point = driver.numbers::<4>(VEHICLE * index + SET_POINT);
         let range = vehicle.speed_max - vehicle.speed_min;
-        let mut flock = Flock {
-            states: [State::from_fields([zero; 17]); MAX_AGENTS],
-            flying: [0; MAX_AGENTS],
-            change: [zero; MAX_AGENTS],
-            lost: [0; MAX_AGENTS],
-        };
-        let mut wrenches = [([zero; 3], [zero; 3]); MAX_AGENTS];
-        for index in 0..count {
-            let quad = &mut self.quads[index];
-            let flying = live & !bits_of(quad.down, vector);
-            let mut state = quad.state.load::<L>(vector);
-            let mut change = zero;
-            for motor in 0..4 {
-                let command = actions[index][motor].load::<L>(vector).clamp(-one, one);
-                let set_point = (command + one) * L::splat(0.5);
-                let row = &mut quad.set_point[motor];
-                let step = set_point - row.load(vector);
-                change = step.mul_add(step, change);
-                let goal = set_point.mul_add(range, vehicle.speed_min);
-                state.rotor_speed[motor] = shared.lag.apply(state.rotor_speed[motor], goal);
-                row.store_where(vector, L::mask(flying), set_point);
-            }
-            wrenches[index] = vehicle.wrench(&state.rotor_speed);
-            flock.states[index] = state;
-            flock.flying[index] = flying;
-            flock.change[index] = change.sqrt();
+        for (speed, set_point) in state.rotor_speed.iter_mut().zip(set_point) {
+            *speed = self.lag.apply(*speed, set_point.mul_add(range, vehicle.speed_min));
         }
-        let push = load_vector::<L>(&self.push, vector);
-        let mut downwash = [zero; MAX_AGENTS];
-        if let Some(jet) = &shared.downwash {
-            for above in 0..count {
-                let thrust = L::select(L::mask(flock.flying[above]), norm(wrenches[above].0), zero);
-                for (below, force) in downwash.iter_mut().enumerate().take(count) {
-                    if below != above {
-                        let positions = [below, above].map(|it| flock.states[it].body.position);
-                        *force = *force + jet.force(thrust, sub(positions[0], positions[1]));
-                    }
+        state
+    }
+
+    /// What the air of the others pushes each vehicle down with, N.
+    #[inline(always)]
+    pub(super) fn downwash<R: Real, const ALIGNED: bool>(
+        &self,
+        vehicle: &Vehicle<R, ALIGNED>,
+        driver: &impl Driver<R>,
+    ) -> [R; MAX_AGENTS] {
+        let mut forces = [R::zero(); MAX_AGENTS];
+        let Some(jet) = &self.downwash else { return forces };
+        for above in 0..self.places.len() {
+            let State { body: high, rotor_speed } = self.turned(above, vehicle, driver);
+            let thrust = R::select(flies(above, driver), norm(vehicle.wrench(&rotor_speed).0), R::zero());
+            for (below, force) in forces.iter_mut().enumerate().take(self.places.len()) {
+                if below != above {
+                    let position = driver.numbers::<3>(VEHICLE * below);
+                    *force = *force + jet.force(thrust, sub(position, high.position));
                 }
             }
         }
-        for index in 0..count {
-            let force_world = [push[0], push[1], push[2] - downwash[index]];
-            let disturbance = Disturbance { force_world, ..Disturbance::none() };
-            let mut state = flock.states[index];
-            for _ in 0..config.decimation {
-                let (dt, substeps) = (config.sim.dt, config.sim.substeps);
-                state.body = step_held(&vehicle, &state.body, wrenches[index], &disturbance, dt, substeps);
-            }
-            let flying = flock.flying[index];
-            let lost = L::bits(not_finite(&state)) & flying;
-            let quad = &mut self.quads[index];
-            quad.state.store_where(vector, L::mask(flying & !lost), &state);
-            flock.states[index] = quad.state.load(vector);
-            flock.lost[index] = lost;
-        }
-        flock
+        forces
     }
 
-    /// Distances between all that fly; what is down is no obstacle.
+    /// Motors and physics of one vehicle. Gives where its numbers would not be finite; there it stays as it was.
     #[inline(always)]
-    fn encounters<L: Lanes>(&self, flock: &Flock<L>, shared: &Shared) -> Encounters<L> {
-        let zero = L::splat(0.0);
-        let collision = L::constant(shared.config.collision_distance);
-        let proximity_inverse = L::constant(1.0 / shared.config.proximity_distance);
-        let mut found = Encounters { nearness: [zero; MAX_AGENTS], collided: [0; MAX_AGENTS] };
-        for one in 0..self.quads.len() {
+    pub(super) fn fly<R: Real, const ALIGNED: bool>(
+        &self,
+        index: usize,
+        vehicle: &Vehicle<R, ALIGNED>,
+        disturbance: &Disturbance<R>,
+        driver: &mut impl DriverMut<R>,
+    ) -> R::Mask {
+        let mut state = self.turned(index, vehicle, driver);
+        let wrench = vehicle.wrench(&state.rotor_speed);
+        for _ in 0..self.config.decimation {
+            let (dt, substeps) = (self.config.sim.dt, self.config.sim.substeps);
+            state.body = step_held(vehicle, &state.body, wrench, disturbance, dt, substeps);
+        }
+        let flies = flies(index, driver);
+        let lost = R::and(flies, not_finite(&state));
+        let mut next = driver.load::<State<()>>(VEHICLE * index);
+        replace_where::<State<()>, R>(&mut next, R::and(flies, R::not(lost)), &state);
+        driver.store::<State<()>>(VEHICLE * index, &next);
+        lost
+    }
+
+    /// Terminations and rewards, vehicle by vehicle. The episode ends when all have fallen, for all that they fell for.
+    #[inline(always)]
+    pub(super) fn judge<R: Real>(
+        &self,
+        (change, lost): (&[R; MAX_AGENTS], &[R::Mask; MAX_AGENTS]),
+        centre: &Langevin<R>,
+        driver: &mut impl DriverMut<R>,
+        verdict: &mut impl AgentVerdict<R>,
+    ) {
+        let encounters = self.encounters(driver);
+        let mut fell_for = [R::never(); CAUSES];
+        for (fell, number) in fell_for.iter_mut().zip(self.causes()) {
+            *fell = holds(driver.number(number));
+        }
+        let mut all_fallen = R::not(R::never());
+        for index in 0..self.places.len() {
+            let step = (change[index], lost[index]);
+            let Conclusion { causes, ends, terms } = self.conclude(index, step, centre, &encounters, driver);
+            for (fell, cause) in fell_for.iter_mut().zip(causes) {
+                *fell = R::or(*fell, cause);
+            }
+            let flew = flies(index, driver);
+            let has_fallen = R::or(R::not(flew), ends);
+            all_fallen = R::and(all_fallen, has_fallen);
+            driver.set(VEHICLE * index + FALLEN, flag(has_fallen));
+            verdict.agent(flew, has_fallen, terms);
+        }
+        for (fell, number) in fell_for.iter_mut().zip(self.causes()) {
+            driver.set(number, flag(*fell));
+            *fell = R::and(*fell, all_fallen);
+        }
+        verdict.end(fell_for);
+    }
+
+    /// Distances between all that fly; what has fallen is no obstacle.
+    #[inline(always)]
+    fn encounters<R: Real>(&self, driver: &impl Driver<R>) -> Encounters<R> {
+        let zero = R::zero();
+        let collision = R::constant(self.config.collision_distance);
+        let proximity_inverse = R::constant(1.0 / self.config.proximity_distance);
+        let mut found = Encounters { nearness: [zero; MAX_AGENTS], collided: [R::never(); MAX_AGENTS] };
+        for one in 0..self.places.len() {
+            let position = driver.numbers::<3>(VEHICLE * one);
             for other in 0..one {
-                let both = flock.flying[one] & flock.flying[other];
-                let [a, b] = [one, other].map(|it| flock.states[it].body.position);
-                let distance = norm(sub(a, b));
-                let collided = both & L::bits(distance.less(collision));
-                let share = (L::splat(1.0) - distance * proximity_inverse).max(zero);
-                let share = L::select(L::mask(both), share, zero);
+                let both = R::and(flies(one, driver), flies(other, driver));
+                let distance = norm(sub(position, driver.numbers::<3>(VEHICLE * other)));
+                let collided = R::and(both, distance.less(collision));
+                let share = (R::one() - distance * proximity_inverse).max(zero);
+                let share = R::select(both, share, zero);
                 for it in [one, other] {
-                    found.collided[it] |= collided;
+                    found.collided[it] = R::or(found.collided[it], collided);
                     found.nearness[it] = found.nearness[it] + share;
                 }
             }
@@ -185,66 +175,49 @@ impl FormationBlock {
         found
     }
 
-    /// Terminations and reward of one vehicle.
+    /// Terminations and reward of one vehicle, whose set-points have changed so much and which was lost or not.
     #[inline(always)]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what a vehicle's step ends with is all of what it began with"
-    )]
-    fn conclude<L: Lanes>(
-        &mut self,
-        vector: usize,
+    fn conclude<R: Real>(
+        &self,
         index: usize,
-        target: &Langevin<L>,
-        flock: &Flock<L>,
-        encounters: &Encounters<L>,
-        shared: &Shared,
-        outcome: &mut Outcome,
-    ) {
-        let config = &shared.config;
-        let zero = L::splat(0.0);
-        let place = shared.places[index];
-        let place: Vector<L> = [L::constant(place[0]), L::constant(place[1]), L::constant(place[2])];
-        let flying = flock.flying[index];
+        (change, lost): (R, R::Mask),
+        centre: &Langevin<R>,
+        encounters: &Encounters<R>,
+        driver: &impl Driver<R>,
+    ) -> Conclusion<R> {
+        let config = &self.config;
+        let flies = flies(index, driver);
         // As a vehicle of the point task sees itself, whose place is where it starts.
-        let mut own = flock.states[index];
-        own.body.position = sub(own.body.position, place);
-        let mut found = [0; CAUSES];
-        for (bits, cause) in found.iter_mut().zip(causes::<L>(&config.thresholds, &own, target)) {
-            *bits = L::bits(cause) & flying;
+        let mut own = driver.load::<State<()>>(VEHICLE * index);
+        own.body.position = sub(own.body.position, self.place(index));
+        let mut found = [R::never(); CAUSES];
+        for (found, cause) in found.iter_mut().zip(causes(&config.thresholds, &own, centre)) {
+            *found = R::and(flies, cause);
         }
-        found[NOT_FINITE] = flock.lost[index];
+        found[NOT_FINITE] = lost;
         found[COLLISION] = encounters.collided[index];
-        let mut crashed = 0;
-        for (bit, lanes) in found.iter().enumerate() {
+        let mut crashed = R::never();
+        for (cause, holds) in found.iter().enumerate() {
             // The target's distance ends an episode without the penalty.
-            crashed |= if bit == TARGET_TOO_FAR { 0 } else { *lanes };
+            if cause != TARGET_TOO_FAR {
+                crashed = R::or(crashed, *holds);
+            }
         }
-        let mut ends = crashed | found[TARGET_TOO_FAR];
+        let mut ends = R::or(crashed, found[TARGET_TOO_FAR]);
         if config.end_on_collision {
             for collided in &encounters.collided {
-                found[COLLISION] |= collided & flying;
+                found[COLLISION] = R::or(found[COLLISION], R::and(flies, *collided));
             }
-            ends |= found[COLLISION];
+            ends = R::or(ends, found[COLLISION]);
         }
-        for (cause, lanes) in self.causes.iter_mut().zip(found) {
-            *cause |= lanes << (vector * eyas_lanes::LANES);
-        }
-        self.quads[index].down |= ends << (vector * eyas_lanes::LANES);
-
         let terms = [
-            -L::constant(config.reward_coef_position_cost) * norm(sub(own.body.position, target.position)),
-            -L::constant(config.reward_coef_orientation_cost) * formulas::yaw_error(&own.body.orientation),
-            -L::constant(config.reward_coef_d_action_cost) * flock.change[index],
-            L::constant(config.reward_constant),
-            -L::constant(config.reward_coef_proximity_cost) * encounters.nearness[index],
-            L::select(L::mask(crashed), L::constant(-config.reward_coef_termination_penalty), zero),
+            -R::constant(config.reward_coef_position_cost) * norm(sub(own.body.position, centre.position)),
+            -R::constant(config.reward_coef_orientation_cost) * formulas::yaw_error(&own.body.orientation),
+            -R::constant(config.reward_coef_d_action_cost) * change,
+            R::constant(config.reward_constant),
+            -R::constant(config.reward_coef_proximity_cost) * encounters.nearness[index],
+            R::select(crashed, R::constant(-config.reward_coef_termination_penalty), R::zero()),
         ];
-        let mut reward = zero;
-        for (sum, term) in self.episodes.sums.iter_mut().zip(terms) {
-            reward = reward + earn(sum, vector, L::mask(flying), term);
-        }
-        outcome.rewards[index].store(vector, reward);
-        outcome.sum.store(vector, outcome.sum.load::<L>(vector) + reward);
+        Conclusion { causes: found, ends, terms }
     }
 }

@@ -10,7 +10,7 @@ use super::arguments::{Arguments, Names};
 use super::config::CommandConfig;
 use super::registry::{Kind, Manager, Parameter, Range, TermInfo};
 use crate::DriverMut;
-use crate::rows::replace_where;
+use crate::rows::{holds, replace_where};
 use crate::target::{Motion, Path, Target};
 
 /// Whether so much time left, s, counts as none: as in Isaac Lab, whose sums of steps end as close to 0.
@@ -365,7 +365,7 @@ impl Command {
             CommandTerm::Moving(motion) => {
                 let Target { max_speed, moving, .. } = Target::<R>::start(motion, [words[0], words[1]]);
                 state.moving = [moving];
-                state.rest(R::not(Target::<R>::moves(moving)));
+                state.rest(R::not(holds::<R>(moving)));
                 if motion.max_speed.is_some() {
                     state.max_speed = [max_speed];
                 }

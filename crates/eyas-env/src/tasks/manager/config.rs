@@ -332,7 +332,7 @@ impl TaskConfig for ManagerConfig {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 
-    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
-        Some(TaskRecorder { task: &ManagerTask::new(self), form }.formulas())
+    fn recorded(&self, form: Form) -> Vec<Recorded> {
+        TaskRecorder { task: &ManagerTask::new(self), form }.formulas()
     }
 }

@@ -1,6 +1,6 @@
 //! A manager-based task as formulas.
 
-use eyas_lanes::{BLOCK, Fields as _, Map, Real, Row, fields};
+use eyas_lanes::{BLOCK, Fields as _, Real, Row, fields};
 use eyas_sim::{
     Body, Langevin, SpeedLag, State, Vector, Vehicle, add, matrix_from_quaternion, scale, step_held, sub,
 };
@@ -13,10 +13,10 @@ use super::observation::{Value, rotor_range};
 use super::program::{NOISE_STREAM, Program, command_stream};
 use super::scene::{Actions, EnvScene, Places, Unjudged};
 use crate::block::Block;
-use crate::rows::replace_where;
+use crate::rows::{lane_of, replace_where};
 use crate::target::{Motion, Path, Target};
 use crate::task::{
-    Action, After, BlockRules, Extras, Features, Flown, Moment, SavedRows, Start, Task, Verdict,
+    Action, After, BlockRules, Extras, Features, Flown, Moment, SavedRows, Start, Task, TaskBase, Verdict,
 };
 use crate::{Driver, DriverMut, Env, TaskConfig as _, visit_rows};
 
@@ -124,11 +124,10 @@ impl ManagerTask {
     }
 }
 
-impl Task for ManagerTask {
+impl TaskBase for ManagerTask {
+    type State = State<()>;
     type Memory = ();
     type Limits = Lag<()>;
-
-    const REFERENCE_MOVES_FIRST: bool = true;
 
     fn rules(&self) -> BlockRules {
         BlockRules {
@@ -201,6 +200,23 @@ impl Task for ManagerTask {
         let (reference, zero) = (Langevin::at_rest(), R::zero());
         Start { state, memory: (), target: Target { reference, max_speed: zero, moving: zero } }
     }
+
+    fn changed(&self, own: &Vehicle<f32>, numbers: &[Row], lane: usize) -> Option<(Vehicle<f32>, Lag<f32>)> {
+        let circumstances = lane_of::<Circumstances<()>>(&numbers[self.program.places.circumstances..], lane);
+        Some((circumstances.alter(own), Lag::of(&self.config, circumstances.lag)))
+    }
+
+    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
+        let SavedRows { state, memory: (), target: _, numbers } = rows;
+        visit_rows(state.fields_mut(), visit);
+        // What startup made is made anew.
+        let saved = numbers.len() - super::event::CIRCUMSTANCES;
+        visit_rows(&mut numbers[..saved], visit);
+    }
+}
+
+impl Task for ManagerTask {
+    const REFERENCE_MOVES_FIRST: bool = true;
 
     #[inline(always)]
     fn observe<R: Real>(
@@ -350,48 +366,15 @@ impl Task for ManagerTask {
         }
     }
 
-    fn changed(&self, own: &Vehicle<f32>, number: impl Fn(usize) -> f32) -> Option<(Vehicle<f32>, Lag<f32>)> {
-        let mut numbers = Numbers { number, place: self.program.places.circumstances };
-        let circumstances = <Circumstances<()>>::map(&<Circumstances<()>>::splat(()), &mut numbers);
-        Some((circumstances.alter(own), Lag::of(&self.config, circumstances.lag)))
-    }
-
     /// The first command.
     fn shown(&self, numbers: &[Row], lane: usize) -> Option<Target<f32>> {
-        let at = |place: usize| numbers[Places::command(0) + place][lane];
-        let vector = |first: usize| [at(first), at(first + 1), at(first + 2)];
+        let command = &numbers[Places::command(0)..];
         let is_any = !self.program.commands.is_empty();
         is_any.then(|| Target {
-            reference: Langevin {
-                raw_position: vector(0),
-                raw_velocity: vector(3),
-                position: vector(6),
-                velocity: vector(9),
-            },
-            max_speed: at(12),
-            moving: at(13),
+            reference: lane_of::<Langevin<()>>(command, lane),
+            max_speed: command[12][lane],
+            moving: command[13][lane],
         })
-    }
-
-    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
-        let SavedRows { state, memory: (), target: _, numbers } = rows;
-        visit_rows(state.fields_mut(), visit);
-        // What startup made is made anew.
-        let saved = numbers.len() - super::event::CIRCUMSTANCES;
-        visit_rows(&mut numbers[..saved], visit);
-    }
-}
-
-/// Numbers that stand one after the other.
-struct Numbers<F> {
-    number: F,
-    place: usize,
-}
-
-impl<F: Fn(usize) -> f32> Map<(), f32> for Numbers<F> {
-    fn one(&mut self, (): &()) -> f32 {
-        self.place += 1;
-        (self.number)(self.place - 1)
     }
 }
 

@@ -187,7 +187,7 @@ impl TaskConfig for PointConfig {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 
-    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
-        Some(TaskRecorder { task: &Point::new(self), form }.formulas_and_adjoints(&PointSurrogate::default()))
+    fn recorded(&self, form: Form) -> Vec<Recorded> {
+        TaskRecorder { task: &Point::new(self), form }.formulas_and_adjoints(&PointSurrogate::default())
     }
 }

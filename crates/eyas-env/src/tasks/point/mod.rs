@@ -14,10 +14,10 @@ pub use gradient::PointSurrogate;
 
 use crate::block::Block;
 use crate::episode::FOUNDATION_TERMINATIONS;
-use crate::formulas::{self, StartLimits};
+use crate::formulas::{self, StartLimits, set_points};
 use crate::rows::{largest, not_finite};
 use crate::target::{Motion, Path, Target};
-use crate::task::{Action, After, BlockRules, Features, Flown, Moment, Start, Task, Verdict};
+use crate::task::{Action, After, BlockRules, Features, Flown, Moment, Start, Task, TaskBase, Verdict};
 use crate::{Driver, DriverMut, Env, TaskConfig as _, Thresholds, VecEnv};
 
 /// The formulas of the point task; positions are relative to each env's spawn point.
@@ -37,17 +37,6 @@ fields! {
         /// The last set-point, in `[0, 1]`; 0 after a reset.
         set_point: 4,
     }
-}
-
-/// Set-points from 0 to 1 of an action.
-#[inline(always)]
-fn set_points<R: Real>(action: &[R; 4]) -> [R; 4] {
-    let one = R::one();
-    let mut set_points = [R::zero(); 4];
-    for (set_point, action) in set_points.iter_mut().zip(action) {
-        *set_point = (action.clamp(-one, one) + one) * R::constant(0.5);
-    }
-    set_points
 }
 
 impl Point {
@@ -73,11 +62,10 @@ impl Point {
     }
 }
 
-impl Task for Point {
+impl TaskBase for Point {
+    type State = State<()>;
     type Memory = Memory<()>;
     type Limits = ();
-
-    const REFERENCE_MOVES_FIRST: bool = true;
 
     fn rules(&self) -> BlockRules {
         let Self { config, motion, .. } = self;
@@ -102,6 +90,10 @@ impl Task for Point {
             target: Target::start(&self.motion, [rest, speed]),
         }
     }
+}
+
+impl Task for Point {
+    const REFERENCE_MOVES_FIRST: bool = true;
 
     #[inline(always)]
     fn observe<R: Real>(

@@ -367,10 +367,8 @@ impl TaskConfig for RaptorConfig {
         Self { episode_length_s: FOREVER_S, ..self.clone() }
     }
 
-    fn recorded(&self, form: Form) -> Option<Vec<Recorded>> {
-        Some(
-            TaskRecorder { task: &Raptor::new(&self.settled(&[self.fleet_vehicle()])), form }
-                .formulas_and_adjoints(&RaptorSurrogate::default()),
-        )
+    fn recorded(&self, form: Form) -> Vec<Recorded> {
+        TaskRecorder { task: &Raptor::new(&self.settled(&[self.fleet_vehicle()])), form }
+            .formulas_and_adjoints(&RaptorSurrogate::default())
     }
 }

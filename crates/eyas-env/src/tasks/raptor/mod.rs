@@ -24,7 +24,9 @@ use crate::formulas::choose;
 use crate::rows::not_finite;
 use crate::symmetry::mirrors;
 use crate::target::{Motion, Path, Target};
-use crate::task::{Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, Verdict};
+use crate::task::{
+    Action, After, BlockRules, Features, Flown, Moment, SavedRows, Start, Task, TaskBase, Verdict,
+};
 use crate::{Driver, DriverMut, Env, TaskConfig as _, VecEnv, visit_rows};
 
 use config::{RAPTOR_MAX_ANGLE, RAPTOR_MAX_POSITION};
@@ -87,11 +89,10 @@ impl Raptor {
     }
 }
 
-impl Task for Raptor {
+impl TaskBase for Raptor {
+    type State = State<()>;
     type Memory = Memory<()>;
     type Limits = Limits<()>;
-
-    const REFERENCE_MOVES_FIRST: bool = false;
 
     fn rules(&self) -> BlockRules {
         let Self { config, motion } = self;
@@ -156,6 +157,19 @@ impl Task for Raptor {
         }
     }
 
+    /// No reference has a limit of its speed.
+    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
+        let SavedRows { state, memory: Memory { history, last_action, force }, target, numbers: _ } = rows;
+        let Target { reference, max_speed: _, moving } = target;
+        visit_rows(state.fields_mut(), visit);
+        visit_rows(reference.fields_mut(), visit);
+        visit_rows(history.iter_mut().chain(last_action).chain(force).chain([moving]), visit);
+    }
+}
+
+impl Task for Raptor {
+    const REFERENCE_MOVES_FIRST: bool = false;
+
     #[inline(always)]
     fn observe<R: Real>(
         &self,
@@ -212,15 +226,6 @@ impl Task for Raptor {
         verdict.end([position, velocity, rate, never, lost]);
         verdict.earn(terms);
         After { state: next, memory }
-    }
-
-    /// No reference has a limit of its speed.
-    fn visit_state(rows: SavedRows<'_, Self>, visit: &mut dyn FnMut(&mut u32)) {
-        let SavedRows { state, memory: Memory { history, last_action, force }, target, numbers: _ } = rows;
-        let Target { reference, max_speed: _, moving } = target;
-        visit_rows(state.fields_mut(), visit);
-        visit_rows(reference.fields_mut(), visit);
-        visit_rows(history.iter_mut().chain(last_action).chain(force).chain([moving]), visit);
     }
 }
 
