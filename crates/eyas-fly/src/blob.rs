@@ -10,6 +10,7 @@
 //! | [`NUM_FACTS`] | the facts of [`Facts`], in the order of its fields |
 //! | encoder, hidden | widths of the dense layers before and after the core |
 //! | inputs, twice | mean and scale of the normaliser, if there is one |
+//! | 1 | what the normaliser limits its results to, if it does |
 //! | parameters | in the order of `eyas_policy::Architecture::tensors` |
 //! | test | observations, then actions, step by step |
 //! | rest | the contract as JSON, filled with spaces; not read here |
@@ -51,6 +52,17 @@ pub enum Activation {
     Mish,
 }
 
+/// What becomes of an observation first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Normalization {
+    /// Nothing.
+    None,
+    /// `(x − mean) · scale`.
+    Scaled,
+    /// The same, limited on both sides.
+    Clipped,
+}
+
 /// What follows the last layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Squash {
@@ -82,6 +94,10 @@ pub const CELLS: [Cell; 3] = [Cell::None, Cell::Gru, Cell::Lstm];
 /// Every squash, at the place of its number.
 pub const SQUASHES: [Squash; 3] = [Squash::Identity, Squash::Tanh, Squash::Beta];
 
+/// Every normalisation, at the place of its number.
+pub const NORMALIZATIONS: [Normalization; 3] =
+    [Normalization::None, Normalization::Scaled, Normalization::Clipped];
+
 /// What is known of a policy before its weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Facts {
@@ -104,7 +120,7 @@ pub struct Facts {
     /// After the last.
     pub squash: Squash,
     /// Whether observations are normalised.
-    pub is_normalized: bool,
+    pub normalization: Normalization,
     /// Steps of the test vectors.
     pub test_steps: usize,
     /// Largest difference over them that is no fault.

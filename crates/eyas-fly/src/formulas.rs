@@ -14,6 +14,13 @@ pub fn normalize<R: Real>(x: R, mean: R, scale: R) -> R {
     (x - mean) * scale
 }
 
+/// `x` limited to `[−limit, limit]`; what is no number stays so, and is seen.
+#[inline(always)]
+pub fn clip<R: Real>(x: R, limit: R) -> R {
+    let below = R::select(limit.less(x), limit, x);
+    R::select(below.less(-limit), -limit, below)
+}
+
 /// `x` if positive, else `eˣ − 1`.
 #[inline(always)]
 pub fn elu<R: Real>(x: R) -> R {

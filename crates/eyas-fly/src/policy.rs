@@ -3,7 +3,8 @@
 use eyas_lanes::Real;
 
 use crate::blob::{
-    ACTIVATIONS, Activation, CELLS, Cell, Facts, MAGIC, NUM_FACTS, SQUASHES, Squash, Word, crc32,
+    ACTIVATIONS, Activation, CELLS, Cell, Facts, MAGIC, NORMALIZATIONS, NUM_FACTS, Normalization, SQUASHES,
+    Squash, Word, crc32,
 };
 use crate::formulas;
 
@@ -32,6 +33,8 @@ pub struct Policy<'a> {
     widths: &'a [Word],
     /// Mean and scale of the normaliser; empty without one.
     statistics: [&'a [Word]; 2],
+    /// What the normaliser limits its results to; empty where it does not.
+    clip: &'a [Word],
     parameters: &'a [Word],
     tests: [&'a [Word]; 2],
     rest: &'a [Word],
@@ -44,6 +47,8 @@ pub struct Sections<'a> {
     pub widths: &'a [Word],
     /// Mean and scale of the normaliser; empty without one.
     pub statistics: [&'a [Word]; 2],
+    /// What the normaliser limits its results to; empty where it does not.
+    pub clip: &'a [Word],
     /// The parameters.
     pub parameters: &'a [Word],
     /// Observations and actions of the test vectors.
@@ -92,9 +97,11 @@ impl<'a> Policy<'a> {
 
     fn lay_out(facts: Facts, mut rest: &'a [Word]) -> Option<Self> {
         let widths = take(&mut rest, facts.encoder.checked_add(facts.hidden)?)?;
-        let statistics = if facts.is_normalized { facts.inputs } else { 0 };
+        let statistics = if facts.normalization == Normalization::None { 0 } else { facts.inputs };
         let statistics = [take(&mut rest, statistics)?, take(&mut rest, statistics)?];
-        let mut policy = Self { facts, widths, statistics, parameters: &[], tests: [&[]; 2], rest: &[] };
+        let clip = take(&mut rest, usize::from(facts.normalization == Normalization::Clipped))?;
+        let mut policy =
+            Self { facts, widths, statistics, clip, parameters: &[], tests: [&[]; 2], rest: &[] };
         policy.parameters = take(&mut rest, policy.num_parameters()?)?;
         let observations = facts.test_steps.checked_mul(facts.inputs)?;
         let actions = facts.test_steps.checked_mul(policy.num_actions())?;
@@ -139,8 +146,8 @@ impl<'a> Policy<'a> {
     /// Its parts as they are stored.
     #[must_use]
     pub fn sections(&self) -> Sections<'a> {
-        let Self { widths, statistics, parameters, tests, rest, .. } = *self;
-        Sections { widths, statistics, parameters, tests, rest }
+        let Self { widths, statistics, clip, parameters, tests, rest, .. } = *self;
+        Sections { widths, statistics, clip, parameters, tests, rest }
     }
 
     /// What is known of it.
@@ -224,10 +231,15 @@ impl<'a> Policy<'a> {
         let (from_input, scratch) = scratch.split_at_mut_checked(self.gate_len())?;
         let from_state = scratch.get_mut(..self.gate_len())?;
         x.get_mut(..inputs)?.copy_from(observation);
-        if self.facts.is_normalized {
+        if self.facts.normalization != Normalization::None {
             let [mean, scale] = self.statistics;
             for ((x, mean), scale) in x.iter_mut().zip(mean).zip(scale) {
                 *x = formulas::normalize(*x, number(*mean), number(*scale));
+            }
+        }
+        if let [limit] = self.clip {
+            for x in x.get_mut(..inputs)? {
+                *x = formulas::clip(*x, number(*limit));
             }
         }
         let (mut parameters, mut from) = (self.parameters, inputs);
@@ -340,7 +352,7 @@ fn facts(words: &[Word]) -> Option<Facts> {
         layers: size(layers),
         activation: *ACTIVATIONS.get(size(activation))?,
         squash: *SQUASHES.get(size(squash))?,
-        is_normalized: size(normalized) != 0,
+        normalization: *NORMALIZATIONS.get(size(normalized))?,
         test_steps: size(steps),
         tolerance: number(tolerance),
     };

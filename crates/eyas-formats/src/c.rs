@@ -31,6 +31,7 @@ const CONTRACT: &str = "/* eyas.contract";
 /// The statistics of the normaliser among the tensors.
 const MEAN: &str = "obs_normalizer._mean";
 const DEVIATION: &str = "obs_normalizer._std";
+const LIMIT: &str = "obs_normalizer.clip";
 
 /// Observations and actions of the test vectors among the tensors.
 const TEST: [&str; 2] = ["test.observations", "test.actions"];
@@ -194,7 +195,11 @@ impl Writer<'_> {
     /// What the file is, what it takes and what it needs.
     fn preamble(&self) -> String {
         let architecture = &self.policy.network.architecture;
-        let normalizer = self.policy.normalizer.as_ref().map_or(0, |_| 2 * architecture.inputs);
+        let normalizer = self
+            .policy
+            .normalizer
+            .as_ref()
+            .map_or(0, |it| 2 * architecture.inputs + usize::from(it.clip.is_some()));
         let test = &self.contract.test;
         let vectors: usize = test.observations.iter().chain(&test.actions).map(Vec::len).sum();
         let [x, gates] = self.buffers();
@@ -230,6 +235,9 @@ impl Writer<'_> {
             let shape = [1, normalizer.mean.len()];
             self.write_array(out, MEAN, &shape, &normalizer.mean);
             self.write_array(out, DEVIATION, &shape, &normalizer.std);
+            if let Some(limit) = normalizer.clip {
+                self.write_array(out, LIMIT, &[1], &[limit]);
+            }
         }
         for tensor in network.architecture.tensors() {
             self.write_array(out, &tensor.name, &tensor.shape, &network.parameters[tensor.range]);
@@ -338,6 +346,13 @@ impl Writer<'_> {
                 "a[index] = (observation[index] - {mean}[index]) * (1.0f / ({std}[index] + {epsilon}));"
             );
             body.push_str(&each(&format!("{upper}_OBSERVATIONS"), &line));
+            if self.policy.normalizer.as_ref().is_some_and(|it| it.clip.is_some()) {
+                let limit = format!("{}[0]", self.array(LIMIT));
+                let line = format!(
+                    "a[index] = a[index] > {limit} ? {limit} : a[index] < -{limit} ? -{limit} : a[index];"
+                );
+                body.push_str(&each(&format!("{upper}_OBSERVATIONS"), &line));
+            }
         }
         let mut x = if normalized { "a" } else { "observation" }.to_owned();
         for (index, layer) in architecture.encoder_layers().iter().enumerate() {

@@ -3,6 +3,7 @@
 mod adam;
 mod decide;
 mod describe;
+mod foreign;
 mod layout;
 mod network;
 mod rltools;
@@ -21,6 +22,7 @@ use eyas_policy::{Activation, Contract, Network, Normalizer, Policy};
 use serde::Serialize;
 
 use decide::note;
+use foreign::archive::STATISTICS;
 pub(crate) use network::{bare_entries, policy_entries};
 
 pub use adam::AdamState;
@@ -30,12 +32,16 @@ pub use layout::{Layout, Role};
 
 use self::layout::Part;
 use self::state_dict::summary;
+use crate::container::archive::Archive;
 use crate::container::tensor::row_major;
 use crate::container::torch::{self, Container};
 use crate::container::{hdf5, npy, safetensors, tar};
 use crate::convert::contract_beside;
 use crate::rltools::CONTRACT_ENTRY;
-use crate::{DType, EYAS_KEY, FORMAT_VERSION, FormatError, Tensor, Value, c, contract, fly, onnx};
+use crate::{
+    DType, EYAS_KEY, FORMAT_VERSION, FormatError, Tensor, Value, c, contract, fly, leapp, onnx, tflite,
+    torchscript,
+};
 
 /// Which policy of a distillation checkpoint to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -423,7 +429,26 @@ fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
     let (mut bytes, head) = (Vec::new(), HEAD_BYTES);
     file.by_ref().take(head).read_to_end(&mut bytes).map_err(reading)?;
     if bytes.starts_with(b"PK\x03\x04") {
-        return Ok(if npy::is_npz(path)? { Some((read_npz(path)?, Container::Npz)) } else { None });
+        if npy::is_npz(path)? {
+            return Ok(Some((read_npz(path)?, Container::Npz)));
+        }
+        let archive = Archive::open(path)?;
+        if foreign::archive::is_archive(archive.names()) {
+            return Ok(Some((foreign::archive::read(path, archive)?, Container::StableBaselines3)));
+        }
+        if torchscript::is_archive(archive.names()) {
+            return Ok(Some((torchscript::read(path, archive)?, Container::TorchScript)));
+        }
+        return Ok(None);
+    }
+    if leapp::is_description(path) {
+        return Ok(leapp::read(path)?.map(|root| (root, Container::Leapp)));
+    }
+    // The length of a safetensors header may begin as a pickle does.
+    let is_pickle = matches!(bytes[..], [0x80, 2..=5, ..]) && !safetensors::is_safetensors(&bytes);
+    if is_pickle && !torch::is_legacy(&bytes) {
+        let statistics = foreign::archive::read_statistics(path)?;
+        return Ok(statistics.map(|it| (Value::dict([(STATISTICS, it)]), Container::Pickle)));
     }
     let container = if bytes.starts_with(hdf5::SIGNATURE) {
         Container::Hdf5
@@ -435,6 +460,8 @@ fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
         Container::C
     } else if fly::is_fly(&bytes) {
         Container::Fly
+    } else if tflite::is_tflite(&bytes) {
+        Container::TfLite
     } else if tar::is_tar(&bytes) {
         Container::Tar
     } else {
@@ -456,6 +483,7 @@ fn read_other(path: &Path) -> Result<Option<(Value, Container)>, FormatError> {
         Container::C => c::read(path, &bytes)?,
         Container::Tar => read_tar(path, &bytes)?,
         Container::Fly => fly::read(path, &bytes)?,
+        Container::TfLite => tflite::read(path, &bytes)?,
         _ => onnx::read(path, &bytes)?,
     };
     Ok(Some((root, container)))
@@ -586,8 +614,12 @@ fn attach_contract(path: &Path, root: &mut Value) -> Result<(), FormatError> {
     match own {
         // What the file says of itself stands.
         Some(Value::Dict(note) | Value::OrderedDict(note)) => {
-            contract::parse(&json, &beside)?;
-            note.push(("contract".into(), json.into()));
+            let stated = contract::note(&json, &beside)?;
+            for (key, value) in stated.entries().unwrap_or_default() {
+                if note.iter().all(|(known, _)| known != key) {
+                    note.push((key.clone(), value.clone()));
+                }
+            }
         }
         Some(_) => {}
         None => entries.push((EYAS_KEY.into(), contract::note(&json, &beside)?)),

@@ -99,7 +99,11 @@ fn compare_policies(a: &Policy, b: &Policy, facts: &mut Vec<Fact>) {
     }
     let squash = |output: Output| output_name(output).to_owned();
     fact("squash", squash(a.output), squash(b.output));
-    let normalizer = |it: &Option<Normalizer>| if it.is_some() { "inside" } else { "none" }.to_owned();
+    let normalizer = |it: &Option<Normalizer>| match it.as_ref().map(|it| it.clip) {
+        None => "none".to_owned(),
+        Some(None) => "inside".to_owned(),
+        Some(Some(limit)) => format!("inside, limited to ±{limit}"),
+    };
     fact("normaliser", normalizer(&a.normalizer), normalizer(&b.normalizer));
 }
 

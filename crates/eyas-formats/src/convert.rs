@@ -10,8 +10,8 @@ use crate::checkpoint::rsl_rl::{Generation, write_generation};
 use crate::checkpoint::{UnknownChoice, bare_entries, policy_entries, student};
 use crate::container::{npy, safetensors};
 use crate::{
-    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, fly, onnx, px4,
-    rltools, torch,
+    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, fly, leapp, onnx,
+    px4, rltools, tflite, torch, torchscript,
 };
 
 /// A format that a policy can be written in.
@@ -36,17 +36,23 @@ pub enum Kind {
     Npz,
     /// ONNX, operators of version 17.
     Onnx,
+    /// TorchScript, which `torch.jit.load` runs.
+    TorchScript,
+    /// A bundle of LEAPP 0.7, which Isaac Lab 3.0 deploys.
+    Leapp,
     /// C99, a header and a source file.
     C,
     /// `checkpoint.h5` of RLtools.
     RlTools,
     /// `policy.tar` of PX4's `mc_raptor`.
     Px4,
+    /// The TFLite flatbuffer of PX4's `mc_nn_control`, and the sources it is compiled with.
+    Px4Nn,
     /// The bytes that `eyas-fly` reads from flash.
     Fly,
 }
 
-const KINDS: [(Kind, &str); 13] = [
+const KINDS: [(Kind, &str); 16] = [
     (Kind::RslRl2, "rsl_rl2"),
     (Kind::RslRl3, "rsl_rl3"),
     (Kind::RslRl4, "rsl_rl4"),
@@ -56,9 +62,12 @@ const KINDS: [(Kind, &str); 13] = [
     (Kind::Safetensors, "safetensors"),
     (Kind::Npz, "npz"),
     (Kind::Onnx, "onnx"),
+    (Kind::TorchScript, "torchscript"),
+    (Kind::Leapp, "leapp"),
     (Kind::C, "c"),
     (Kind::RlTools, "h5"),
     (Kind::Px4, "px4"),
+    (Kind::Px4Nn, "px4_nn"),
     (Kind::Fly, "eyas-fly"),
 ];
 
@@ -78,11 +87,32 @@ impl Kind {
             "safetensors" => Some(Self::Safetensors),
             "npz" => Some(Self::Npz),
             "onnx" => Some(Self::Onnx),
+            "yaml" => Some(Self::Leapp),
             "c" => Some(Self::C),
             "h5" => Some(Self::RlTools),
             "tar" => Some(Self::Px4),
+            "tflite" => Some(Self::Px4Nn),
             "bin" => Some(Self::Fly),
             _ => None,
+        }
+    }
+
+    /// What it is called in messages.
+    fn described(self) -> &'static str {
+        match self {
+            Self::Student => "the layout of distillation.py",
+            Self::Sequential => "a torch Sequential",
+            Self::RlTools => "RLtools' checkpoint.h5",
+            Self::Px4 => "PX4's policy.tar",
+            Self::Px4Nn => "PX4's mc_nn_control",
+            Self::RslRl2 | Self::RslRl3 | Self::RslRl4 | Self::RslRl5 => "the layout of rsl_rl",
+            Self::Safetensors
+            | Self::Npz
+            | Self::Onnx
+            | Self::TorchScript
+            | Self::Leapp
+            | Self::C
+            | Self::Fly => "this format",
         }
     }
 
@@ -93,9 +123,11 @@ impl Kind {
             Self::Safetensors => "safetensors",
             Self::Npz => "npz",
             Self::Onnx => "onnx",
+            Self::Leapp => "yaml",
             Self::C => "c",
             Self::RlTools => "h5",
             Self::Px4 => "tar",
+            Self::Px4Nn => "tflite",
             Self::Fly => "bin",
             _ => "pt",
         }
@@ -117,7 +149,7 @@ impl FromStr for Kind {
         let text = if text == "pt" { "rsl_rl5" } else { text };
         KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| UnknownChoice {
             found: text.to_owned(),
-            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, c, h5, px4, eyas-fly",
+            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, torchscript, leapp, c, h5, px4, px4_nn, eyas-fly",
         })
     }
 }
@@ -152,6 +184,14 @@ pub struct Written {
 ///
 /// [`FormatError::Inexpressible`] names what the format has no place for; nothing is written then.
 pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, FormatError> {
+    let keeps_clip = matches!(
+        kind,
+        Kind::Safetensors | Kind::Npz | Kind::Onnx | Kind::TorchScript | Kind::Leapp | Kind::C | Kind::Fly
+    );
+    if let Some(clip) = export.policy.normalizer.as_ref().and_then(|it| it.clip).filter(|_| !keeps_clip) {
+        let what = format!("a normaliser that limits its results to ±{clip}");
+        return Err(FormatError::Inexpressible { path: path.to_owned(), layout: kind.described(), what });
+    }
     let mut written = Written::default();
     let json = contract::to_json(export.contract);
     match kind {
@@ -177,11 +217,14 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
             npy::write_npz(path, &named)?;
         }
         Kind::Onnx => atomic::write_file(path, &onnx::to_bytes(export.policy, &json))?,
+        Kind::TorchScript => atomic::write_file(path, &torchscript::to_bytes(export.policy, &json))?,
+        Kind::Leapp => write_leapp(path, export, &mut written)?,
         Kind::C => write_c(path, export, &mut written)?,
         Kind::RlTools => {
             atomic::write_file(path, &rltools::to_hdf5(path, export.policy, export.contract)?)?;
         }
         Kind::Px4 => write_px4(path, export, &mut written.remarks)?,
+        Kind::Px4Nn => write_px4_nn(path, export, &mut written)?,
         Kind::Fly => atomic::write_file(path, &fly::to_bytes(export.policy, export.contract))?,
     }
     let keeps_noise = matches!(kind, Kind::Safetensors | Kind::Npz)
@@ -216,6 +259,43 @@ fn write_px4(path: &Path, export: &Export<'_>, remarks: &mut Vec<String>) -> Res
     contract.network = policy.network.architecture.clone();
     contract.state = Contract::of(&policy).state;
     atomic::write_file(path, &rltools::to_tar(path, &policy, &contract)?)
+}
+
+/// The flatbuffer, the two sources that hold it under the names that the module has for them, and the contract.
+fn write_px4_nn(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
+    let policy = folded(export.policy, &mut written.remarks);
+    if let Some(what) = tflite::unfit(&policy) {
+        let layout = Kind::Px4Nn.described();
+        return Err(FormatError::Inexpressible { path: path.to_owned(), layout, what });
+    }
+    let contract = folded_contract(export, &policy, &mut written.remarks);
+    let bytes = tflite::to_bytes(&policy);
+    for (name, text) in tflite::px4_sources(&bytes) {
+        let beside = path.with_file_name(name);
+        atomic::write_file(&beside, text.as_bytes())?;
+        written.beside.push((beside, "for src/modules/mc_nn_control of PX4"));
+    }
+    atomic::write_file(path, &bytes)?;
+    write_contract(path, &contract)?;
+    written.beside.push((contract_beside(path), "its contract"));
+    Ok(())
+}
+
+/// The description last: one that is there has its graph.
+fn write_leapp(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
+    if path.extension().is_none_or(|extension| extension != "yaml") {
+        let (what, layout) =
+            ("a description whose name does not end in `.yaml`, as its readers want".to_owned(), "LEAPP");
+        return Err(FormatError::Inexpressible { path: path.to_owned(), layout, what });
+    }
+    let files = leapp::write(path, export.policy, export.contract);
+    let beside =
+        [Some((files.graph, "its graph")), files.initial_values.map(|it| (it, "what its state begins with"))];
+    for ((path, bytes), what) in beside.into_iter().flatten() {
+        atomic::write_file(&path, &bytes)?;
+        written.beside.push((path, what));
+    }
+    atomic::write_file(path, files.description.as_bytes())
 }
 
 /// The header first: a source file that is there has its header.
@@ -311,7 +391,7 @@ fn folded(policy: &Policy, remarks: &mut Vec<String>) -> Policy {
     fold(policy)
 }
 
-/// `W ((x − μ) / σ) + b = (W / σ) x + (b − (W / σ) μ)`, in double precision.
+/// `W ((x − μ) / σ) + b = (W / σ) x + (b − (W / σ) μ)`, in double precision; a limit of the normaliser is lost.
 #[must_use]
 pub fn fold(policy: &Policy) -> Policy {
     let Some(normalizer) = &policy.normalizer else { return policy.clone() };

@@ -133,7 +133,8 @@ impl FormatError {
             }
             Self::UnsupportedLayout { .. } => {
                 "readable are rsl_rl 1.x-5.x (PPO and distillation), the students of distillation.py, bare state \
-                 dicts of a torch Sequential, checkpoint.h5 of RLtools, and networks in ONNX, safetensors and .npz; `eyas inspect FILE` lists what a file holds"
+                 dicts of a torch Sequential, actors of rl_games, skrl, Stable-Baselines3 and sample-factory, checkpoint.h5 of \
+                 RLtools, and networks in ONNX, TorchScript, safetensors and .npz; `eyas inspect FILE` lists what a file holds"
             }
             Self::Hdf5 { .. } => {
                 "HDF5 is read as RLtools writes it; `h5repack -l CONTI -f NONE FILE COPY` makes the datasets of a \

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eyas_fly::blob::{self, Activation as Function, Cell as Kind, Facts, MAGIC, Squash};
+use eyas_fly::blob::{self, Activation as Function, Cell as Kind, Facts, MAGIC, Normalization, Squash};
 use eyas_policy::{
     Activation, Architecture, Cell, Contract, Core, Network, Normalizer, Output, Policy, TestVectors,
 };
@@ -27,7 +27,7 @@ pub(crate) fn to_bytes(policy: &Policy, contract: &Contract) -> Vec<u8> {
         core.map_or(0, |core| core.layers),
         place(&blob::ACTIVATIONS, &function(architecture.activation)),
         place(&blob::SQUASHES, &squash(policy.output)),
-        usize::from(policy.normalizer.is_some()),
+        policy.normalizer.as_ref().map_or(0, |it| 1 + usize::from(it.clip.is_some())),
         test.observations.len(),
     ];
     let mut words: Vec<[u8; 4]> = facts.iter().map(|&fact| (fact as u32).to_le_bytes()).collect();
@@ -43,6 +43,7 @@ pub(crate) fn to_bytes(policy: &Policy, contract: &Contract) -> Vec<u8> {
     if let Some(normalizer) = &policy.normalizer {
         numbers(&normalizer.mean);
         numbers(&normalizer.scale());
+        numbers(normalizer.clip.as_slice());
     }
     numbers(&policy.network.parameters);
     numbers(&test.observations.concat());
@@ -68,7 +69,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Value, FormatError> {
     let found = eyas_fly::Policy::new(bytes).map_err(|error| {
         damaged(match error {
             eyas_fly::Error::Checksum => "a bit changed since it was written",
-            eyas_fly::Error::Fact => "it has a cell, activation or squash of a later version",
+            eyas_fly::Error::Fact => "it has a cell, activation, normaliser or squash of a later version",
             _ => "it is cut short",
         })
     })?;
@@ -81,13 +82,13 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Value, FormatError> {
         architecture: architecture(found.facts(), sections.widths),
         parameters: numbers(sections.parameters),
     };
-    let normalizer = found.facts().is_normalized.then(|| {
+    let normalizer = (found.facts().normalization != Normalization::None).then(|| {
         let [mean, scale] = sections.statistics.map(numbers);
         // The reciprocal of the deviation is stored, as it multiplies.
         let std: Vec<f32> = scale.iter().map(|scale| 1.0 / scale - Normalizer::EPSILON).collect();
         let var = std.iter().map(|std| std * std).collect();
         let count = contract.observation.normalizer.as_ref().map_or(0, |it| it.samples);
-        Normalizer { mean, var, std, count }
+        Normalizer { mean, var, std, count, clip: numbers(sections.clip).first().copied() }
     });
     let output = match found.facts().squash {
         Squash::Identity => Output::Identity,

@@ -1,6 +1,7 @@
 //! Every file format a policy lives in, read and written without executing anything.
 //!
-//! - [`Checkpoint`] reads what rsl_rl 1.x to 5.x, Foundation, RLtools and Eyas itself wrote, and loads
+//! - [`Checkpoint`] reads what rsl_rl 1.x to 5.x, Foundation, rl_games, skrl, Stable-Baselines3, sample-factory,
+//!   RLtools and Eyas itself wrote, and loads
 //!   policies from it; [`LoadedPolicy::decisions`] says what had to be decided and why.
 //! - [`convert`] writes a policy in the format of another program, with its [`Contract`](eyas_policy::Contract);
 //!   [`verify`](mod@verify) tells whether a file does what it says, [`Comparison`] what two files differ in, and [`onnx`]
@@ -21,9 +22,13 @@ pub mod convert;
 mod error;
 mod fly;
 pub mod input;
+mod leapp;
 pub mod onnx;
 pub mod px4;
 mod rltools;
+mod stages;
+mod tflite;
+mod torchscript;
 pub mod verify;
 
 pub use checkpoint::{

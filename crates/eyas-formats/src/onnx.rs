@@ -79,6 +79,13 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Value, FormatError> {
     Ok(Value::ordered_dict(entries))
 }
 
+/// Inputs and outputs of a graph's state that belong together.
+pub(crate) fn states(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>, FormatError> {
+    let opened = Opened::new(path, bytes)?;
+    let program = opened.program()?;
+    Ok(opened.found(&program)?.states)
+}
+
 /// What the graph shows of the policy beside its weights.
 fn note_of(found: &Found) -> Value {
     let mut entries =

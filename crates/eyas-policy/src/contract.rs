@@ -246,7 +246,12 @@ impl Contract {
 
 impl NormalizerContract {
     fn of(normalizer: &Normalizer) -> Self {
-        Self { formula: format!("(x - mean) / (std + {})", Normalizer::EPSILON), samples: normalizer.count }
+        let formula = format!("(x - mean) / (std + {})", Normalizer::EPSILON);
+        let formula = match normalizer.clip {
+            Some(limit) => format!("clip({formula}, -{limit}, {limit})"),
+            None => formula,
+        };
+        Self { formula, samples: normalizer.count }
     }
 }
 

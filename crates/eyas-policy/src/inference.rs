@@ -17,6 +17,8 @@ pub struct Inference {
     num_actions: usize,
     /// Mean and factor for each feature.
     normalizer: Option<Vec<(f32, f32)>>,
+    /// Limit of what the normaliser gives.
+    clip: Option<f32>,
     encoder: Dense,
     core: Option<Core>,
     gates: Vec<(Packed, Packed)>,
@@ -44,6 +46,7 @@ impl Inference {
             output: policy.output,
             num_actions: policy.num_actions(),
             normalizer: pairs,
+            clip: normalizer.and_then(|it| it.clip),
             ..Self::of_network(&policy.network)
         }
     }
@@ -76,6 +79,7 @@ impl Inference {
             num_observations: architecture.inputs,
             num_actions: architecture.outputs,
             normalizer: None,
+            clip: None,
             encoder,
             core: architecture.core,
             gates,
@@ -129,6 +133,9 @@ impl Inference {
             input.clear();
             input.extend_from_slice(observation);
             dispatch(Normalize { normalizer, rows: input });
+            if let Some(limit) = self.clip {
+                dispatch(Clip { limit, rows: input });
+            }
             features = input;
         }
         if !self.encoder.is_empty() {
@@ -197,6 +204,25 @@ impl Kernel for Normalize<'_> {
             for vector in 0..VECTORS {
                 let value = formulas::normalize(row.load::<L>(vector), L::splat(*mean), L::splat(*scale));
                 row.store(vector, value);
+            }
+        }
+    }
+}
+
+struct Clip<'a> {
+    limit: f32,
+    rows: &'a mut [Row],
+}
+
+impl Kernel for Clip<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let limit = L::splat(self.limit);
+        for row in self.rows {
+            for vector in 0..VECTORS {
+                row.store(vector, formulas::clip(row.load::<L>(vector), limit));
             }
         }
     }

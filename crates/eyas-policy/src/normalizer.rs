@@ -1,8 +1,11 @@
-//! Running observation normaliser with the semantics of rsl_rl.
+//! Running observation normaliser with the semantics of rsl_rl, and the limit that other libraries put on it.
 
 use serde::{Deserialize, Serialize};
 
 /// `y = (x − mean) / (std + ε)`, the `EmpiricalNormalization` of rsl_rl (every version).
+///
+/// rl_games, skrl, sample-factory and Stable-Baselines3 add another ε, which the deviation here makes up for, and limit
+/// what comes out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalizer {
@@ -14,6 +17,9 @@ pub struct Normalizer {
     pub std: Vec<f32>,
     /// Number of samples seen.
     pub count: u64,
+    /// Limits `y` to `[−clip, clip]`; positive. rsl_rl has no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f32>,
 }
 
 impl Normalizer {
@@ -23,7 +29,7 @@ impl Normalizer {
     /// Mean 0, variance 1, no sample seen.
     #[must_use]
     pub fn new(width: usize) -> Self {
-        Self { mean: vec![0.0; width], var: vec![1.0; width], std: vec![1.0; width], count: 0 }
+        Self { mean: vec![0.0; width], var: vec![1.0; width], std: vec![1.0; width], count: 0, clip: None }
     }
 
     /// Merges a batch given by its size, mean and population variance for each feature.

@@ -17,6 +17,9 @@ pub enum Untrainable {
     /// Only a single GRU layer has a backward pass.
     #[error("of recurrent networks only those with one GRU layer can be trained here")]
     Core,
+    /// The gradient through a limit is zero beyond it.
+    #[error("a network behind a normaliser that clips observations can fly but not be trained here")]
+    Clip,
 }
 
 /// The weights of a network packed for both directions.

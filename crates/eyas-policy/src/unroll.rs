@@ -42,13 +42,16 @@ impl Unroll {
     ///
     /// # Errors
     ///
-    /// [`Untrainable`] if it is recurrent or its activation has no backward pass.
+    /// [`Untrainable`] if it is recurrent, its normaliser limits what it gives, or its activation has no backward pass.
     pub fn new(architecture: &Architecture, normalizer: Option<&Normalizer>) -> Result<Self, Untrainable> {
         if !architecture.activation.is_trainable() {
             return Err(Untrainable::Activation(architecture.activation));
         }
         if architecture.core.is_some() || !architecture.encoder.is_empty() {
             return Err(Untrainable::Core);
+        }
+        if normalizer.is_some_and(|it| it.clip.is_some()) {
+            return Err(Untrainable::Clip);
         }
         let layers = architecture.head_layers();
         let normalizer = normalizer.map_or_else(

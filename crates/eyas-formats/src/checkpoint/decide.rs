@@ -4,9 +4,10 @@ use std::path::Path;
 
 use eyas_policy::{Activation, Architecture, Network, Normalizer, Output, Policy};
 
-use super::layout::{Layout, Part, Role, normalizer_alone, stray_normalizers};
-use super::network::{FoundNormalizer, NORMALIZER_KEYS, load_normalizer, refuse_unknown_keys};
-use super::runner_config::{Distribution, RunnerConfig};
+use super::foreign;
+use super::layout::{Layout, Part, Role, Statistics, normalizer_alone, stray_normalizers};
+use super::network::{FoundNormalizer, load_normalizer, refuse_unknown_keys};
+use super::runner_config::{Distribution, RunnerConfig, Squash};
 use super::state_dict::{StateDict, summary};
 use crate::contract::output_name;
 use crate::{EYAS_KEY, FORMAT_VERSION, FormatError, Value};
@@ -59,7 +60,7 @@ impl<'a> Loader<'a> {
         let own_config =
             !matches!(checkpoint.layout, Layout::Student | Layout::GruStudent | Layout::BareSequential);
         let config = if own_config || options.runner_config.is_some() {
-            RunnerConfig::beside(&checkpoint.path, options.runner_config.as_deref())?
+            RunnerConfig::beside(&checkpoint.path, options.runner_config.as_deref(), checkpoint.layout)?
         } else {
             None
         };
@@ -94,9 +95,7 @@ impl<'a> Loader<'a> {
         let network = self.part.stems.load(&self.part.dict, activation)?;
         let mut known = self.part.stems.keys_of(&network.architecture);
         known.extend(self.part.std.map(|(key, _)| key.to_owned()));
-        if let Some((_, prefix)) = &self.part.normalizer {
-            known.extend(NORMALIZER_KEYS.map(|key| format!("{prefix}{key}")));
-        }
+        known.extend(self.part.normalizer.iter().flat_map(Statistics::keys));
         refuse_unknown_keys(&self.part.dict, &known, self.part.others)?;
         Ok(network)
     }
@@ -104,6 +103,8 @@ impl<'a> Loader<'a> {
     fn activation(&mut self) -> Result<Activation, FormatError> {
         let (activation, reason) = if let Some(activation) = self.options.activation {
             (activation, "given by option".to_owned())
+        } else if let Some((name, key)) = self.hyperparameter("activation_fn") {
+            (foreign_activation(name, self.path())?, format!("the file says {key}"))
         } else if let Some(name) = self.note("activation") {
             (parse_activation(name, self.path())?, "the file says so".to_owned())
         } else if let Some((name, key)) =
@@ -116,8 +117,28 @@ impl<'a> Loader<'a> {
                            for a run of it";
             }
             (parse_activation(name, path)?, reason)
+        } else if let Some((name, key)) = self.config.as_ref().and_then(|config| config.foreign_activation())
+        {
+            let path = self.config.as_ref().map_or(self.path(), |config| &config.path);
+            (foreign_activation(name, path)?, self.config_says(&key))
         } else {
             match self.checkpoint.layout {
+                Layout::StableBaselines3 if self.part.dict.has_prefix("action_net.") => {
+                    (Activation::Tanh, "default of Stable-Baselines3's actor-critic policies".to_owned())
+                }
+                Layout::StableBaselines3 => {
+                    (Activation::Relu, "default of Stable-Baselines3's SAC, TD3 and DDPG".to_owned())
+                }
+                Layout::SampleFactory => (
+                    Activation::Elu,
+                    "sample-factory's default; no config.json beside it says otherwise".to_owned(),
+                ),
+                Layout::RlGames | Layout::Skrl => (
+                    Activation::Elu,
+                    "usual in this field; neither the file nor a params/agent.yaml beside it says otherwise: give \
+                     --teacher_activation for another"
+                        .to_owned(),
+                ),
                 Layout::Student => (Activation::Elu, "distillation.py builds its MLP student so".to_owned()),
                 Layout::GruStudent => {
                     (Activation::Relu, "distillation.py builds its GRU student so".to_owned())
@@ -143,6 +164,16 @@ impl<'a> Loader<'a> {
             (OutputChoice::Beta, _) => (Output::Beta, false, "given by option".to_owned()),
             (OutputChoice::Identity, _) => (Output::Identity, halves, "given by option".to_owned()),
             (OutputChoice::Tanh, _) => (Output::Tanh, halves, "given by option".to_owned()),
+            (OutputChoice::Auto, Some((Distribution::Heteroscedastic, _)))
+                if self.is(Layout::SampleFactory) =>
+            {
+                (
+                    Output::Identity,
+                    true,
+                    "sample-factory's adaptive deviation, without a tensor of its own, is the other half"
+                        .to_owned(),
+                )
+            }
             (OutputChoice::Auto, Some((Distribution::Heteroscedastic, key))) => {
                 (Output::Identity, true, self.config_says(&key))
             }
@@ -151,7 +182,7 @@ impl<'a> Loader<'a> {
                 (Output::Beta, false, self.config_says(&key))
             }
             (OutputChoice::Auto, Some((Distribution::Gaussian, _))) => {
-                let (output, reason) = self.default_output();
+                let (output, reason) = self.default_output()?;
                 (output, false, reason)
             }
             (OutputChoice::Auto, None) => {
@@ -180,6 +211,9 @@ impl<'a> Loader<'a> {
         if self.part.std.is_some() || self.checkpoint.layout == Layout::Network {
             return Some((Distribution::Gaussian, String::new()));
         }
+        if self.is(Layout::SampleFactory) {
+            return Some((Distribution::Heteroscedastic, String::new()));
+        }
         if let Some(found) =
             self.config.as_ref().and_then(|config| config.distribution(self.part.role.name()))
         {
@@ -206,8 +240,11 @@ impl<'a> Loader<'a> {
         Err(FormatError::unsupported(self.path(), problem))
     }
 
-    fn default_output(&self) -> (Output, String) {
-        match (self.note("output"), self.checkpoint.layout) {
+    fn default_output(&self) -> Result<(Output, String), FormatError> {
+        if let Some(found) = self.foreign_output()? {
+            return Ok(found);
+        }
+        Ok(match (self.note("output"), self.checkpoint.layout) {
             (Some("tanh"), _) => (Output::Tanh, "the file says so".to_owned()),
             (Some("beta"), _) => (Output::Beta, "the file says so".to_owned()),
             (Some(_), _) => (Output::Identity, "the file says so".to_owned()),
@@ -221,7 +258,48 @@ impl<'a> Loader<'a> {
                     .to_owned(),
             ),
             (None, _) => (Output::Identity, "the layout has no other".to_owned()),
+        })
+    }
+
+    /// What the programs of [`foreign`] do after the last layer.
+    fn foreign_output(&self) -> Result<Option<(Output, String)>, FormatError> {
+        if self.is(Layout::StableBaselines3) {
+            return Ok(Some(if !self.part.dict.has_prefix("action_net.") {
+                (Output::Tanh, "Stable-Baselines3's SAC, TD3 and DDPG end in it".to_owned())
+            } else if let Some(("True", key)) = self.hyperparameter("squash_output") {
+                (Output::Tanh, format!("the file says {key}"))
+            } else {
+                (Output::Identity, "Stable-Baselines3's actor-critic policies end so".to_owned())
+            }));
         }
+        if !matches!(self.checkpoint.layout, Layout::RlGames | Layout::Skrl | Layout::SampleFactory) {
+            return Ok(None);
+        }
+        let Some(config) = &self.config else {
+            let reason =
+                "no config beside the file says otherwise: give --teacher_output tanh if it ends in that";
+            return Ok(Some((Output::Identity, reason.to_owned())));
+        };
+        let Some((squash, key)) = config.squash() else {
+            return Ok(Some((Output::Identity, format!("{} names no other", config.path.display()))));
+        };
+        match squash {
+            Squash::Identity => Ok(Some((Output::Identity, self.config_says(&key)))),
+            Squash::Tanh => Ok(Some((Output::Tanh, self.config_says(&key)))),
+            Squash::Other(function) => {
+                let problem =
+                    format!("its actions end in `{function}` ({key} of its config): only tanh is known");
+                Err(FormatError::unsupported(self.path(), problem))
+            }
+        }
+    }
+
+    /// One of `policy_kwargs` of Stable-Baselines3, and its name.
+    fn hyperparameter(&self, key: &'static str) -> Option<(&'a str, &'static str)> {
+        let arguments = self.checkpoint.root.get("data").filter(|_| self.is(Layout::StableBaselines3))?;
+        let value = arguments.get("policy_kwargs")?.get(key)?;
+        let text = value.as_bool().map(|value| if value { "True" } else { "False" });
+        Some((text.or(value.as_str())?, key))
     }
 
     fn normalizer(&mut self, width: usize) -> Result<Option<Normalizer>, FormatError> {
@@ -242,12 +320,27 @@ impl<'a> Loader<'a> {
 
     fn own_normalizer(&mut self, width: usize) -> Result<Option<Normalizer>, FormatError> {
         let model = self.part.role.name();
-        if let Some((dict, prefix)) = &self.part.normalizer {
-            let found = load_normalizer(dict, prefix, width)?;
-            let place =
-                if prefix.is_empty() { dict.name.to_owned() } else { dict.full_name(&format!("{prefix}*")) };
-            self.decide("normaliser", place, format!("the file holds it, {}", found.note));
+        let scaled =
+            self.config.as_ref().and_then(RunnerConfig::scaling).filter(|_| self.is(Layout::SampleFactory));
+        if let Some(statistics) = &self.part.normalizer {
+            let mut found = statistics.load(width)?;
+            let beside = self.checkpoint.root.get(foreign::archive::STATISTICS_PATH).and_then(Value::as_str);
+            let (place, holder) =
+                beside.map_or((statistics.place(), "the file"), |path| (path.to_owned(), "it"));
+            self.decide("normaliser", place, format!("{holder} holds it, {}", found.note));
+            if let Some(((shift, scale), key)) = scaled {
+                scale_first(&mut found.normalizer, shift, scale);
+                let (value, reason) = (format!("(x - {shift}) / {scale} before it"), self.config_says(&key));
+                self.decide("normaliser", value, reason);
+            }
             return Ok(Some(found.normalizer));
+        }
+        if let Some(((shift, scale), key)) = scaled {
+            let mut normalizer = Normalizer::new(width);
+            normalizer.std.fill(1.0 - Normalizer::EPSILON);
+            scale_first(&mut normalizer, shift, scale);
+            self.decide("normaliser", format!("(x - {shift}) / {scale}"), self.config_says(&key));
+            return Ok(Some(normalizer));
         }
         let stray = stray_normalizers(&self.checkpoint.root, width);
         if !stray.is_empty() && self.part.role != Role::Critic {
@@ -262,8 +355,18 @@ impl<'a> Loader<'a> {
             let reason = self.config_says(&format!("{key} true"));
             return Err(FormatError::MissingNormalizer { path: self.path().to_owned(), reason });
         }
-        self.decide("normaliser", "none", "the file holds none");
+        let reason = if self.is(Layout::StableBaselines3) {
+            "the file holds none, and beside it lies no vecnormalize.pkl, where Stable-Baselines3 has it: give \
+             --teacher_normalizer FILE if there is one"
+        } else {
+            "the file holds none"
+        };
+        self.decide("normaliser", "none", reason);
         Ok(None)
+    }
+
+    fn is(&self, layout: Layout) -> bool {
+        self.checkpoint.layout == layout
     }
 
     fn std(&self, actions: usize) -> Result<Option<Vec<f32>>, FormatError> {
@@ -273,6 +376,17 @@ impl<'a> Loader<'a> {
             std = std.into_iter().map(libm::expf).collect();
         }
         Ok(Some(std))
+    }
+}
+
+/// An activation under the name that torch's class, rl_games or skrl give it.
+fn foreign_activation(name: &str, path: &Path) -> Result<Activation, FormatError> {
+    let class = name.trim_end_matches("'>").rsplit('.').next().unwrap_or(name);
+    match class.to_ascii_lowercase().as_str() {
+        "leakyrelu" | "leaky_relu" => Ok(Activation::LeakyRelu),
+        "swish" => Ok(Activation::Silu),
+        "none" => Ok(Activation::Identity),
+        other => parse_activation(other, path),
     }
 }
 
@@ -305,15 +419,24 @@ pub(super) fn other_normalizer(
         let dict = StateDict::new(path, "", other.root.get(key).ok_or_else(missing)?);
         return load_normalizer(&dict, "", width);
     }
+    if let Some(statistics) = other.root.get(foreign::archive::STATISTICS) {
+        return foreign::vec_normalize(path, statistics)?.ok_or_else(missing)?.load(width);
+    }
     if other.roles().is_empty() {
-        let (dict, prefix) = normalizer_alone(&other.root, path, role).ok_or_else(missing)?;
-        return load_normalizer(&dict, prefix, width);
+        return normalizer_alone(&other.root, path, role).ok_or_else(missing)?.load(width);
     }
     let role = if role == Role::Critic { role } else { other.role(options.side)? };
-    match &other.part(role)?.normalizer {
-        Some((dict, prefix)) => load_normalizer(dict, prefix, width),
-        None => Err(missing()),
+    other.part(role)?.normalizer.as_ref().ok_or_else(missing)?.load(width)
+}
+
+/// Puts `(x − shift) / scale` before a normaliser.
+fn scale_first(normalizer: &mut Normalizer, shift: f64, scale: f64) {
+    for (mean, std) in normalizer.mean.iter_mut().zip(&mut normalizer.std) {
+        *mean = f64::from(*mean).mul_add(scale, shift) as f32;
+        let divisor = (f64::from(*std) + f64::from(Normalizer::EPSILON)) * scale;
+        *std = (divisor - f64::from(Normalizer::EPSILON)) as f32;
     }
+    normalizer.var = normalizer.std.iter().map(|std| std * std).collect();
 }
 
 /// The network with only the first half of its outputs.

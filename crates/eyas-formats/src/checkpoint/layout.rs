@@ -5,7 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::network::{Stems, sequential_stems};
+use super::foreign;
+use super::network::{
+    CLIP_KEY, FoundNormalizer, Moments, NORMALIZER_KEYS, Stems, load_normalizer, sequential_stems,
+};
 use super::state_dict::{StateDict, summary};
 use crate::{FormatError, Value};
 
@@ -35,6 +38,14 @@ pub enum Layout {
     /// One network under Eyas' own names: `encoder.*`, `core.*`, `head.*`, `obs_normalizer.*`. What is read of an ONNX
     /// graph is arranged so, and what Eyas writes as safetensors or `.npz`.
     Network,
+    /// rl_games: `model` with `a2c_network.*` and its `running_mean_std`.
+    RlGames,
+    /// skrl: `policy`, `value` and the preprocessors apart.
+    Skrl,
+    /// Stable-Baselines3: the policy in an archive, its `VecNormalize` beside it.
+    StableBaselines3,
+    /// sample-factory: `model` with encoder, core, decoder and `action_parameterization`.
+    SampleFactory,
     /// RLtools: layers as groups below `actor`, their kinds and activations as attributes.
     RlTools,
     /// None of these.
@@ -54,6 +65,10 @@ impl fmt::Display for Layout {
             Self::BareModel => "state dict of one rsl_rl model",
             Self::BareSequential => "state dict of a torch Sequential",
             Self::Network => "one network",
+            Self::RlGames => "rl_games",
+            Self::Skrl => "skrl",
+            Self::StableBaselines3 => "Stable-Baselines3",
+            Self::SampleFactory => "sample-factory",
             Self::RlTools => "RLtools HDF5",
             Self::Unrecognised => "no known layout",
         })
@@ -108,6 +123,9 @@ pub(crate) fn detect(root: &Value) -> (Layout, &'static str) {
     if root.get("student_state_dict").is_some() || root.get("teacher_state_dict").is_some() {
         return (Layout::RslRlDistillationModels, "student_state_dict");
     }
+    if let Some(found) = foreign::detect(root) {
+        return found;
+    }
     for key in ["model_state_dict", "policy", "state_dict"] {
         if let Some(dict) = root.get(key).filter(|value| value.entries().is_some()) {
             return (detect_model(dict), key);
@@ -145,6 +163,9 @@ pub(crate) fn writer(layout: Layout, root: &Value, model_key: &str) -> Option<St
         let writer = root.get(crate::EYAS_KEY)?.get("writer")?.as_str()?;
         return Some(format!("written by {writer}"));
     }
+    if let Some(writer) = foreign::writer(layout, root) {
+        return Some(writer);
+    }
     let prefix = |prefix: &str| StateDict::new(Path::new(""), "", model).has_prefix(prefix);
     let version = match layout {
         Layout::RslRlActorCritic | Layout::RslRlDistillation => {
@@ -179,12 +200,55 @@ pub(crate) struct Part<'a> {
     pub(crate) role: Role,
     pub(crate) dict: StateDict<'a>,
     pub(crate) stems: Stems,
-    /// The dict and the prefix of the normaliser's buffers, where there are some.
-    pub(crate) normalizer: Option<(StateDict<'a>, &'static str)>,
+    /// The normaliser's buffers, where there are some.
+    pub(crate) normalizer: Option<Statistics<'a>>,
     /// The key of the standard deviation, and whether it holds logarithms.
     pub(crate) std: Option<(&'static str, bool)>,
     /// Prefixes of the other networks in the same dict.
     pub(crate) others: &'static [&'static str],
+}
+
+/// The buffers of a normaliser, found but not read.
+pub(crate) struct Statistics<'a> {
+    pub(crate) dict: StateDict<'a>,
+    /// What stands before their names in the dict.
+    pub(crate) prefix: String,
+    /// How another program than rsl_rl computes with them.
+    pub(crate) moments: Option<Moments>,
+    /// Samples that they come from, where these are no tensor.
+    pub(crate) samples: Option<f64>,
+}
+
+impl<'a> Statistics<'a> {
+    pub(crate) fn new(dict: StateDict<'a>, prefix: &str, moments: Option<Moments>) -> Self {
+        Self { dict, prefix: prefix.to_owned(), moments, samples: None }
+    }
+
+    /// Reads a normaliser of `width` features.
+    pub(crate) fn load(&self, width: usize) -> Result<FoundNormalizer, FormatError> {
+        match &self.moments {
+            Some(moments) => moments.load(self, width),
+            None => load_normalizer(&self.dict, &self.prefix, width),
+        }
+    }
+
+    /// Names of the buffers in the dict.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let names = match &self.moments {
+            Some(moments) => moments.names(),
+            None => NORMALIZER_KEYS.into_iter().chain([CLIP_KEY]).collect(),
+        };
+        names.into_iter().map(|name| format!("{}{name}", self.prefix)).collect()
+    }
+
+    /// Where they stand, for messages.
+    pub(crate) fn place(&self) -> String {
+        if self.prefix.is_empty() {
+            self.dict.name.to_owned()
+        } else {
+            self.dict.full_name(&format!("{}*", self.prefix))
+        }
+    }
 }
 
 /// Where the pieces of one network are looked for.
@@ -281,6 +345,9 @@ pub(crate) fn part<'a>(
     root: &'a Value,
     path: &'a Path,
 ) -> Result<Option<Part<'a>>, FormatError> {
+    if let Some(part) = foreign::part(layout, role, root, path)? {
+        return Ok(Some(part));
+    }
     if (layout, role) == (Layout::GruStudent, Role::Student) {
         let dict = StateDict::new(path, model_key, root.get(model_key).unwrap_or(root));
         let stems = gru_student_stems();
@@ -291,7 +358,7 @@ pub(crate) fn part<'a>(
         let dict = StateDict::new(path, model_key, root.get(model_key).unwrap_or(root));
         let normalizer = dict
             .has_prefix("obs_normalizer.")
-            .then(|| (dict.clone(), "obs_normalizer."))
+            .then(|| Statistics::new(dict.clone(), "obs_normalizer.", None))
             .or(root_normalizer(root, path, OWN));
         let (stems, std) = (own_stems(&dict), std_key(&dict));
         return Ok(Some(Part { role, dict, stems, normalizer, std, others: &[] }));
@@ -347,33 +414,21 @@ fn stems(dict: &StateDict<'_>, places: &Places) -> Result<Stems, FormatError> {
     Ok(Stems { encoder, core, head })
 }
 
-fn normalizer<'a>(
-    dict: &StateDict<'a>,
-    places: &Places,
-    root: &'a Value,
-) -> Option<(StateDict<'a>, &'static str)> {
+fn normalizer<'a>(dict: &StateDict<'a>, places: &Places, root: &'a Value) -> Option<Statistics<'a>> {
     if !places.normalizer.is_empty() && dict.has_prefix(places.normalizer) {
-        return Some((dict.clone(), places.normalizer));
+        return Some(Statistics::new(dict.clone(), places.normalizer, None));
     }
     root_normalizer(root, dict.path, places.root_normalizers)
 }
 
 /// The normaliser at the root of a file under one of these names.
-fn root_normalizer<'a>(
-    root: &'a Value,
-    path: &'a Path,
-    names: &[&'static str],
-) -> Option<(StateDict<'a>, &'static str)> {
+fn root_normalizer<'a>(root: &'a Value, path: &'a Path, names: &[&'static str]) -> Option<Statistics<'a>> {
     let key = names.iter().find(|key| root.get(key).is_some())?;
-    Some((StateDict::new(path, key, root.get(key)?), ""))
+    Some(Statistics::new(StateDict::new(path, key, root.get(key)?), "", None))
 }
 
 /// The normaliser of a file that holds no network of this role.
-pub(crate) fn normalizer_alone<'a>(
-    root: &'a Value,
-    path: &'a Path,
-    role: Role,
-) -> Option<(StateDict<'a>, &'static str)> {
+pub(crate) fn normalizer_alone<'a>(root: &'a Value, path: &'a Path, role: Role) -> Option<Statistics<'a>> {
     root_normalizer(root, path, if matches!(role, Role::Critic | Role::Teacher) { PRIVILEGED } else { OWN })
 }
 

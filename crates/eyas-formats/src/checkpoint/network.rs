@@ -2,6 +2,7 @@
 
 use eyas_policy::{Activation, Architecture, Cell, Core, Network, Normalizer, Policy};
 
+use super::layout::Statistics;
 use super::state_dict::{StateDict, summary};
 use crate::{FormatError, Tensor, Value};
 
@@ -156,6 +157,9 @@ pub(crate) fn refuse_unknown_keys(
 /// Names of the buffers of rsl_rl's `EmpiricalNormalization`.
 pub(crate) const NORMALIZER_KEYS: [&str; 4] = ["_mean", "_var", "_std", "count"];
 
+/// What Eyas itself stores beside them: the limit of what the normaliser gives.
+pub(crate) const CLIP_KEY: &str = "clip";
+
 /// What a normaliser without a count is taken to have seen: enough that resuming a run moves it slowly, as rsl_rl's
 /// default of 4096 envs and 24 steps does after a hundred iterations.
 const UNKNOWN_COUNT: u64 = 100 * 24 * 4096;
@@ -205,8 +209,78 @@ pub(crate) fn load_normalizer(
         ));
         UNKNOWN_COUNT
     };
-    let normalizer = Normalizer { mean: dict.vector(&mean, width)?, var, std, count };
+    let clip = format!("{prefix}{CLIP_KEY}");
+    let clip = if dict.contains(&clip) { Some(limit(dict, &clip)?) } else { None };
+    let normalizer = Normalizer { mean: dict.vector(&mean, width)?, var, std, count, clip };
     Ok(FoundNormalizer { normalizer, note: notes.join(", ") })
+}
+
+/// How rl_games, skrl, sample-factory and Stable-Baselines3 normalise:
+/// `clamp((x − mean) / (√(var + a) + b), −clip, clip)`.
+#[derive(Clone, Debug)]
+pub(crate) struct Moments {
+    /// Name of the mean.
+    pub(crate) mean: &'static str,
+    /// Name of the variance.
+    pub(crate) var: &'static str,
+    /// Name of the number of samples.
+    pub(crate) count: Option<&'static str>,
+    /// `a`.
+    pub(crate) added_to_variance: f64,
+    /// `b`.
+    pub(crate) added_to_deviation: f64,
+    /// What the results are limited to; `None` if they are not.
+    pub(crate) clip: Option<f64>,
+}
+
+impl Moments {
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        [self.mean, self.var].into_iter().chain(self.count).collect()
+    }
+
+    /// The deviation takes up the difference of the ε that this program adds and rsl_rl's.
+    pub(crate) fn load(
+        &self,
+        statistics: &Statistics<'_>,
+        width: usize,
+    ) -> Result<FoundNormalizer, FormatError> {
+        let Statistics { dict, prefix, samples, .. } = statistics;
+        let key = |name: &str| format!("{prefix}{name}");
+        let mean = dict.vector(&key(self.mean), width)?;
+        let mut std = Vec::with_capacity(width);
+        for (index, var) in dict.vector(&key(self.var), width)?.into_iter().enumerate() {
+            let divisor = (f64::from(var) + self.added_to_variance).sqrt() + self.added_to_deviation;
+            // Also a negative variance, whose root is none.
+            if divisor.is_nan() || divisor <= 0.0 {
+                let (path, key) = (dict.path.to_owned(), dict.full_name(&key(self.var)));
+                return Err(FormatError::NonFinite { path, key, index, value: 1.0 / divisor });
+            }
+            std.push((divisor - f64::from(Normalizer::EPSILON)) as f32);
+        }
+        let counted = self.count.map(key).filter(|key| dict.contains(key));
+        let counted = counted.map(|key| dict.vector(&key, 1)).transpose()?;
+        let count = samples.or(counted.map(|counted| f64::from(counted[0])));
+        let clip = self.clip.map(|clip| clip as f32);
+        let note = format!(
+            "{}, {}",
+            count.map_or("without its count".to_owned(), |count| format!("count {count:.0}")),
+            clip.map_or("no limit".to_owned(), |clip| format!("what it gives limited to ±{clip}"))
+        );
+        let var = std.iter().map(|std| std * std).collect();
+        let normalizer =
+            Normalizer { mean, var, std, count: count.unwrap_or(0.0).max(0.0).round() as u64, clip };
+        Ok(FoundNormalizer { normalizer, note })
+    }
+}
+
+/// What a normaliser limits its results to.
+fn limit(dict: &StateDict<'_>, key: &str) -> Result<f32, FormatError> {
+    let limit = dict.vector(key, 1)?[0];
+    if limit > 0.0 {
+        return Ok(limit);
+    }
+    let (path, key) = (dict.path.to_owned(), dict.full_name(key));
+    Err(FormatError::WrongType { path, key, found: "no limit", expected: "a positive number" })
 }
 
 /// A count as an integer, or as the float that some forks store.
@@ -251,5 +325,9 @@ pub(crate) fn normalizer_entries(normalizer: &Normalizer, prefix: &str) -> Vec<(
         row(&normalizer.std),
         Tensor::from_i64(&[], &[normalizer.count.cast_signed()]).into(),
     ];
-    NORMALIZER_KEYS.iter().map(|key| format!("{prefix}{key}")).zip(values).collect()
+    let mut entries: Vec<_> =
+        NORMALIZER_KEYS.iter().map(|key| format!("{prefix}{key}")).zip(values).collect();
+    let clip = normalizer.clip.map(|clip| Tensor::from_f32(&[1], &[clip]).into());
+    entries.extend(clip.map(|clip| (format!("{prefix}{CLIP_KEY}"), clip)));
+    entries
 }

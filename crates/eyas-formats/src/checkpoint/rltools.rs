@@ -351,7 +351,7 @@ impl<'a> Loader<'a> {
                     precision.into_iter().map(|it| deviation(it) - Normalizer::EPSILON).collect();
                 let var = std.iter().map(|std| std * std).collect();
                 self.decide("normaliser", self.dict.full_name(&layer.stem), "the file holds it");
-                Ok(Some(Normalizer { mean, var, std, count: 0 }))
+                Ok(Some(Normalizer { mean, var, std, count: 0, clip: None }))
             }
         }
     }

@@ -137,6 +137,8 @@ const ENCODER: &str = "dense layers before the recurrent core";
 fn check_actor(actor: &Policy, std: &[f32]) -> Result<(), String> {
     if !actor.network.architecture.encoder.is_empty() {
         Err(ENCODER.to_owned())
+    } else if let Some(clip) = actor.normalizer.as_ref().and_then(|it| it.clip) {
+        Err(format!("a normaliser that limits its results to ±{clip}"))
     } else if actor.output == Output::Beta {
         Err("a Beta output beside a standard deviation".to_owned())
     } else if std.len() != actor.num_actions() {

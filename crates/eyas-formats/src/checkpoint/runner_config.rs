@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value as Json;
 
+use super::layout::Layout;
 use crate::FormatError;
 
 /// The part of a runner config that a loader needs; everything else is ignored.
@@ -21,6 +23,9 @@ pub(crate) struct RunnerConfig {
     empirical_normalization: Option<bool>,
     #[serde(skip)]
     pub(crate) path: PathBuf,
+    /// The whole, for what other programs than rsl_rl say in it.
+    #[serde(skip)]
+    rest: Json,
 }
 
 /// The section of one network; the names are those of rsl_rl, from 1.x to 5.x.
@@ -55,18 +60,39 @@ pub(crate) enum Distribution {
     Beta { range: Vec<f64> },
 }
 
+/// Whether a factor changes nothing.
+fn is_one(factor: f64) -> bool {
+    factor.to_bits() == 1.0_f64.to_bits()
+}
+
+/// What follows the last layer of an actor.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Squash {
+    /// Nothing.
+    Identity,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// Something else, in the words of the config.
+    Other(String),
+}
+
 /// A value and the key that gave it.
 pub(crate) type Found<T> = (T, String);
 
 impl RunnerConfig {
     /// Reads the config of the run that a checkpoint belongs to, if it is there: `path` if given, else
-    /// `params/agent.yaml` in the checkpoint's directory or in the one above.
-    pub(crate) fn beside(checkpoint: &Path, path: Option<&Path>) -> Result<Option<Self>, FormatError> {
+    /// `params/agent.yaml` in the checkpoint's directory or in the one above, `config.json` of sample-factory.
+    pub(crate) fn beside(
+        checkpoint: &Path,
+        path: Option<&Path>,
+        layout: Layout,
+    ) -> Result<Option<Self>, FormatError> {
         if let Some(path) = path {
             return Self::read(path).map(Some);
         }
         let directory = checkpoint.parent().unwrap_or(Path::new(""));
-        for candidate in [directory.join("params/agent.yaml"), directory.join("../params/agent.yaml")] {
+        let name = if layout == Layout::SampleFactory { "config.json" } else { "params/agent.yaml" };
+        for candidate in [directory.join(name), directory.join("..").join(name)] {
             match Self::read(&candidate) {
                 Err(FormatError::Missing { .. }) => {}
                 found => return found.map(Some),
@@ -84,9 +110,72 @@ impl RunnerConfig {
         let options = serde_saphyr::options! {
             non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
         };
-        let config: Self = serde_saphyr::from_str_with_options(&text, options)
-            .map_err(|source| FormatError::RunnerConfig { path: path.to_owned(), source: source.into() })?;
-        Ok(Self { path: path.to_owned(), ..config })
+        let wrong = |source: serde_saphyr::Error| FormatError::RunnerConfig {
+            path: path.to_owned(),
+            source: source.into(),
+        };
+        let config: Self = serde_saphyr::from_str_with_options(&text, options.clone()).map_err(wrong)?;
+        let rest = serde_saphyr::from_str_with_options(&text, options).map_err(wrong)?;
+        Ok(Self { path: path.to_owned(), rest, ..config })
+    }
+
+    /// The first of these places that holds something, its keys joined by dots.
+    fn told(&self, places: &[&str]) -> Option<Found<&Json>> {
+        places.iter().find_map(|place| {
+            let value = self.rest.pointer(place).filter(|value| !value.is_null())?;
+            Some((value, place.trim_start_matches('/').replace('/', ".")))
+        })
+    }
+
+    /// The activation by the words of rl_games, skrl and sample-factory.
+    pub(crate) fn foreign_activation(&self) -> Option<Found<&str>> {
+        let (value, key) = self.told(&[
+            "/params/network/mlp/activation",
+            "/models/policy/network/0/activations",
+            "/nonlinearity",
+        ])?;
+        // skrl takes one for all layers, or one for each; those of a policy here are the same.
+        let name = match value {
+            Json::Array(names) if names.iter().all(|name| *name == names[0]) => names.first()?.as_str(),
+            value => value.as_str(),
+        };
+        Some((name?, key))
+    }
+
+    /// What follows the last layer by the words of rl_games, skrl and sample-factory.
+    pub(crate) fn squash(&self) -> Option<Found<Squash>> {
+        let places = ["/params/network/space/continuous/mu_activation", "/models/policy/output"];
+        if let Some((value, key)) = self.told(&places) {
+            let text = value.as_str()?;
+            return Some((
+                match text.to_ascii_lowercase().as_str() {
+                    "none" | "actions" => Squash::Identity,
+                    "tanh" | "tanh(actions)" => Squash::Tanh,
+                    _ => Squash::Other(text.to_owned()),
+                },
+                key,
+            ));
+        }
+        let (scale, key) = self.told(&["/continuous_tanh_scale"])?;
+        let scale = scale.as_f64()?;
+        Some((
+            if scale <= 0.0 || self.rest["adaptive_stddev"] == true {
+                Squash::Identity
+            } else if is_one(scale) {
+                Squash::Tanh
+            } else {
+                Squash::Other(format!("{scale} tanh(x / {scale})"))
+            },
+            key,
+        ))
+    }
+
+    /// What sample-factory subtracts from observations and divides them by before it normalises them.
+    pub(crate) fn scaling(&self) -> Option<Found<(f64, f64)>> {
+        let number = |key: &str, default| self.rest[key].as_f64().unwrap_or(default);
+        let (shift, scale) = (number("obs_subtract_mean", 0.0), number("obs_scale", 1.0));
+        let is_given = shift != 0.0 || !is_one(scale);
+        is_given.then(|| ((shift, scale), "obs_subtract_mean and obs_scale".to_owned()))
     }
 
     /// The section of a network and its name.
@@ -121,6 +210,10 @@ impl RunnerConfig {
                 _ => section.teacher_obs_normalization,
             };
             Some((value?, format!("policy.{model}_obs_normalization")))
+        });
+        let own = own.or_else(|| {
+            let (value, key) = self.told(&["/params/config/normalize_input", "/normalize_input"])?;
+            Some((value.as_bool()?, key))
         });
         own.or(self.empirical_normalization.map(|value| (value, "empirical_normalization".to_owned())))
     }

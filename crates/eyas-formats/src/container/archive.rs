@@ -1,4 +1,4 @@
-//! Uncompressed zip archives: the container of `.pt` and `.npz`.
+//! Zip archives: the container of `.pt` and `.npz`; stored or deflated when read, stored when written.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,24 +14,44 @@ use zip::{CompressionMethod, DateTime, System, ZipArchive, ZipWriter};
 use crate::FormatError;
 
 /// An archive whose entries are read on demand.
-pub(crate) struct Archive {
+pub(crate) struct Archive<R> {
     path: PathBuf,
-    zip: ZipArchive<BufReader<File>>,
+    zip: ZipArchive<R>,
     names: Vec<String>,
     indices: HashMap<String, usize>,
     /// Bytes of the file not read yet: entries that overlap would let a small file fill the memory.
     unread: u64,
+    /// Bytes that compressed entries may still unpack to: a few kilobytes may stand for gigabytes.
+    inflatable: u64,
 }
 
-impl Archive {
+/// What may be unpacked of an archive for each of its bytes, and whatever its size.
+const MAX_INFLATION: u64 = 20;
+const FREE_INFLATION: u64 = 16 << 20;
+
+impl Archive<BufReader<File>> {
     pub(crate) fn open(path: &Path) -> Result<Self, FormatError> {
         let file = File::open(path).map_err(|source| FormatError::reading(path, source))?;
         let found = file.metadata().map_err(|source| FormatError::reading(path, source))?.len();
+        Self::of(path, BufReader::new(file), found)
+    }
+}
+
+impl Archive<Cursor<Vec<u8>>> {
+    /// An archive that is an entry of the archive in `path`.
+    pub(crate) fn within(path: &Path, bytes: Vec<u8>) -> Result<Self, FormatError> {
+        let found = bytes.len() as u64;
+        Self::of(path, Cursor::new(bytes), found)
+    }
+}
+
+impl<R: Read + Seek> Archive<R> {
+    fn of(path: &Path, reader: R, found: u64) -> Result<Self, FormatError> {
         // Archives begin with the file. Left to detect that, zip 9.8 takes the space that torch's zip64
         // records fill for a prefix whenever the first directory entry happens to be as long, which it
         // is for a folder name of 21 characters.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
-        let zip = ZipArchive::with_config(config, BufReader::new(file)).map_err(|error| match error {
+        let zip = ZipArchive::with_config(config, reader).map_err(|error| match error {
             ZipError::Io(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
                 FormatError::reading(path, source)
             }
@@ -43,7 +63,14 @@ impl Archive {
                 |error| FormatError::damaged(path, format!("an entry's name cannot be read: {error}")),
             )?;
         let indices = names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
-        Ok(Self { path: path.to_owned(), zip, names, indices, unread: found })
+        Ok(Self {
+            path: path.to_owned(),
+            zip,
+            names,
+            indices,
+            unread: found,
+            inflatable: found * MAX_INFLATION + FREE_INFLATION,
+        })
     }
 
     pub(crate) fn names(&self) -> &[String] {
@@ -60,26 +87,50 @@ impl Archive {
         let damaged = |problem: String| FormatError::damaged(path, problem);
         let index =
             *self.indices.get(name).ok_or_else(|| damaged(format!("the archive has no entry `{name}`")))?;
-        let mut entry = self
-            .zip
-            .by_index(index)
-            .map_err(|error| damaged(format!("entry `{name}` cannot be read: {error}")))?;
-        if entry.compression() != CompressionMethod::Stored || entry.size() != entry.compressed_size() {
+        // Compressed entries are unpacked here, so that no more of them is unpacked than they say.
+        let is_stored =
+            self.zip.by_index_raw(index).is_ok_and(|it| it.compression() == CompressionMethod::Stored);
+        let entry = if is_stored { self.zip.by_index(index) } else { self.zip.by_index_raw(index) };
+        let mut entry = entry.map_err(|error| damaged(format!("entry `{name}` cannot be read: {error}")))?;
+        let is_deflated = entry.compression() == CompressionMethod::DEFLATE;
+        if !is_deflated
+            && (entry.compression() != CompressionMethod::Stored || entry.size() != entry.compressed_size())
+        {
             return Err(damaged(format!(
-                "entry `{name}` is compressed, which torch.save and np.savez never do"
+                "entry `{name}` is compressed otherwise than zip archives of torch and NumPy are"
             )));
         }
         if entry.size() > limit {
             let part = format!("entry `{name}`");
             return Err(FormatError::TooLarge { path: path.clone(), part, found: entry.size(), limit });
         }
-        self.unread =
-            self.unread.checked_sub(entry.size()).ok_or_else(|| damaged("its entries overlap".to_owned()))?;
-        // The size comes from the file and may lie, but not beyond the file's own.
-        let mut bytes = Vec::with_capacity(entry.size() as usize);
-        entry
-            .read_to_end(&mut bytes)
-            .map_err(|error| damaged(format!("entry `{name}` cannot be read: {error}")))?;
+        self.unread = self
+            .unread
+            .checked_sub(entry.compressed_size())
+            .ok_or_else(|| damaged("its entries overlap".to_owned()))?;
+        let unreadable = |error: io::Error| damaged(format!("entry `{name}` cannot be read: {error}"));
+        let bytes = if is_deflated {
+            self.inflatable =
+                self.inflatable.checked_sub(entry.size()).ok_or_else(|| FormatError::TooLarge {
+                    path: path.clone(),
+                    part: format!("entry `{name}`, unpacked,"),
+                    found: entry.size(),
+                    limit: self.inflatable,
+                })?;
+            let (size, sum) = (entry.size(), entry.crc32());
+            let bytes = inflated(&mut entry, size).map_err(unreadable)?;
+            let mut crc = flate2::Crc::new();
+            crc.update(&bytes);
+            if crc.sum() != sum {
+                return Err(damaged(format!("entry `{name}` cannot be read: its checksum is wrong")));
+            }
+            bytes
+        } else {
+            // The size comes from the file and may lie, but not beyond the file's own.
+            let mut bytes = Vec::with_capacity(entry.size() as usize);
+            entry.read_to_end(&mut bytes).map_err(unreadable)?;
+            bytes
+        };
         if bytes.len() as u64 != entry.size() {
             return Err(FormatError::Truncated {
                 path: path.clone(),
@@ -90,6 +141,13 @@ impl Archive {
         }
         Ok(bytes)
     }
+}
+
+/// The bytes that a deflated entry stands for, one more than `size` at most.
+fn inflated(entry: impl Read, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    flate2::read::DeflateDecoder::new(entry).take(size.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Builds an archive: entries are stored, begin at multiples of 64 bytes as torch wants them for mapping, and

@@ -166,11 +166,11 @@ pub fn write(path: &Path, array: &Array) -> Result<(), FormatError> {
     write_file(path, &array.to_bytes())
 }
 
-/// Reads every array of an uncompressed `.npz` file, in the file's order.
+/// Reads every array of an `.npz` file, in the file's order.
 ///
 /// # Errors
 ///
-/// As [`read`]; [`FormatError::Damaged`] for a file that `np.savez_compressed` wrote.
+/// As [`read`]; [`FormatError::TooLarge`] where the compressed arrays take more than twenty times the file.
 pub fn read_npz(path: &Path) -> Result<Vec<(String, Array)>, FormatError> {
     let mut archive = Archive::open(path)?;
     let mut arrays = Vec::new();

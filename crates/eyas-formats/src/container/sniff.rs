@@ -38,17 +38,12 @@ pub(crate) fn not_a_checkpoint(path: &Path, head: &[u8]) -> FormatError {
     FormatError::NotACheckpoint { path: path.to_owned(), looks_like, advice }
 }
 
-/// The error for a zip archive without `data.pkl`, or one with code in it; `None` for a checkpoint.
+/// The error for a zip archive without `data.pkl`; `None` for a checkpoint.
 pub(crate) fn not_a_checkpoint_archive(path: &Path, names: &[String]) -> Option<FormatError> {
     let ends_with = |suffix: &str| names.iter().any(|name| name.ends_with(suffix));
-    let (looks_like, advice) = if ends_with("/constants.pkl")
-        || names.iter().any(|name| name.contains("/code/"))
-    {
-        ("a TorchScript export", Some("give the checkpoint (model_*.pt) that the policy was exported from"))
-    } else if ends_with("/data.pkl") {
+    if ends_with("/data.pkl") {
         return None;
-    } else {
-        ("a zip archive that torch.save did not write", None)
-    };
-    Some(FormatError::NotACheckpoint { path: path.to_owned(), looks_like, advice })
+    }
+    let looks_like = "a zip archive that torch.save did not write";
+    Some(FormatError::NotACheckpoint { path: path.to_owned(), looks_like, advice: None })
 }

@@ -4,7 +4,7 @@ mod legacy;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,6 +30,16 @@ pub enum Container {
     Safetensors,
     /// NumPy's archive of arrays.
     Npz,
+    /// The archive of Stable-Baselines3, of which one entry is an archive of torch.
+    StableBaselines3,
+    /// A Python object by itself.
+    Pickle,
+    /// A flatbuffer of TFLite.
+    TfLite,
+    /// A bundle of LEAPP: its description, graphs beside it.
+    Leapp,
+    /// Modules with their code, as `torch.jit.save` writes them.
+    TorchScript,
     /// A graph of operations.
     Onnx,
     /// C source that Eyas wrote.
@@ -48,6 +58,11 @@ impl std::fmt::Display for Container {
             Self::Hdf5 => "HDF5 file",
             Self::Safetensors => "safetensors file",
             Self::Npz => "NumPy archive",
+            Self::StableBaselines3 => "archive of Stable-Baselines3",
+            Self::Pickle => "Python pickle",
+            Self::Leapp => "LEAPP bundle",
+            Self::TfLite => "TFLite flatbuffer",
+            Self::TorchScript => "TorchScript archive",
             Self::Onnx => "ONNX graph",
             Self::C => "C source",
             Self::Tar => "tar archive",
@@ -57,10 +72,15 @@ impl std::fmt::Display for Container {
 }
 
 /// Largest pickle decoded; a checkpoint's takes some kilobytes, its tensors lie outside.
-const MAX_PICKLE_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_PICKLE_BYTES: u64 = 64 << 20;
 
 /// Largest file read: far beyond any flight policy, small enough not to exhaust a workstation.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// Whether a file begins as those of torch before 1.6.
+pub(crate) fn is_legacy(head: &[u8]) -> bool {
+    head.starts_with(legacy::MAGIC)
+}
 
 /// Reads a file that `torch.save` wrote, of any version; executes nothing.
 ///
@@ -90,7 +110,21 @@ pub fn read(path: &Path) -> Result<(Value, Container), FormatError> {
 }
 
 fn read_zip(path: &Path) -> Result<Value, FormatError> {
-    let mut archive = Archive::open(path)?;
+    read_archive(path, Archive::open(path)?)
+}
+
+/// Reads what `torch.save` wrote into an entry of another archive.
+pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Value, FormatError> {
+    if bytes.starts_with(b"PK\x03\x04") {
+        return read_archive(path, Archive::within(path, bytes)?);
+    }
+    if bytes.starts_with(legacy::MAGIC) {
+        return legacy::read(path, &bytes);
+    }
+    Err(FormatError::damaged(path, "its entry `policy.pth` is not what torch.save writes"))
+}
+
+fn read_archive<R: Read + Seek>(path: &Path, mut archive: Archive<R>) -> Result<Value, FormatError> {
     if let Some(error) = sniff::not_a_checkpoint_archive(path, archive.names()) {
         return Err(error);
     }
@@ -108,15 +142,29 @@ fn read_zip(path: &Path) -> Result<Value, FormatError> {
     pickle.into_value(&mut ZipStorages { archive, folder, path, read: HashMap::new() }, path)
 }
 
+/// The tree of modules that `torch.jit.save` wrote, and the archive for what else is in it.
+pub(crate) fn read_modules<R: Read + Seek>(
+    path: &Path,
+    mut archive: Archive<R>,
+) -> Result<(Value, Archive<R>), FormatError> {
+    let name = archive.names().iter().find(|name| name.ends_with("/data.pkl")).cloned();
+    let name = name.ok_or_else(|| FormatError::damaged(path, "the archive has no entry `data.pkl`"))?;
+    let folder = name.trim_end_matches("data.pkl").to_owned();
+    let pickle = pickle::decode(&archive.read(&name, MAX_PICKLE_BYTES)?, path)?;
+    let mut storages = ZipStorages { archive, folder, path, read: HashMap::new() };
+    let root = pickle.into_value(&mut storages, path)?;
+    Ok((root, storages.archive))
+}
+
 /// Storages as entries `data/KEY` of an archive, each read once.
-struct ZipStorages<'a> {
-    archive: Archive,
+struct ZipStorages<'a, R> {
+    archive: Archive<R>,
     folder: String,
     path: &'a Path,
     read: HashMap<String, Arc<[u8]>>,
 }
 
-impl Storages for ZipStorages<'_> {
+impl<R: Read + Seek> Storages for ZipStorages<'_, R> {
     fn bytes(&mut self, storage: &StorageRef) -> Result<Arc<[u8]>, FormatError> {
         let bytes = if let Some(bytes) = self.read.get(&storage.key) {
             bytes.clone()

@@ -79,7 +79,11 @@ impl Builder<'_> {
         let epsilon = self.constant("obs_normalizer.eps", Numbers::f32(&[], &[Normalizer::EPSILON]));
         let centred = self.op("Sub", &[features, &mean]);
         let divisor = self.op("Add", &[&std, &epsilon]);
-        self.op("Div", &[&centred, &divisor])
+        let scaled = self.op("Div", &[&centred, &divisor]);
+        let Some(limit) = normalizer.clip else { return scaled };
+        let least = self.constant("obs_normalizer.min", Numbers::f32(&[], &[-limit]));
+        let most = self.constant("obs_normalizer.max", Numbers::f32(&[], &[limit]));
+        self.op("Clip", &[&scaled, &least, &most])
     }
 
     fn linear(&mut self, features: &str, stem: &str, layer: &Linear) -> String {

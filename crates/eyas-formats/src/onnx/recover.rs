@@ -1,10 +1,11 @@
 //! The policy that an ONNX graph computes, found by following the observation through it.
 
-use eyas_policy::{Activation, Architecture, Cell, Core, Network, Normalizer, Output, Policy};
+use eyas_policy::{Activation, Cell, Normalizer, Output, Policy};
 
 use super::build::order;
 use super::evaluate::Program;
 use super::model::{Graph, Node, Numbers};
+use crate::stages::{Layer, Stage, network};
 
 /// A policy, and what of the graph is not as the policy's program would have it.
 pub(super) struct Found {
@@ -34,23 +35,6 @@ enum Tail {
     Beta,
 }
 
-/// A stage of the way.
-enum Stage {
-    /// Rows and columns of the weight, the weight as `[outputs, inputs]`, the bias.
-    Dense([usize; 2], Vec<f32>, Vec<f32>),
-    Activation(Activation),
-    Recurrent(Layer),
-}
-
-/// A recurrent layer in PyTorch's order of gates.
-struct Layer {
-    cell: Cell,
-    inputs: usize,
-    width: usize,
-    /// In the order of [`Architecture::tensors`].
-    parameters: Vec<f32>,
-}
-
 struct Walk<'a> {
     graph: &'a Graph,
     program: &'a Program<'a>,
@@ -61,6 +45,8 @@ struct Walk<'a> {
     mean: Option<Vec<f64>>,
     /// What the centred observation is divided by, and the deviation of which that is a sum where the graph shows it.
     divisor: Option<(Vec<f64>, Option<Vec<f32>>)>,
+    /// What the normaliser limits its results to.
+    clip: Option<f32>,
     /// A product whose bias may come next.
     open_product: bool,
     initial_states: Vec<&'a str>,
@@ -85,6 +71,7 @@ pub(super) fn policy(graph: &Graph, program: &Program<'_>, may_be_beta: bool) ->
         stages: Vec::new(),
         mean: None,
         divisor: None,
+        clip: None,
         open_product: false,
         initial_states: Vec::new(),
         resets_before_product: false,
@@ -146,6 +133,10 @@ impl<'a> Walk<'a> {
             "Gemm" if first => self.gemm(node)?,
             "MatMul" if first => self.matmul(node)?,
             "GRU" | "LSTM" if first => self.recurrent(node)?,
+            "Clip" if first && self.stages.is_empty() && self.divisor.is_some() && self.clip.is_none() => {
+                self.clip =
+                    Some(self.limit(node).ok_or_else(|| here("limits to a range that is not [-c, c]"))?);
+            }
             "Clip" => {
                 return Err(here(
                     "clamps what it is given, which a policy here has no place for: \
@@ -199,6 +190,9 @@ impl<'a> Walk<'a> {
         if !self.stages.is_empty() {
             return Err(here("scales or shifts what a layer computes: fold it into the layer"));
         }
+        if self.clip.is_some() {
+            return Err(here("follows a limit, after which a policy here has only its layers"));
+        }
         match (node.operator.as_str(), first) {
             ("Sub", true) if self.mean.is_none() && self.divisor.is_none() => {
                 self.mean = Some(constant.values.clone());
@@ -231,6 +225,16 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// `c` of a `Clip` to `[−c, c]`: inputs, or attributes before version 11.
+    fn limit(&self, node: &Node) -> Option<f32> {
+        let [least, most] = [(1, "min"), (2, "max")].map(|(index, name)| {
+            let given = node.input(index).and_then(|name| self.program.constant(name)?.single());
+            given.or_else(|| node.attribute(name).map(|_| node.float(name, f32::INFINITY)))
+        });
+        let limit = most? as f32;
+        (limit > 0.0 && limit.is_finite() && (least? as f32).to_bits() == (-limit).to_bits()).then_some(limit)
+    }
+
     fn normalizer(&self, width: usize) -> Result<Option<Normalizer>, String> {
         if self.mean.is_none() && self.divisor.is_none() {
             return Ok(None);
@@ -253,7 +257,8 @@ impl<'a> Walk<'a> {
         if mean.iter().chain(&std).any(|value| !value.is_finite()) {
             return Err("its normaliser is not finite".to_owned());
         }
-        Ok(Some(Normalizer { var: std.iter().map(|std| std * std).collect(), mean, std, count: 0 }))
+        let var = std.iter().map(|std| std * std).collect();
+        Ok(Some(Normalizer { var, mean, std, count: 0, clip: self.clip }))
     }
 
     fn gemm(&mut self, node: &Node) -> Result<(), String> {
@@ -450,98 +455,4 @@ fn activation(node: &Node) -> Option<Activation> {
         "Gelu" if node.text("approximate", "none") == "none" => Activation::Gelu,
         _ => return None,
     })
-}
-
-/// The stages as encoder, core and head; the squash; whether the activation shows.
-fn network(stages: &[Stage]) -> Result<(Network, Output, bool), String> {
-    let (stages, output) = match stages {
-        [rest @ .., Stage::Activation(Activation::Tanh)] => (rest, Output::Tanh),
-        all => (all, Output::Identity),
-    };
-    let first_core = stages.iter().position(|stage| matches!(stage, Stage::Recurrent(_)));
-    let last_core = stages.iter().rposition(|stage| matches!(stage, Stage::Recurrent(_)));
-    let (encoder, cores, head) = match (first_core, last_core) {
-        (Some(first), Some(last)) => (&stages[..first], &stages[first..=last], &stages[last + 1..]),
-        _ => (&[][..], &[][..], stages),
-    };
-    let mut activations = Vec::new();
-    collect(encoder, true, &mut activations)?;
-    collect(head, false, &mut activations)?;
-    let activation = activations.first().copied().unwrap_or_default();
-    if activations.iter().any(|&other| other != activation) {
-        return Err("its layers have different activations".to_owned());
-    }
-    let widths = |part: &[Stage]| {
-        let sizes = part
-            .iter()
-            .filter_map(|stage| if let Stage::Dense(shape, ..) = stage { Some(shape[0]) } else { None });
-        sizes.collect::<Vec<_>>()
-    };
-    let core = core(cores)?;
-    let mut hidden = widths(head);
-    let outputs = hidden.pop().ok_or("no linear layer ends it")?;
-    let inputs = stages.iter().find_map(|stage| match stage {
-        Stage::Dense([_, inputs], ..) => Some(*inputs),
-        Stage::Recurrent(layer) => Some(layer.inputs),
-        Stage::Activation(_) => None,
-    });
-    let parameters: Vec<f32> = stages
-        .iter()
-        .flat_map(|stage| match stage {
-            Stage::Dense(_, weight, bias) => [weight.as_slice(), bias].concat(),
-            Stage::Recurrent(layer) => layer.parameters.clone(),
-            Stage::Activation(_) => Vec::new(),
-        })
-        .collect();
-    let architecture = Architecture {
-        inputs: inputs.unwrap_or(0),
-        encoder: widths(encoder),
-        core,
-        hidden,
-        outputs,
-        activation,
-    };
-    if parameters.len() != architecture.num_parameters() {
-        return Err("the widths of its layers do not follow from each other".to_owned());
-    }
-    if parameters.iter().any(|value| !value.is_finite()) {
-        return Err("its weights are not finite".to_owned());
-    }
-    Ok((Network { architecture, parameters }, output, !activations.is_empty()))
-}
-
-/// The recurrent layers, which must be of one kind and width.
-fn core(stages: &[Stage]) -> Result<Option<Core>, String> {
-    let mut layers = Vec::new();
-    for stage in stages {
-        let Stage::Recurrent(layer) = stage else {
-            return Err("something stands between its recurrent layers".to_owned());
-        };
-        layers.push((layer.cell, layer.width));
-    }
-    let Some(&(cell, width)) = layers.first() else { return Ok(None) };
-    if layers.iter().any(|&layer| layer != (cell, width)) {
-        return Err("its recurrent layers have different widths or kinds".to_owned());
-    }
-    Ok(Some(Core { cell, width, layers: layers.len() }))
-}
-
-/// The activation after each layer of a part; the last layer of a head has none.
-fn collect(part: &[Stage], is_encoder: bool, activations: &mut Vec<Activation>) -> Result<(), String> {
-    let mut stages = part.iter().peekable();
-    while let Some(stage) = stages.next() {
-        if !matches!(stage, Stage::Dense(..)) {
-            return Err("an activation follows no linear layer".to_owned());
-        }
-        let is_last = stages.peek().is_none() && !is_encoder;
-        match stages.next_if(|stage| matches!(stage, Stage::Activation(_))) {
-            Some(Stage::Activation(activation)) => activations.push(*activation),
-            _ if is_last => return Ok(()),
-            _ => activations.push(Activation::Identity),
-        }
-        if stages.peek().is_none() && !is_encoder {
-            return Err("its last layer ends in an activation other than tanh".to_owned());
-        }
-    }
-    Ok(())
 }

@@ -15,6 +15,7 @@ fn policy(core: Option<Core>, normalized: bool, output: Output) -> Policy {
         var: vec![4.0; 5],
         std: vec![2.0; 5],
         count: 9,
+        clip: None,
     });
     Policy { normalizer, network: Network { architecture, parameters }, output }
 }

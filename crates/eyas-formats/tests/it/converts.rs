@@ -80,10 +80,13 @@ fn every_format_that_takes_a_policy_gives_it_back() {
         ("safetensors", 6),
         ("npz", 6),
         ("onnx", 6),
+        ("torchscript", 6),
+        ("leapp", 6),
         ("c", 6),
-        // The other recurrent ones have ELU, and PX4 flies one shape.
+        // The other recurrent ones have ELU, and PX4 flies one shape of each kind.
         ("h5", 1),
         ("px4", 0),
+        ("px4_nn", 0),
         ("eyas-fly", 6),
     ];
     assert_eq!(counts, expected);

@@ -49,7 +49,13 @@ pub(crate) fn network(architecture: Architecture) -> Network {
 pub(crate) fn normalizer(width: usize) -> Normalizer {
     let values = |scale: f32| (0..width).map(|index| scale + index as f32 / 8.0).collect::<Vec<_>>();
     let var = values(0.5);
-    Normalizer { mean: values(-0.25), std: var.iter().map(|var| var.sqrt()).collect(), var, count: 1 << 40 }
+    Normalizer {
+        mean: values(-0.25),
+        std: var.iter().map(|var| var.sqrt()).collect(),
+        var,
+        count: 1 << 40,
+        clip: None,
+    }
 }
 
 pub(crate) fn mlp_policy() -> Policy {

@@ -48,16 +48,6 @@ fn what_begins_as_a_graph_or_as_safetensors_and_is_none_is_an_error_of_that_form
 }
 
 #[test]
-fn an_export_is_told_from_a_checkpoint() {
-    let directory = tempfile::tempdir().unwrap();
-    let entries =
-        [("policy/data.pkl", &b"\x80\x02}."[..]), ("policy/code/a.py", b""), ("policy/constants.pkl", b")")];
-    let error = Checkpoint::read(&archive(&directory, &entries)).unwrap_err();
-    assert!(error.to_string().ends_with("is no checkpoint: it looks like a TorchScript export"), "{error}");
-    assert!(error.hint().unwrap().contains("model_*.pt"));
-}
-
-#[test]
 fn archives_of_other_programs_are_told_from_checkpoints() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data.npz");

@@ -52,7 +52,9 @@ fn act(policy: &Policy, input: &[f64], state: &mut [f64]) -> Vec<f64> {
 fn normalized(policy: &Policy, input: &[f64]) -> Vec<f64> {
     let Some(normalizer) = &policy.normalizer else { return input.to_vec() };
     let feature = |index: usize| (f64::from(normalizer.mean[index]), f64::from(normalizer.std[index]) + 0.01);
-    input.iter().enumerate().map(|(index, x)| (x - feature(index).0) / feature(index).1).collect()
+    let limit = normalizer.clip.map_or(f64::INFINITY, f64::from);
+    let scaled = input.iter().enumerate().map(|(index, x)| (x - feature(index).0) / feature(index).1);
+    scaled.map(|x| x.clamp(-limit, limit)).collect()
 }
 
 fn affine(policy: &Policy, weight: usize, bias: usize, input: &[f64], row: usize) -> f64 {

@@ -51,19 +51,20 @@ fn a_normaliser_without_count_is_used_and_said_to_lack_it() {
 
 #[test]
 fn what_stands_beside_the_policy_is_named_and_not_read() {
-    for (model, key, class) in [
-        ("amp.pt", "amp_normalizer", "amp_rsl_rl.utils.utils.Normalizer"),
-        ("numpy_array.pt", "infos/levels", "numpy.ndarray"),
-    ] {
+    let description = |model: &str| {
         acts_as_expected("object_beside", model, &LoadOptions::default());
-        let description =
-            Checkpoint::read(&file("object_beside").join(model)).unwrap().describe(&LoadOptions::default());
-        let named: Vec<_> =
-            description.opaque.iter().map(|it| (it.key.as_str(), it.class.as_str())).collect();
-        assert_eq!(named, [(key, class)], "{model}");
-        let text = description.to_string();
-        assert!(text.contains("objects of other programs, not read") && text.contains(class), "{text}");
-    }
+        Checkpoint::read(&file("object_beside").join(model)).unwrap().describe(&LoadOptions::default())
+    };
+    let (key, class) = ("amp_normalizer", "amp_rsl_rl.utils.utils.Normalizer");
+    let found = description("amp.pt");
+    let named: Vec<_> = found.opaque.iter().map(|it| (it.key.as_str(), it.class.as_str())).collect();
+    assert_eq!(named, [(key, class)]);
+    let text = found.to_string();
+    assert!(text.contains("objects of other programs, not read") && text.contains(class), "{text}");
+    // An array of NumPy is data.
+    let found = description("numpy_array.pt");
+    assert!(found.opaque.is_empty());
+    assert!(found.tensors.iter().any(|tensor| tensor.key == "infos/levels"), "{found}");
 }
 
 #[test]

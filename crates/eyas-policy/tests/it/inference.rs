@@ -1,7 +1,9 @@
 //! Inference agrees with the scalar `f64` oracle, for every activation, cell and depth.
 
 use eyas_lanes::{BLOCK, Row};
-use eyas_policy::{Activation, Architecture, Cell, Core, Inference, Normalizer, Output, Policy, Scratch};
+use eyas_policy::{
+    Activation, Architecture, Cell, Core, Inference, Network, Normalizer, Output, Policy, Scratch,
+};
 
 use crate::oracle;
 
@@ -53,6 +55,7 @@ fn every_activation_and_output_map_is_that_of_the_oracle() {
                 std: (0..26).map(|i| 0.5 + 0.1 * i as f32).collect(),
                 var: vec![1.0; 26],
                 count: 1,
+                clip: None,
             };
             check(&Policy { normalizer: Some(normalizer), network, output }, &exact, 1, 3e-6);
         }
@@ -88,4 +91,18 @@ fn scratch_that_another_network_used_changes_nothing() {
     act(16, &mut scratch);
     assert_eq!(act(48, &mut scratch), act(48, &mut Scratch::default()));
     assert_eq!(act(16, &mut scratch), act(16, &mut Scratch::default()));
+}
+
+#[test]
+fn what_a_normaliser_gives_is_limited_and_what_is_no_number_stays_so() {
+    let network =
+        Network { architecture: Architecture::mlp(1, &[], 1, Activation::Elu), parameters: vec![2.0, 0.0] };
+    let normalizer =
+        Normalizer { std: vec![1.0 - Normalizer::EPSILON], clip: Some(1.5), ..Normalizer::new(1) };
+    let inference =
+        Inference::new(&Policy { normalizer: Some(normalizer), network, output: Output::Identity });
+    let observations = [0.25, 1.5, 1.75, 1e30, f32::INFINITY, -0.25, -1.75, f32::NEG_INFINITY, f32::NAN];
+    let actions = inference.act_on_record(&observations, 1, observations.len());
+    assert_eq!(actions[..8], [0.5, 3.0, 3.0, 3.0, 3.0, -0.5, -3.0, -3.0]);
+    assert!(actions[8].is_nan());
 }

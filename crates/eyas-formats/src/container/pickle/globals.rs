@@ -19,6 +19,10 @@ pub(crate) enum Global {
     /// Protocol 2 writes bytes as `_codecs.encode(text, "latin1")`.
     Encode,
     Set,
+    /// `_reconstruct(ndarray, (0,), b"b")`: what the array holds is set afterwards.
+    NumpyArray,
+    /// A class of Stable-Baselines3 that holds nothing but data.
+    Data,
 }
 
 /// Modules whose functions act on the machine. No object of a run comes from them: a file that names one was made
@@ -70,6 +74,9 @@ impl Global {
             ("torch.storage", "UntypedStorage" | "_UntypedStorage") => Self::Storage(DType::U8),
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::NumpyScalar,
             ("numpy", "dtype") => Self::NumpyDtype,
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::NumpyArray,
+            ("stable_baselines3.common.vec_env.vec_normalize", "VecNormalize")
+            | ("stable_baselines3.common.running_mean_std", "RunningMeanStd") => Self::Data,
             ("_codecs", "encode") => Self::Encode,
             ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
             ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => {
@@ -83,6 +90,9 @@ impl Global {
     /// The object that `self(*arguments)` would be, built here.
     pub(crate) fn call(self, arguments: &[Id], nodes: &[Node]) -> Result<Node, String> {
         let argument = |index: usize| arguments.get(index).map(|&id| &nodes[id]);
+        if self == Self::NumpyArray {
+            return Ok(Node::Opaque("numpy.ndarray".to_owned()));
+        }
         // What is made of something that is not understood is not understood.
         let opaque = arguments.iter().find_map(|&id| match &nodes[id] {
             Node::Opaque(name) => Some(name),
@@ -117,6 +127,9 @@ impl Global {
             (Self::Encode, Some(Node::Str(text)), None) if text.is_empty() => Some(Node::Bytes(Vec::new())),
             (Self::Set, Some(Node::List(items) | Node::Tuple(items)), None) => {
                 Some(Node::List(items.clone()))
+            }
+            (Self::Data, None, None) => {
+                Some(Node::Instance { class: "stable_baselines3".to_owned(), attributes: Vec::new() })
             }
             (Self::Set, None, None) => Some(Node::List(Vec::new())),
             // A number of a type that no checkpoint counts in, such as a structured one.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::container::tensor::row_major;
+use crate::torchscript::CLASS;
 use crate::{DType, FormatError, Tensor, Value};
 
 use super::globals::Global;
@@ -48,6 +50,17 @@ pub(crate) enum Node {
     NumpyDtype(String),
     Storage(StorageRef),
     Tensor(TensorRef),
+    /// An object of a class that holds nothing but data: its attributes.
+    Instance {
+        class: String,
+        attributes: Vec<(Id, Id)>,
+    },
+    /// An array of NumPy, row-major.
+    Array {
+        dtype: DType,
+        shape: Vec<usize>,
+        bytes: Vec<u8>,
+    },
     /// A class that is not known, or an object of it, by its Python name.
     Opaque(String),
 }
@@ -61,6 +74,8 @@ impl Node {
                 Self::Bytes(bytes) => bytes.len(),
                 Self::List(items) | Self::Tuple(items) => size_of_val(&items[..]),
                 Self::Dict { entries, .. } => size_of_val(&entries[..]),
+                Self::Instance { class, attributes } => class.len() + size_of_val(&attributes[..]),
+                Self::Array { shape, bytes, .. } => size_of_val(&shape[..]) + bytes.len(),
                 Self::Tensor(tensor) => 2 * size_of_val(&tensor.shape[..]),
                 _ => 0,
             }
@@ -95,6 +110,11 @@ impl Pickle {
         self.nodes
             .iter()
             .filter_map(|node| if let Node::Storage(storage) = node { Some(storage) } else { None })
+    }
+
+    /// Whether it is an object of a class that holds nothing but data.
+    pub(crate) fn is_instance(&self) -> bool {
+        matches!(self.nodes[self.root], Node::Instance { .. })
     }
 
     /// The object as a tree of values.
@@ -146,6 +166,18 @@ impl Builder<'_> {
             Node::List(items) => Value::List(self.values(items, depth)?),
             Node::Tuple(items) => Value::Tuple(self.values(items, depth)?),
             Node::Dict { ordered, entries } => self.dict(*ordered, entries, depth)?,
+            Node::Instance { class, attributes } => {
+                let Value::Dict(mut entries) = self.dict(false, attributes, depth)? else {
+                    unreachable!("a dict was asked for")
+                };
+                entries.insert(0, (CLASS.into(), class.as_str().into()));
+                Value::Dict(entries)
+            }
+            Node::Array { dtype, shape, bytes } => {
+                let strides = row_major(shape);
+                let view = Tensor::view(*dtype, shape.clone(), strides, 0, bytes.as_slice().into());
+                Value::Tensor(view.map_err(|problem| FormatError::damaged(self.path, problem))?)
+            }
             Node::Global(Global::Dtype(dtype)) => Value::Str(format!("torch.{dtype}")),
             Node::Global(global) => Value::Str(format!("{global:?}")),
             Node::NumpyDtype(name) => Value::Str(name.clone()),

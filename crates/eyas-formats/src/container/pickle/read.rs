@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::FormatError;
+use crate::{DType, FormatError};
 
 use super::Pickle;
 use super::globals::{Global, acts};
@@ -248,6 +248,10 @@ impl<'a> Machine<'a> {
         let (arguments, callable) = (self.pop()?, self.pop()?);
         let node = match (&self.nodes[callable], &self.nodes[arguments]) {
             (Node::Global(global), Node::Tuple(arguments)) => global.call(arguments, &self.nodes)?,
+            // A module of TorchScript: its attributes follow.
+            (Node::Opaque(name), Node::Tuple(_)) if name.starts_with("__torch__.") => {
+                Node::Instance { class: name.clone(), attributes: Vec::new() }
+            }
             (Node::Opaque(name), Node::Tuple(arguments)) => Node::Opaque(self.class_of(name, arguments)),
             _ => return Err("something that is no known function is called".into()),
         };
@@ -268,6 +272,19 @@ impl<'a> Machine<'a> {
         let state = self.pop()?;
         let object = *self.stack.last().ok_or("the stack is empty")?;
         match (&self.nodes[object], &self.nodes[state]) {
+            (Node::Opaque(class), Node::Tuple(state)) if class == "numpy.ndarray" => {
+                if let Some(array) = array(state, &self.nodes) {
+                    self.weigh(array.weight())?;
+                    self.nodes[object] = array;
+                }
+                Ok(())
+            }
+            (Node::Instance { class, .. }, Node::Dict { entries, .. }) => {
+                let (class, attributes) = (class.clone(), entries.clone());
+                self.weigh(class.len() + size_of_val(&attributes[..]))?;
+                self.nodes[object] = Node::Instance { class, attributes };
+                Ok(())
+            }
             (Node::Dict { ordered: true, .. } | Node::Tensor(_) | Node::Opaque(_), _) => Ok(()),
             (Node::NumpyDtype(_), Node::Tuple(state)) => {
                 let order = state.get(1).map(|&order| &self.nodes[order]);
@@ -347,6 +364,30 @@ impl<'a> Machine<'a> {
         let line = str::from_utf8(self.take(length + 1)?).map_err(|_| "a name is not UTF-8")?;
         Ok(line.trim_end_matches('\n').to_owned())
     }
+}
+
+/// The array of `(version, shape, dtype, is_fortran, bytes)`, if its numbers are ones that tensors have here.
+fn array(state: &[Id], nodes: &[Node]) -> Option<Node> {
+    let part = |index: usize| state.get(index).map(|&id| &nodes[id]);
+    let (Node::Tuple(sizes), Node::NumpyDtype(name), Node::Bool(false), Node::Bytes(bytes)) =
+        (part(1)?, part(2)?, part(3)?, part(4)?)
+    else {
+        return None;
+    };
+    let dtype = match name.as_str() {
+        "f8" => DType::F64,
+        "f4" => DType::F32,
+        "i8" => DType::I64,
+        "i4" => DType::I32,
+        "u1" => DType::U8,
+        "b1" => DType::Bool,
+        _ => return None,
+    };
+    let size = |id: &Id| if let Node::Int(size) = nodes[*id] { usize::try_from(size).ok() } else { None };
+    let shape = sizes.iter().map(size).collect::<Option<Vec<_>>>()?;
+    let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size))?;
+    let fits = elements.checked_mul(dtype.size()) == Some(bytes.len());
+    fits.then(|| Node::Array { dtype, shape, bytes: bytes.clone() })
 }
 
 /// A little-endian two's complement integer of up to eight bytes.

@@ -14,6 +14,32 @@ pub(crate) fn encode(value: &Value) -> (Vec<u8>, Vec<Tensor>) {
     (writer.bytes, writer.tensors)
 }
 
+/// A module of TorchScript, as an object of a class whose code lies elsewhere.
+pub(crate) struct Module {
+    pub(crate) class: String,
+    pub(crate) attributes: Vec<(String, Attribute)>,
+}
+
+/// What a module holds.
+pub(crate) enum Attribute {
+    Value(Value),
+    Module(Module),
+}
+
+impl From<Value> for Attribute {
+    fn from(value: Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+/// Encodes the modules as `torch.jit.save` does; tensors as [`encode`].
+pub(crate) fn encode_module(module: &Module) -> (Vec<u8>, Vec<Tensor>) {
+    let mut writer = Writer { bytes: vec![0x80, 2], tensors: Vec::new() };
+    writer.module(module);
+    writer.bytes.push(b'.');
+    (writer.bytes, writer.tensors)
+}
+
 struct Writer {
     bytes: Vec<u8>,
     tensors: Vec<Tensor>,
@@ -47,6 +73,21 @@ impl Writer {
             }
             Value::Tensor(tensor) => self.tensor(tensor),
         }
+    }
+
+    fn module(&mut self, module: &Module) {
+        let (package, name) = module.class.rsplit_once('.').unwrap_or(("__torch__", &module.class));
+        self.bytes.extend(format!("c{package}\n{name}\n)").bytes());
+        // NEWOBJ, and a dict of attributes that BUILD sets.
+        self.bytes.extend([0x81, b'}', b'(']);
+        for (name, attribute) in &module.attributes {
+            self.text(name);
+            match attribute {
+                Attribute::Value(value) => self.value(value),
+                Attribute::Module(module) => self.module(module),
+            }
+        }
+        self.bytes.extend(b"ub");
     }
 
     fn int(&mut self, value: i64) {
