@@ -1,11 +1,12 @@
-"""PyTorch and rsl_rl as a peer of `eyas bench`: the same works, in one thread, on the CPU.
+"""PyTorch and rsl_rl as a peer of `eyas bench`: the same works, in one thread, on the CPU or on a GPU.
 
-    python pytorch.py [--compile]
+    python pytorch.py [--compile] [--device cuda:0]
 
 prints one line of JSON, {"peer": ..., "works": [...]}; then, for each line `NAME SECONDS` on standard input, runs that
 work for about SECONDS and prints {"units": ..., "seconds": ...} or {"error": ...}. Needs torch 2; the works `ppo` and
 `distillation` are offered where rsl-rl-lib 5 is installed. With --compile the physics goes through torch.compile, which
-needs a C++ compiler and takes a minute or two at the first use.
+needs a C++ compiler and takes a minute or two at the first use. On a GPU there are gradient steps alone, each replayed as a
+CUDA graph, in single precision without TF32.
 """
 
 import os
@@ -306,6 +307,52 @@ def distillation():
     return rsl_rl_iterations("DistillationRunner", 512, 24, {"algorithm": algorithm, **models})
 
 
+def graphed(network, inputs, labels, units, times=20):
+    """Gradient steps on a GPU, recorded once as a CUDA graph and replayed: no launch is waited for."""
+    device = DEVICE
+    network, inputs, labels = network.to(device), inputs.to(device), labels.to(device)
+    adam = torch.optim.Adam(network.parameters(), capturable=True, fused=True)
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        nn.functional.mse_loss(network(inputs), labels).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        adam.step()
+
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):  # warm-up, as capturing asks for
+        for _ in range(3):
+            step()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+
+    def piece():
+        for _ in range(times):
+            graph.replay()
+        torch.cuda.synchronize()
+        return times * units
+
+    return piece
+
+
+def graphed_mlp_update(rows=256):
+    network = mlp(OBSERVATIONS, 256, 256, 256, ACTIONS)
+    return graphed(network, torch.randn(rows, OBSERVATIONS), torch.randn(rows, ACTIONS), rows)
+
+
+def graphed_gru_update(steps=EPISODE_STEPS, sequences=512):
+    inputs, labels = torch.randn(steps, sequences, 22), torch.randn(steps, sequences, ACTIONS)
+    return graphed(Student(), inputs, labels, sequences)
+
+
+DEVICE = "cpu"
+ON_GPU = {
+    "gru_update_512": graphed_gru_update,
+    "mlp_update": graphed_mlp_update,
+    "mlp_update_16384": lambda: graphed_mlp_update(16384),
+}
 WORKS = {
     "mlp_inference_64": lambda: mlp_inference(64),
     "mlp_inference_256": lambda: mlp_inference(256),
@@ -326,7 +373,11 @@ def measure(piece, seconds):
 def main():
     arguments = argparse.ArgumentParser(description="PyTorch as a peer of `eyas bench`")
     arguments.add_argument("--compile", action="store_true", help="run the physics through torch.compile")
-    compiled = arguments.parse_args().compile
+    arguments.add_argument("--device", default="cpu", help="where to compute: cpu, or cuda:0 and so on")
+    given = arguments.parse_args()
+    compiled = given.compile
+    global DEVICE
+    DEVICE = given.device
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a library prints
     name = f"PyTorch {torch.__version__.split('+')[0]}"
@@ -334,7 +385,12 @@ def main():
         version = importlib.metadata.version("rsl-rl-lib")
     except importlib.metadata.PackageNotFoundError:
         version = ""
-    if version.startswith("5."):
+    if DEVICE != "cpu":
+        torch.cuda.set_device(DEVICE)
+        WORKS.clear()
+        WORKS.update(ON_GPU)
+        name += f" on {torch.cuda.get_device_name()}, CUDA graphs"
+    elif version.startswith("5."):
         WORKS.update(ppo=ppo, distillation=distillation)
         name += f", rsl_rl {version}"
     if compiled:

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use eyas::configuration::{DEVICES, layer_vehicle, settle_devices, takes_vehicles};
+use eyas::configuration::{layer_vehicle, takes_vehicles};
+use eyas::device::{FLYING_DEVICE, LEARNING_DEVICE, settle_devices};
 use eyas::policies::load_policy;
 use eyas::text::{shell_word, warnings_told};
 use eyas::{AnyTask, Failure};
@@ -53,6 +54,16 @@ pub(crate) fn listen(resume: &Resume) -> Result<Interrupt, Failure> {
 /// Order: defaults and presets (already in `layers`), the vehicle, the settings of an earlier run, the configuration
 /// file and groups, overrides, flags.
 pub(crate) fn layer(layers: &mut Layers, task: &dyn AnyTask, flight: &FlightFlags) -> Result<(), Failure> {
+    layer_for(layers, task, flight, false)
+}
+
+/// The same for a command that may fit a student on a GPU. Envs fly on the CPU whatever `--device` says of that.
+pub(crate) fn layer_for(
+    layers: &mut Layers,
+    task: &dyn AnyTask,
+    flight: &FlightFlags,
+    fits_on_gpu: bool,
+) -> Result<(), Failure> {
     refuse_what_is_not_built(flight)?;
     if let Some(vehicle) = &flight.vehicle {
         layer_vehicle(layers, task, vehicle)?;
@@ -67,14 +78,16 @@ pub(crate) fn layer(layers: &mut Layers, task: &dyn AnyTask, flight: &FlightFlag
     for (key, name, value) in [
         ("agent.experiment_name", "--experiment_name", &flight.experiment_name),
         ("agent.run_name", "--run_name", &flight.run_name),
-        (DEVICES[0], "--device", &flight.device),
-        (DEVICES[1], "--device", &flight.device),
+        (LEARNING_DEVICE, "--device", &flight.device),
+        (FLYING_DEVICE, "--device", &flight.device),
     ] {
         if let Some(value) = value {
-            layers.set(key, value.clone(), Origin::flag(name))?;
+            let flies_on_cpu = fits_on_gpu && key == FLYING_DEVICE;
+            let value = if flies_on_cpu { "cpu" } else { value.as_str() };
+            layers.set(key, value, Origin::flag(name))?;
         }
     }
-    settle_devices(layers)
+    settle_devices(layers, fits_on_gpu)
 }
 
 /// The flags and overrides that say again what a run with some settings flies. Those of its presets are for learning, and
@@ -84,7 +97,7 @@ pub(crate) fn what_flies(
     flight: &FlightFlags,
     settings: &[Setting],
 ) -> Result<String, Failure> {
-    const NOT_FLOWN: [&str; 2] = ["env.scene.num_envs", DEVICES[1]];
+    const NOT_FLOWN: [&str; 2] = ["env.scene.num_envs", FLYING_DEVICE];
     let mut words = vec![format!("--task {}", shell_word(&flight.task))];
     let mut usual = Layers::of_groups([("env", task.layers()?)]);
     if let Some(vehicle) = &flight.vehicle {

@@ -3,7 +3,6 @@
 //! The arithmetic is written from the formulas that fly here, operation by operation, so that every compiler that follows
 //! IEEE 754 gives the bits of `eyas act`. `fmaf` alone is taken from the C library, and its result is defined to the last bit.
 
-mod formula;
 mod read;
 
 use std::fmt::Write as _;
@@ -13,13 +12,12 @@ use eyas_fly::formulas;
 use eyas_lanes::Real as _;
 use eyas_policy::{Activation, Cell, Contract, Core, Linear, Normalizer, Output, Policy, TestVectors};
 use eyas_trace::Traced;
+use eyas_trace::c::{CFunction, helpers, literal};
 
 use crate::checkpoint::chain;
 use crate::contract;
 
 pub(crate) use read::{is_c, read};
-
-use self::formula::Formula;
 
 /// How every file begins, and the version of what follows.
 const MAGIC: &str = "/* eyas policy, form 1";
@@ -123,15 +121,15 @@ impl Writer<'_> {
                 out,
                 "/* Least and greatest number that means something{clamp}. */\n#define {upper}_ACTION_MIN \
                  ({})\n#define {upper}_ACTION_MAX ({})\n",
-                formula::literal(low),
-                formula::literal(high)
+                literal(low),
+                literal(high)
             );
         }
         if let Some(rate) = control_rate_hz {
-            let rate = formula::literal(*rate as f32);
+            let rate = literal(*rate as f32);
             let _ = writeln!(out, "/* Control steps a second. */\n#define {upper}_RATE_HZ {rate}\n");
         }
-        let tolerance = formula::literal(test.tolerance);
+        let tolerance = literal(test.tolerance);
         let _ = writeln!(
             out,
             "/* Largest result of {name}_self_test that is no fault. */\n#define {upper}_TOLERANCE {tolerance}\n"
@@ -173,7 +171,7 @@ impl Writer<'_> {
         // `/` opens and closes comments; it stands within texts only, where JSON has another spelling.
         let json = contract::to_json(&facts).replace('/', "\\u002f");
         let formulas = self.formulas();
-        let helpers = formula::helpers(&self.name, &formulas);
+        let helpers = helpers("static", &self.name, &formulas);
         let mut out = self.preamble();
         let _ = write!(
             out,
@@ -186,7 +184,7 @@ impl Writer<'_> {
         self.write_tensors(&mut out);
         out.push_str(&helpers);
         for formula in &formulas {
-            out.push_str(&formula.definition(&self.name));
+            out.push_str(&formula.definition("static", &self.name));
         }
         self.write_functions(&mut out);
         let _ = writeln!(out, "\n{END}");
@@ -250,7 +248,7 @@ impl Writer<'_> {
             write!(out, "/* tensor {tensor} {shape:?} */\nstatic const float {array}[{}] = {{", values.len());
         for (index, value) in values.iter().enumerate() {
             out.push_str(if index % 8 == 0 { "\n    " } else { " " });
-            let _ = write!(out, "{},", formula::literal(*value));
+            let _ = write!(out, "{},", literal(*value));
         }
         out.push_str("\n};\n\n");
     }
@@ -261,24 +259,24 @@ impl Writer<'_> {
     }
 
     /// The formulas that this policy is made of.
-    fn formulas(&self) -> Vec<Formula> {
+    fn formulas(&self) -> Vec<CFunction> {
         let architecture = &self.policy.network.architecture;
         let mut formulas = Vec::new();
         if self.is_activated() {
             let activation = architecture.activation;
-            formulas.push(Formula::record("activation", &["x"], None, |x| vec![activate(activation, x[0])]));
+            formulas.push(CFunction::record("activation", &["x"], &[], |x| vec![activate(activation, x[0])]));
         }
         match self.core().map(|core| core.cell) {
             None => {}
             Some(Cell::Gru) => {
                 let inputs = ["i_r", "i_z", "i_n", "s_r", "s_z", "s_n", "h"];
-                formulas.push(Formula::record("unit", &inputs, None, |x| {
+                formulas.push(CFunction::record("unit", &inputs, &[], |x| {
                     vec![formulas::gru([x[0], x[1], x[2]], [x[3], x[4], x[5]], x[6]).1]
                 }));
             }
             Some(Cell::Lstm) => {
                 let inputs = ["i", "f", "g", "o", "c"];
-                formulas.push(Formula::record("unit", &inputs, Some("cell"), |x| {
+                formulas.push(CFunction::record("unit", &inputs, &["cell"], |x| {
                     let (hidden, cell) = formulas::lstm([x[0], x[1], x[2], x[3]], x[4]);
                     vec![hidden, cell]
                 }));
@@ -286,8 +284,8 @@ impl Writer<'_> {
         }
         match self.policy.output {
             Output::Identity => {}
-            Output::Tanh => formulas.push(Formula::record("squash", &["x"], None, |x| vec![x[0].tanh()])),
-            Output::Beta => formulas.push(Formula::record("squash", &["alpha", "beta"], None, |x| {
+            Output::Tanh => formulas.push(CFunction::record("squash", &["x"], &[], |x| vec![x[0].tanh()])),
+            Output::Beta => formulas.push(CFunction::record("squash", &["alpha", "beta"], &[], |x| {
                 vec![formulas::beta_mean(x[0], x[1])]
             })),
         }
@@ -335,7 +333,7 @@ impl Writer<'_> {
         let normalized = self.policy.normalizer.is_some();
         if normalized {
             let (mean, std) = (self.array(MEAN), self.array(DEVIATION));
-            let epsilon = formula::literal(Normalizer::EPSILON);
+            let epsilon = literal(Normalizer::EPSILON);
             let line = format!(
                 "a[index] = (observation[index] - {mean}[index]) * (1.0f / ({std}[index] + {epsilon}));"
             );

@@ -31,6 +31,14 @@ pub enum DeviceError {
     /// The program is not for GPUs.
     #[error(transparent)]
     Unwritable(#[from] Unwritable),
+    /// Its memory does not suffice.
+    #[error("the GPU has no room for {:.1} MB more: {error}", *bytes as f64 / 1e6)]
+    Memory {
+        /// What was asked for.
+        bytes: usize,
+        /// What the driver says.
+        error: DriverError,
+    },
     /// The driver refuses.
     #[error("the NVIDIA driver refuses to {doing}: {error}")]
     Driver {
@@ -41,18 +49,38 @@ pub enum DeviceError {
     },
 }
 
+impl DeviceError {
+    /// What always helps.
+    pub const ON_CPU: &str = "`--device cpu` gives the same bytes without a GPU";
+
+    /// What helps.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoDriver | Self::NoDevice { .. } => {
+                "`--device auto` takes a GPU only where there is one, `--device cpu` none"
+            }
+            Self::Memory { .. } => {
+                "a smaller `distill.batch_size` or `distill.sequence_length` needs less for a batch, a smaller \
+                 `distill.max_memory` less for the dataset"
+            }
+            Self::Unwritable(_) | Self::Driver { .. } => Self::ON_CPU,
+        }
+    }
+}
+
 /// Threads of a thread block: four warps.
 const THREADS: u32 = 128;
 
-fn refused(doing: &'static str) -> impl Fn(DriverError) -> DeviceError {
+pub(crate) fn refused(doing: &'static str) -> impl Fn(DriverError) -> DeviceError {
     move |error| DeviceError::Driver { doing, error }
 }
 
 /// One GPU.
 #[derive(Clone)]
 pub struct Device {
-    context: Arc<CudaContext>,
-    stream: Arc<CudaStream>,
+    pub(crate) context: Arc<CudaContext>,
+    pub(crate) stream: Arc<CudaStream>,
 }
 
 /// Rows in a device's memory.

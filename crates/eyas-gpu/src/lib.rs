@@ -17,7 +17,9 @@
 //! ```
 
 mod device;
+mod fit;
 mod ptx;
 
 pub use device::{Counters, Device, DeviceError, Kernel, Rows};
+pub use fit::{GpuFitter, Unfittable};
 pub use ptx::{Feedback, Unwritable, kernel, num_outputs, purposes};

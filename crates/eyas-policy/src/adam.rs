@@ -1,6 +1,6 @@
 //! Adam with the arithmetic of PyTorch, and its gradient clipping.
 
-use eyas_lanes::{Kernel, LANES, Lanes, dispatch};
+use eyas_lanes::{Kernel, LANES, Lanes, Real, dispatch};
 use rayon::prelude::*;
 
 /// Moments and step count of `torch.optim.Adam` (no weight decay, no `amsgrad`).
@@ -31,16 +31,22 @@ impl Adam {
         Self { step: 0, exp_avg: vec![0.0; num_parameters], exp_avg_sq: vec![0.0; num_parameters] }
     }
 
+    /// Counts a step, and gives its `η/(1 − β₁ᵗ)` and `1/√(1 − β₂ᵗ)`.
+    pub fn begin_step(&mut self, learning_rate: f32) -> [f32; 2] {
+        self.step += 1;
+        let power = self.step.min(i32::MAX as u64) as i32;
+        let step_size = f64::from(learning_rate) / (1.0 - f64::from(BETA1).powi(power));
+        let root_correction = 1.0 / (1.0 - f64::from(BETA2).powi(power)).sqrt();
+        [step_size as f32, root_correction as f32]
+    }
+
     /// One update: `θ ← θ − (η/(1 − β₁ᵗ)) · m / (√v/√(1 − β₂ᵗ) + ε)`.
     ///
     /// # Panics
     ///
     /// If there are not as many gradients as parameters and moments.
     pub fn update(&mut self, parameters: &mut [f32], gradient: &[f32], learning_rate: f32) {
-        self.step += 1;
-        let power = self.step.min(i32::MAX as u64) as i32;
-        let step_size = (f64::from(learning_rate) / (1.0 - f64::from(BETA1).powi(power))) as f32;
-        let root_correction = (1.0 / (1.0 - f64::from(BETA2).powi(power)).sqrt()) as f32;
+        let [step_size, root_correction] = self.begin_step(learning_rate);
         let lengths = [gradient.len(), self.exp_avg.len(), self.exp_avg_sq.len()];
         assert_eq!(lengths, [parameters.len(); 3], "one gradient and two moments for each parameter");
         let shares =
@@ -100,16 +106,29 @@ fn step<L: Lanes>(
     second: &mut [f32; LANES],
     [step_size, root_correction]: [f32; 2],
 ) {
-    let gradient = L::from_array(gradient);
-    let mean = L::from_array(first);
-    let mean = (gradient - mean).mul_add(L::splat(1.0 - BETA1), mean);
-    let square = gradient * gradient * L::splat(1.0 - BETA2);
-    let square = L::from_array(second).mul_add(L::splat(BETA2), square);
-    let root = square.sqrt().mul_add(L::splat(root_correction), L::splat(EPSILON));
-    let value = L::from_array(parameter) - L::splat(step_size) * mean / root;
+    let moments = [L::from_array(first), L::from_array(second)];
+    let factors = [L::splat(step_size), L::splat(root_correction)];
+    let (value, [mean, square]) =
+        adam_step(L::from_array(parameter), L::from_array(gradient), moments, factors);
     *first = mean.to_array();
     *second = square.to_array();
     *parameter = value.to_array();
+}
+
+/// A parameter and its two moments after an update, by the factors of [`Adam::begin_step`].
+#[inline(always)]
+pub fn adam_step<R: Real>(
+    parameter: R,
+    gradient: R,
+    [mean, square]: [R; 2],
+    [step_size, root_correction]: [R; 2],
+) -> (R, [R; 2]) {
+    let constant = |value: f32| R::constant(f64::from(value));
+    let mean = (gradient - mean).mul_add(constant(1.0 - BETA1), mean);
+    let gained = gradient * gradient * constant(1.0 - BETA2);
+    let square = square.mul_add(constant(BETA2), gained);
+    let root = square.sqrt().mul_add(root_correction, constant(EPSILON));
+    (parameter - step_size * mean / root, [mean, square])
 }
 
 /// Scales a gradient so that its Euclidean norm is at most `max_norm`, as `clip_grad_norm_` does:

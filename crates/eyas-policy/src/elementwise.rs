@@ -42,6 +42,40 @@ pub(crate) fn activate_backward<L: Lanes>(activation: Activation, outputs: &[Row
 }
 
 impl Activation {
+    /// Its value.
+    #[must_use]
+    pub fn value<R: Real>(self, x: R) -> R {
+        match self {
+            Self::Elu | Self::Celu => Elu::value(x),
+            Self::Relu => Relu::value(x),
+            Self::Tanh => Tanh::value(x),
+            Self::Selu => Selu::value(x),
+            Self::LeakyRelu => LeakyRelu::value(x),
+            Self::Sigmoid => Sigmoid::value(x),
+            Self::Softplus => Softplus::value(x),
+            Self::Gelu => Gelu::value(x),
+            Self::Silu => Silu::value(x),
+            Self::Mish => Mish::value(x),
+            Self::Identity => x,
+        }
+    }
+
+    /// Its derivative where it takes the value `y`, if that [follows](Self::is_trainable) from it.
+    #[must_use]
+    pub fn slope<R: Real>(self, y: R) -> Option<R> {
+        Some(match self {
+            Self::Elu | Self::Celu => Elu::slope(y),
+            Self::Relu => Relu::slope(y),
+            Self::Tanh => Tanh::slope(y),
+            Self::Selu => Selu::slope(y),
+            Self::LeakyRelu => LeakyRelu::slope(y),
+            Self::Sigmoid => Sigmoid::slope(y),
+            Self::Softplus => Softplus::slope(y),
+            Self::Identity => R::one(),
+            Self::Gelu | Self::Silu | Self::Mish => return None,
+        })
+    }
+
     /// Whether networks with this activation can be trained here: the backward pass keeps only the
     /// outputs, and GELU, SiLU and Mish are not monotonic, so their slope does not follow from them.
     #[must_use]
@@ -69,12 +103,12 @@ fn chain<L: Lanes, F: Slope>(outputs: &[Row], gradient: &mut [Row]) {
 }
 
 trait Function {
-    fn value<L: Lanes>(x: L) -> L;
+    fn value<R: Real>(x: R) -> R;
 }
 
 trait Slope: Function {
     /// The derivative where the function takes the value `y`.
-    fn slope<L: Lanes>(y: L) -> L;
+    fn slope<R: Real>(y: R) -> R;
 }
 
 macro_rules! function {
@@ -82,7 +116,7 @@ macro_rules! function {
         struct $name;
         impl Function for $name {
             #[inline(always)]
-            fn value<L: Lanes>(x: L) -> L {
+            fn value<R: Real>(x: R) -> R {
                 $value(x)
             }
         }
@@ -91,24 +125,30 @@ macro_rules! function {
         function!($name, $value);
         impl Slope for $name {
             #[inline(always)]
-            fn slope<L: Lanes>($y: L) -> L {
+            fn slope<R: Real>($y: R) -> R {
                 $slope
             }
         }
     };
 }
 
-function!(Elu, elu, |y| y.min(L::splat(0.0)) + L::splat(1.0));
-function!(Relu, relu, |y| L::select(L::splat(0.0).less(y), L::splat(1.0), L::splat(0.0)));
-function!(Tanh, Real::tanh, |y| (-y).mul_add(y, L::splat(1.0)));
-function!(Selu, selu, |y| L::select(
-    L::splat(0.0).less(y),
-    L::splat(SELU_SCALE),
-    y + L::splat(SELU_SCALE * SELU_ALPHA)
+/// A constant that is an `f32`: exact.
+#[inline(always)]
+fn exact<R: Real>(value: f32) -> R {
+    R::constant(f64::from(value))
+}
+
+function!(Elu, elu, |y| y.min(R::zero()) + R::one());
+function!(Relu, relu, |y| R::select(R::zero().less(y), R::one(), R::zero()));
+function!(Tanh, Real::tanh, |y| (-y).mul_add(y, R::one()));
+function!(Selu, selu, |y| R::select(
+    R::zero().less(y),
+    exact(SELU_SCALE),
+    y + exact(SELU_SCALE * SELU_ALPHA)
 ));
-function!(LeakyRelu, leaky_relu, |y| L::select(L::splat(0.0).less(y), L::splat(1.0), L::splat(0.01)));
-function!(Sigmoid, Real::sigmoid, |y| y * (L::splat(1.0) - y));
-function!(Softplus, softplus, |y| L::splat(1.0) - (-y).exp());
+function!(LeakyRelu, leaky_relu, |y| R::select(R::zero().less(y), R::one(), exact(0.01)));
+function!(Sigmoid, Real::sigmoid, |y| y * (R::one() - y));
+function!(Softplus, softplus, |y| R::one() - (-y).exp());
 function!(Silu, silu);
 function!(Mish, mish);
 function!(Gelu, gelu);

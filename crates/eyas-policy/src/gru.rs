@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use eyas_fly::formulas;
-use eyas_lanes::{Kernel, Lanes, Row, VECTORS, dispatch, prefetch};
+use eyas_lanes::{Kernel, Lanes, Real, Row, VECTORS, dispatch, prefetch};
 
 use crate::dense::LayerGradient;
 use crate::kernel::Packed;
@@ -270,21 +270,30 @@ impl Kernel for StepBack<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { gates, before, output_gradient, carried, passed, d_input, d_state } = self;
-        let one = L::splat(1.0);
         for unit in 0..before.len() {
             for vector in 0..VECTORS {
-                let [reset, update, new, new_sum] = load_gates::<L, 4>(gates, unit, vector);
+                let gates = load_gates::<L, 4>(gates, unit, vector);
                 let arrived = carried[unit].load::<L>(vector) + passed[unit].load(vector);
                 let d_hidden = arrived + output_gradient[unit].load(vector);
-                let through = d_hidden * update;
-                let d_new = (d_hidden - through) * (-new).mul_add(new, one);
-                let d_update = through * (before[unit].load::<L>(vector) - new) * (one - update);
-                let d_new_sum = d_new * reset;
-                let d_reset = d_new_sum * new_sum * (one - reset);
+                let (through, [d_reset, d_update, d_new, d_new_sum]) =
+                    gru_backward(gates, before[unit].load(vector), d_hidden);
                 carried[unit].store(vector, through);
                 store_gates(d_input, unit, vector, [d_reset, d_update, d_new]);
                 store_gates(d_state, unit, vector, [d_reset, d_update, d_new_sum]);
             }
         }
     }
+}
+
+/// [`formulas::gru`] backwards, given its gates `r, z, n` and the sum `s_n`, the state before it and the gradient of the state
+/// after it: what passes the gates to the state before, and the gradients of `i_r` (and `s_r`), `i_z` (and `s_z`), `i_n` and
+/// `s_n`.
+#[inline(always)]
+pub fn gru_backward<R: Real>([reset, update, new, new_sum]: [R; 4], before: R, d_hidden: R) -> (R, [R; 4]) {
+    let through = d_hidden * update;
+    let d_new = (d_hidden - through) * (-new).mul_add(new, R::one());
+    let d_update = through * (before - new) * (R::one() - update);
+    let d_new_sum = d_new * reset;
+    let d_reset = d_new_sum * new_sum * (R::one() - reset);
+    (through, [d_reset, d_update, d_new, d_new_sum])
 }

@@ -16,12 +16,13 @@ mod train;
 mod unroll;
 
 pub use activation::{Activation, UnknownActivation};
-pub use adam::{Adam, PARAMETERS_AT_ONCE, clip_gradient_norm};
+pub use adam::{Adam, PARAMETERS_AT_ONCE, adam_step, clip_gradient_norm};
 pub use architecture::{Architecture, Cell, Core, Linear, Recurrent, Tensor};
 pub use contract::{
     ActionContract, Contract, ContractMismatch, NormalizerContract, ObservationContract, ObservationPart,
     Origin, StateContract, TestVectors, VehicleRange,
 };
+pub use gru::gru_backward;
 pub use inference::{Inference, Scratch};
 pub use init::Init;
 pub use normalizer::Normalizer;

@@ -23,6 +23,7 @@
 //! assert_eq!(program.counts().total(), 4);
 //! ```
 
+pub mod c;
 mod counts;
 mod operation;
 mod program;

@@ -10,6 +10,7 @@ use eyas_vehicles::{VehicleFile, find_vehicle, vehicles};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::device::{FLYING_DEVICE, LEARNING_DEVICE};
 use crate::failure::Failure;
 use crate::tasks::AnyTask;
 
@@ -109,7 +110,7 @@ fn layer_params(layers: &mut Layers, folder: &Path, unused: &mut dyn FnMut(&Unus
     for (section, path) in files {
         let mut left = layers.foreign(section, &path, &RENAMED)?;
         without_symmetry(layers, &mut left)?;
-        for key in ["env.sim.device", "agent.device"] {
+        for key in [FLYING_DEVICE, LEARNING_DEVICE] {
             left.extend(keep_on_cpu(layers, key, &path)?);
         }
         left.iter().for_each(&mut *unused);
@@ -135,7 +136,12 @@ fn keep_on_cpu(layers: &mut Layers, key: &str, path: &Path) -> Result<Option<Unu
         return Ok(None);
     }
     layers.set(key, "cpu", Origin::flag("--params"))?;
-    Ok(Some(Unused { key: key.to_owned(), value, reason: "this build computes on the CPU".into(), origin }))
+    Ok(Some(Unused {
+        key: key.to_owned(),
+        value,
+        reason: "`--device` says where this run computes".into(),
+        origin,
+    }))
 }
 
 /// Puts a vehicle in place of the task's own: one that comes with the program, or that of a file.
@@ -185,7 +191,8 @@ pub fn read_vehicle(path: &Path) -> Result<VehicleFile, Failure> {
 pub struct AgentConfig {
     /// Seed of every random draw.
     pub seed: u64,
-    /// Where to compute: `cpu`; `auto` chooses it.
+    /// Where to learn: `cpu`; `cuda:0` and so on, an NVIDIA GPU that fits the student of a distillation; `auto`, a GPU where
+    /// there is one.
     pub device: String,
     /// Folder of the run below the log root.
     pub experiment_name: String,
@@ -211,24 +218,10 @@ impl Default for AgentConfig {
 }
 
 impl AgentConfig {
-    /// Checks ranges; the message names key, value and what would be right.
+    /// Checks what a command can do that learns nothing; the message names key, value and what would be right.
     pub fn validate(&self) -> Result<(), String> {
-        check_device("agent.device", &self.device)
+        check_device(LEARNING_DEVICE, &self.device)
     }
-}
-
-/// The keys that `--device` sets.
-pub const DEVICES: [&str; 2] = ["agent.device", "env.sim.device"];
-
-/// Puts the device that computes in the place of `auto`: what a run writes down is what it used.
-pub fn settle_devices(layers: &mut Layers) -> Result<(), Failure> {
-    for key in DEVICES {
-        let is_auto = layers.get(key).is_some_and(|it| it == Value::from("auto"));
-        if let Some(origin) = layers.origin(key).filter(|_| is_auto).cloned() {
-            layers.set(key, "cpu", origin)?;
-        }
-    }
-    Ok(())
 }
 
 /// Turns a failed range check into a failure that says where the value came from.
@@ -236,10 +229,10 @@ pub fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), Failure
     outcome.map_err(|message| {
         let key = message.split('`').nth(1).unwrap_or_default().to_owned();
         let mut failure = Failure::new(message);
-        if DEVICES.contains(&key.as_str()) {
+        if [LEARNING_DEVICE, FLYING_DEVICE].contains(&key.as_str()) {
             failure = failure.hint(
                 "give `--device auto`, or leave it out; on several cores the CPU flies millions of steps a second, as \
-                `eyas bench` measures",
+                `eyas bench` measures, and `eyas distill --device cuda:0` fits its student on a GPU",
             );
         }
         // A key that is missing is at fault where the table around it stands.

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use std::path::Path;
 
 use eyas_learn::NotFinite;
+use eyas_learn::distill::FitError;
 
 use crate::black_box;
 
@@ -154,6 +155,16 @@ impl From<NotFinite> for Failure {
             _ => SMALLER_STEPS,
         };
         Self::new(error).hint(hint)
+    }
+}
+
+impl From<FitError> for Failure {
+    fn from(error: FitError) -> Self {
+        match error {
+            FitError::NotFinite(error) => error.into(),
+            FitError::Device { message, hint } => Self::new(message).hint(hint),
+            other => Self::new(other),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod configuration;
 pub mod contract;
 pub mod csv;
 mod dataset_file;
+pub mod device;
 pub mod distill;
 mod epoch_csv;
 pub mod evaluate;

@@ -22,6 +22,9 @@ pub(crate) struct Bench {
     /// widest that this machine has]
     #[arg(long, value_name = "NAME")]
     pub(crate) isa: Option<String>,
+    /// Where students are fitted: cpu, or cuda:0 and so on, which measures the works that a GPU has a part in
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    pub(crate) device: String,
     /// Say what the works are, and measure nothing
     #[arg(long)]
     pub(crate) list: bool,

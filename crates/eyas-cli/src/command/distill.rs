@@ -16,7 +16,7 @@ use eyas_view::View;
 use crate::arguments::Distill;
 use crate::configuration::{self, GoesOn, layer_over};
 use crate::dashboard;
-use crate::flags::{layer, layer_resume, listen, read_fleet_for, warn_of_vehicle, what_flies};
+use crate::flags::{layer_for, layer_resume, listen, read_fleet_for, warn_of_vehicle, what_flies};
 use crate::print::go_on_with;
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, say_recorded};
@@ -135,7 +135,7 @@ fn layers_of(task: &dyn AnyTask, arguments: &Distill) -> Result<(Layers, bool), 
 
 /// Layers flags over files and overrides; returns whether an earlier run goes on.
 fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &Distill) -> Result<bool, Failure> {
-    layer(layers, task, &arguments.flight)?;
+    layer_for(layers, task, &arguments.flight, true)?;
     let mut set = |key: &str, flag: &str, value: Option<eyas_run::Value>| -> Result<(), Failure> {
         if let Some(value) = value {
             layers.set(&format!("distill.{key}"), value, Origin::flag(flag))?;

@@ -70,6 +70,9 @@ fn works_are_listed_and_others_refused() {
     assert_in_order(&it.eyas("bench --list").succeed(), &["dynamics", "gru_update", "raptor_epoch"]);
     it.eyas("bench --work dynamic").fail_with(&["there is no such work", "hint: expected some of dynamics"]);
     it.eyas("bench --isa mmx").fail_with(&["not on this machine", "hint: it has portable"]);
+    it.eyas("bench --device gpu").fail_with(&["expected \"cpu\", \"auto\" or \"cuda:0\""]);
+    assert_in_order(&it.eyas("bench --list --device cuda:0").succeed(), &["gru_update_512", "raptor_epoch"]);
+    it.eyas("bench --device cuda:999 --work mlp_update").fail_with(&["`--device`: ", "hint: "]);
     it.eyas("bench --seconds 0").fail_with(&["`--seconds` a positive number"]);
     assert_eq!(it.eyas("bench --work dynamics --isa portable --times 1").succeed(), "");
 }

@@ -122,7 +122,7 @@ fn params_of_isaac_lab_are_used_where_they_can_be() {
             "not used: env.viewer = {eye:[7.5,7.5]} (no such key) at run/params/env.yaml:1:1",
             "not used: env.scene.env_spacing = 2.5",
             "not used: env.events = {joint_ids:[null,null,null]}",
-            "not used: env.sim.device = 'cuda:0' (this build computes on the CPU) at run/params/env.yaml:7:11",
+            "not used: env.sim.device = 'cuda:0' (`--device` says where this run computes) at run/params/env.yaml:7:11",
             "not used: agent.policy.class_name = ActorCritic",
         ],
     );

@@ -90,8 +90,17 @@ fn a_value_out_of_range_is_named_with_its_range() {
 fn the_device_that_computes_is_found() {
     let it = Workspace::with_teacher();
     for auto in ["--device auto", "sim.device=auto agent.device=auto"] {
-        let shown = it.distill(&format!("{auto} --cfg job")).succeed();
+        let shown =
+            it.eyas(&format!("train --task Isaac-Quadcopter-Point-Ctrl-v0 {auto} --cfg job")).succeed();
         assert_eq!(shown.lines().filter(|line| line.trim() == "device: cpu").count(), 2, "{shown}");
+        // A distillation takes a GPU to fit its student, where there is one.
+        let shown = it.distill(&format!("{auto} --cfg job")).succeed();
+        let devices: Vec<&str> =
+            shown.lines().filter_map(|line| line.trim().strip_prefix("device: ")).collect();
+        assert!(
+            devices.contains(&"cpu") && devices.iter().all(|it| ["cpu", "cuda:0"].contains(it)),
+            "{shown}"
+        );
     }
 }
 
@@ -106,8 +115,19 @@ fn what_this_version_cannot_do_is_refused_by_name() {
         ("agent.device=cuda:0", "--> override `agent.device=cuda:0`"),
     ] {
         let parts = ["\"cuda:0\", expected \"cpu\" or \"auto\"", place, "hint: give `--device auto`"];
-        refused(&it, it.distill(said), &parts);
+        refused(&it, it.eyas(&format!("train --task Isaac-Quadcopter-Point-Ctrl-v0 {said}")), &parts);
+        if said.contains("sim") {
+            refused(&it, it.distill(said), &parts);
+        }
     }
+    // A GPU that fits a student has to be there.
+    let parts = ["expected \"cpu\", \"auto\" or \"cuda:0\"", "--> flag `--device`"];
+    refused(&it, it.distill("--device gpu"), &parts);
+    refused(
+        &it,
+        it.distill("--device cuda:999"),
+        &["`agent.device`: ", "hint: `--device auto` takes a GPU only where"],
+    );
     refused(&it, it.distill("--init_noise_std 0.5"), &["`--init_noise_std`", "hint: "]);
     for flag in ["--enable_cameras", "--livestream 2", "--kit_args x"] {
         let name = flag.split(' ').next().unwrap();

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests say what failed by panicking")]
 
+mod fit;
+mod formulas;
+
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 
 use eyas_env::{DirectConfig, PointConfig, RaptorConfig, Recorded, TaskConfig};
@@ -146,18 +151,33 @@ fn every_formula_is_text_that_the_assembler_of_each_card_takes() {
     let path = folder.path().join("formula.ptx");
     for Recorded { name, program } in formulas() {
         std::fs::write(&path, kernel(&program, "formula", &[]).unwrap()).unwrap();
-        for card in ["sm_80", "sm_90", "sm_120"] {
-            let out = folder.path().join("formula.cubin");
-            let assembled = Command::new(&assembler)
-                .arg(format!("-arch={card}"))
-                .args(["-Werror", "--warn-on-spills", "-o"])
-                .args([&out, &path])
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&assembled.stderr);
-            assert!(assembled.status.success(), "{name} for {card}: {said}");
-        }
+        assemble(&assembler, &path, &name);
     }
+    let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/fit.ptx");
+    assemble(&assembler, &kernels, "the kernels that fit a student");
+}
+
+fn assemble(assembler: &OsStr, path: &Path, name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    for card in ["sm_80", "sm_90", "sm_120"] {
+        let assembled = Command::new(assembler)
+            .arg(format!("-arch={card}"))
+            .args(["-Werror", "--warn-on-spills", "-o"])
+            .arg(folder.path().join("formula.cubin"))
+            .arg(path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&assembled.stderr);
+        assert!(assembled.status.success(), "{name} for {card}: {said}");
+    }
+}
+
+#[test]
+fn checked_in_kernels_are_those_of_their_source() {
+    let Some(python) = eyas_testing::python_with("nvidia.cuda_nvrtc") else { return };
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/build.py");
+    let checked = Command::new(python).arg(build).arg("--check").output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
 #[test]

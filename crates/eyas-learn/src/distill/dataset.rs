@@ -50,6 +50,9 @@ pub struct Dataset {
     pub keys: Vec<u32>,
     /// Episodes ever seen.
     pub seen: u64,
+    /// What tells the episodes kept from all others that were in this dataset.
+    ids: Vec<u64>,
+    next_id: u64,
     max_memory: u64,
     stream: Stream,
 }
@@ -59,18 +62,42 @@ impl Dataset {
     #[must_use]
     pub fn new(max_memory: u64, seed: u64) -> Self {
         let stream = Stream::new(seed, "distill/reservoir");
-        Self { episodes: Vec::new(), keys: Vec::new(), seen: 0, max_memory, stream }
+        Self {
+            episodes: Vec::new(),
+            keys: Vec::new(),
+            seen: 0,
+            ids: Vec::new(),
+            next_id: 0,
+            max_memory,
+            stream,
+        }
     }
 
     /// Puts back what an earlier run kept.
     pub fn restore(&mut self, episodes: Vec<Episode>, keys: Vec<u32>, seen: u64) {
+        self.ids.clear();
+        for _ in &episodes {
+            self.give_id();
+        }
         (self.episodes, self.keys, self.seen) = (episodes, keys, seen);
+    }
+
+    fn give_id(&mut self) {
+        self.ids.push(self.next_id);
+        self.next_id += 1;
+    }
+
+    /// For each of [`episodes`](Self::episodes) a number that no other episode of this dataset has or had.
+    #[must_use]
+    pub fn ids(&self) -> &[u64] {
+        &self.ids
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.episodes.clear();
         self.keys.clear();
+        self.ids.clear();
     }
 
     /// Visited states in all episodes kept.
@@ -86,6 +113,7 @@ impl Dataset {
             episode.records.shrink_to_fit();
             self.keys.push(self.stream.words([index as u32, epoch, 0, 0])[0]);
             self.episodes.push(episode);
+            self.give_id();
             self.seen += 1;
         }
         let mut bytes: u64 = self.episodes.iter().map(Episode::bytes).sum();
@@ -107,5 +135,7 @@ impl Dataset {
         self.episodes.retain(|_| keep.next() == Some(&true));
         let mut keep = stays.iter();
         self.keys.retain(|_| keep.next() == Some(&true));
+        let mut keep = stays.iter();
+        self.ids.retain(|_| keep.next() == Some(&true));
     }
 }

@@ -3,6 +3,7 @@
 mod collect;
 mod config;
 mod dataset;
+mod fit;
 mod resting;
 mod student;
 mod teachers;
@@ -13,6 +14,9 @@ use eyas_policy::Policy;
 pub use collect::Collected;
 pub use config::{DistillConfig, ObservationChoice, StudentConfig, StudentKind};
 pub use dataset::{Dataset, Episode};
+pub use fit::{
+    CpuFitter, FitError, Fitter, Learned, Lessons, Sequence, power_of_two, scale_of, shards_of, squared_error,
+};
 pub use resting::{PositionFeatures, RestingError, Uncorrectable};
 pub use student::{Stored, Student};
 pub use teachers::{Active, OnWeakTeacher, Selection, Teacher, TeachersConfig};
@@ -67,7 +71,7 @@ pub enum Continue {
 /// Watches a distillation: prints, logs, writes checkpoints.
 pub trait Observer {
     /// The error that ends a run.
-    type Error: From<NotFinite>;
+    type Error: From<NotFinite> + From<FitError>;
 
     /// An epoch begins, in which the teachers fly (`beta` 1) or the student does (0).
     fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), Self::Error>;

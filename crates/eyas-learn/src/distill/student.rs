@@ -2,17 +2,13 @@
 
 use std::ops::Range;
 
-use eyas_lanes::{BLOCK, Kernel, Lanes, Row, Stream, VECTORS, dispatch, transpose};
-use eyas_policy::{Adam, Inference, Pass, Policy, Trainer, Untrainable, clip_gradient_norm};
+use eyas_lanes::Stream;
+use eyas_policy::{Adam, Inference, Policy, Untrainable};
 
 use super::config::{DistillConfig, StudentKind};
 use super::dataset::Dataset;
+use super::fit::{CpuFitter, FitError, Fitter, Learned, Lessons, Sequence, power_of_two};
 use crate::actor::Actor;
-use crate::engine::sum_of_shards;
-use crate::finite::NotFinite;
-
-/// Blocks of samples that one forward and backward pass takes.
-const SHARD_BLOCKS: usize = 4;
 
 /// A student and its optimiser.
 ///
@@ -25,9 +21,7 @@ pub struct Student {
     /// Exponent `k` of each feature's factor `2⁻ᵏ`; empty before the first data.
     exponents: Vec<i8>,
     features: Range<usize>,
-    trainer: Trainer,
-    shards: Vec<Shard>,
-    gradient: Vec<f32>,
+    fitter: Box<dyn Fitter>,
     shuffle: Stream,
 }
 
@@ -57,33 +51,11 @@ impl Stored {
     }
 }
 
-fn power_of_two(exponent: i8) -> f32 {
-    f32::from_bits(((127 + i32::from(exponent)) as u32) << 23)
-}
-
-#[derive(Default)]
-struct Shard {
-    input: Vec<Row>,
-    label: Vec<Row>,
-    weight: Vec<Row>,
-    pass: Pass,
-    gradient: Vec<f32>,
-    loss: f64,
-}
-
 /// What an epoch trains on, in its order.
 pub(super) struct Batches {
     sequences: Vec<Sequence>,
     /// Samples in all sequences.
     pub(super) samples: usize,
-}
-
-/// A run of samples of one episode.
-#[derive(Clone, Copy)]
-struct Sequence {
-    episode: u32,
-    first: u32,
-    length: u32,
 }
 
 /// Everything in a dataset that could be trained on, numbered.
@@ -123,15 +95,19 @@ impl Student {
     /// A fresh student that reads those features.
     pub fn new(policy: Policy, features: Range<usize>, seed: u64) -> Result<Self, Untrainable> {
         Ok(Self {
-            trainer: Trainer::new(&policy.network.architecture)?,
+            fitter: Box::new(CpuFitter::new(&policy.network.architecture)?),
             optimizer: Adam::new(policy.network.parameters.len()),
             policy,
             exponents: Vec::new(),
             features,
-            shards: Vec::new(),
-            gradient: Vec::new(),
             shuffle: Stream::new(seed, "distill/shuffle"),
         })
+    }
+
+    /// The same student, fitted elsewhere.
+    #[must_use]
+    pub fn fitted_by(self, fitter: Box<dyn Fitter>) -> Self {
+        Self { fitter, ..self }
     }
 
     /// The student at the controls.
@@ -185,13 +161,19 @@ impl Student {
         batches: &Batches,
         config: &DistillConfig,
         epoch: u32,
-    ) -> Result<Vec<f64>, NotFinite> {
+    ) -> Result<Vec<f64>, FitError> {
         if self.exponents.is_empty() {
             self.precondition(dataset);
         }
-        let learning_rate = config.learning_rate_of(epoch);
-        let batches = batches.sequences.chunks(config.resolved().batch_size);
-        batches.map(|it| self.step(dataset, it, learning_rate, config.max_grad_norm as f32)).collect()
+        let lessons = Lessons {
+            dataset,
+            exponents: &self.exponents,
+            batches: batches.sequences.chunks(config.resolved().batch_size).collect(),
+            learning_rate: config.learning_rate_of(epoch),
+            max_grad_norm: config.max_grad_norm as f32,
+        };
+        let learned = Learned { network: &mut self.policy.network, optimizer: &mut self.optimizer };
+        self.fitter.fit(learned, &lessons)
     }
 
     /// What an epoch trains on: samples for an MLP, runs from the start of an episode for a recurrent student.
@@ -222,155 +204,5 @@ impl Student {
             }
         }
         batches
-    }
-
-    fn step(
-        &mut self,
-        dataset: &Dataset,
-        batch: &[Sequence],
-        learning_rate: f32,
-        max_norm: f32,
-    ) -> Result<f64, NotFinite> {
-        self.trainer.refresh(&self.policy.network.parameters);
-        let is_recurrent = self.policy.network.architecture.core.is_some();
-        let actions = self.policy.num_actions();
-        let samples: usize = batch.iter().map(|it| it.length as usize).sum();
-        let scale = 1.0 / (samples * actions) as f32;
-        let per_shard = if is_recurrent { BLOCK } else { SHARD_BLOCKS * BLOCK };
-        let parts: Vec<&[Sequence]> = batch.chunks(per_shard).collect();
-        if self.shards.len() < parts.len() {
-            self.shards.resize_with(parts.len(), Shard::default);
-        }
-        let trainer = &self.trainer;
-        let exponents = &self.exponents;
-        let mut shards: Vec<_> = self.shards.iter_mut().zip(parts).collect();
-        self.gradient.resize(self.policy.network.parameters.len(), 0.0);
-        sum_of_shards(&mut shards, 1.0, &mut self.gradient, |(shard, part)| {
-            shard.load(dataset, part, exponents, actions, is_recurrent);
-            shard.differentiate(trainer, scale);
-            &shard.gradient
-        });
-        let loss: f64 = shards.iter().map(|(shard, _)| shard.loss).sum();
-        NotFinite::check("loss", &[loss as f32])?;
-        NotFinite::check("norm of the gradient", &[clip_gradient_norm(&mut self.gradient, max_norm)])?;
-        self.optimizer.update(&mut self.policy.network.parameters, &self.gradient, learning_rate);
-        NotFinite::check("student's weights", &self.policy.network.parameters)?;
-        Ok(loss)
-    }
-}
-
-impl Shard {
-    /// Gathers samples into blocks: 32 samples each, or step `t` of 32 sequences in block `t`.
-    fn load(
-        &mut self,
-        dataset: &Dataset,
-        part: &[Sequence],
-        exponents: &[i8],
-        actions: usize,
-        is_recurrent: bool,
-    ) {
-        let inputs = exponents.len();
-        let blocks = if is_recurrent {
-            part.iter().map(|it| it.length as usize).max().unwrap_or(0)
-        } else {
-            part.len().div_ceil(BLOCK)
-        };
-        self.input.resize(blocks * inputs, Row::ZERO);
-        self.label.resize(blocks * actions, Row::ZERO);
-        self.weight.resize(blocks, Row::ZERO);
-        for block in 0..blocks {
-            let mut records: [Option<&[f32]>; BLOCK] = [None; BLOCK];
-            for (lane, record) in records.iter_mut().enumerate() {
-                let (index, time) = if is_recurrent { (lane, block) } else { (block * BLOCK + lane, 0) };
-                *record = part.get(index).filter(|it| time < it.length as usize).map(|it| {
-                    let episode = &dataset.episodes[it.episode as usize];
-                    let place = it.first as usize + time;
-                    &episode.records[place * episode.width..][..episode.width]
-                });
-                self.weight[block][lane] = if record.is_some() { 1.0 } else { 0.0 };
-            }
-            let input = &mut self.input[block * inputs..][..inputs];
-            gather(&records, 0, input);
-            for (row, exponent) in input.iter_mut().zip(exponents) {
-                let factor = power_of_two(-exponent);
-                for value in &mut row.0 {
-                    *value *= factor;
-                }
-            }
-            gather(&records, inputs, &mut self.label[block * actions..][..actions]);
-        }
-    }
-
-    fn differentiate(&mut self, trainer: &Trainer, scale: f32) {
-        self.gradient.clear();
-        self.gradient.resize(trainer.architecture().num_parameters(), 0.0);
-        trainer.forward(&self.input, &mut self.pass);
-        let (output, gradient) = self.pass.output_and_gradient();
-        let (label, weight) = (&self.label, &self.weight);
-        self.loss = dispatch(SquaredError { output, label, weight, gradient, scale });
-        trainer.backward(&self.input, &mut self.pass, &mut self.gradient);
-    }
-}
-
-/// Features `first ..` of up to 32 records, feature-major; missing records are zero.
-fn gather(records: &[Option<&[f32]>; BLOCK], first: usize, target: &mut [Row]) {
-    let mut samples = [Row::ZERO; BLOCK];
-    for (chunk, target) in target.chunks_mut(BLOCK).enumerate() {
-        let start = first + chunk * BLOCK;
-        for (sample, record) in samples.iter_mut().zip(records) {
-            *sample = Row::ZERO;
-            if let Some(record) = record {
-                sample.0[..target.len()].copy_from_slice(&record[start..start + target.len()]);
-            }
-        }
-        dispatch(Transpose { samples: &samples, target });
-    }
-}
-
-struct Transpose<'a> {
-    samples: &'a [Row; BLOCK],
-    target: &'a mut [Row],
-}
-
-impl Kernel for Transpose<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let mut features = [Row::ZERO; BLOCK];
-        transpose::<L>(self.samples, &mut features);
-        self.target.copy_from_slice(&features[..self.target.len()]);
-    }
-}
-
-/// `scale · Σ w (y − label)²`, and its gradient with respect to `y`.
-struct SquaredError<'a> {
-    output: &'a [Row],
-    label: &'a [Row],
-    weight: &'a [Row],
-    gradient: &'a mut [Row],
-    scale: f32,
-}
-
-impl Kernel for SquaredError<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) -> f64 {
-        let actions = self.output.len() / self.weight.len();
-        let mut loss = 0.0;
-        for (block, weight) in self.weight.iter().enumerate() {
-            let mut sum = L::splat(0.0);
-            for index in block * actions..(block + 1) * actions {
-                for vector in 0..VECTORS {
-                    let weight = weight.load::<L>(vector) * L::splat(self.scale);
-                    let error = self.output[index].load::<L>(vector) - self.label[index].load(vector);
-                    sum = (error * error).mul_add(weight, sum);
-                    self.gradient[index].store(vector, (error + error) * weight);
-                }
-            }
-            loss += f64::from(sum.to_array().iter().sum::<f32>());
-        }
-        loss
     }
 }

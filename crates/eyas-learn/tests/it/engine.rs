@@ -4,8 +4,8 @@
 use eyas_env::{EnvSpec, PointConfig, RaptorConfig, TaskConfig, VecEnv};
 use eyas_lanes::{Row, Stream};
 use eyas_learn::distill::{
-    Collected, Collector, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
-    StudentKind, Teacher, distill, new_student,
+    Collected, Collector, Continue, Dataset, DistillConfig, EpochReport, FitError, Observer, Progress,
+    Student, StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{
@@ -146,7 +146,7 @@ fn ppo_learns_the_same() {
 struct Epochs(Vec<(Collected, Vec<f64>, Option<Evaluation>)>);
 
 impl Observer for Epochs {
-    type Error = NotFinite;
+    type Error = FitError;
 
     fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
         Ok(())

@@ -3,10 +3,10 @@
 use eyas_env::{PointConfig, TaskConfig};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_learn::distill::{
-    Collected, Collector, Continue, Dataset, DistillConfig, Episode, EpochReport, Observer, Progress,
-    Student, StudentKind, Teacher, distill, new_student,
+    Collected, Collector, Continue, Dataset, DistillConfig, Episode, EpochReport, FitError, Observer,
+    Progress, Student, StudentKind, Teacher, distill, new_student,
 };
-use eyas_learn::{Actor, CpuEngine, Engine, NotFinite};
+use eyas_learn::{Actor, CpuEngine, Engine};
 use eyas_policy::{Activation, Architecture, Inference, Init, Network, Normalizer, Output, Policy, Scratch};
 
 use crate::flight::act;
@@ -55,14 +55,14 @@ struct Flights {
 }
 
 impl Observer for Flights {
-    type Error = NotFinite;
+    type Error = FitError;
 
-    fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), NotFinite> {
+    fn begin(&mut self, epoch: u32, beta: f64) -> Result<(), FitError> {
         assert_eq!(beta > 0.5, epoch < 2);
         Ok(())
     }
 
-    fn collected(&mut self, collected: &Collected, _: [usize; 2]) -> Result<(), NotFinite> {
+    fn collected(&mut self, collected: &Collected, _: [usize; 2]) -> Result<(), FitError> {
         assert_eq!(collected.episodes, EPISODES as usize);
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Observer for Flights {
         _: &EpochReport,
         student: &Student,
         dataset: &Dataset,
-    ) -> Result<Continue, NotFinite> {
+    ) -> Result<Continue, FitError> {
         let flown = dataset.episodes[self.epochs.len() * EPISODES as usize..].to_vec();
         self.epochs.push((std::mem::replace(&mut self.student, student.actor()), flown));
         Ok(Continue::Yes)

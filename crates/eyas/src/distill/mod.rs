@@ -22,6 +22,7 @@ use self::admission::Admitted;
 use self::session::{Session, flown_after};
 use crate::configuration::{AgentConfig, check};
 use crate::dataset_file;
+use crate::device::{FittingDevice, LEARNING_DEVICE};
 use crate::epoch_csv::EpochCsv;
 use crate::evaluate::apart_from;
 use crate::failure::Failure;
@@ -122,7 +123,8 @@ impl DistillationConfig {
         let distill: DistillConfig = layers.section("distill")?;
         let task = task.read(layers)?;
         check(layers, task.validate())?;
-        check(layers, agent.validate())?;
+        let device = agent.device.parse::<FittingDevice>();
+        check(layers, device.map(|_| ()).map_err(|wrong| format!("`{LEARNING_DEVICE}` = {wrong}")))?;
         check(layers, distill.validate())?;
         if distill.registry_interval > 0 && task.registry(1, 0).is_empty() {
             return Err(Failure::new(format!(
@@ -239,7 +241,10 @@ pub fn distill(
     let num_actions = spec.num_actions;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
     let parameters = fresh.network.architecture.num_parameters();
-    let student = Student::new(fresh, group.features.clone(), seed)?;
+    let of_device = |failure: Failure| failure.of(&format!("`{LEARNING_DEVICE}`"));
+    let device: FittingDevice = agent.device.parse().map_err(Failure::new).map_err(of_device)?;
+    let fitter = device.fitter(&fresh.network.architecture).map_err(of_device)?;
+    let student = Student::new(fresh, group.features.clone(), seed)?.fitted_by(fitter);
     let width = group.features.len() + num_actions;
     let (mut progress, best) = begin_or_go_on(student, config, width, checkpoint)?;
     let (epoch, total) = (progress.epoch, config.distill.n_epochs);
@@ -260,7 +265,9 @@ pub fn distill(
         Some(it) => it.run.clone(),
         None => location.make()?,
     };
-    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters }
+    let fits_on = device.name()?;
+    let fits_on = fits_on.as_deref();
+    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters, fits_on }
         .say(table.is_none(), checkpoint, going_on.is_some(), observer)
         .map_err(|failure| failure.not_finite_in(("a teacher's flight", seed), run.path(), None))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
@@ -347,6 +354,8 @@ struct Introduction<'a> {
     num_actions: usize,
     /// Of the student.
     parameters: usize,
+    /// The GPU that fits it, if one does.
+    fits_on: Option<&'a str>,
 }
 
 impl Introduction<'_> {
@@ -368,6 +377,10 @@ impl Introduction<'_> {
             admission::introduce(config, teachers.task.as_ref(), observer)?;
         }
         observer.line("[INFO] Creating student policy")?;
+        if let Some(name) = self.fits_on {
+            observer
+                .line(&format!("[INFO] Fitting it on {} ({name}), flying on the CPU", config.agent.device))?;
+        }
         let student = &config.distill.student;
         let is_other = student.kind == StudentKind::Mlp && self.group.name == "policy";
         if is_other && student.observation == ObservationChoice::Auto {

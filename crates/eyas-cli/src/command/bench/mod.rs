@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use eyas::Failure;
+use eyas::device::FittingDevice;
 use eyas_lanes::{Isa, force_isa};
 
 use self::peer::Peer;
@@ -22,7 +23,9 @@ pub(crate) fn run(arguments: &Bench, threads: Option<usize>) -> Result<ExitCode,
     if rounds == 0 || !(seconds > 0.0 && seconds.is_finite()) {
         return Err(Failure::new("`--rounds` must be at least 1, `--seconds` a positive number"));
     }
-    let works = chosen(&arguments.work)?;
+    let of_device = |failure: Failure| failure.of("`--device`");
+    let device: FittingDevice = arguments.device.parse().map_err(Failure::new).map_err(of_device)?;
+    let works = chosen(&arguments.work, device)?;
     if arguments.list {
         for work in works {
             say(format!("{:<18} {}, in {} a second", work.name, work.about, work.unit))?;
@@ -35,16 +38,18 @@ pub(crate) fn run(arguments: &Bench, threads: Option<usize>) -> Result<ExitCode,
     if let Some(times) = arguments.times {
         for work in works {
             pool.install(|| {
-                let mut run = (work.prepare)();
+                let mut run = (work.prepare)()?;
                 (0..times).for_each(|_| _ = run());
-            });
+                Ok::<_, Failure>(())
+            })?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     let mut peers =
-        arguments.against.iter().map(|it| Peer::start(*it, isa)).collect::<Result<Vec<_>, _>>()?;
+        arguments.against.iter().map(|it| Peer::start(*it, isa, device)).collect::<Result<Vec<_>, _>>()?;
     let machine = table::Machine {
         processor: processor(),
+        gpu: device.name().map_err(of_device)?,
         isa,
         threads,
         peak: peak::gflops(),
@@ -81,8 +86,8 @@ fn choose_isa(name: Option<&str>) -> Result<Isa, Failure> {
 }
 
 /// The works of `--work`, or all of them.
-fn chosen(names: &[String]) -> Result<Vec<Work>, Failure> {
-    let all = work::all();
+fn chosen(names: &[String], device: FittingDevice) -> Result<Vec<Work>, Failure> {
+    let all = if device == FittingDevice::Cpu { work::all() } else { work::all_fitted_on(device) };
     let known = || all.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
     if let Some(name) = names.iter().find(|name| !all.iter().any(|it| it.name == **name)) {
         return Err(Failure::new(format!("`--work {name}`: there is no such work"))
@@ -104,7 +109,7 @@ pub(super) struct Row {
 
 /// Takes turns: each round asks this program, then every peer, so that what disturbs the machine disturbs all.
 fn measure(work: &Work, rounds: usize, seconds: f64, peers: &mut [Peer]) -> Result<Row, Failure> {
-    let mut run = (work.prepare)();
+    let mut run = (work.prepare)()?;
     let mut others: Vec<Option<Vec<f64>>> =
         peers.iter().map(|peer| peer.knows(work.beside).then(Vec::new)).collect();
     run();

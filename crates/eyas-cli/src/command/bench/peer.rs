@@ -7,18 +7,19 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use eyas::Failure;
+use eyas::device::FittingDevice;
 use eyas_lanes::Isa;
 use serde::Deserialize;
 
 use crate::arguments::Against;
 
 /// How a program is started.
-fn command_of(against: Against) -> Result<Command, Failure> {
+fn command_of(against: Against, device: FittingDevice) -> Result<Command, Failure> {
     match against {
         Against::Pytorch => {
             let python = std::env::var_os("EYAS_PYTHON").unwrap_or_else(|| "python3".into());
             let mut command = Command::new(python);
-            command.args(["-c", include_str!("../../../peers/pytorch.py")]);
+            command.args(["-c", include_str!("../../../peers/pytorch.py"), "--device", &device.to_string()]);
             Ok(command)
         }
         Against::L2f => std::env::var_os("EYAS_L2F").map(Command::new).ok_or_else(|| {
@@ -65,9 +66,9 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Starts a program, in one thread and with no wider instructions than `isa`.
-    pub(super) fn start(against: Against, isa: Isa) -> Result<Self, Failure> {
-        let mut command = command_of(against)?;
+    /// Starts a program, in one thread and with no wider instructions than `isa`; on a GPU if it knows works for one.
+    pub(super) fn start(against: Against, isa: Isa, device: FittingDevice) -> Result<Self, Failure> {
+        let mut command = command_of(against, device)?;
         let threads = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"].map(|it| (it, "1"));
         command.envs(threads).envs(limits(isa)).stdin(Stdio::piped()).stdout(Stdio::piped());
         let program = command.get_program().to_string_lossy().into_owned();

@@ -8,6 +8,8 @@ use super::Row;
 /// Where it was measured.
 pub(super) struct Machine {
     pub(super) processor: String,
+    /// The GPU that fits students, if one does.
+    pub(super) gpu: Option<String>,
     pub(super) isa: Isa,
     pub(super) threads: usize,
     /// Most multiply-adds of one core, 10⁹ operations a second.
@@ -19,11 +21,12 @@ impl Machine {
     pub(super) fn header(&self) -> String {
         let plural = if self.threads == 1 { "" } else { "s" };
         let machine = format!(
-            "eyas {} on {} ({}), {} thread{plural}; peak of a core {:.0} GFLOP/s\n",
+            "eyas {} on {} ({}), {} thread{plural}{}; peak of a core {:.0} GFLOP/s\n",
             env!("CARGO_PKG_VERSION"),
             self.processor,
             self.isa,
             self.threads,
+            self.gpu.as_ref().map_or(String::new(), |gpu| format!(", and {gpu}")),
             self.peak
         );
         let names = self.peers.iter().enumerate();
@@ -37,6 +40,7 @@ impl Machine {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "processor": self.processor,
+            "gpu": self.gpu,
             "isa": self.isa.to_string(),
             "threads": self.threads,
             "peak_gflops": self.peak,

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use eyas_env::{Env, PointConfig, RaptorConfig, Step, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::distill::{
-    Collected, Collector, Continue, Dataset, DistillConfig, EpochReport, Observer, Progress, Student,
-    StudentKind, Teacher, distill, new_student,
+    Collected, Collector, Continue, Dataset, DistillConfig, Episode, EpochReport, FitError, Learned, Lessons,
+    Observer, Progress, Sequence, Student, StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_learn::{Actor, AnyBlock, CpuEngine, Engine, Next, NotFinite, Rollout};
+use eyas_learn::{Actor, AnyBlock, CpuEngine, Engine, Next, Rollout};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
 use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
 use super::dynamics::Swarm;
+use eyas::Failure;
+use eyas::device::FittingDevice;
 use eyas::learner::{ApgConfig, TrainerConfig};
 use eyas::tasks::AnyTask as _;
 
@@ -37,7 +39,7 @@ pub(super) struct Work {
     /// Floating-point operations of the network for each unit, where that is most of the work.
     pub(super) flops: Option<f64>,
     /// Makes what the work needs.
-    pub(super) prepare: fn() -> Repeat,
+    pub(super) prepare: Box<dyn Fn() -> Result<Repeat, Failure> + Sync>,
 }
 
 /// All works, in the order of the table.
@@ -132,9 +134,82 @@ fn work(
     unit: &'static str,
     about: &'static str,
     flops: Option<f64>,
-    prepare: fn() -> Repeat,
+    prepare: impl Fn() -> Repeat + Sync + 'static,
 ) -> Work {
-    Work { name, beside: name, unit, about, flops, prepare }
+    Work { name, beside: name, unit, about, flops, prepare: Box::new(move || Ok(prepare())) }
+}
+
+/// The works that a GPU has a part in, whose students it fits.
+pub(super) fn all_fitted_on(device: FittingDevice) -> Vec<Work> {
+    let fitted = |name, unit, about, prepare: fn(FittingDevice) -> Result<Repeat, Failure>| Work {
+        name,
+        beside: name,
+        unit,
+        about,
+        flops: None,
+        prepare: Box::new(move || prepare(device)),
+    };
+    vec![
+        fitted(
+            "gru_update_512",
+            "sequences",
+            "the GRU student 22-16-16-4 through 512 sequences of 500 steps and back, Adam",
+            |device| fit(&Architecture::gru_student(22, 16, 4), [512, 500], 10, device),
+        ),
+        fitted("mlp_update", "samples", "26-256-256-256-4, batches of 256, Adam", |device| {
+            fit(&mlp(256).architecture, [256, 1], 200, device)
+        }),
+        fitted("mlp_update_16384", "samples", "the same, batches of 16,384", |device| {
+            fit(&mlp(256).architecture, [16_384, 1], 20, device)
+        }),
+        fitted(
+            "distillation",
+            "env steps",
+            "DAgger on the point task: 512 envs, student 256³, 2 passes over each sample",
+            distillation_on,
+        ),
+        fitted(
+            "raptor_epoch",
+            "epochs",
+            "9,984 episodes × 500 steps of 312 of 1,000 teachers: fly, label, 156 updates",
+            raptor_epoch_on,
+        ),
+    ]
+}
+
+/// So many gradient steps on batches of so many sequences of so many steps, a sequence being a unit.
+fn fit(
+    architecture: &Architecture,
+    [sequences, steps]: [usize; 2],
+    updates: usize,
+    device: FittingDevice,
+) -> Result<Repeat, Failure> {
+    let mut fitter = device.fitter(architecture)?;
+    let width = architecture.inputs + architecture.outputs;
+    let stream = Stream::new(1, "bench/input");
+    let episode = |index: usize| {
+        let number = |place: usize| 2.0 * stream.uniform([index as u32, place as u32, 0, 0]) - 1.0;
+        Episode { records: (0..steps * width).map(number).collect(), width, ..Episode::default() }
+    };
+    let mut dataset = Dataset::new(u64::MAX, 1);
+    dataset.restore((0..sequences).map(episode).collect(), vec![0; sequences], 0);
+    let sequence = |episode: usize| Sequence { episode: episode as u32, first: 0, length: steps as u32 };
+    let batch: Vec<Sequence> = (0..sequences).map(sequence).collect();
+    let exponents = vec![0; architecture.inputs];
+    let mut network = network(architecture.clone());
+    let mut optimizer = Adam::new(network.parameters.len());
+    Ok(Box::new(move || {
+        let lessons = Lessons {
+            dataset: &dataset,
+            exponents: &exponents,
+            batches: vec![&batch; updates],
+            learning_rate: 1e-3,
+            max_grad_norm: 1.0,
+        };
+        let learned = Learned { network: &mut network, optimizer: &mut optimizer };
+        fitter.fit(learned, &lessons).expect("random labels do not diverge");
+        (updates * sequences) as f64
+    }))
 }
 
 /// Two for each weight.
@@ -338,6 +413,10 @@ fn ppo() -> Repeat {
 }
 
 fn distillation() -> Repeat {
+    distillation_on(FittingDevice::Cpu).expect("a student can be fitted on a CPU")
+}
+
+fn distillation_on(device: FittingDevice) -> Result<Repeat, Failure> {
     const EPISODES: u32 = 512;
     let config = DistillConfig {
         num_episodes: EPISODES,
@@ -350,10 +429,14 @@ fn distillation() -> Repeat {
     let env = TaskConfig::make(&TaskConfig::untimed(&PointConfig::default()), EPISODES as usize, 1);
     let group = env.spec().group("teacher").expect("the task has it").features.clone();
     let teacher = Teacher::new(Actor { inference: Inference::of_network(&mlp(64)), features: group.clone() });
-    repeat(config, env, vec![teacher], group, |report| report.collected.samples as f64)
+    repeat(config, env, vec![teacher], group, device, |report| report.collected.samples as f64)
 }
 
 fn raptor_epoch() -> Repeat {
+    raptor_epoch_on(FittingDevice::Cpu).expect("a student can be fitted on a CPU")
+}
+
+fn raptor_epoch_on(device: FittingDevice) -> Result<Repeat, Failure> {
     const TEACHERS: usize = 1000;
     let mut config = DistillConfig {
         num_episodes: BLOCK as u32,
@@ -379,7 +462,7 @@ fn raptor_epoch() -> Repeat {
             Teacher::new(Actor { inference: Inference::of_network(&network(it)), features: teacher.clone() })
         })
         .collect();
-    repeat(config, Box::new(env), teachers, student, |_| 1.0)
+    repeat(config, Box::new(env), teachers, student, device, |_| 1.0)
 }
 
 /// A distillation that flies the student in every epoch but the first, and measures it never.
@@ -398,11 +481,12 @@ fn repeat(
     env: Box<dyn VecEnv>,
     teachers: Vec<Teacher>,
     features: Range<usize>,
+    device: FittingDevice,
     units: fn(&EpochReport) -> f64,
-) -> Repeat {
+) -> Result<Repeat, Failure> {
     struct Count(fn(&EpochReport) -> f64, f64);
     impl Observer for Count {
-        type Error = NotFinite;
+        type Error = FitError;
         fn begin(&mut self, _: u32, _: f64) -> Result<(), Self::Error> {
             Ok(())
         }
@@ -420,16 +504,17 @@ fn repeat(
         }
     }
     let policy = new_student(&config, features.clone(), 4, 1);
-    let student = Student::new(policy, features.clone(), 1).expect("the student can be trained");
+    let fitter = device.fitter(&policy.network.architecture)?;
+    let student = Student::new(policy, features.clone(), 1)?.fitted_by(fitter);
     let dataset = Dataset::new(config.max_memory, 1);
     let mut progress = Progress { student, dataset, epoch: 1 };
     let evaluation = Box::new(|| unreachable!("only the first epoch of these is measured"));
     let mut collector =
         Collector::new(&config, Box::new(CpuEngine::new(env)), teachers.len(), features, 1, evaluation);
-    Box::new(move || {
+    Ok(Box::new(move || {
         let mut count = Count(units, 0.0);
         distill(&config, &teachers, &mut collector, &mut progress, &mut count)
             .expect("one epoch does not diverge");
         count.1
-    })
+    }))
 }

@@ -1,42 +1,48 @@
-//! Formulas as C functions, one statement for each operation that they are made of.
+//! Formulas as C functions, one statement for each operation that they are made of: for every compiler that follows IEEE 754
+//! and contracts nothing, those of GPUs too.
 
 use std::fmt::Write as _;
 
-use eyas_trace::{
-    Binary, Constants, Form, Functions, Operation, Output, Program, Traced, Unary, Value, record,
-};
+use crate::{Binary, Constants, Form, Functions, Operation, Output, Program, Traced, Unary, Value, record};
 
-/// A function of numbers.
-pub(super) struct Formula {
+/// A C function of numbers.
+#[derive(Clone, Debug)]
+pub struct CFunction {
     name: &'static str,
     inputs: Vec<&'static str>,
-    /// Where a second result goes.
-    second: Option<&'static str>,
+    /// Where results after the first go.
+    more: Vec<&'static str>,
     program: Program,
 }
 
-impl Formula {
-    /// Records a formula; its first result is what the function returns.
-    pub(super) fn record(
+impl CFunction {
+    /// Records a formula; its first result is what the function returns, `more` names the others.
+    ///
+    /// # Panics
+    ///
+    /// If the formula has not as many results.
+    pub fn record(
         name: &'static str,
         inputs: &[&'static str],
-        second: Option<&'static str>,
+        more: &[&'static str],
         formula: impl FnOnce(&[Traced]) -> Vec<Traced>,
     ) -> Self {
         let form = Form { constants: Constants::Single, functions: Functions::Polynomials };
         let program = record(form, |recorder| {
             let numbers = recorder.input_numbers("inputs", inputs.len());
             let results = formula(&numbers);
+            assert_eq!(results.len(), 1 + more.len(), "results of `{name}`");
             recorder.output_numbers("results", &results);
         });
-        Self { name, inputs: inputs.to_vec(), second, program }
+        Self { name, inputs: inputs.to_vec(), more: more.to_vec(), program }
     }
 
-    /// The function, whose identifiers begin with `prefix`.
-    pub(super) fn definition(&self, prefix: &str) -> String {
+    /// The function, whose identifiers begin with `prefix`, after `qualifiers` such as `static`.
+    #[must_use]
+    pub fn definition(&self, qualifiers: &str, prefix: &str) -> String {
         let mut parameters: Vec<String> = self.inputs.iter().map(|input| format!("float {input}")).collect();
-        parameters.extend(self.second.map(|second| format!("float *{second}")));
-        let mut out = format!("static float {prefix}_{}({})\n{{\n", self.name, parameters.join(", "));
+        parameters.extend(self.more.iter().map(|result| format!("float *{result}")));
+        let mut out = format!("{qualifiers} float {prefix}_{}({})\n{{\n", self.name, parameters.join(", "));
         // Inputs and constants are spelled where they are used.
         let mut numbers: Vec<String> = Vec::new();
         for (value, operation) in self.program.listing() {
@@ -56,16 +62,16 @@ impl Formula {
                     let _ =
                         writeln!(out, "    const int {id} = {};", expression(operation, &numbers, prefix));
                 }
-                (Value::Word(_), _) => unreachable!("policies act without drawing"),
+                (Value::Word(_), _) => unreachable!("a function of numbers draws nothing"),
             }
         }
-        let results = self.program.outputs().iter().find_map(|output| match output {
-            Output::Numbers { ids, .. } => Some(ids.iter().map(|id| numbers[id.index()].as_str())),
-            Output::Masks { .. } => None,
+        let mut results = self.program.outputs().iter().flat_map(|output| match output {
+            Output::Numbers { ids, .. } => ids.iter().map(|id| numbers[id.index()].as_str()).collect(),
+            Output::Masks { .. } => Vec::new(),
         });
-        let mut results = results.expect("a formula has results");
-        let first = results.next().expect("a function returns a number");
-        for (target, result) in self.second.into_iter().zip(results) {
+        // What a formula is recorded with has a first result.
+        let first = results.next().unwrap_or_default();
+        for (target, result) in self.more.iter().zip(results) {
             let _ = writeln!(out, "    *{target} = {result};");
         }
         let _ = writeln!(out, "    return {first};\n}}\n");
@@ -82,7 +88,7 @@ impl Formula {
 
 /// An operation on numbers that have names already.
 fn expression(operation: Operation, numbers: &[String], prefix: &str) -> String {
-    let number = |id: eyas_trace::NumberId| numbers[id.index()].as_str();
+    let number = |id: crate::NumberId| numbers[id.index()].as_str();
     match operation {
         Operation::Unary(Unary::Negate, x) => format!("-{}", number(x)),
         Operation::Unary(Unary::Absolute, x) => format!("fabsf({})", number(x)),
@@ -110,13 +116,14 @@ fn expression(operation: Operation, numbers: &[String], prefix: &str) -> String 
         Operation::Or(x, y) => format!("{x} || {y}"),
         Operation::Not(x) => format!("!{x}"),
         Operation::Input(_) | Operation::Constant(_) | Operation::OfWord(..) | Operation::Draw(_) => {
-            unreachable!("spelled where they are used, and policies draw nothing")
+            unreachable!("spelled where they are used, and a function of numbers draws nothing")
         }
     }
 }
 
 /// The shortest decimal that every compiler reads as this very number.
-pub(super) fn literal(value: f32) -> String {
+#[must_use]
+pub fn literal(value: f32) -> String {
     let text = format!("{value:?}f");
     if value.is_sign_negative() { format!("({text})") } else { text }
 }
@@ -151,12 +158,13 @@ fn helper(function: Unary) -> Option<(&'static str, &'static str, &'static str)>
     })
 }
 
-/// Definitions of the helpers that some formula uses.
-pub(super) fn helpers(prefix: &str, formulas: &[Formula]) -> String {
+/// Definitions of the helpers that some function uses, after `qualifiers` such as `static`.
+#[must_use]
+pub fn helpers(qualifiers: &str, prefix: &str, functions: &[CFunction]) -> String {
     let all = [Unary::Round, Unary::PowerOfTwo, Unary::Mantissa, Unary::Exponent];
-    let used = all.into_iter().filter(|function| formulas.iter().any(|formula| formula.uses(*function)));
+    let used = all.into_iter().filter(|helper| functions.iter().any(|function| function.uses(*helper)));
     let definition = |(name, meaning, body)| {
-        format!("/* {meaning}. */\nstatic float {prefix}_{name}(float x)\n{{\n{body}}}\n\n")
+        format!("/* {meaning}. */\n{qualifiers} float {prefix}_{name}(float x)\n{{\n{body}}}\n\n")
     };
     used.filter_map(helper).map(definition).collect()
 }
