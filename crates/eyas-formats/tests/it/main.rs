@@ -14,6 +14,7 @@ mod fixtures;
 mod fly;
 mod foreign;
 mod leapp;
+mod matrix;
 mod messages;
 mod originals;
 mod px4;

@@ -70,3 +70,33 @@ fn every_complete_ppo_run_can_be_resumed() {
         );
     }
 }
+
+/// Policies as they were published, and what rsl_rl itself exported as TorchScript.
+#[test]
+fn published_policies_of_other_programs_load_or_say_what_they_have() {
+    let Some(directory) = shared() else { return };
+    let foreign = |name: &str| directory.join("../foreign").join(name);
+    let options = LoadOptions::default();
+    let attitude =
+        Checkpoint::read(&foreign("aerial_gym_rl_games_attitude.pth")).unwrap().policy(&options).unwrap();
+    assert_eq!(attitude.policy.network.architecture.hidden, [256, 128, 64]);
+    assert_eq!(attitude.std.map(|std| std.len()), Some(4));
+    let recurrent =
+        Checkpoint::read(&foreign("aerial_gym_sample_factory.pth")).unwrap().policy(&options).unwrap();
+    let architecture = &recurrent.policy.network.architecture;
+    assert_eq!(
+        (architecture.inputs, &architecture.encoder[..], architecture.outputs),
+        (81, &[256, 128, 64][..], 4)
+    );
+    assert_eq!(recurrent.policy.normalizer.and_then(|it| it.clip), Some(5.0));
+    let error = Checkpoint::read(&foreign("ntnu_generalist_8rnn.pth")).unwrap().policy(&options).unwrap_err();
+    assert!(error.to_string().contains("one of its own, not rl_games'"), "{error}");
+    for name in ["rsl_rl_5.5.1_mlp_norm", "rsl_rl_5.5.1_gru_norm"] {
+        let export = directory.join("exports").join(format!("{name}.jit.pt"));
+        let exported = Checkpoint::read(&export).unwrap().policy(&options).unwrap().policy;
+        let record = json(&directory.join(format!("{name}.json")));
+        let (found, _) = actions(&exported, &sequence(&record["input"]));
+        let error = distance(&found, &sequence(&record["action"]));
+        assert!(error < 1e-5, "{name}: actions differ by {error:e}");
+    }
+}
