@@ -107,6 +107,10 @@ impl MultiAgentBlock for FormationBlock {
         self.episodes.first_env
     }
 
+    fn set_first_env(&mut self, first_env: u32) {
+        self.episodes.first_env = first_env;
+    }
+
     fn reset(&mut self, mask: u32) {
         self.episodes.reset(mask);
         for quad in &mut self.quads {
