@@ -7,12 +7,14 @@ use eyas::configuration::{layer_vehicle, takes_vehicles};
 use eyas::device::{FLYING_DEVICE, LEARNING_DEVICE, settle_devices};
 use eyas::policies::load_policy;
 use eyas::text::{shell_word, warnings_told};
+use eyas::trained_on::motor_warning;
 use eyas::{AnyTask, Failure};
-use eyas_env::Actuation;
+use eyas_env::{Actuation, RAPTOR_TASK};
 use eyas_formats::{LoadOptions, LoadedPolicy};
 use eyas_lanes::Isa;
 use eyas_run::config::Setting;
 use eyas_run::{Interrupt, Layers, Origin};
+use eyas_sim::VehicleParameters;
 use eyas_vehicles::{FleetVehicle, survey_fleet, vehicle_warnings};
 
 use crate::arguments::{FlightFlags, Resume};
@@ -201,6 +203,20 @@ pub(crate) fn read_fleet(path: &Path) -> Result<Vec<FleetVehicle>, Failure> {
     let whole = format!("`eyas vehicles check {}`", shell_word(path.display()));
     warnings_told(&survey.warnings, &whole).iter().for_each(tell);
     Ok(survey.vehicles)
+}
+
+/// Says of each vehicle that teachers learn on where its rotors are not those of other policies of the task: what they learn
+/// flies no other vehicle, and a student of theirs none at all.
+pub(crate) fn warn_of_motors<'a>(
+    task: &dyn AnyTask,
+    vehicles: impl Iterator<Item = (&'a str, &'a VehicleParameters)>,
+    file: Option<&Path>,
+) {
+    if task.id() == RAPTOR_TASK {
+        let warnings: Vec<String> =
+            vehicles.filter_map(|(id, vehicle)| motor_warning(id, vehicle, file)).collect();
+        warnings_told(&warnings, "these").iter().for_each(tell);
+    }
 }
 
 /// Says what looks wrong with the vehicle of a task that flies by its rotors.

@@ -144,12 +144,17 @@ impl<T: TaskBase> Block<T> {
             reality: Reality::new(&rules.reality, rules.period, 4, shared.seed, VEHICLE),
             shared,
         };
-        if block.shared.extras.numbers > 0 {
-            block.set();
-            dispatch(StartUp { block: &mut block });
-            block.change(u32::MAX);
-        }
+        block.start_up();
         block
+    }
+
+    /// Gives envs what they have from before their first episode.
+    fn start_up(&mut self) {
+        if self.shared.extras.numbers > 0 {
+            self.set();
+            dispatch(StartUp { block: self });
+            self.change(u32::MAX);
+        }
     }
 
     /// Settings as of the last reset.
@@ -196,6 +201,12 @@ impl<T: TaskBase> Block<T> {
         let vehicles = Vehicles::new(&shared.rules, &[vehicle; BLOCK], |_| limits);
         let first_envs = (0..num_blocks).map(|block| (block * BLOCK) as u32);
         first_envs.map(|first| Self::new(Arc::clone(&shared), first, vehicles.clone())).collect()
+    }
+
+    /// [`EnvBlock::set_first_env`].
+    pub(crate) fn begin_at(&mut self, first_env: u32) {
+        self.episodes.first_env = first_env;
+        self.start_up();
     }
 
     /// Starts the next episode wherever a bit of `mask` is set.
@@ -268,6 +279,10 @@ impl<T: Task> Block<T> {
 impl<T: Task> EnvBlock for Block<T> {
     fn first_env(&self) -> u32 {
         self.episodes.first_env
+    }
+
+    fn set_first_env(&mut self, first_env: u32) {
+        self.begin_at(first_env);
     }
 
     fn reset(&mut self, mask: u32) {

@@ -38,7 +38,7 @@ pub use multi_agent::{
     multi_agent_with_one_agent,
 };
 pub use noise::SensorNoise;
-pub use perturbation::Perturbation;
+pub use perturbation::{PERTURBATION_NUMBERS, Perturbation};
 pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,

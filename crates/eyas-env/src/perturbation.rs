@@ -24,7 +24,25 @@ impl Default for Perturbation {
     }
 }
 
+/// Numbers of a [`Perturbation`] in a lane.
+pub const PERTURBATION_NUMBERS: usize = 9;
+
 impl Perturbation {
+    /// Its numbers in a lane, in the order of its fields.
+    #[must_use]
+    pub fn of_lane(&self, lane: usize) -> [f32; PERTURBATION_NUMBERS] {
+        let Self { force_world: [x, y, z], mass_factor, payload, rotor_efficiency: [a, b, c, d] } = self;
+        [x, y, z, mass_factor, payload, a, b, c, d].map(|row| row[lane])
+    }
+
+    /// Puts the numbers of [`of_lane`](Self::of_lane) into a lane.
+    pub fn set_lane(&mut self, lane: usize, numbers: &[f32; PERTURBATION_NUMBERS]) {
+        let Self { force_world: [x, y, z], mass_factor, payload, rotor_efficiency: [a, b, c, d] } = self;
+        for (row, number) in [x, y, z, mass_factor, payload, a, b, c, d].into_iter().zip(numbers) {
+            row[lane] = *number;
+        }
+    }
+
     /// The vehicles of a block with other mass and weaker rotors; none where nothing about them changes.
     pub(crate) fn altered(&self, own: &[Row; VEHICLE_NUMBERS]) -> Option<Box<[Row; VEHICLE_NUMBERS]>> {
         let Self { force_world: _, mass_factor, payload, rotor_efficiency } = self;

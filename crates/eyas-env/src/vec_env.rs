@@ -44,6 +44,9 @@ pub trait EnvBlock: Send {
     /// Global index of lane 0.
     fn first_env(&self) -> u32;
 
+    /// Makes the block the one of the envs from there on, as if it had been made so: their draws are those of other envs.
+    fn set_first_env(&mut self, first_env: u32);
+
     /// Starts the next episode wherever a bit of `mask` is set.
     fn reset(&mut self, mask: u32);
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use eyas_env::{EnvBlock, EnvSpec, Step};
+use eyas_env::{EnvBlock, EnvSpec, PERTURBATION_NUMBERS, Perturbation, Step};
 use eyas_lanes::{BLOCK, Row};
 
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
@@ -37,7 +37,12 @@ pub struct BlackBox {
     pub actions: Vec<Vec<f32>>,
     /// Whether the env was reset after each step.
     pub resets: Vec<bool>,
+    /// What was done to the vehicles in each step, [`Perturbation::of_lane`]; empty if nothing ever was.
+    pub perturbations: Vec<[f32; PERTURBATION_NUMBERS]>,
 }
+
+/// What is done to the vehicles of a block, shared by the steps in which it is the same.
+pub(crate) type Perturbed = Option<Arc<Perturbation>>;
 
 /// A stretch of a block's flight.
 #[derive(Default)]
@@ -45,6 +50,7 @@ struct Stretch {
     start: Vec<u32>,
     actions: Vec<Row>,
     resets: Vec<u32>,
+    perturbed: Vec<Perturbed>,
 }
 
 impl Stretch {
@@ -52,6 +58,13 @@ impl Stretch {
         self.start.clear();
         self.actions.clear();
         self.resets.clear();
+        self.perturbed.clear();
+    }
+
+    /// Actions, resets and perturbations of its steps.
+    fn steps(&self, num_actions: usize) -> impl Iterator<Item = (&[Row], u32, &Perturbed)> {
+        let actions = self.actions.chunks_exact(num_actions.max(1));
+        actions.zip(&self.resets).zip(&self.perturbed).map(|((action, reset), it)| (action, *reset, it))
     }
 }
 
@@ -69,21 +82,22 @@ impl Tape {
         self.last.clear();
     }
 
-    /// Keeps the actions of the step that a block is about to take.
+    /// Keeps the actions of the step that a block is about to take, and what is done to its vehicles in it.
     #[inline]
-    pub(crate) fn keep<B: EnvBlock + ?Sized>(&mut self, block: &mut B, action: &[Row]) {
+    pub(crate) fn keep<B: EnvBlock + ?Sized>(&mut self, block: &mut B, action: &[Row], perturbed: Perturbed) {
         if matches!(self.last.resets.len(), 0 | BLACK_BOX_STEPS) {
             self.begin_stretch(block, action.len());
         }
         self.last.actions.extend_from_slice(action);
         self.last.resets.push(0);
+        self.last.perturbed.push(perturbed);
     }
 
     #[cold]
     fn begin_stretch<B: EnvBlock + ?Sized>(&mut self, block: &mut B, num_actions: usize) {
         std::mem::swap(&mut self.before, &mut self.last);
         self.last.clear();
-        let Stretch { start, actions, resets: _ } = &mut self.last;
+        let Stretch { start, actions, .. } = &mut self.last;
         actions.reserve(BLACK_BOX_STEPS * num_actions);
         block.visit_state(&mut |word| start.push(*word));
     }
@@ -113,15 +127,17 @@ impl Tape {
             observations: Vec::new(),
             actions: Vec::new(),
             resets: Vec::new(),
+            perturbations: Vec::new(),
         };
         let Self { before, last } = self;
         restore(block, if before.resets.is_empty() { &last.start } else { &before.start });
         let mut observation = vec![Row::ZERO; spec.num_observations()];
-        let steps = [before, last].into_iter().flat_map(|stretch| {
-            stretch.actions.chunks_exact(spec.num_actions.max(1)).zip(stretch.resets.iter().copied())
-        });
+        let steps = [before, last].into_iter().flat_map(|stretch| stretch.steps(spec.num_actions));
         let flown = before.resets.len() + last.resets.len();
-        for (index, (action, reset)) in steps.enumerate() {
+        for (index, (action, reset, perturbed)) in steps.enumerate() {
+            if let Some(perturbation) = perturbed {
+                block.perturb(perturbation.as_ref().clone());
+            }
             if let Some(kept) = (index + BLACK_BOX_STEPS).checked_sub(flown) {
                 if kept == 0 || index == 0 {
                     block.visit_state(&mut |word| it.start.push(*word));
@@ -131,6 +147,7 @@ impl Tape {
                 it.observations.push(observation.iter().map(|row| row[lane]).collect());
                 it.actions.push(action.iter().map(|row| row[lane]).collect());
                 it.resets.push(reset >> lane & 1 == 1);
+                it.perturbations.extend(perturbed.as_ref().map(|perturbation| perturbation.of_lane(lane)));
             }
             block.step(action);
             if index + 1 == flown {
@@ -200,8 +217,29 @@ impl BlackBox {
         self.actions.is_empty()
     }
 
-    /// Flies it again in envs that its origin made, of which it is one; none if they are of another kind.
+    /// Whether its parts are of one length, and each of its states one of whole vehicles.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let steps = self.len();
+        let is_perturbed = !self.perturbations.is_empty();
+        let lengths = [self.states.len(), self.observations.len() + 1, self.resets.len() + 1];
+        steps > 0
+            && lengths == [steps + 1; 3]
+            && (!is_perturbed || self.perturbations.len() == steps)
+            && self.states.iter().all(|it| !it.is_empty() && it.len().is_multiple_of(STATE_WIDTH))
+    }
+
+    /// Its place in its block: as many envs, and one more, fly it again.
+    #[must_use]
+    pub fn lane(&self) -> usize {
+        self.env as usize % BLOCK
+    }
+
+    /// Flies it again in a block that its origin made, whichever; none if that is of another kind.
     pub fn fly(&self, engine: &mut dyn Engine) -> Option<Replayed> {
+        if !self.is_whole() {
+            return None;
+        }
         let of = |_| Refly { it: self, lane: None, step: 0, replayed: Replayed::default(), fits: false };
         let mut rollouts: Vec<Refly> = (0..engine.num_blocks()).map(of).collect();
         let flown = engine.fly_all(&mut rollouts);
@@ -223,6 +261,15 @@ struct Refly<'a> {
 }
 
 impl Refly<'_> {
+    /// Does to the vehicle what was done to it in the step that comes next.
+    fn perturb(&self, block: &mut AnyBlock) {
+        if let (Some(lane), Some(numbers)) = (self.lane, self.it.perturbations.get(self.step)) {
+            let mut perturbation = Perturbation::default();
+            perturbation.set_lane(lane, numbers);
+            block.perturb(perturbation);
+        }
+    }
+
     fn compare(&mut self, name: &'static str, found: &[f32], recorded: &[f32]) {
         let is_same = found.len() == recorded.len()
             && found.iter().zip(recorded).all(|(found, recorded)| found.to_bits() == recorded.to_bits());
@@ -238,13 +285,16 @@ impl Rollout for Refly<'_> {
     }
 
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
-        let lane = self.it.env.checked_sub(block.first_env()).map(|lane| lane as usize);
-        self.lane = lane.filter(|lane| *lane < BLOCK && used >> lane & 1 == 1);
+        let lane = self.it.lane();
+        self.lane = Some(lane).filter(|lane| used >> lane & 1 == 1);
+        // No env before it is made: how many there are says nothing but the file.
+        block.set_first_env(self.it.env - lane as u32);
         let mut words = 0;
         block.visit_state(&mut |_| words += 1);
-        self.fits = self.lane.is_some() && words == self.it.start.len() && !self.it.is_empty();
+        self.fits = self.lane.is_some() && words == self.it.start.len();
         if self.fits {
             restore(block, &self.it.start);
+            self.perturb(block);
         }
         self.fits
     }
@@ -286,9 +336,10 @@ impl Rollout for Refly<'_> {
         outcome
     }
 
-    fn record(&mut self, _: &mut AnyBlock, _: &mut [Row], _: &[Row], _: &Step) -> Next {
+    fn record(&mut self, block: &mut AnyBlock, _: &mut [Row], _: &[Row], _: &Step) -> Next {
         let (Some(lane), step) = (self.lane, self.step) else { return Next { reset: 0, is_last: true } };
         self.step += 1;
+        self.perturb(block);
         let reset = u32::from(self.it.resets[step]) << lane;
         Next { reset, is_last: self.step == self.it.len() }
     }

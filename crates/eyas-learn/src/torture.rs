@@ -1,6 +1,7 @@
 //! Flights under disturbances: every controller from the same starts, with the same winds, pushes and errors.
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
+use std::sync::Arc;
 
 use eyas_env::{Actuation, DelayLine, EnvBlock, EnvSpec, Perturbation, SensorNoise, Step};
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
@@ -262,6 +263,8 @@ struct Tortured<'a> {
     final_step: u32,
     /// From when to when the block is interfered with.
     disturbed: [u32; 2],
+    /// What is done to it at the moment.
+    perturbation: Arc<Perturbation>,
     /// Control steps from an action to its effect.
     delay: u32,
     line: DelayLine,
@@ -303,6 +306,7 @@ impl Torture<'_> {
                 Disturbance::MotorLoss => [onset, steps],
                 _ => [0, steps],
             },
+            perturbation: Arc::default(),
             delay: if self.disturbance == Disturbance::Delay { steps_in(config.delay_s) } else { 0 },
             line: DelayLine::default(),
             tallies: [Tally::default(); BLOCK],
@@ -364,19 +368,23 @@ impl Torture<'_> {
 
 impl Tortured<'_> {
     /// Interferes where a disturbance begins, and no more where it ends.
-    fn perturb(&self, block: &mut dyn EnvBlock) {
+    fn perturb(&mut self, block: &mut dyn EnvBlock) {
         let [begin, end] = self.disturbed;
-        if self.step == begin && begin < end {
-            block.perturb(self.torture.perturbation(block.first_env()));
+        let perturbation = if self.step == begin && begin < end {
+            self.torture.perturbation(block.first_env())
         } else if self.step == end {
-            block.perturb(Perturbation::default());
-        }
+            Perturbation::default()
+        } else {
+            return;
+        };
+        self.perturbation = Arc::new(perturbation.clone());
+        block.perturb(perturbation);
     }
 }
 
 impl Rollout for Tortured<'_> {
-    fn is_taped(&self) -> bool {
-        false
+    fn perturbation(&self) -> Option<&Arc<Perturbation>> {
+        Some(&self.perturbation)
     }
 
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
@@ -397,11 +405,9 @@ impl Rollout for Tortured<'_> {
             self.torture.config.noise.apply(self.spec, &self.noise, place, observation);
         }
         self.steering.act(block, observation, action);
-    }
-
-    fn step(&mut self, block: &mut AnyBlock, action: &[Row]) -> Step {
         let fresh = if self.step == 0 { u32::MAX } else { 0 };
-        block.step(self.line.pass(action, &[self.delay; BLOCK], fresh))
+        let late = self.line.pass(action, &[self.delay; BLOCK], fresh);
+        action.copy_from_slice(late);
     }
 
     fn record(

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use eyas_env::PERTURBATION_NUMBERS;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_learn::{BlackBox, NotFinite, Origin, Replayed, STATE_WIDTH};
 use eyas_run::{Layers, Value};
@@ -15,11 +16,11 @@ use crate::text::{printable, shell_word};
 
 /// Its file in the folder of a run.
 pub const BLACK_BOX: &str = "black_box.npz";
+/// Its array of what was done to the vehicles, where anything was.
+const PERTURBATION: &str = "perturbation";
 /// What the files of it say that they are.
 const FORMAT: &str = "eyas black box";
 const VERSION: u32 = 1;
-/// An env needs all blocks before its own to be made; no machine holds more.
-const MOST_ENVS: u32 = 1 << 24;
 
 /// What makes an env again.
 #[derive(Serialize, Deserialize)]
@@ -56,8 +57,8 @@ pub(crate) fn origin_of(seed: u64, of: impl Fn(u32) -> Box<dyn AnyTask> + Send +
     })
 }
 
-/// Writes the black box of an error below a folder, if it has one and the env can be made again; says what to do with it.
-pub fn keep(error: &NotFinite, folder: &Path) -> Option<String> {
+/// Writes the black box of an error to a file, if it has one and the env can be made again; says what to do with it.
+pub fn keep(error: &NotFinite, path: &Path) -> Option<String> {
     let NotFinite::Flown { quantity, black_box: Some(it), .. } = error else { return None };
     let made = serde_json::from_str(&it.origin).ok()?;
     let about = About {
@@ -68,9 +69,8 @@ pub fn keep(error: &NotFinite, folder: &Path) -> Option<String> {
         quantity: quantity.clone(),
         made,
     };
-    let path = folder.join(BLACK_BOX);
     let steps = it.len();
-    Some(match write(&path, it, &about) {
+    Some(match write(path, it, &about) {
         Ok(()) => format!(
             "its last {steps} control steps are in {}: `eyas replay {}` flies them again",
             path.display(),
@@ -90,15 +90,20 @@ fn write(path: &Path, it: &BlackBox, about: &About) -> Result<(), Failure> {
     let states = Array::new(&[moments, width / STATE_WIDTH, STATE_WIDTH], states.data().clone());
     let words = it.start.iter().map(|word| i64::from(*word)).collect();
     let text = serde_json::to_vec(about).map_err(Failure::new)?;
-    let arrays = [
-        ("state", &states),
-        ("observation", &rows(&it.observations)),
-        ("action", &rows(&it.actions)),
-        ("reset", &Array::new(&[it.len()], Data::Bool(it.resets.clone()))),
-        ("start", &Array::new(&[it.start.len()], Data::I64(words))),
-        ("about", &Array::new(&[text.len()], Data::U8(text))),
+    let mut arrays = vec![
+        ("state", states),
+        ("observation", rows(&it.observations)),
+        ("action", rows(&it.actions)),
+        ("reset", Array::new(&[it.len()], Data::Bool(it.resets.clone()))),
+        ("start", Array::new(&[it.start.len()], Data::I64(words))),
+        ("about", Array::new(&[text.len()], Data::U8(text))),
     ];
-    Ok(npy::write_npz(path, &arrays)?)
+    if !it.perturbations.is_empty() {
+        let shape = [it.perturbations.len(), PERTURBATION_NUMBERS];
+        arrays.push((PERTURBATION, Array::new(&shape, Data::F32(it.perturbations.concat()))));
+    }
+    let named: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (*name, array)).collect();
+    Ok(npy::write_npz(path, &named)?)
 }
 
 /// A black box that was read, and the task that its env is of.
@@ -148,6 +153,17 @@ impl Recording {
         let (Data::I64(words), Data::Bool(resets)) = (find("start")?.data(), find("reset")?.data()) else {
             return Err(at("no black box: `start` and `reset` are of another type".into()));
         };
+        let perturbations = match find(PERTURBATION) {
+            Ok(array) => {
+                let numbers = array.to_f32();
+                let (each, rest) = numbers.as_chunks();
+                if !rest.is_empty() {
+                    return Err(at(format!("a damaged black box: `{PERTURBATION}` is cut")));
+                }
+                each.to_vec()
+            }
+            Err(_) => Vec::new(),
+        };
         let black_box = BlackBox {
             env: about.env,
             origin: String::new(),
@@ -156,11 +172,11 @@ impl Recording {
             observations: rows("observation")?,
             actions: rows("action")?,
             resets: resets.clone(),
+            perturbations,
         };
-        let steps = black_box.len();
-        let lengths = [black_box.states.len(), black_box.observations.len() + 1, black_box.resets.len() + 1];
-        if steps == 0 || lengths != [steps + 1; 3] || about.env >= MOST_ENVS {
-            return Err(at(format!("a damaged black box: {steps} steps of env {}", about.env)));
+        if !black_box.is_whole() {
+            let steps = black_box.len();
+            return Err(at(format!("a damaged black box: its arrays are not those of {steps} steps")));
         }
         let task = Self::task_of(&about.made).map_err(|failure| failure.or_at(&path.display()))?;
         let spec = task.spec();
@@ -189,7 +205,7 @@ impl Recording {
     ///
     /// If its env is not one of the task as this program flies it.
     pub fn fly(self) -> Result<Replay, Failure> {
-        let mut engine = self.task.make(self.about.env as usize + 1, self.about.made.seed);
+        let mut engine = self.task.make(self.black_box.lane() + 1, self.about.made.seed);
         let replayed = self.black_box.fly(engine.as_mut()).ok_or_else(|| {
             Failure::new("the state in it is not one of its task as this program flies it")
                 .hint(format!("it was written by {}", printable(&self.about.program)))

@@ -2,7 +2,7 @@
 //!
 //! Off-policy training cannot go on without the data of all epochs so far. `dataset_epoch_N.npz` is written before
 //! `checkpoint_epoch_N.pt`, and older datasets go only once that is on the disk: whenever the program is killed, the
-//! newest checkpoint has its dataset beside it.
+//! newest checkpoint has its dataset beside it. Once all epochs are done none is needed, unless more are to come.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,22 +37,40 @@ pub(crate) fn write(run: &Path, dataset: &Dataset, epoch: u32) -> Result<(), Fai
     Ok(())
 }
 
-/// Removes the datasets of all epochs but one, and what a killed program left of one half written.
-pub(crate) fn remove_others(run: &Path, epoch: u32) -> Result<(), Failure> {
-    let kept = path_of(run, epoch);
-    for entry in fs::read_dir(run)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if path != kept && name.trim_start_matches('.').starts_with(PREFIX) {
+/// Removes the datasets of all epochs but one at most, and what a killed program left of one half written.
+pub(crate) fn keep_only(run: &Path, epoch: Option<u32>) -> Result<(), Failure> {
+    let kept = epoch.map(|epoch| path_of(run, epoch));
+    for path in all_in(run)? {
+        if Some(&path) != kept.as_ref() {
             fs::remove_file(&path)?;
         }
     }
     Ok(())
 }
 
+/// The datasets in the folder of a run, half written ones too.
+fn all_in(run: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(run)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.trim_start_matches('.').starts_with(PREFIX) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// Fills `dataset` with what goes with the checkpoint of `epoch`; a record is `width` numbers.
 pub(crate) fn read(run: &Path, dataset: &mut Dataset, epoch: u32, width: usize) -> Result<(), Failure> {
     let path = path_of(run, epoch);
+    if !path.exists() && all_in(run)?.is_empty() {
+        return Err(Failure::new(format!(
+            "the run keeps no dataset, without which learning off-policy cannot go on from epoch {epoch}"
+        ))
+        .at(&run.display())
+        .hint("begin anew without `--resume`; `--keep_dataset` keeps the dataset of a run that is to be given more epochs"));
+    }
     if !path.exists() {
         return Err(Failure::new(format!("the checkpoint of epoch {epoch} has no dataset beside it"))
             .at(&path.display())

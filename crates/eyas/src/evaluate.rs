@@ -26,8 +26,8 @@ pub struct EvaluateConfig<'a> {
     pub seed: u64,
 }
 
-/// Seed of the starts of `eyas eval`, if not said otherwise: neither that of a training nor one that a policy was chosen by.
-const SEED: u64 = 0xe7a1_0001;
+/// Seed of `eyas eval`, if not said otherwise: neither that of a training nor one that a policy was chosen by.
+pub const SEED: u64 = 0xe7a1_0001;
 
 /// A seed of measurements, or its neighbour where a training has just that: what is measured never starts as it was trained.
 pub(crate) fn apart_from(training_seed: u64, seed: u64) -> u64 {
@@ -60,6 +60,22 @@ pub fn evaluate(config: &EvaluateConfig, controller: &dyn Controller) -> Result<
     let mut envs = envs_of(task, vehicles, episodes, seed);
     let flown = eyas_learn::evaluate(envs.as_mut(), controller, None, steps);
     // An evaluation makes no folder of a run.
-    let evaluation = flown.map_err(|error| Failure::from(error).not_finite_in_flight(seed, Path::new("")))?;
+    let evaluation = flown
+        .map_err(|error| Failure::from(error).not_finite_in_flight(("the flight", seed), Path::new("")))?;
     Ok(evaluation.of_vehicles(vehicles.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measurement_never_starts_as_the_training_of_a_seed() {
+        for training in [0, 42, 0xe7a1, 0xe7a2, SEED, u64::MAX] {
+            for seed in [0xe7a1, 0xad31, 0xf1a1, SEED] {
+                let own = apart_from(training, seed);
+                assert!(own != training && own.abs_diff(seed) <= 1, "{training} {seed}");
+            }
+        }
+    }
 }

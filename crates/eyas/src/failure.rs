@@ -7,7 +7,7 @@ use std::path::Path;
 use eyas_learn::NotFinite;
 use eyas_learn::distill::FitError;
 
-use crate::black_box;
+use crate::black_box::{self, BLACK_BOX};
 
 /// What helps where learning diverged.
 const SMALLER_STEPS: &str = "a smaller learning rate or a smaller `max_grad_norm` is the usual cure";
@@ -64,28 +64,28 @@ impl Failure {
     }
 
     /// Where a run was when a number turned out not to be finite, and what it can go on from; nothing where that was not
-    /// what failed. The black box is left in its folder.
+    /// what failed. The black box is left in a file.
     pub(crate) fn not_finite_in(
         self,
         (moment, seed): (&str, u64),
-        folder: &Path,
+        black_box: &Path,
         last_checkpoint: Option<&Path>,
     ) -> Self {
         let checkpoint = match last_checkpoint {
             Some(path) => format!("the last good checkpoint is {}; {SMALLER_STEPS}", path.display()),
             None => format!("no checkpoint was written before it; {SMALLER_STEPS}"),
         };
-        self.not_finite((moment, seed), folder, &checkpoint)
+        self.not_finite((moment, seed), black_box, &checkpoint)
     }
 
-    /// The same of a flight that is no run's.
-    pub(crate) fn not_finite_in_flight(self, seed: u64, folder: &Path) -> Self {
-        self.not_finite(("the flight", seed), folder, OF_FLIGHT)
+    /// The same of a flight that nothing learns from, in the words of whoever flies; its black box is left in a folder.
+    pub fn not_finite_in_flight(self, (flight, seed): (&str, u64), folder: &Path) -> Self {
+        self.not_finite((flight, seed), &folder.join(BLACK_BOX), OF_FLIGHT)
     }
 
-    fn not_finite(self, (moment, seed): (&str, u64), folder: &Path, advice: &str) -> Self {
+    fn not_finite(self, (moment, seed): (&str, u64), black_box: &Path, advice: &str) -> Self {
         let Some(error) = self.error.downcast_ref::<NotFinite>() else { return self };
-        let kept = black_box::keep(error, folder);
+        let kept = black_box::keep(error, black_box);
         let hint: Vec<&str> = kept.as_deref().into_iter().chain([advice]).collect();
         Self::new(format!("{moment} with seed {seed}: {error}")).hint(hint.join("; "))
     }

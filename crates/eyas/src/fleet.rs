@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use eyas_env::{Protocol, RAPTOR_TASK, RaptorConfig};
 use eyas_formats::{Value, atomic, rsl_rl};
-use eyas_learn::{Actor, CpuEngine, Engine as _, Summary, evaluate};
+use eyas_learn::{Actor, Summary, evaluate};
 use eyas_policy::Policy;
 use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, RunDir};
@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use self::board::Board;
 use crate::configuration::check;
 use crate::contract;
+use crate::evaluate::apart_from;
 use crate::failure::Failure;
-use crate::learner::{Algorithm, TrainerConfig};
+use crate::learner::{Algorithm, Learner, TrainerConfig};
 use crate::observer::{Activity, Observer};
 use crate::provenance::Provenance;
 use crate::resumption::{GoingOn, own_run};
@@ -359,19 +360,17 @@ impl Job<'_> {
         let mut attempts = 0;
         let mut diverged = None;
         while attempts < fleet.max_attempts && !best.as_ref().is_some_and(|it| fleet.accepts(it)) {
-            match self.attempt(teacher, vehicle, attempts, &mut best) {
-                // Where a seed diverged, the next one learns more carefully.
-                Err(failure) if failure.is_not_finite() => diverged = Some(failure),
-                attempted => attempted?,
+            // Where a seed diverged, the next one learns more carefully.
+            if let Some(failure) = self.attempt(teacher, vehicle, attempts, &mut best)? {
+                self.board.diverged(&failure)?;
+                diverged = Some(failure);
             }
             if self.interrupt.interrupted() {
                 return Ok(());
             }
             attempts += 1;
         }
-        let Some(best) = best else {
-            return diverged.map_or(Ok(()), |failure| Err(failure.or_at(&format!("teacher {teacher}"))));
-        };
+        let Some(best) = best else { return diverged.map_or(Ok(()), Err) };
         let result = TeacherResult {
             teacher,
             vehicle: vehicle.id.clone(),
@@ -387,17 +386,35 @@ impl Job<'_> {
         self.board.finished(&result, &fleet.missed(&result.raptor, &result.own))
     }
 
-    /// Learns with one seed, and keeps the best.
+    /// Learns with one seed, and keeps the best; gives what went wrong where a number was not finite.
     fn attempt(
         &self,
         teacher: usize,
         vehicle: &FleetVehicle,
         attempt: u32,
         best: &mut Option<Best>,
+    ) -> Result<Option<Failure>, Failure> {
+        let seed = self.config.settings.seed + u64::from(attempt);
+        let trainer = self.config.trainer.more_carefully(attempt);
+        let mut learner = self.config.task.of(vehicle).learner(&trainer, seed)?;
+        match self.learn((teacher, vehicle), (attempt, seed), learner.as_mut(), best) {
+            Err(failure) if failure.is_not_finite() => {
+                let moment = format!("teacher {teacher}, iteration {}", learner.iteration() + 1);
+                let file = self.run.file(format!("black_box_{}.npz", folder(teacher)));
+                Ok(Some(failure.not_finite_in((&moment, seed), &file, None)))
+            }
+            learned => learned.map(|()| None),
+        }
+    }
+
+    fn learn(
+        &self,
+        (teacher, vehicle): (usize, &FleetVehicle),
+        (attempt, seed): (u32, u64),
+        learner: &mut dyn Learner,
+        best: &mut Option<Best>,
     ) -> Result<(), Failure> {
         let env = self.config.task.of(vehicle);
-        let seed = self.config.settings.seed + u64::from(attempt);
-        let mut learner = env.learner(&self.config.trainer.more_carefully(attempt), seed)?;
         while learner.iteration() < self.config.settings.max_iterations && !self.interrupt.interrupted() {
             let steps = learner.iterate()?.env_steps;
             self.board.count(steps);
@@ -412,8 +429,8 @@ impl Job<'_> {
                 std: learner.std().to_vec(),
                 iteration,
                 seed,
-                raptor: self.measure(Protocol::Raptor, vehicle, learner.actor())?,
-                own: self.measure(self.config.task.protocol, vehicle, learner.actor())?,
+                raptor: self.measure(Protocol::Raptor, vehicle, learner.actor(), seed)?,
+                own: self.measure(self.config.task.protocol, vehicle, learner.actor(), seed)?,
             };
             self.board.measured(
                 teacher,
@@ -435,14 +452,22 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn measure(&self, protocol: Protocol, vehicle: &FleetVehicle, actor: &Policy) -> Result<Score, Failure> {
-        let config = RaptorConfig { protocol, ..self.config.task.clone() };
+    /// Flies a policy that learned with a seed, from the starts of a protocol.
+    fn measure(
+        &self,
+        protocol: Protocol,
+        vehicle: &FleetVehicle,
+        actor: &Policy,
+        training_seed: u64,
+    ) -> Result<Score, Failure> {
+        let task = RaptorConfig { protocol, ..self.config.task.clone() };
         let vehicles = vec![0; self.config.fleet.eval_episodes];
-        let env = config.env_of_fleet(std::slice::from_ref(vehicle), &vehicles, EVALUATION_SEED);
-        let mut engine = CpuEngine::new(Box::new(env));
+        let seed = apart_from(training_seed, EVALUATION_SEED);
+        let mut engine = AnyTask::make_fleet(&task, std::slice::from_ref(vehicle), &vehicles, seed);
+        engine.set_on_nan(self.config.settings.on_nan);
         let actor = Actor::new(actor, engine.spec())?;
-        let steps = eyas_env::TaskConfig::max_episode_length(&config);
-        Ok(evaluate(&mut engine, &actor, None, steps)?.summary().into())
+        let steps = eyas_env::TaskConfig::max_episode_length(&task);
+        Ok(evaluate(engine.as_mut(), &actor, None, steps)?.summary().into())
     }
 
     /// The model, the vehicle, and last what says that both are there.

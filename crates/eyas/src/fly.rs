@@ -153,7 +153,8 @@ pub fn fly(
     observer.stopped();
 
     let run = RunDir::create_flight(ROOT, &agent.experiment_name, &agent.run_name)?;
-    let flight = flight.map_err(|error| Failure::from(error).not_finite_in_flight(agent.seed, run.path()))?;
+    let flight = flight
+        .map_err(|error| Failure::from(error).not_finite_in_flight(("the flight", agent.seed), run.path()))?;
     let period = task.control_period();
     let statistics = flight.statistics(checkpoint, &config.trajectory, period);
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;

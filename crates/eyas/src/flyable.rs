@@ -81,8 +81,8 @@ pub trait Flyable: TaskConfig {
         self.clone()
     }
 
-    /// Named vehicles that every student is flown on, each with as many envs.
-    fn registry(&self, _episodes: usize, _seed: u64) -> Vec<(&'static str, Box<dyn VecEnv>)> {
+    /// Named vehicles that every student is flown on, each with the task that it is flown in.
+    fn registry(&self) -> Vec<(&'static str, Self)> {
         Vec::new()
     }
 
@@ -237,7 +237,7 @@ impl Flyable for RaptorConfig {
 
     /// The registry test of the C++ system: seven vehicles in the order of their names, its own starts, limits and
     /// reward for all, and nothing that pushes.
-    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn VecEnv>)> {
+    fn registry(&self) -> Vec<(&'static str, Self)> {
         let mut config =
             Self { protocol: Protocol::Raptor, observation: self.observation, ..Self::default() };
         config.reward.constant = 0.5;
@@ -245,7 +245,7 @@ impl Flyable for RaptorConfig {
         ["arpl", "crazyflie", "flightmare", "fs", "mrs", "soft", "x500"]
             .into_iter()
             .filter_map(find_vehicle)
-            .map(|it| (it.name, Self { robot: it.parameters(), ..config.clone() }.make(episodes, seed)))
+            .map(|it| (it.name, Self { robot: it.parameters(), ..config.clone() }))
             .collect()
     }
 

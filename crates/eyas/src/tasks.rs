@@ -9,7 +9,7 @@ use std::path::Path;
 
 use eyas_env::{
     DirectConfig, EnvSpec, FormationConfig, ManagerConfig, PointConfig, RaptorConfig, Recorded, TaskConfig,
-    VecEnv, find_task,
+    find_task,
 };
 use eyas_learn::{CpuEngine, Engine};
 use eyas_run::{ConfigError, Layers};
@@ -92,7 +92,7 @@ pub trait AnyTask: Any + Debug + Send + Sync {
     fn make_fleet(&self, fleet: &[FleetVehicle], vehicles: &[usize], seed: u64) -> Box<dyn Engine>;
 
     /// [`Flyable::registry`].
-    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn Engine>)>;
+    fn registry(&self) -> Vec<(&'static str, Box<dyn AnyTask>)>;
 
     /// [`TaskConfig::spec`].
     fn spec(&self) -> EnvSpec;
@@ -254,9 +254,9 @@ impl<T: Flyable> AnyTask for T {
         Box::new(CpuEngine::new(Flyable::make_fleet(self, fleet, vehicles, seed)).made_by(origin))
     }
 
-    fn registry(&self, episodes: usize, seed: u64) -> Vec<(&'static str, Box<dyn Engine>)> {
-        let on_cpu = |env: Box<dyn VecEnv>| Box::new(CpuEngine::new(env)) as Box<dyn Engine>;
-        Flyable::registry(self, episodes, seed).into_iter().map(|(name, env)| (name, on_cpu(env))).collect()
+    fn registry(&self) -> Vec<(&'static str, Box<dyn AnyTask>)> {
+        let known = |(name, task): (&'static str, T)| (name, Box::new(task) as Box<dyn AnyTask>);
+        Flyable::registry(self).into_iter().map(known).collect()
     }
 
     fn spec(&self) -> EnvSpec {

@@ -74,8 +74,14 @@ impl Teachers {
         Ok(evaluation.of_vehicles(self.fleet.len()))
     }
 
-    /// Flies every teacher on its own vehicle, so many episodes each, as an admission does.
-    pub fn fly_each(&self, episodes: usize, seed: u64, steps: u32) -> Result<Vec<Evaluation>, NotFinite> {
+    /// Flies every teacher on its own vehicle, so many episodes each, as an admission does; or gives the place of the first
+    /// whose flight has a number that is not finite.
+    pub fn fly_each(
+        &self,
+        episodes: usize,
+        seed: u64,
+        steps: u32,
+    ) -> Result<Vec<Evaluation>, (usize, NotFinite)> {
         let fly = |(index, teacher): (usize, &Teacher)| {
             let mut env = if self.fleet.is_empty() {
                 self.task.make(episodes, seed)
@@ -83,9 +89,10 @@ impl Teachers {
                 self.task.make_fleet(&self.fleet, &vec![index; episodes], seed)
             };
             env.set_on_nan(self.on_nan);
-            evaluate(env.as_mut(), &teacher.actor, None, steps)
+            evaluate(env.as_mut(), &teacher.actor, None, steps).map_err(|error| (index, error))
         };
-        self.teachers.par_iter().enumerate().map(fly).collect()
+        let flights: Vec<Result<_, _>> = self.teachers.par_iter().enumerate().map(fly).collect();
+        flights.into_iter().collect()
     }
 }
 
@@ -293,14 +300,21 @@ pub struct Admission<'a> {
 }
 
 impl<'a> Admission<'a> {
-    /// Flies every candidate, each a teacher at the same place, on its own vehicle.
+    /// Flies every candidate, each a teacher at the same place, on its own vehicle. The black box of a flight with a number
+    /// that is not finite is left in `folder`.
     pub fn of_all(
         candidates: &'a [Candidate],
         teachers: &Teachers,
         training_seed: u64,
         (episodes, steps): (usize, u32),
-    ) -> Result<Vec<Self>, NotFinite> {
-        let flights = teachers.fly_each(episodes, apart_from(training_seed, ADMISSION_SEED), steps)?;
+        folder: &Path,
+    ) -> Result<Vec<Self>, Failure> {
+        let seed = apart_from(training_seed, ADMISSION_SEED);
+        let flights = teachers.fly_each(episodes, seed, steps).map_err(|(index, error)| {
+            let Candidate { name, path, .. } = &candidates[index];
+            let flight = format!("the admission flight of teacher {name}");
+            Failure::from(error).not_finite_in_flight((&flight, seed), folder).at(&path.display())
+        })?;
         let admission = |(candidate, it): (&'a Candidate, Evaluation)| Self {
             name: &candidate.name,
             summary: it.summary(),

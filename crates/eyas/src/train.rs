@@ -10,6 +10,7 @@ use eyas_run::run_dir::Resumable;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use serde::Deserialize;
 
+use crate::black_box::BLACK_BOX;
 use crate::configuration::check;
 use crate::contract;
 use crate::evaluate::apart_from;
@@ -359,7 +360,8 @@ impl Session<'_> {
     /// Says of a number that is not finite when it was found.
     fn explain(&self, failure: Failure, iteration: u32) -> Failure {
         let moment = format!("iteration {}", iteration + 1);
-        failure.not_finite_in((&moment, self.settings.seed), self.run.path(), self.last_checkpoint.as_deref())
+        let (seed, file) = (self.settings.seed, self.run.file(BLACK_BOX));
+        failure.not_finite_in((&moment, seed), &file, self.last_checkpoint.as_deref())
     }
 
     fn record(&mut self, learner: &mut dyn Learner, iteration: &Iteration) -> Result<(), Failure> {
@@ -459,7 +461,7 @@ impl Session<'_> {
     fn finish(self, iteration: u32) -> Result<TrainResult, Failure> {
         let (run, seed, last) = (self.run, self.settings.seed, self.last_checkpoint.clone());
         self.conclude(iteration).map_err(|failure| {
-            failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref())
+            failure.not_finite_in(("the last measurement", seed), &run.file(BLACK_BOX), last.as_deref())
         })
     }
 

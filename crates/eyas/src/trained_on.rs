@@ -25,10 +25,7 @@ pub(crate) fn differences(checkpoint: &Path, policy: &Policy, vehicles: &[Vehicl
     for (index, vehicle) in vehicles.iter().enumerate() {
         let name = if vehicles.len() > 1 { format!("vehicle {index}: ") } else { String::new() };
         if let Some(mismatch) = MotorMismatch::between(&trained, vehicle) {
-            let mend = match mismatch {
-                MotorMismatch::Order { .. } => "; `eyas vehicles check` of its file says how to mend that",
-                _ => "",
-            };
+            let mend = mend_of(&mismatch, None);
             warnings.push(format!("{name}{mismatch}{mend}"));
         }
         let left = ranges.as_ref().map(|it| it.left_by(vehicle)).unwrap_or_default();
@@ -62,20 +59,20 @@ fn own_vehicle(checkpoint: &Path) -> Option<VehicleParameters> {
         .map(|it| it.vehicle().clone())
 }
 
-/// How the rotors of a vehicle of a file differ from those of the policies of `Eyas-Raptor-v0`, and how to mend that.
-pub fn motor_warning(id: &str, vehicle: &VehicleParameters, file: &Path) -> Option<String> {
+/// What puts the rotors of a vehicle, of a file if it is known, in the order of a policy, if that is all they need.
+fn mend_of(mismatch: &MotorMismatch, file: Option<&Path>) -> String {
+    let MotorMismatch::Order { order, .. } = mismatch else { return String::new() };
+    let [from, to] = file.map_or(["FILE".into(), "FOLDER".into()], |file| {
+        [file.display().to_string(), file.with_extension("").display().to_string() + "_reordered"]
+            .map(shell_word)
+    });
+    format!("; mend it: eyas vehicles convert {from} {to} --motor_order {}", motor_order(order))
+}
+
+/// How the rotors of a vehicle, of a file if it is of one, differ from those of the policies of `Eyas-Raptor-v0`, and how to
+/// mend that.
+pub fn motor_warning(id: &str, vehicle: &VehicleParameters, file: Option<&Path>) -> Option<String> {
     let mismatch = MotorMismatch::between(&RaptorConfig::default().robot, vehicle)?;
-    let mend = match &mismatch {
-        MotorMismatch::Order { order, .. } if file.is_file() => {
-            let directory = file.with_extension("").display().to_string() + "_reordered";
-            format!(
-                "; mend it: eyas vehicles convert {} {} --motor_order {}",
-                shell_word(file.display()),
-                shell_word(directory),
-                motor_order(order)
-            )
-        }
-        _ => String::new(),
-    };
+    let mend = mend_of(&mismatch, file.filter(|file| file.is_file()));
     Some(format!("vehicle `{id}`, for policies of `{RAPTOR_TASK}`: {mismatch}{mend}"))
 }

@@ -95,6 +95,9 @@ pub(crate) struct Distill {
     /// Memory of the dataset, such as 512M or 2G [default: 128M]
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_memory: Option<String>,
+    /// Keep the dataset of a run that has all its epochs, so that `--resume --n_epochs` can add more
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) keep_dataset: Option<bool>,
     /// What becomes of an env with a number that is not finite: stop (the run ends with its black box) or reset (it begins anew
     /// and is counted) [default: stop]
     #[arg(long, value_name = "stop|reset")]

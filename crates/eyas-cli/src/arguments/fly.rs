@@ -24,8 +24,9 @@ pub(crate) struct Play {
         conflicts_with_all = ["vehicle", "num_envs", "web"]
     )]
     pub(crate) vehicles: Vec<PathBuf>,
-    /// What to fly: hover, langevin, figure8, circle, lissajous, step, zigzag, `minimum_snap`, or a file `.csv` of times and
-    /// positions [default: figure8 on the point task, else langevin]
+    /// What to fly: hover, circle, figure8, lissajous, step, zigzag, `minimum_snap`, what the task itself has, or a file `.csv`
+    /// of times and positions [default: figure8 in Isaac-Quadcopter-Point-Ctrl-v0, goal in Isaac-Quadcopter-Direct-v0,
+    /// command in tasks of terms, else langevin]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) trajectory: Option<String>,
     /// Control steps to fly

@@ -177,6 +177,7 @@ fn layer_flags(layers: &mut Layers, task: &dyn AnyTask, arguments: &Distill) -> 
     }
     let memory = arguments.max_memory.as_deref().map(parse_bytes).transpose()?;
     set("max_memory", "--max_memory", memory.map(Into::into))?;
+    set("keep_dataset", "--keep_dataset", arguments.keep_dataset.map(Into::into))?;
     if arguments.ambiguous_teacher.is_some() {
         return Err(Failure::new("`--teacher`: there is no such flag").hint(
             "`--teacher_checkpoint FILE` names a teacher's file, `--teacher_dir FOLDER` a folder of teachers",

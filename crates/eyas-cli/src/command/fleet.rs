@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use eyas::fleet::{GROUPS, Score, TeacherResult};
 use eyas::resumption::require_task;
 use eyas::text::shell_word;
-use eyas::{Failure, TrainFleetConfig, train_fleet};
+use eyas::{Failure, Observer as _, TrainFleetConfig, train_fleet};
 use eyas_env::{RAPTOR_TASK, RaptorConfig};
 use eyas_run::Interrupt;
 use eyas_vehicles::FleetVehicle;
@@ -14,8 +14,8 @@ use eyas_vehicles::FleetVehicle;
 use super::train::{algorithm_of, goes_on, layer_flags, preset_of, terminal};
 use crate::arguments::Train;
 use crate::configuration::{self, layer_over};
-use crate::flags::{read_fleet, warn_of_vehicle};
-use crate::print::{go_on_with, say};
+use crate::flags::{read_fleet, warn_of_motors, warn_of_vehicle};
+use crate::print::go_on_with;
 
 pub(super) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
     let task = RaptorConfig::default();
@@ -44,12 +44,13 @@ pub(super) fn run(arguments: &Train, interrupt: &Interrupt) -> Result<ExitCode, 
     warn_of_vehicle(&config.task);
     let vehicles = arguments.fleet.vehicles.as_deref().expect("a fleet has vehicles");
     config.vehicles = chosen(arguments, read_fleet(vehicles)?)?;
+    let flown = config.vehicles.iter().map(|(_, it)| (it.id.as_str(), &it.dynamics));
+    warn_of_motors(&config.task, flown, None);
     config.vehicle_file = vehicles.is_file().then(|| vehicles.to_owned());
     config.run_dir.clone_from(&arguments.resume.run_dir);
     let mut terminal = terminal(arguments, interrupt);
     let result = train_fleet(&config, &mut terminal, interrupt)?;
-    drop(terminal);
-
+    let mut say = |line: String| terminal.line(&line);
     say(format!("{} of {} teachers", result.teachers.len(), result.num_vehicles))?;
     for (name, score) in [
         ("from starts of the C++ system", (|it| it.raptor) as fn(&TeacherResult) -> Score),

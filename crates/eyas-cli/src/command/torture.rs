@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas::configuration::{AgentConfig, allow_steps, check};
+use eyas::evaluate::SEED;
 use eyas::labels::{can_be_drawn, labels_of};
 use eyas::policies::load_controller;
 use eyas::run_files::write_file;
@@ -75,10 +76,18 @@ pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Fail
     }
     let fly = |(policy, trajectory, disturbance): (usize, usize, Disturbance)| {
         let (name, env) = &trajectories[trajectory];
-        let summary = suite.fly(actors[policy].as_ref(), env.as_ref(), disturbance)?;
-        Ok(Cell { policy: names[policy].clone(), trajectory: name, disturbance: disturbance.name(), summary })
+        let flown = suite.fly(actors[policy].as_ref(), env.as_ref(), disturbance);
+        let (policy, disturbance) = (names[policy].clone(), disturbance.name());
+        let summary = flown.map_err(|error| (format!("{policy} on {name} under {disturbance}"), error))?;
+        Ok(Cell { policy, trajectory: name, disturbance, summary })
     };
-    let cells = places.into_par_iter().map(fly).collect::<Result<Vec<Cell>, NotFinite>>()?;
+    let cells: Vec<Result<Cell, (String, NotFinite)>> = places.into_par_iter().map(fly).collect();
+    // The first that failed, whichever failed first.
+    let cells: Result<Vec<Cell>, _> = cells.into_iter().collect();
+    let cells = cells.map_err(|(flight, error)| {
+        let seed = suite.config.agent.seed;
+        Failure::from(error).not_finite_in_flight((&flight, seed), &arguments.out)
+    })?;
 
     for (name, bytes) in [
         ("torture.csv", table(&cells).into_bytes()),
@@ -112,6 +121,7 @@ impl Suite {
         for (key, value) in settings {
             layers.set(key, value, Origin::Preset("torture".into()))?;
         }
+        layers.set("agent.seed", SEED as i64, Origin::Preset("torture".into()))?;
         layers.set("agent.experiment_name", base.experiment(), Origin::Preset("task".into()))?;
         layer(&mut layers, base, &arguments.flight)?;
         layers.set("env.scene.num_envs", flights, Origin::flag("--episodes"))?;

@@ -16,7 +16,7 @@ use super::fleet;
 use crate::arguments::Train;
 use crate::configuration::{self, GoesOn, layer_over};
 use crate::dashboard;
-use crate::flags::{layer, listen, warn_of_vehicle, what_flies};
+use crate::flags::{layer, listen, warn_of_motors, warn_of_vehicle, what_flies};
 use crate::print::go_on_with;
 use crate::terminal::Terminal;
 use crate::video_flags::{Defaults, plan_of, say_recorded};
@@ -39,6 +39,9 @@ pub(crate) fn run(arguments: &Train) -> Result<ExitCode, Failure> {
     }
     let mut config = TrainConfig::read(task, algorithm, &layers)?;
     warn_of_vehicle(config.task.as_ref());
+    let named = arguments.flight.vehicle.as_deref();
+    let flown = (named.unwrap_or("of the task"), config.task.vehicle());
+    warn_of_motors(config.task.as_ref(), std::iter::once(flown), named.map(Path::new));
     config.video = plan_of(&arguments.flight.video, Defaults { view: View::Fixed, num_envs: 4 })?;
     if config.video.is_some_and(|film| film.trigger == Trigger::Episode) {
         return Err(Failure::new("`--video_trigger episode`: training counts steps, not episodes")

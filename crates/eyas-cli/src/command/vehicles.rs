@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Vehicles) -> Result<ExitCode, Failure> {
         VehiclesCommand::Check { path } => {
             let fleet = read_all(path)?;
             for it in &fleet {
-                if let Some(warning) = motor_warning(&it.id, &it.dynamics, path) {
+                if let Some(warning) = motor_warning(&it.id, &it.dynamics, Some(path)) {
                     tell(format!("warning: {warning}"));
                 }
             }

@@ -14,6 +14,7 @@ use eyas_web::{Feed, Scene};
 
 use crate::arguments::View;
 use crate::live::{self, RunFiles, Stage};
+use crate::print::tell;
 
 /// Starts of the flights.
 const SEED: u64 = 42;
@@ -28,6 +29,14 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
     let mut files = RunFiles::of(run.path())?;
     live::check_num_envs(arguments.num_envs)?;
     let stage = stage_of(&run, arguments.num_envs)?;
+    if stage.is_none() {
+        let folder = run.path().display();
+        tell(if RunDir::is_in_use(run.path()) {
+            format!("[INFO] {folder} has no policy yet: its numbers are shown until there is one to fly")
+        } else {
+            format!("[INFO] {folder} has no policy, and nothing trains one: only its numbers are shown")
+        });
+    }
     let (view, requests) = live::open(arguments.web)?;
     let feed = view.feed();
     let activity = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -46,24 +55,40 @@ pub(crate) fn run(arguments: &View) -> Result<ExitCode, Failure> {
                 }
             }
         });
-        let outcome = if let Some(stage) = stage {
-            live::play(&stage, &feed, &requests, &interrupt)
-        } else {
-            show_numbers(&feed, activity, &interrupt);
-            Ok(())
-        };
+        let outcome = stage.map_or_else(
+            || show_numbers(&run, arguments.num_envs, (&feed, activity), &interrupt),
+            |stage| Ok(Some(stage)),
+        );
+        let outcome = outcome.and_then(|stage| match stage {
+            Some(stage) => live::play(&stage, &feed, &requests, &interrupt),
+            None => Ok(()),
+        });
         interrupt.trigger();
         outcome
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows a run that has nothing to fly.
-fn show_numbers(feed: &Feed, activity: String, interrupt: &Interrupt) {
-    feed.scene(Scene { activity, step_unit: "step".into(), ..Scene::default() });
-    while !interrupt.interrupted() {
+/// Shows a run that has nothing to fly, until it has.
+fn show_numbers(
+    run: &RunDir,
+    num_envs: usize,
+    (feed, activity): (&Feed, String),
+    interrupt: &Interrupt,
+) -> Result<Option<Stage>, Failure> {
+    feed.scene(Scene { activity, step_unit: step_unit(run).into(), ..Scene::default() });
+    for nap in 1.. {
+        if interrupt.interrupted() {
+            break;
+        }
         std::thread::sleep(NAP);
+        if nap % NAPS == 0
+            && let Some(stage) = stage_of(run, num_envs)?
+        {
+            return Ok(Some(stage));
+        }
     }
+    Ok(None)
 }
 
 /// The best policy of a run in the run's own task; none if the run has no policy yet.

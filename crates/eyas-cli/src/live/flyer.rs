@@ -1,5 +1,7 @@
 //! A policy in envs of its own, one control step at a time, without end.
 
+use std::sync::Arc;
+
 use eyas_env::{DelayLine, Perturbation, Step, Telemetry};
 use eyas_lanes::{BLOCK, Row, lanes_of};
 use eyas_learn::{Actor, AnyBlock, Controller, Engine, Next, NotFinite, Rollout};
@@ -11,6 +13,8 @@ pub(crate) struct Flyer {
     engine: Box<dyn Engine>,
     actor: Actor,
     blocks: Vec<BlockState>,
+    /// What happens to the vehicles.
+    perturbation: Arc<Perturbation>,
     /// Control steps from an action to its effect.
     delay: u32,
     /// Control steps that each env has flown.
@@ -35,18 +39,19 @@ struct BlockState {
 
 /// What to do with a block.
 #[derive(Clone, Copy)]
-enum Task<'a> {
+enum Task {
     /// Fly a control step.
     Fly,
     /// Change what happens to its vehicles.
-    Disturb(&'a Perturbation),
+    Disturb,
     /// See where they are.
     Look,
 }
 
 struct Live<'a> {
-    task: Task<'a>,
+    task: Task,
     actor: &'a Actor,
+    perturbation: &'a Arc<Perturbation>,
     delay: u32,
     memory: &'a mut BlockState,
 }
@@ -56,7 +61,7 @@ impl Flyer {
     pub(crate) fn new(engine: Box<dyn Engine>, actor: Actor) -> Self {
         let mut blocks = Vec::new();
         blocks.resize_with(engine.num_blocks(), BlockState::default);
-        let mut flyer = Self { engine, actor, blocks, delay: 0, steps: 0 };
+        let mut flyer = Self { engine, actor, blocks, perturbation: Arc::default(), delay: 0, steps: 0 };
         flyer.forget();
         flyer.look();
         flyer
@@ -78,10 +83,10 @@ impl Flyer {
     }
 
     /// Changes what happens to the vehicles from now on; the delay is in control steps.
-    pub(crate) fn disturb(&mut self, perturbation: &Perturbation, delay: u32) {
-        self.delay = delay;
+    pub(crate) fn disturb(&mut self, perturbation: Perturbation, delay: u32) {
+        (self.perturbation, self.delay) = (Arc::new(perturbation), delay);
         // No step is flown that a number could go wrong in.
-        let _ = self.each_block(Task::Disturb(perturbation));
+        let _ = self.each_block(Task::Disturb);
     }
 
     fn look(&mut self) {
@@ -95,8 +100,8 @@ impl Flyer {
     }
 
     fn each_block(&mut self, task: Task) -> Result<(), NotFinite> {
-        let Self { engine, actor, blocks, delay, .. } = self;
-        let live = |memory| Live { task, actor, delay: *delay, memory };
+        let Self { engine, actor, blocks, perturbation, delay, .. } = self;
+        let live = |memory| Live { task, actor, perturbation, delay: *delay, memory };
         engine.fly_all(&mut blocks.iter_mut().map(live).collect::<Vec<_>>())
     }
 
@@ -119,8 +124,16 @@ impl Flyer {
 }
 
 impl Rollout for Live<'_> {
-    fn is_taped(&self) -> bool {
-        false
+    fn goes_on(&self) -> bool {
+        self.memory.used != 0
+    }
+
+    fn is_continued(&self) -> bool {
+        true
+    }
+
+    fn perturbation(&self) -> Option<&Arc<Perturbation>> {
+        Some(self.perturbation)
     }
 
     fn begin(&mut self, block: &mut AnyBlock, used: u32) -> bool {
@@ -132,7 +145,7 @@ impl Rollout for Live<'_> {
         }
         match self.task {
             Task::Fly => return true,
-            Task::Disturb(perturbation) => block.perturb(perturbation.clone()),
+            Task::Disturb => block.perturb(self.perturbation.as_ref().clone()),
             Task::Look => {
                 let block = &*block;
                 let of_lane = |lane| {
@@ -146,13 +159,9 @@ impl Rollout for Live<'_> {
     }
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
-        let BlockState { state, scratch, .. } = &mut *self.memory;
+        let BlockState { state, scratch, late, fresh, .. } = &mut *self.memory;
         self.actor.act(block, observation, state, scratch, action);
-    }
-
-    fn step(&mut self, block: &mut AnyBlock, action: &[Row]) -> Step {
-        let memory = &mut *self.memory;
-        block.step(memory.late.pass(action, &[self.delay; BLOCK], memory.fresh))
+        action.copy_from_slice(late.pass(action, &[self.delay; BLOCK], *fresh));
     }
 
     fn record(

@@ -150,7 +150,9 @@ impl<'a> LiveFlight<'a> {
     }
 
     fn step(&mut self) -> Result<(), Failure> {
-        self.flyer.step()?;
+        self.flyer.step().map_err(|error| {
+            Failure::from(error).not_finite_in_flight(("the flight", self.stage.seed), Path::new(""))
+        })?;
         self.steps += 1;
         if self.disturbances.advance() {
             self.disturb();
@@ -160,7 +162,7 @@ impl<'a> LiveFlight<'a> {
 
     fn disturb(&mut self) {
         let (perturbation, delay) = self.disturbances.now();
-        self.flyer.disturb(&perturbation, delay);
+        self.flyer.disturb(perturbation, delay);
     }
 
     fn restart(&mut self) {

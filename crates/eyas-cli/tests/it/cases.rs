@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::program::{Ended, Workspace, assert_in_order, files};
+use crate::program::{Ended, TINY, Workspace, assert_in_order, files};
 
 const RAPTOR: &str = "--task Eyas-Raptor-v0";
 
@@ -78,6 +78,40 @@ fn another_order_spin_or_frame_of_motors_is_said() {
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         assert_in_order(&said.stderr, &parts);
     }
+}
+
+#[test]
+fn every_command_that_flies_names_the_rotor_and_the_order_that_mends_it() {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
+    let student = format!("--checkpoint {}", assets.join("students/raptor.pt").display());
+    let teacher = assets.join("teachers/raptor/teacher_0003/best_model.pt").display().to_string();
+    let short = "--algorithm ppo --num_envs 32 --max_iterations 1 agent.num_steps_per_env=8 \
+                 agent.algorithm.num_mini_batches=1";
+    for command in [
+        format!("play --max_steps 2 --trajectory hover {student}"),
+        format!("eval --episodes 2 {student}"),
+        format!("eval --suite torture --episodes 1 torture.duration_s=0.1 torture.final_s=0.1 {student}"),
+        format!("train {short}"),
+        format!("distill {TINY} --teacher_checkpoint {teacher}"),
+    ] {
+        let it = Workspace::empty();
+        let said =
+            it.eyas(&format!("{command} -q {RAPTOR} --vehicle")).arg(vehicle("x500_px4_order.json")).run();
+        assert_eq!(said.code, Some(0), "{command}: {}", said.stderr);
+        let parts = [
+            "warning: ",
+            "rotor 2 is back left, expected back right: in the policy's order the rotors are 1,4,2,3",
+            "mend it: eyas vehicles convert ",
+            " --motor_order 1,4,2,3",
+        ];
+        assert_in_order(&said.stderr, &parts);
+    }
+    // What it offers mends the file.
+    let it = Workspace::empty();
+    let convert = it.eyas("vehicles convert").arg(vehicle("x500_px4_order.json"));
+    convert.and("mended --motor_order 1,4,2,3").succeed();
+    let said = it.eyas("vehicles check mended").run();
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
 }
 
 #[test]

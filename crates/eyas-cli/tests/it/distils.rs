@@ -154,7 +154,7 @@ fn a_checkpoint_takes_no_second_copy_of_the_dataset() {
     use std::io::{BufRead as _, BufReader};
 
     let workspace = Workspace::with_teacher();
-    let large = "--n_epochs 2 --num_episodes 400 --epoch_teacher_forcing 2 distill.save_interval=1 \
+    let large = "--keep_dataset --n_epochs 2 --num_episodes 400 --epoch_teacher_forcing 2 distill.save_interval=1 \
                  distill.samples_per_epoch=300 distill.eval_episodes=8 distill.final_episodes=8 \
                  distill.student.hidden_dims=[8] --experiment_name large";
     let mut child = workspace.distill(large).spawn();

@@ -1,5 +1,9 @@
 //! A run whose numbers are no longer finite stops there, says what it was and keeps what was good.
 
+use std::path::Path;
+
+use eyas_formats::{Checkpoint, LoadOptions, rsl_rl};
+
 use crate::program::{Invocation, TASK, TINY, Workspace, assert_in_order};
 
 const PPO: &str = "--algorithm ppo --num_envs 32 -q \
@@ -78,4 +82,125 @@ fn a_black_box_flies_again_and_names_where_the_number_comes_from() {
     it.eyas(&format!("train {TASK} --on_nan reset")).fail_with(&["`--on_nan reset`", "apg stops", "hint: "]);
     let parts = ["`agent.on_nan`", "go_on"];
     it.eyas(&format!("train {TASK} {PPO} --on_nan go_on")).fail_with(&parts);
+}
+
+/// As [`OVERFLOWING`], for `Eyas-Raptor-v0`.
+const OVERFLOWING_RAPTOR: &str = "env.reward.constant=-3e38 env.reward.orientation=1e38";
+
+#[test]
+fn a_fleet_names_the_teacher_and_goes_on_to_its_next_seed() {
+    let it = Workspace::empty();
+    it.eyas("vehicles sample --num 1 --seed 5 --out fleet").succeed();
+    let train = |more: &str| {
+        it.eyas(&format!(
+            "train --task Eyas-Raptor-v0 --vehicles fleet {} --max_iterations 4 fleet.max_attempts=2 \
+             fleet.eval_episodes=32 {more}",
+            PPO.replace("agent.save_interval=1 ", "")
+        ))
+    };
+    let ended =
+        train(&format!("--run_dir run agent.algorithm.reward_scale=1e-38 {OVERFLOWING_RAPTOR}")).run();
+    assert_eq!(ended.code, Some(2), "{}{}", ended.stdout, ended.stderr);
+    let parts = [
+        "[WARNING] teacher 0, iteration 1 with seed 42: the reward of env ",
+        " in control step ",
+        "`eyas replay run/black_box_teacher_0000.npz`",
+    ];
+    assert_in_order(&ended.stdout, &parts);
+    let parts = ["error: teacher 0, iteration 1 with seed 43: the reward of env ", "hint: its last "];
+    assert_in_order(&ended.stderr, &parts);
+    let text = it.eyas("replay run/black_box_teacher_0000.npz").succeed();
+    assert_in_order(
+        &text,
+        &["Eyas-Raptor-v0 with seed 43, env ", "reproduced bit for bit", "the reward in step "],
+    );
+    diverges(
+        train("--run_dir steep agent.algorithm.learning_rate=1e20"),
+        &["error: teacher 0, iteration ", "not finite"],
+    );
+}
+
+/// A shipped policy whose first action is infinite, whatever it sees: 3 × 10³⁸ and as much again for a unit that is at least 1.
+fn write_overflowing(from: &str, to: &Path) {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
+    let mut loaded = Checkpoint::read(&assets.join(from)).unwrap().policy(&LoadOptions::default()).unwrap();
+    let network = &mut loaded.policy.network;
+    let tensors = network.architecture.tensors();
+    let [.., hidden_bias, last_weight, last_bias] = &tensors[..] else { panic!("two layers") };
+    for (tensor, value) in [(hidden_bias, 1e10), (last_weight, 3e38), (last_bias, 3e38)] {
+        network.parameters[tensor.range.start] = value;
+    }
+    let std = loaded.std.unwrap_or_else(|| vec![0.1; loaded.policy.num_actions()]);
+    rsl_rl::write_actor(to, &loaded.policy, &std, 1, None).unwrap();
+}
+
+#[test]
+fn evaluations_say_where_they_were_and_leave_a_black_box() {
+    let it = Workspace::empty();
+    write_overflowing("teachers/point_ctrl.pt", &it.path("huge.pt"));
+    for (command, parts) in [
+        (
+            "eval --suite torture --episodes 2 --out suite",
+            [
+                "error: huge on hover under none with seed 3886088193: action 0 of env 0 ",
+                "`eyas replay suite/black_box.npz`",
+            ],
+        ),
+        (
+            "eval --episodes 2",
+            ["error: the flight with seed 3886088193: action 0 of env 0 ", "`eyas replay black_box.npz`"],
+        ),
+        (
+            "play --trajectory hover --num_envs 2 --max_steps 20",
+            ["error: the flight with seed 42: ", "/black_box.npz`"],
+        ),
+    ] {
+        diverges(it.eyas(&format!("{command} {TASK} --checkpoint huge.pt -q")), &parts);
+    }
+    let text = it.eyas("replay suite/black_box.npz").succeed();
+    assert_in_order(
+        &text,
+        &["with seed 3886088193, env 0", "reproduced bit for bit", "action 0 in step 1", "the policy"],
+    );
+}
+
+#[test]
+fn an_admission_that_fails_names_the_teacher_and_makes_no_run() {
+    let it = Workspace::empty();
+    for (teacher, vehicle) in [("0", "x500"), ("1", "crazyflie")] {
+        let folder = it.path(&format!("teachers/teacher_{teacher}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        write_overflowing("teachers/raptor/teacher_0003/best_model.pt", &folder.join("best_model.pt"));
+        let found = eyas_vehicles::find_vehicle(vehicle).unwrap().fleet_vehicle();
+        let json = eyas_vehicles::VehicleFile::from(&found).to_json();
+        std::fs::write(folder.join("vehicle.json"), json).unwrap();
+    }
+    let distill = "distill --task Eyas-Raptor-v0 --teacher_dir teachers --student gru distill.teachers.admission_episodes=4";
+    let parts = [
+        "error: the admission flight of teacher 0 with seed 44337: action 0 of env 0 is not finite",
+        "--> teachers/teacher_0/best_model.pt",
+        "hint: its last 1 control steps are in black_box.npz: `eyas replay black_box.npz`",
+    ];
+    diverges(it.eyas(distill), &parts);
+    assert!(!it.path("logs").exists(), "a run is made");
+    let text = it.eyas("replay black_box.npz").succeed();
+    assert_in_order(&text, &["Eyas-Raptor-v0 with seed 44337, env 0", "reproduced bit for bit"]);
+}
+
+/// A crash is worth less than `f32` holds, what comes before it is not.
+const OVERFLOWING_CRASH: &str =
+    "env.reward_coef_position_cost=1e36 env.reward_coef_termination_penalty=3.4e38";
+
+#[test]
+fn a_distillation_that_resets_such_envs_counts_them_and_goes_on() {
+    let it = Workspace::with_teacher();
+    let told = it.distill(&format!("{TINY} --on_nan reset --run_dir run {OVERFLOWING_CRASH}")).run();
+    let parts =
+        ["Epoch 4/4", "[WARNING] Epoch 4: ", " env resets for a number that is not finite, ", " in all"];
+    assert_in_order(&told.stdout, &parts);
+    // It goes on to its end; returns that are beyond `f32` too make no student the best.
+    assert!(told.stderr.contains("there is no file `run/best_student.pt`"), "{}", told.stderr);
+    let stopped = it.distill(&format!("{TINY} --run_dir other {OVERFLOWING_CRASH}"));
+    let parts = ["error: epoch ", " with seed 42: the reward of env ", "`eyas replay other/black_box.npz`"];
+    diverges(stopped, &parts);
 }

@@ -1,5 +1,7 @@
 //! Help is complete, and what it says is true.
 
+use eyas_env::MANAGER_TASK;
+
 use crate::program::{Workspace, assert_in_order};
 
 const COMMANDS: [&str; 15] = [
@@ -151,4 +153,19 @@ fn tasks_are_listed_and_described() {
         ],
     );
     assert_eq!(workspace.eyas("task show point_ctrl_single_dense").succeed(), by_id);
+}
+
+#[test]
+fn the_trajectory_that_each_task_flies_by_itself_is_named() {
+    let help = Workspace::empty().eyas("play --help").succeed();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for task in eyas::tasks::defaults() {
+        let (last, _) = task.trajectories().pop().unwrap();
+        let named = match (last, task.id()) {
+            ("langevin", _) => "else langevin]".to_owned(),
+            (_, MANAGER_TASK) => format!("{last} in tasks of terms"),
+            (_, id) => format!("{last} in {id}"),
+        };
+        assert!(help.contains(&named), "{}: `{named}` is not in {help}", task.id());
+    }
 }

@@ -152,6 +152,26 @@ fn flags_that_make_no_video_are_errors() {
     assert!(!workspace.path("logs").exists());
 }
 
+/// It used to end without a file; a flight of this length has 10,000 frames.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_video_of_a_flight_with_a_whole_file() {
+    let workspace = Workspace::with_teacher();
+    let play = "--checkpoint teacher/model_best.pt --experiment_name it --num_envs 4 --max_steps 20000 \
+                --video --video_length 20000 --video_interval 20000";
+    let mut child = workspace.eyas(&format!("play {TASK} {play}")).spawn_with(Stdio::null());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("Tracking data saved to: ")), "statistics come first");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let folder = workspace.runs("rsl_rl", "it").remove(0).join("videos/play");
+    let videos = files(&folder);
+    let [video] = &videos[..] else { panic!("one video was expected: {videos:?}") };
+    let [_, _, duration, frames] = stated(&folder.join(video));
+    assert!((1..10_000).contains(&frames), "{frames} frames");
+    assert_eq!(duration, 20 * frames, "50 frames a second");
+}
+
 /// Plays a video given as a data address, draws a frame and asks the server for an address that says what it saw.
 const PAGE: &str = r#"<!doctype html><video id="video" muted preload="auto" src="data:video/mp4;base64,DATA"></video>
 <script>

@@ -35,6 +35,8 @@ fn every_vehicle_of_a_fleet_gets_a_teacher_and_a_resumed_job_the_same_bytes() {
         assert!(run.join(name).is_file(), "{name}");
     }
     assert_eq!(fs::read_to_string(run.join("ranking.csv")).unwrap().lines().count(), 4);
+    let log = fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log.ends_with(&stdout[stdout.find("3 of 3 teachers").unwrap()..]), "{log}");
     let models = || [0, 1, 2].map(|id| fs::read(run.join(format!("teacher_000{id}/best_model.pt"))).unwrap());
     let whole = models();
     // As if it had been killed while it wrote the second teacher.

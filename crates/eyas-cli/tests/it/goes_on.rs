@@ -98,14 +98,58 @@ fn a_kill_between_dataset_and_checkpoint_loses_nothing() {
     }
     workspace.distill(&format!("{parted} --resume")).succeed();
     assert!(students(&run) == students(&workspace.distillation("whole")), "the bytes differ");
-    let datasets: Vec<String> = files(&run).into_iter().filter(|it| it.contains("dataset_epoch_")).collect();
-    assert_eq!(datasets, ["dataset_epoch_400.npz"], "what nobody needs is gone");
+    assert_eq!(datasets(&run), [""; 0], "what nobody needs is gone");
+}
+
+/// Names of the datasets in a run, half written ones too.
+fn datasets(run: &Path) -> Vec<String> {
+    files(run).into_iter().filter(|it| it.contains("dataset_epoch_")).collect()
+}
+
+#[test]
+fn a_finished_run_keeps_its_dataset_where_that_is_asked_for_and_goes_on_with_it() {
+    let workspace = Workspace::with_teacher();
+    let distill = |run: &str, more: &str| workspace.distill(&format!("{TINY} --run_dir {run} {more}"));
+    let content = |run: &str| {
+        let path = workspace.path(run);
+        let names = files(&path).into_iter();
+        names.map(|name| (fs::read(path.join(&name)).unwrap(), name)).collect::<Vec<_>>()
+    };
+    // Checkpoints that fall together with the end, and one that does not.
+    for (interval, last) in [(2, 4), (3, 3)] {
+        let [kept, dropped] = ["kept", "dropped"].map(|name| format!("{name}_{interval}"));
+        let save = format!("distill.save_interval={interval}");
+        distill(&kept, &format!("{save} --keep_dataset")).succeed();
+        distill(&dropped, &save).succeed();
+        assert_eq!(datasets(&workspace.path(&kept)), [format!("dataset_epoch_{last}.npz")]);
+        assert_eq!(datasets(&workspace.path(&dropped)), [""; 0]);
+        assert!(students(&workspace.path(&kept)) == students(&workspace.path(&dropped)));
+
+        // Either is finished, as it was.
+        for run in [&kept, &dropped] {
+            let before = content(run);
+            let stdout = workspace.distill(&format!("--resume --run_dir {run}")).succeed();
+            assert_in_order(&stdout, &["The run is complete: all 4 epochs are done"]);
+            assert!(content(run) == before, "something was written");
+        }
+        let stdout = workspace.distill(&format!("--resume --run_dir {kept} --n_epochs 6")).succeed();
+        assert_in_order(&stdout, &[&format!("Epoch {}/6", last + 1), "Epoch 6/6", "Training completed!"]);
+        assert!(!datasets(&workspace.path(&kept)).is_empty(), "a run keeps its settings");
+        let before = content(&dropped);
+        let more = format!("--resume --run_dir {dropped} --n_epochs 6");
+        workspace.distill(&more).fail_with(&[
+            &format!("error: the run keeps no dataset, without which learning off-policy cannot go on from epoch {last}"),
+            &format!("--> {dropped}"),
+            "hint: begin anew without `--resume`; `--keep_dataset` keeps",
+        ]);
+        assert!(content(&dropped) == before, "something was written");
+    }
 }
 
 #[test]
 fn a_dataset_of_another_width_is_refused() {
     let workspace = Workspace::with_teacher();
-    let arguments = format!("{TINY} --experiment_name it distill.save_interval=4");
+    let arguments = format!("{TINY} --experiment_name it distill.save_interval=4 --keep_dataset");
     workspace.distill(&arguments).succeed();
     let path = workspace.distillation("it").join("dataset_epoch_4.npz");
     let arrays = npy::read_npz(&path).unwrap();
@@ -123,7 +167,8 @@ fn a_dataset_of_another_width_is_refused() {
             .collect();
         let named: Vec<(&str, &Array)> = damaged.iter().map(|(name, array)| (name.as_str(), array)).collect();
         npy::write_npz(&path, &named).unwrap();
-        let ended = workspace.distill(&format!("{arguments} --resume")).run();
+        let more = arguments.replace("--n_epochs 4", "--n_epochs 6 --resume");
+        let ended = workspace.distill(&more).run();
         assert_eq!(ended.code, Some(2), "{}", ended.stderr);
         assert_in_order(&ended.stderr, &["error: the dataset does not fit", expected, "--> ", "hint: "]);
     };
@@ -165,27 +210,13 @@ fn an_on_policy_run_goes_on_from_any_checkpoint() {
 #[test]
 fn an_off_policy_run_goes_on_only_where_its_data_ends() {
     let workspace = Workspace::with_teacher();
-    let arguments = format!("{TINY} --experiment_name it distill.save_interval=1");
+    let arguments = format!("{TINY} --experiment_name it distill.save_interval=1 --keep_dataset");
     workspace.distill(&arguments).succeed();
     let ended = workspace.distill(&format!("{arguments} --resume --checkpoint checkpoint_epoch_2.pt")).run();
     assert_eq!(ended.code, Some(2));
     assert_in_order(
         &ended.stderr,
         &["the checkpoint of epoch 2 has no dataset beside it", "dataset_epoch_2.npz", "hint: "],
-    );
-}
-
-#[test]
-fn an_off_policy_run_does_not_go_on_without_its_data() {
-    let workspace = Workspace::with_teacher();
-    let arguments = format!("{TINY} --experiment_name it distill.save_interval=2");
-    workspace.distill(&arguments).succeed();
-    fs::remove_file(workspace.distillation("it").join("dataset_epoch_4.npz")).unwrap();
-    let ended = workspace.distill(&format!("{arguments} --resume")).run();
-    assert_eq!(ended.code, Some(2));
-    assert_in_order(
-        &ended.stderr,
-        &["error: the checkpoint of epoch 4 has no dataset beside it", "dataset_epoch_4.npz"],
     );
 }
 

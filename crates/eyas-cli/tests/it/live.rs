@@ -187,6 +187,20 @@ fn what_cannot_be_shown_is_refused_by_name() {
     workspace.eyas("view nothing").fail_with(&["cannot open run directory `nothing`"]);
 }
 
+/// It used to wait without a word.
+#[test]
+fn a_run_without_a_policy_is_said_to_have_none() {
+    let workspace = Workspace::empty();
+    fs::create_dir_all(workspace.path("run/params")).unwrap();
+    fs::write(workspace.path("run/params/env.yaml"), "a: 1\n").unwrap();
+    let mut child = workspace.eyas("view run --web 0").spawn_with(Stdio::piped());
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let expected = "[INFO] run has no policy, and nothing trains one: only its numbers are shown";
+    assert!(said.any(|line| line == expected), "it says nothing");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn the_page_works_in_a_browser() {
     if let Some(missing) = missing() {

@@ -1,6 +1,7 @@
 //! `eyas report` tells in one page what runs did, and says what is missing.
 
 use std::fs;
+use std::path::Path;
 
 use crate::program::{TASK, TINY, Workspace, assert_in_order, files};
 
@@ -8,6 +9,15 @@ use crate::program::{TASK, TINY, Workspace, assert_in_order, files};
 fn contents(it: &Workspace, folder: &str) -> Vec<(String, Vec<u8>)> {
     let names = files(&it.path(folder)).into_iter();
     names.map(|name| (name.clone(), fs::read(it.path(folder).join(&name)).unwrap())).collect()
+}
+
+/// Copies a folder and all below.
+fn copy(from: &Path, to: &Path) {
+    for name in files(from) {
+        let target = to.join(&name);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(from.join(&name), target).unwrap();
+    }
 }
 
 fn page(it: &Workspace, folder: &str) -> String {
@@ -31,7 +41,7 @@ fn seeds_share_a_line_and_differences_have_a_table() {
             "<h2 id=\"1\">Distillation</h2>",
             "Results",
             "(2 seeds)",
-            "one standard deviation over the seeds",
+            "one standard deviation over runs that differ in their seeds at most",
             "a: student / teacher",
             "Learning curves",
             "data:image/png;base64,",
@@ -54,7 +64,11 @@ fn seeds_share_a_line_and_differences_have_a_table() {
 
     it.eyas("report a b c --out named --labels first,second,循环").succeed();
     let html = page(&it, "named");
-    assert_in_order(&html, &["first (2 seeds)", "循环", "first: student / teacher"]);
+    assert_in_order(&html, &["first, second (2 seeds)", "循环", "first: student / teacher"]);
+    // The same run twice is no two seeds.
+    copy(&it.path("a"), &it.path("d"));
+    it.eyas("report a d --out twice --labels x,y").succeed();
+    assert_in_order(&page(&it, "twice"), &["x, y (2 runs)", "at most"]);
     it.eyas("report a b --labels x").fail_with(&["1 names in `--labels` for 2 runs"]);
     it.eyas("report a b --labels x,🚀").fail_with(&["`🚀` cannot be written into a picture"]);
 }

@@ -9,7 +9,7 @@ use crate::program::{Workspace, assert_in_order};
 
 const KEY: &str = "distill.teachers.correct_position_offset";
 /// One epoch in which each teacher flies one episode, after admissions that any teacher passes.
-const TINY: &str = "--quiet --n_epochs 1 --num_episodes 1 --epoch_teacher_forcing 1 distill.episode_steps=60 \
+const TINY: &str = "--quiet --keep_dataset --n_epochs 1 --num_episodes 1 --epoch_teacher_forcing 1 distill.episode_steps=60 \
                     distill.eval_steps=60 distill.eval_episodes=32 distill.final_episodes=32 \
                     distill.samples_per_epoch=100 distill.save_interval=1 distill.teachers.admission_episodes=32 \
                     distill.teachers.solved_return=-1e9";

@@ -63,6 +63,12 @@ fn the_suite_shows_its_configuration() {
     let shown = it.eyas(&format!("{command} --cfg job --package torture")).succeed();
     assert!(shown.lines().any(|line| line == "delay_s: 0.05"), "{shown}");
     assert!(!it.path("none").exists());
+    // No training starts from there unless it is told to.
+    let seed = |more: &str| {
+        let shown = it.eyas(&format!("{command} --cfg job --package agent {more}")).succeed();
+        shown.lines().find_map(|line| line.strip_prefix("seed: ").map(str::to_owned)).unwrap()
+    };
+    assert_eq!((seed("").as_str(), seed("--seed 7").as_str()), ("3886088193", "7"));
 }
 
 #[test]

@@ -22,6 +22,10 @@ impl<T: MultiAgentTask> MultiAgentBlock for Block<T> {
         self.episodes.first_env
     }
 
+    fn set_first_env(&mut self, first_env: u32) {
+        self.begin_at(first_env);
+    }
+
     fn reset(&mut self, mask: u32) {
         self.start_episodes(mask);
     }

@@ -34,6 +34,9 @@ pub trait MultiAgentBlock: Send {
     /// Global index of lane 0.
     fn first_env(&self) -> u32;
 
+    /// [`EnvBlock::set_first_env`](crate::EnvBlock::set_first_env).
+    fn set_first_env(&mut self, first_env: u32);
+
     /// Starts the next episode wherever a bit of `mask` is set.
     fn reset(&mut self, mask: u32);
 

@@ -40,6 +40,10 @@ impl<B: MultiAgentBlock> MultiAgentBlock for OneAgent<B> {
         self.block.first_env()
     }
 
+    fn set_first_env(&mut self, first_env: u32) {
+        self.block.set_first_env(first_env);
+    }
+
     fn reset(&mut self, mask: u32) {
         self.block.reset(mask);
     }

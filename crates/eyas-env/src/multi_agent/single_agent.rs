@@ -15,6 +15,10 @@ impl<B: MultiAgentBlock> EnvBlock for SingleAgentBlock<B> {
         self.0.first_env()
     }
 
+    fn set_first_env(&mut self, first_env: u32) {
+        self.one.set_first_env(first_env);
+    }
+
     fn reset(&mut self, mask: u32) {
         self.0.reset(mask);
     }

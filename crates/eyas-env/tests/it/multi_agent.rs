@@ -59,6 +59,8 @@ impl MultiAgentBlock for NumbersBlock {
         0
     }
 
+    fn set_first_env(&mut self, _first_env: u32) {}
+
     fn reset(&mut self, _mask: u32) {
         self.steps = 0;
     }

@@ -55,6 +55,8 @@ pub struct DistillConfig {
     pub on_nan: OnNan,
     /// Memory of the dataset, bytes. Above it, a uniform sample of all episodes is kept.
     pub max_memory: u64,
+    /// Whether the dataset stays beside the last checkpoint of a run that has all its epochs, so that it can be given more.
+    pub keep_dataset: bool,
     /// Largest norm of the gradient. Positive.
     pub max_grad_norm: f64,
     /// Epochs between evaluations, the first and the last included. At least 1.
@@ -134,6 +136,7 @@ impl Default for DistillConfig {
             passes_per_epoch: None,
             on_nan: OnNan::Stop,
             max_memory: 128 << 20,
+            keep_dataset: false,
             max_grad_norm: 1.0,
             eval_interval: 5,
             eval_episodes: 128,

@@ -160,7 +160,7 @@ pub(crate) fn fly_block<B: EnvBlock + ?Sized>(
         block.observe(observation);
         rollout.act(block, observation, action);
         if is_taped {
-            tape.keep(block, action);
+            tape.keep(block, action, rollout.perturbation().cloned());
         }
         let mut outcome = rollout.step(block, action);
         let looks_at_observation = step % STEPS_BETWEEN_LOOKS == 0;

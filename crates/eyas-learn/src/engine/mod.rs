@@ -2,7 +2,9 @@
 
 mod cpu;
 
-use eyas_env::{EnvBlock, EnvSpec, Step};
+use std::sync::Arc;
+
+use eyas_env::{EnvBlock, EnvSpec, Perturbation, Step};
 use eyas_lanes::{BLOCK, Row};
 
 use crate::finite::{NotFinite, OnNan};
@@ -65,9 +67,15 @@ pub trait Rollout<B: EnvBlock + ?Sized = AnyBlock>: Send {
         self.goes_on()
     }
 
-    /// Whether all that happens to the block are the actions and resets that follow: what it flew can then be flown again.
+    /// Whether all that happens to the block are the actions, resets and perturbations that follow: what it flew can then be
+    /// flown again.
     fn is_taped(&self) -> bool {
         true
+    }
+
+    /// What is done to the vehicles in the step that was acted in last, by a rollout that ever does anything to them.
+    fn perturbation(&self) -> Option<&Arc<Perturbation>> {
+        None
     }
 
     /// Before the first step; `used` has the bits of the lanes that are envs. Whether there is a step to fly.

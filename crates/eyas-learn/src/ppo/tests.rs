@@ -149,6 +149,10 @@ impl EnvBlock for ScriptedBlock {
         self.first_env
     }
 
+    fn set_first_env(&mut self, first_env: u32) {
+        self.first_env = first_env;
+    }
+
     fn reset(&mut self, _mask: u32) {}
 
     fn set_next_episode(&mut self, _lane: usize, _episode: u32) {}

@@ -1,8 +1,9 @@
 //! The teachers of a distillation: read, given a vehicle each and, where there are many, admitted.
 
 use std::ops::Range;
+use std::path::Path;
 
-use eyas_env::EnvSpec;
+use eyas_env::{EnvSpec, RAPTOR_TASK};
 use eyas_learn::Actor;
 use eyas_learn::distill::{OnWeakTeacher, PositionFeatures, RestingError, Teacher};
 use eyas_run::Origin;
@@ -14,6 +15,8 @@ use crate::provenance::Provenance;
 use crate::self_check::self_check;
 use crate::tasks::AnyTask;
 use crate::teachers::{Admission, Candidate, Teachers, admission_table, is_alone};
+use crate::text::warnings_told;
+use crate::trained_on::{self, motor_warning};
 
 /// Who teaches.
 pub(super) struct Admitted {
@@ -26,10 +29,11 @@ pub(super) struct Admitted {
 impl Admitted {
     /// The candidates that are admitted and selected; a single one without a vehicle of its own is taken as it is. A
     /// student sees `student` of the task's features; what is decided of the configuration is written into `provenance`.
+    /// `run` is the folder of one that goes on.
     pub(super) fn of(
         config: &DistillationConfig,
-        spec: &EnvSpec,
-        student: &Range<usize>,
+        (spec, student): (&EnvSpec, &Range<usize>),
+        run: Option<&Path>,
         provenance: &mut Provenance,
         observer: &mut dyn Observer,
     ) -> Result<Self, Failure> {
@@ -48,7 +52,9 @@ impl Admitted {
         if !is_alone(candidates) {
             let corrected = corrected_features(config, spec, student, provenance, observer)?;
             teachers.fleet = candidates.iter().filter_map(|it| it.vehicle.clone()).collect();
-            table = Some(admit(&mut teachers, config, corrected.as_ref(), observer)?);
+            // Before it is begun, a run has no folder.
+            let folder = run.unwrap_or(Path::new(""));
+            table = Some(admit(&mut teachers, config, corrected.as_ref(), folder, observer)?);
         }
         Ok(Self { teachers, table })
     }
@@ -62,8 +68,18 @@ pub(super) fn introduce(
 ) -> Result<(), Failure> {
     let Candidate { path, loaded, .. } = &config.candidates[0];
     observer.line(&format!("[INFO] Loading teacher policy from: {}", path.display()))?;
+    if task.id() == RAPTOR_TASK {
+        let flown = std::slice::from_ref(task.vehicle());
+        warn(&trained_on::differences(path, &loaded.policy, flown), observer);
+    }
     describe_teacher(loaded, observer)?;
     self_check(task, loaded, &config.teacher_options, path, observer)
+}
+
+fn warn(warnings: &[String], observer: &mut dyn Observer) {
+    for warning in warnings_told(warnings, "these") {
+        observer.warning(&warning);
+    }
 }
 
 /// Deviation of each teacher's labels, if labels are samples.
@@ -120,12 +136,21 @@ fn admit(
     teachers: &mut Teachers,
     config: &DistillationConfig,
     corrected: Option<&PositionFeatures>,
+    folder: &Path,
     observer: &mut dyn Observer,
 ) -> Result<String, Failure> {
     let candidates = &config.candidates;
     let settings = &config.distill.teachers;
+    if config.task.id() == RAPTOR_TASK {
+        // One student has one order of motors.
+        let own = candidates.iter().filter_map(|it| {
+            let vehicle = it.vehicle.as_ref()?;
+            motor_warning(&it.name, &vehicle.dynamics, None)
+        });
+        warn(&own.collect::<Vec<_>>(), observer);
+    }
     let (episodes, steps) = (settings.admission_episodes, config.distill.eval_steps);
-    let admissions = Admission::of_all(candidates, teachers, config.agent.seed, (episodes, steps))?;
+    let admissions = Admission::of_all(candidates, teachers, config.agent.seed, (episodes, steps), folder)?;
     let returns: Vec<f64> = admissions.iter().map(|it| it.summary.mean_return).collect();
     let weak: Vec<usize> = (0..returns.len()).filter(|it| returns[*it] < settings.solved_return).collect();
     for index in &weak {

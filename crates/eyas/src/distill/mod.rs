@@ -20,6 +20,7 @@ use serde_json::Value as Json;
 
 use self::admission::Admitted;
 use self::session::{Session, flown_after};
+use crate::black_box::BLACK_BOX;
 use crate::configuration::{AgentConfig, check};
 use crate::dataset_file;
 use crate::device::{FittingDevice, LEARNING_DEVICE};
@@ -30,7 +31,7 @@ use crate::mismatch::{Keys, Shape, require_same};
 use crate::observer::{Activity, Observer};
 use crate::provenance::Provenance;
 use crate::resumption::{GoingOn, own_run, require_work};
-use crate::run_files::{BEST_STUDENT, write_file};
+use crate::run_files::{BEST_STUDENT, FINAL_STUDENT, write_file};
 use crate::run_location::RunLocation;
 use crate::run_logger::{Continued, RunLogger};
 use crate::snapshot::Snapshots;
@@ -126,7 +127,7 @@ impl DistillationConfig {
         let device = agent.device.parse::<FittingDevice>();
         check(layers, device.map(|_| ()).map_err(|wrong| format!("`{LEARNING_DEVICE}` = {wrong}")))?;
         check(layers, distill.validate())?;
-        if distill.registry_interval > 0 && task.registry(1, 0).is_empty() {
+        if distill.registry_interval > 0 && task.registry().is_empty() {
             return Err(Failure::new(format!(
                 "`distill.registry_interval`: task `{}` has no named vehicles",
                 task.id()
@@ -146,6 +147,12 @@ impl DistillationConfig {
             resumes: false,
             video: None,
         })
+    }
+
+    /// Whether a run that goes on after so many epochs needs the data of those.
+    pub(crate) fn needs_dataset(&self, epochs: u32) -> bool {
+        let DistillConfig { on_policy, keep_dataset, n_epochs, .. } = self.distill;
+        !on_policy && (keep_dataset || epochs < n_epochs)
     }
 
     /// The folder of the run that a configuration which resumes goes on with, if it is one of this program.
@@ -246,19 +253,22 @@ pub fn distill(
     let fitter = device.fitter(&fresh.network.architecture).map_err(of_device)?;
     let student = Student::new(fresh, group.features.clone(), seed)?.fitted_by(fitter);
     let width = group.features.len() + num_actions;
-    let (mut progress, best) = begin_or_go_on(student, config, width, checkpoint)?;
+    let (mut progress, best) = begin_or_go_on(student, config, checkpoint)?;
     let (epoch, total) = (progress.epoch, config.distill.n_epochs);
     let mut provenance = config.provenance.clone();
     decide_open(&mut provenance, &config.distill);
     if let Some(it) = &going_on
-        && it.is_finished(&provenance, epoch, total)?
+        && it.is_finished(&provenance, reached(config, &it.run, epoch), total)?
     {
-        return Ok(DistillationResult::of_finished(&it.run, epoch, best));
+        let best = student::read(&it.run.file(BEST_STUDENT)).map_or(best, |it| it.best_return);
+        return Ok(DistillationResult::of_finished(&it.run, total, best));
     }
     let (work, of) = ((epoch, "epochs"), ("distill.n_epochs", total));
     require_work(work, of, "--n_epochs", going_on.as_ref(), checkpoint)?;
+    read_dataset(&mut progress, config, checkpoint, width)?;
+    let folder = going_on.as_ref().map(|it| it.run.path());
     let Admitted { teachers, table } =
-        Admitted::of(config, &spec, &group.features, &mut provenance, observer)?;
+        Admitted::of(config, (&spec, &group.features), folder, &mut provenance, observer)?;
 
     observer.accepted()?;
     let run = match &going_on {
@@ -269,7 +279,7 @@ pub fn distill(
     let fits_on = fits_on.as_deref();
     Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters, fits_on }
         .say(table.is_none(), checkpoint, going_on.is_some(), observer)
-        .map_err(|failure| failure.not_finite_in(("a teacher's flight", seed), run.path(), None))?;
+        .map_err(|failure| failure.not_finite_in(("a teacher's flight", seed), &run.file(BLACK_BOX), None))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
     match &going_on {
         Some(it) => it.begin(&provenance, task.id(), &inputs, (epoch, "epoch"), seed, observer)?,
@@ -324,9 +334,9 @@ pub fn distill(
     eyas_learn::distill::distill(&config.distill, &labelling, &mut collector, &mut progress, &mut session)
         .map_err(|failure| session.explain(failure, progress.epoch, seed))?;
     let last = session.last_checkpoint.clone();
-    session
-        .finish(&progress)
-        .map_err(|failure| failure.not_finite_in(("the last measurement", seed), run.path(), last.as_deref()))
+    session.finish(&progress).map_err(|failure| {
+        failure.not_finite_in(("the last measurement", seed), &run.file(BLACK_BOX), last.as_deref())
+    })
 }
 
 /// Writes what the kind of student decides in the place of what the configuration leaves open.
@@ -443,24 +453,43 @@ fn make_collector(config: &DistillationConfig, teachers: &Teachers, features: Ra
     Collector::new(&config.distill, engine, count, features, seed, make)
 }
 
-/// The start of a run, or where an earlier one stood at a checkpoint; and its best return so far. A record of the dataset
-/// has `width` numbers.
+/// The start of a run, or where an earlier one stood at a checkpoint, but for its dataset; and its best return so far.
 fn begin_or_go_on(
     student: Student,
     config: &DistillationConfig,
-    width: usize,
     checkpoint: Option<&Path>,
 ) -> Result<(Progress, f64), Failure> {
     let dataset = Dataset::new(config.distill.max_memory, config.agent.seed);
     let mut progress = Progress { student, dataset, epoch: 0 };
     let Some(path) = checkpoint else { return Ok((progress, f64::NEG_INFINITY)) };
-    let best = restore(&mut progress, path, (!config.distill.on_policy).then_some(width))?;
+    let best = restore(&mut progress, path)?;
     Ok((progress, best))
 }
 
-/// Student, optimiser, epoch and, off-policy, the dataset of a checkpoint, whose records have `width` numbers;
-/// returns the best return.
-fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result<f64, Failure> {
+/// Epochs that a run has done: of one that has ended all, though its newest checkpoint may be older than its end.
+fn reached(config: &DistillationConfig, run: &RunDir, epoch: u32) -> u32 {
+    let is_newest = config.agent.load_checkpoint == AgentConfig::default().load_checkpoint;
+    if is_newest && run.file(FINAL_STUDENT).is_file() { config.distill.n_epochs } else { epoch }
+}
+
+/// The data of all epochs so far, where there are more to come that need it; a record has `width` numbers.
+fn read_dataset(
+    progress: &mut Progress,
+    config: &DistillationConfig,
+    checkpoint: Option<&Path>,
+    width: usize,
+) -> Result<(), Failure> {
+    match checkpoint {
+        Some(path) if !config.distill.on_policy && progress.epoch < config.distill.n_epochs => {
+            let run = path.parent().unwrap_or(Path::new("."));
+            dataset_file::read(run, &mut progress.dataset, progress.epoch, width)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Student, optimiser and epoch of a checkpoint; returns the best return.
+fn restore(progress: &mut Progress, path: &Path) -> Result<f64, Failure> {
     let stored = student::read(path)?;
     let wanted = progress.student.stored().policy.network.architecture;
     let [found, wanted] = [&stored.policy.network.architecture, &wanted]
@@ -478,9 +507,5 @@ fn restore(progress: &mut Progress, path: &Path, width: Option<usize>) -> Result
         exponents: exponents.unwrap_or_default(),
     });
     progress.epoch = u32::try_from(stored.epoch).map_err(Failure::new)?;
-    if let Some(width) = width {
-        let run = path.parent().unwrap_or(Path::new("."));
-        dataset_file::read(run, &mut progress.dataset, progress.epoch, width)?;
-    }
     Ok(stored.best_return)
 }

@@ -8,6 +8,7 @@ use eyas_learn::{Actor, Evaluation, OnNan, Summary, evaluate};
 use eyas_run::{Interrupt, RunDir};
 
 use super::{CHECKPOINT, Comparison, DistillationConfig, DistillationResult, EXPONENTS};
+use crate::black_box::BLACK_BOX;
 use crate::epoch_csv::EpochCsv;
 use crate::evaluate::apart_from;
 use crate::failure::Failure;
@@ -57,7 +58,8 @@ impl Session<'_> {
     /// Says of a number that is not finite when it was found.
     pub(super) fn explain(&self, failure: Failure, epoch: u32, seed: u64) -> Failure {
         let moment = format!("epoch {}", epoch + 1);
-        failure.not_finite_in((&moment, seed), self.run.path(), self.last_checkpoint.as_deref())
+        let file = self.run.file(BLACK_BOX);
+        failure.not_finite_in((&moment, seed), &file, self.last_checkpoint.as_deref())
     }
 
     fn teacher_name(&self) -> &'static str {
@@ -71,7 +73,9 @@ impl Session<'_> {
         if distill.registry_interval == 0 {
             return Ok(flights);
         }
-        for (name, mut env) in self.config.task.registry(distill.registry_episodes, REGISTRY_SEED) {
+        let seed = apart_from(self.config.agent.seed, REGISTRY_SEED);
+        for (name, task) in self.config.task.registry() {
+            let mut env = task.make(distill.registry_episodes, seed);
             env.set_on_nan(distill.on_nan);
             let it = evaluate(env.as_mut(), actor, None, distill.eval_steps)?;
             let lengths = it.outcomes.iter().map(|it| f64::from(it.length));
@@ -227,6 +231,10 @@ impl Session<'_> {
         write_comparison(self.run, &of_teachers.summary(), &of_student.summary(), steps)?;
         RunResult::from(on_test_vehicles.as_ref().unwrap_or(&of_student).summary()).write(self.run)?;
         self.logger.completed()?;
+        if !self.config.needs_dataset(epochs) {
+            // That of the last checkpoint, if the last epoch has none of its own.
+            dataset_file::keep_only(self.run.path(), None)?;
+        }
         Ok(Comparison {
             final_student,
             best_student,
@@ -311,14 +319,12 @@ impl Observer for Session<'_> {
         let stops = self.interrupt.interrupted();
         if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
             self.logger.flush()?;
-            let is_off_policy = !self.config.distill.on_policy;
-            if is_off_policy {
+            let needs_dataset = self.config.needs_dataset(epoch + 1);
+            if needs_dataset {
                 dataset_file::write(self.run.path(), dataset, epoch + 1)?;
             }
             let path = self.save(&format!("{CHECKPOINT}{}.pt", epoch + 1), epoch + 1, student)?;
-            if is_off_policy {
-                dataset_file::remove_others(self.run.path(), epoch + 1)?;
-            }
+            dataset_file::keep_only(self.run.path(), needs_dataset.then_some(epoch + 1))?;
             self.say(&format!("[INFO] Checkpoint saved to {}", path.display()))?;
             self.last_checkpoint = Some(path);
         }

@@ -125,6 +125,12 @@ impl<'a> Board<'a> {
         inner.logger.policy_in(task, actor)
     }
 
+    /// Learning with a seed met a number that is not finite.
+    pub(super) fn diverged(&self, failure: &Failure) -> Result<(), Failure> {
+        let advice = failure.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
+        self.inner().logger.say(&format!("[WARNING] {failure}{advice}"))
+    }
+
     /// A teacher is done; what of the bar it has not met.
     pub(super) fn finished(&self, result: &TeacherResult, missed: &str) -> Result<(), Failure> {
         let mut inner = self.inner();
@@ -155,7 +161,13 @@ impl<'a> Board<'a> {
         let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
         inner.show();
         let is_done = |it: &Standing| matches!(it.state, State::Accepted | State::BelowTheBar);
-        if inner.standings.iter().all(is_done) { inner.logger.completed() } else { inner.logger.flush() }
+        if inner.standings.iter().all(is_done) {
+            inner.logger.completed()?;
+        } else {
+            inner.logger.flush()?;
+        }
+        inner.logger.stopped();
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Learning curves: a line for each configuration, with a band where it was run with several seeds.
 
+use std::collections::BTreeSet;
+
 use eyas_view::Chart;
 
 use super::page::Picture;
@@ -11,7 +13,7 @@ pub(super) const SIZE: (usize, usize) = (640, 420);
 /// Height of a row of a legend, px.
 const ROW: usize = 30;
 
-/// Runs of one configuration, which differ in their seeds.
+/// Runs of one configuration, which differ in their seeds at most.
 pub(super) struct Group<'a> {
     pub(super) name: String,
     pub(super) runs: Vec<&'a Run>,
@@ -30,7 +32,8 @@ pub(super) fn groups(runs: &[Run], kind: Kind, is_labelled: bool) -> Vec<Group<'
     groups.into_iter().zip(names).map(|(runs, name)| Group { name, runs }).collect()
 }
 
-/// What tells each group from the others: its settings if a few of them do, else the name of its first run.
+/// What tells each group from the others: its settings if a few of them do, else the name of its first run, or the labels of
+/// all of its runs.
 fn names(groups: &[Vec<&Run>], is_labelled: bool) -> Vec<String> {
     /// More would fill the picture.
     const MOST: usize = 2;
@@ -51,8 +54,20 @@ fn names(groups: &[Vec<&Run>], is_labelled: bool) -> Vec<String> {
     let are_different = (1..by_settings.len()).all(|it| !by_settings[..it].contains(&by_settings[it]));
     let is_told = !is_labelled && groups.len() > 1 && (1..=MOST).contains(&keys.len()) && are_different;
     let name = |(group, told): (&Vec<&Run>, String)| {
-        let name = if is_told { told } else { group[0].name.clone() };
-        if group.len() > 1 { format!("{name} ({} seeds)", group.len()) } else { name }
+        let name = if is_told {
+            told
+        } else if is_labelled {
+            group.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ")
+        } else {
+            group[0].name.clone()
+        };
+        let seed = |run: &&Run| run.settings.get("agent.seed").cloned();
+        let seeds: BTreeSet<Option<String>> = group.iter().map(seed).collect();
+        match group.len() {
+            1 => name,
+            count if seeds.len() == count => format!("{name} ({count} seeds)"),
+            count => format!("{name} ({count} runs)"),
+        }
     };
     groups.iter().zip(by_settings).map(name).collect()
 }

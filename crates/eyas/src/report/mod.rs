@@ -94,7 +94,7 @@ fn learned(page: &mut Page, kind: Kind, groups: &[Group]) -> Result<(), Failure>
     page.table(&tables::results(groups));
     let is_repeated = groups.iter().any(|group| group.runs.len() > 1);
     if is_repeated {
-        page.sentence("± and bands: one standard deviation over the seeds.");
+        page.sentence("± and bands: one standard deviation over runs that differ in their seeds at most.");
     }
     let of = |keep: &dyn Fn(&Run) -> bool| {
         let kept = groups.iter().flat_map(|group| &group.runs).filter(|run| keep(run));

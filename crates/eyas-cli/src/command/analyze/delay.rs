@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::{RaptorConfig, TaskConfig as _};
-use eyas_learn::{Actor, CpuEngine, Evaluation, NotFinite, Outcome, vertical_speeds};
+use eyas_env::RaptorConfig;
+use eyas_learn::{Actor, Evaluation, NotFinite, Outcome, vertical_speeds};
 use eyas_run::config::Value;
 use eyas_vehicles::FleetVehicle;
 use eyas_view::Heatmap;
@@ -14,6 +14,7 @@ use super::{AnalysisSetup, prepare, write};
 use crate::arguments::Delay;
 use crate::print::say;
 use eyas::Failure;
+use eyas::tasks::AnyTask;
 use eyas::teachers::parse_ids;
 
 pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
@@ -46,7 +47,12 @@ pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
     let columns = envs
         .par_iter()
         .map(|env| fly(env, &fleet, &actor, *episodes, &setting))
-        .collect::<Result<Vec<Vec<Cell>>, NotFinite>>()?;
+        .collect::<Vec<Result<Vec<Cell>, NotFinite>>>();
+    let columns = columns.into_iter().zip(&envs).map(|(flown, env)| {
+        let flight = format!("the flight with a delay of {} steps", env.observation_delay.linear_velocity);
+        flown.map_err(|error| setting.not_finite(error, &flight, &analysis.out))
+    });
+    let columns = columns.collect::<Result<Vec<Vec<Cell>>, Failure>>()?;
 
     let mut table = String::from(
         "thrust_to_weight,delay_steps,delay_s,return_mean,share_terminated,vertical_velocity_rms_m_s\n",
@@ -89,8 +95,8 @@ fn fly(
 ) -> Result<Vec<Cell>, NotFinite> {
     let vehicles: Vec<usize> =
         (0..fleet.len()).flat_map(|index| std::iter::repeat_n(index, episodes)).collect();
-    let env = env.env_of_fleet(fleet, &vehicles, setting.seed);
-    let (evaluation, speeds) = vertical_speeds(&mut CpuEngine::new(Box::new(env)), actor, setting.steps)?;
+    let mut engine = AnyTask::make_fleet(env, fleet, &vehicles, setting.seed);
+    let (evaluation, speeds) = vertical_speeds(engine.as_mut(), actor, setting.steps)?;
     let cell = |(outcomes, speeds): (&[Outcome], &[(f64, u32)])| {
         let own = Evaluation::unlabelled(outcomes.to_vec()).summary();
         let (sum, count) = speeds.iter().fold((0.0, 0), |all, it| (all.0 + it.0, all.1 + it.1));

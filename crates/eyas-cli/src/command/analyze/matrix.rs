@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use eyas_env::TaskConfig as _;
 use eyas_formats::Side;
-use eyas_learn::{Actor, CpuEngine, Evaluation, NotFinite, evaluate};
+use eyas_learn::{Actor, Evaluation, NotFinite, evaluate};
 use eyas_vehicles::{FleetVehicle, vehicles};
 
 use crate::flags::read_fleet;
@@ -16,6 +15,7 @@ use super::{AnalysisSetup, prepare, write};
 use crate::arguments::Matrix;
 use crate::print::say;
 use eyas::Failure;
+use eyas::tasks::AnyTask;
 use eyas::teachers::{Candidate, TeacherFolder};
 use eyas::text::aligned;
 
@@ -42,13 +42,17 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     let returns = actors
         .par_iter()
         .map(|actor| {
-            let env = setting.env.env_of_fleet(&fleet, &vehicles, setting.seed);
-            let mut engine = CpuEngine::new(Box::new(env));
-            let outcomes = evaluate(&mut engine, actor, None, setting.steps)?.outcomes;
+            let mut engine = AnyTask::make_fleet(&setting.env, &fleet, &vehicles, setting.seed);
+            let outcomes = evaluate(engine.as_mut(), actor, None, setting.steps)?.outcomes;
             let mean = |own: &[_]| Evaluation::unlabelled(own.to_vec()).summary().mean_return;
             Ok(outcomes.chunks(*episodes).map(mean).collect())
         })
-        .collect::<Result<Vec<Vec<f64>>, NotFinite>>()?;
+        .collect::<Vec<Result<Vec<f64>, NotFinite>>>();
+    let returns = returns.into_iter().zip(&teachers).map(|(flown, teacher)| {
+        let flight = format!("the flight of teacher {}", teacher.name);
+        flown.map_err(|error| setting.not_finite(error, &flight, &analysis.out))
+    });
+    let returns = returns.collect::<Result<Vec<Vec<f64>>, Failure>>()?;
 
     let columns: Vec<&str> = fleet.iter().map(|it| it.id.as_str()).collect();
     let rows: Vec<&str> = teachers.iter().map(|it| it.name.as_str()).collect();

@@ -11,7 +11,7 @@ use eyas::Failure;
 use eyas::configuration::{AgentConfig, allow_steps, check};
 use eyas::run_files::write_file;
 use eyas_env::{RaptorConfig, TaskConfig};
-use eyas_learn::Actor;
+use eyas_learn::{Actor, NotFinite};
 use eyas_run::config::Value;
 use eyas_run::{Layers, Origin};
 
@@ -69,6 +69,11 @@ impl AnalysisSetup {
         warn_of_vehicle(&env);
         check(&layers, agent.validate())?;
         Ok(Some(Self { env, seed: agent.seed, steps }))
+    }
+
+    /// Says of a number that is not finite in which flight it was; the black box is left in a folder.
+    fn not_finite(&self, error: NotFinite, flight: &str, folder: &Path) -> Failure {
+        Failure::from(error).not_finite_in_flight((flight, self.seed), folder)
     }
 
     /// Reads the policy, for the observation of the task.

@@ -41,7 +41,8 @@ pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
     prepare(&analysis.out)?;
 
     let mut env = envs_of(&setting.env, &fleet, fleet.len() * episodes, setting.seed);
-    let (_, states) = final_states(env.as_mut(), &actor, setting.steps)?;
+    let (_, states) = final_states(env.as_mut(), &actor, setting.steps)
+        .map_err(|error| setting.not_finite(error, "the flight", &analysis.out))?;
     let halves = Halves::new(&fleet, &states, setting.seed);
     let [train, test] = [&halves.train, &halves.test].map(Vec::len);
     if train <= width || test < 2 {
