@@ -16,7 +16,7 @@ impl<B: MultiAgentBlock> EnvBlock for SingleAgentBlock<B> {
     }
 
     fn set_first_env(&mut self, first_env: u32) {
-        self.one.set_first_env(first_env);
+        self.0.set_first_env(first_env);
     }
 
     fn reset(&mut self, mask: u32) {

@@ -11,9 +11,11 @@ use eyas_env::{EnvSpec, Group};
 use eyas_formats::{LoadOptions, Side, Value, student};
 use eyas_lanes::BLOCK;
 use eyas_learn::distill::{
-    Collector, Dataset, DistillConfig, ObservationChoice, Progress, Stored, Student, StudentKind, new_student,
+    Collector, Dataset, DistillConfig, Fitter, ObservationChoice, Progress, Stored, Student, StudentKind,
+    new_student,
 };
 use eyas_learn::{Evaluation, Summary};
+use eyas_policy::Architecture;
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_vehicles::FleetVehicle;
 use serde_json::Value as Json;
@@ -248,9 +250,7 @@ pub fn distill(
     let num_actions = spec.num_actions;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
     let parameters = fresh.network.architecture.num_parameters();
-    let of_device = |failure: Failure| failure.of(&format!("`{LEARNING_DEVICE}`"));
-    let device: FittingDevice = agent.device.parse().map_err(Failure::new).map_err(of_device)?;
-    let fitter = device.fitter(&fresh.network.architecture).map_err(of_device)?;
+    let (fitter, fits_on) = fitter_of(agent, &fresh.network.architecture)?;
     let student = Student::new(fresh, group.features.clone(), seed)?.fitted_by(fitter);
     let width = group.features.len() + num_actions;
     let (mut progress, best) = begin_or_go_on(student, config, checkpoint)?;
@@ -275,7 +275,6 @@ pub fn distill(
         Some(it) => it.run.clone(),
         None => location.make()?,
     };
-    let fits_on = device.name()?;
     let fits_on = fits_on.as_deref();
     Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters, fits_on }
         .say(table.is_none(), checkpoint, going_on.is_some(), observer)
@@ -337,6 +336,16 @@ pub fn distill(
     session.finish(&progress).map_err(|failure| {
         failure.not_finite_in(("the last measurement", seed), &run.file(BLACK_BOX), last.as_deref())
     })
+}
+
+/// What fits the student, and the GPU that does if one does.
+fn fitter_of(
+    agent: &AgentConfig,
+    architecture: &Architecture,
+) -> Result<(Box<dyn Fitter>, Option<String>), Failure> {
+    let device = agent.device.parse::<FittingDevice>().map_err(Failure::new);
+    let found = device.and_then(|device| Ok((device.fitter(architecture)?, device.name()?)));
+    found.map_err(|failure| failure.of(&format!("`{LEARNING_DEVICE}`")))
 }
 
 /// Writes what the kind of student decides in the place of what the configuration leaves open.
