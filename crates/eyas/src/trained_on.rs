@@ -62,11 +62,14 @@ fn own_vehicle(checkpoint: &Path) -> Option<VehicleParameters> {
 /// What puts the rotors of a vehicle, of a file if it is known, in the order of a policy, if that is all they need.
 fn mend_of(mismatch: &MotorMismatch, file: Option<&Path>) -> String {
     let MotorMismatch::Order { order, .. } = mismatch else { return String::new() };
-    let [from, to] = file.map_or(["FILE".into(), "FOLDER".into()], |file| {
+    let order = motor_order(order);
+    let Some(file) = file else {
+        return format!("; `eyas vehicles convert` of its file mends that with `--motor_order {order}`");
+    };
+    let [from, to] =
         [file.display().to_string(), file.with_extension("").display().to_string() + "_reordered"]
-            .map(shell_word)
-    });
-    format!("; mend it: eyas vehicles convert {from} {to} --motor_order {}", motor_order(order))
+            .map(shell_word);
+    format!("; mend it: eyas vehicles convert {from} {to} --motor_order {order}")
 }
 
 /// How the rotors of a vehicle, of a file if it is of one, differ from those of the policies of `Eyas-Raptor-v0`, and how to

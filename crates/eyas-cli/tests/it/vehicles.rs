@@ -214,7 +214,10 @@ fn motors_in_another_order_than_a_policys_are_warned_of_and_mended() {
         (ended.stderr, json["all"]["crash_rate"].as_f64().unwrap())
     };
     let (stderr, crashed) = eval("px4/x500.json", student);
-    assert_in_order(&stderr, &["warning: rotor 2 is back left", "`eyas vehicles check` of its file"]);
+    assert_in_order(
+        &stderr,
+        &["warning: rotor 2 is back left", "of its file mends that with `--motor_order 1,4,2,3`"],
+    );
     assert!(crashed > 0.9, "{crashed}");
     // The geometric controller knows the vehicle.
     let (stderr, crashed) = eval("px4/x500.json", "se3");
