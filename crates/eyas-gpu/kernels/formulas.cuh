@@ -208,33 +208,6 @@ static __device__ __forceinline__ float eyas_relu_slope(float y)
     return n3;
 }
 
-static __device__ __forceinline__ float eyas_celu(float x)
-{
-    const float n2 = 0.0f < x ? x : 0.0f;
-    const float n3 = x < 0.0f ? x : 0.0f;
-    const float n5 = (-25.0f) < n3 ? n3 : (-25.0f);
-    const float n7 = n5 * 1.442695f;
-    const float n8 = eyas_round(n7);
-    const float n10 = fmaf(n8, (-0.6931472f), n5);
-    const float n13 = fmaf(n10, 0.008374648f, 0.041898325f);
-    const float n15 = fmaf(n10, n13, 0.16666457f);
-    const float n17 = fmaf(n10, n15, 0.49999148f);
-    const float n18 = n10 * n10;
-    const float n19 = fmaf(n17, n18, n10);
-    const float n20 = eyas_power_of_two(n8);
-    const float n22 = n20 - 1.0f;
-    const float n23 = fmaf(n19, n20, n22);
-    const float n24 = n2 + n23;
-    return n24;
-}
-
-static __device__ __forceinline__ float eyas_celu_slope(float y)
-{
-    const float n2 = y < 0.0f ? y : 0.0f;
-    const float n4 = n2 + 1.0f;
-    return n4;
-}
-
 static __device__ __forceinline__ float eyas_leaky_relu(float x)
 {
     const float n2 = x * 0.01f;
@@ -381,6 +354,7 @@ constexpr uint32_t EYAS_IDENTITY = 11;
 template <uint32_t N> static __device__ __forceinline__ void eyas_values(uint32_t activation, float (&x)[N])
 {
     switch (activation) {
+    case 3:
     case 0:
         for (uint32_t i = 0; i < N; ++i)
             x[i] = eyas_elu(x[i]);
@@ -392,10 +366,6 @@ template <uint32_t N> static __device__ __forceinline__ void eyas_values(uint32_
     case 2:
         for (uint32_t i = 0; i < N; ++i)
             x[i] = eyas_relu(x[i]);
-        break;
-    case 3:
-        for (uint32_t i = 0; i < N; ++i)
-            x[i] = eyas_celu(x[i]);
         break;
     case 4:
         for (uint32_t i = 0; i < N; ++i)
@@ -424,6 +394,7 @@ template <uint32_t N> static __device__ __forceinline__ void eyas_values(uint32_
 template <uint32_t N> static __device__ __forceinline__ void eyas_slopes(uint32_t activation, float (&x)[N])
 {
     switch (activation) {
+    case 3:
     case 0:
         for (uint32_t i = 0; i < N; ++i)
             x[i] = eyas_elu_slope(x[i]);
@@ -435,10 +406,6 @@ template <uint32_t N> static __device__ __forceinline__ void eyas_slopes(uint32_
     case 2:
         for (uint32_t i = 0; i < N; ++i)
             x[i] = eyas_relu_slope(x[i]);
-        break;
-    case 3:
-        for (uint32_t i = 0; i < N; ++i)
-            x[i] = eyas_celu_slope(x[i]);
         break;
     case 4:
         for (uint32_t i = 0; i < N; ++i)

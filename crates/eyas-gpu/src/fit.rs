@@ -13,9 +13,10 @@ use cudarc::nvrtc::Ptx;
 use eyas_lanes::BLOCK;
 use eyas_learn::NotFinite;
 use eyas_learn::distill::{
-    Dataset, FitError, Fitter, Learned, Lessons, Sequence, power_of_two, scale_of, shards_of,
+    Dataset, EpochData, FitError, Fitter, SHARD_BLOCKS, Sequence, blocks_of, power_of_two, scale_of,
+    shards_of,
 };
-use eyas_policy::{Activation, Architecture, Linear, Trainer, Untrainable};
+use eyas_policy::{Activation, Adam, Architecture, Linear, Network, Trainer, Untrainable};
 use rayon::prelude::*;
 
 use crate::device::{Device, DeviceError, refused};
@@ -35,8 +36,9 @@ const GRADIENT_WARPS: u32 = 8;
 const GRADIENT_MEMORY: usize =
     4 * size_of::<f32>() * (GRADIENT_TILE[0] + GRADIENT_TILE[1]) * (CHUNK * BLOCK + 4);
 
-/// Blocks of a shard of samples: `CHUNK` of the kernels.
+/// Blocks whose share of a gradient is summed at once, and of a shard of samples: `CHUNK` of the kernels.
 const CHUNK: usize = 4;
+const _: () = assert!(SHARD_BLOCKS == CHUNK, "the kernels take shards of as many blocks as chunks");
 
 /// Numbers of a gradient whose squares are summed in single precision.
 const STRETCH: usize = 4096;
@@ -806,20 +808,24 @@ impl GpuFitter {
         Ok(())
     }
 
-    fn fit_on_device(&mut self, learned: &mut Learned, lessons: &Lessons) -> Result<Results, DeviceError> {
+    fn fit_on_device(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Adam,
+        data: &EpochData,
+    ) -> Result<Results, DeviceError> {
         let stream = self.device.stream.clone();
-        let places = self.records.follow(&self.device, lessons.dataset)?;
-        let tables = Tables::new(lessons, &places, self.is_recurrent());
+        let places = self.records.follow(&self.device, data.dataset)?;
+        let tables = Tables::new(data, &places, self.is_recurrent());
         let most = |count: fn(&Range) -> u32| tables.batches.iter().map(count).max().unwrap_or(0) as usize;
         self.reserve(most(|it| it.blocks), most(|it| it.num_shards))?;
         let to_device = refused("copy numbers to it");
-        let sources =
-            [&learned.network.parameters, &learned.optimizer.exp_avg, &learned.optimizer.exp_avg_sq];
+        let sources = [&network.parameters, &optimizer.exp_avg, &optimizer.exp_avg_sq];
         let Parameters { values, exp_avg, exp_avg_sq, .. } = &mut self.learned;
         for (target, source) in [&mut *values, exp_avg, exp_avg_sq].into_iter().zip(sources) {
             stream.memcpy_htod(source, target).map_err(&to_device)?;
         }
-        let factors: Vec<f32> = lessons.exponents.iter().map(|it| power_of_two(-it)).collect();
+        let factors: Vec<f32> = data.exponents.iter().map(|it| power_of_two(-it)).collect();
         let factors = stream.clone_htod(&factors).map_err(&to_device)?;
         let shards = stream.clone_htod(&tables.shards).map_err(&to_device)?;
         let records = stream.clone_htod(&tables.records).map_err(&to_device)?;
@@ -850,16 +856,16 @@ impl GpuFitter {
                 self.squared_error(&batch, actions, workspace)?;
                 self.backward(&batch, workspace)?;
                 let places = [norm + 4 * index, loss + 8 * index];
-                self.gradient(&batch, workspace, lessons.max_grad_norm, places)?;
-                let step = learned.optimizer.begin_step(lessons.learning_rate);
+                self.gradient(&batch, workspace, data.max_grad_norm, places)?;
+                let step = optimizer.begin_step(data.learning_rate);
                 self.update(step, is_lost + 4 * index)?;
             }
         }
         let to_host = refused("fit a student");
         let Parameters { values, exp_avg, exp_avg_sq, .. } = &self.learned;
-        stream.memcpy_dtoh(values, &mut learned.network.parameters).map_err(&to_host)?;
-        stream.memcpy_dtoh(exp_avg, &mut learned.optimizer.exp_avg).map_err(&to_host)?;
-        stream.memcpy_dtoh(exp_avg_sq, &mut learned.optimizer.exp_avg_sq).map_err(&to_host)?;
+        stream.memcpy_dtoh(values, &mut network.parameters).map_err(&to_host)?;
+        stream.memcpy_dtoh(exp_avg, &mut optimizer.exp_avg).map_err(&to_host)?;
+        stream.memcpy_dtoh(exp_avg_sq, &mut optimizer.exp_avg_sq).map_err(&to_host)?;
         let mut results = Results {
             losses: stream.clone_dtoh(&losses).map_err(&to_host)?,
             norms: stream.clone_dtoh(&norms).map_err(&to_host)?,
@@ -879,8 +885,13 @@ struct Results {
 }
 
 impl Fitter for GpuFitter {
-    fn fit(&mut self, mut learned: Learned, lessons: &Lessons) -> Result<Vec<f64>, FitError> {
-        let results = self.fit_on_device(&mut learned, lessons).map_err(|error| FitError::Device {
+    fn fit(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Adam,
+        data: &EpochData,
+    ) -> Result<Vec<f64>, FitError> {
+        let results = self.fit_on_device(network, optimizer, data).map_err(|error| FitError::Device {
             hint: error.hint().to_owned(),
             message: error.to_string(),
         })?;
@@ -964,11 +975,11 @@ struct Range {
 
 impl Tables {
     /// Given where the records of each episode lie.
-    fn new(lessons: &Lessons, places: &[u64], is_recurrent: bool) -> Self {
-        let lanes = if is_recurrent { BLOCK } else { CHUNK * BLOCK };
+    fn new(data: &EpochData, places: &[u64], is_recurrent: bool) -> Self {
+        let lanes = if is_recurrent { BLOCK } else { SHARD_BLOCKS * BLOCK };
         let mut tables =
             Self { shards: Vec::new(), records: Vec::new(), lengths: Vec::new(), lanes, batches: Vec::new() };
-        for batch in &lessons.batches {
+        for batch in &data.batches {
             let mut range = Range {
                 first_shard: tables.shards.len() as u32,
                 num_shards: 0,
@@ -977,20 +988,15 @@ impl Tables {
                 scale: 0.0,
             };
             for part in shards_of(batch, is_recurrent) {
-                let blocks = if is_recurrent {
-                    part.iter().map(|it| it.length).max().unwrap_or(0)
-                } else {
-                    part.len().div_ceil(BLOCK) as u32
-                };
+                let blocks = blocks_of(part, is_recurrent) as u32;
                 tables.shards.push(Shard { first: range.blocks, blocks });
                 range.num_shards += 1;
                 range.blocks += blocks;
                 range.most_blocks = range.most_blocks.max(blocks);
-                tables.add_lanes(part, lessons.dataset, places);
+                tables.add_lanes(part, data.dataset, places);
             }
             if let [sequence, ..] = batch {
-                let actions =
-                    lessons.dataset.episodes[sequence.episode as usize].width - lessons.exponents.len();
+                let actions = data.dataset.episodes[sequence.episode as usize].width - data.exponents.len();
                 range.scale = scale_of(batch, actions);
                 tables.batches.push(range);
             }

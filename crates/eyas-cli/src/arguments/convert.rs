@@ -14,8 +14,8 @@ pub(crate) struct Convert {
     pub(crate) source: PathBuf,
     /// File to write
     pub(crate) target: PathBuf,
-    /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`,
-    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
+    /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to
+    /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
     /// `eyas-fly` (flash)
     /// [default: what the target's extension says]
     #[arg(long, value_name = "KIND")]
@@ -31,8 +31,8 @@ pub(crate) struct Convert {
 pub(crate) struct Export {
     /// File with the policy, of any format that is read
     pub(crate) policy: PathBuf,
-    /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to `rsl_rl5`, `student`, `sequential`,
-    /// `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
+    /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to
+    /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
     /// `eyas-fly` (flash)
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Kind,

@@ -3,7 +3,7 @@
 use eyas_gpu::GpuFitter;
 use eyas_lanes::Stream;
 use eyas_learn::NotFinite;
-use eyas_learn::distill::{CpuFitter, Dataset, Episode, FitError, Fitter, Learned, Lessons, Sequence};
+use eyas_learn::distill::{CpuFitter, Dataset, Episode, EpochData, FitError, Fitter, Sequence};
 use eyas_policy::{Activation, Adam, Architecture, Cell, Core, Init, Network};
 
 use crate::device;
@@ -51,15 +51,14 @@ fn fitted(
     let sequences = sequences(dataset, architecture.core.is_some());
     let mut losses = Vec::new();
     for learning_rate in [1e-2, 3e-3] {
-        let lessons = Lessons {
+        let data = EpochData {
             dataset,
             exponents: &exponents,
             batches: sequences.chunks(batch_size).take(4).collect(),
             learning_rate,
             max_grad_norm,
         };
-        let learned = Learned { network: &mut network, optimizer: &mut optimizer };
-        losses.extend(fitter.fit(learned, &lessons)?);
+        losses.extend(fitter.fit(&mut network, &mut optimizer, &data)?);
     }
     Ok((network, optimizer, losses))
 }

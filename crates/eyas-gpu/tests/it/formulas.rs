@@ -38,11 +38,10 @@ fn functions() -> Vec<CFunction> {
 
 /// Activations that a network can be trained with, by the number that stands for each.
 fn activations() -> Vec<(u32, &'static str, CFunction, CFunction)> {
-    let each: [(Activation, [&'static str; 2]); 9] = [
+    let each: [(Activation, [&'static str; 2]); 8] = [
         (Activation::Elu, ["elu", "elu_slope"]),
         (Activation::Selu, ["selu", "selu_slope"]),
         (Activation::Relu, ["relu", "relu_slope"]),
-        (Activation::Celu, ["celu", "celu_slope"]),
         (Activation::LeakyRelu, ["leaky_relu", "leaky_relu_slope"]),
         (Activation::Tanh, ["tanh", "tanh_slope"]),
         (Activation::Sigmoid, ["sigmoid", "sigmoid_slope"]),
@@ -84,6 +83,10 @@ fn header() -> String {
              switch (activation) {{\n"
         );
         for (number, function, ..) in &activations {
+            if *number == Activation::Elu as u32 {
+                // With its α of 1, CELU is the same function.
+                let _ = writeln!(out, "    case {}:", Activation::Celu as u32);
+            }
             let _ = writeln!(
                 out,
                 "    case {number}:\n        for (uint32_t i = 0; i < N; ++i)\n            x[i] = \

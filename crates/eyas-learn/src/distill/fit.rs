@@ -20,16 +20,8 @@ pub struct Sequence {
     pub length: u32,
 }
 
-/// What is learned, on its way.
-pub struct Learned<'a> {
-    /// The network.
-    pub network: &'a mut Network,
-    /// Its optimiser.
-    pub optimizer: &'a mut Adam,
-}
-
 /// What is learned from, in an epoch.
-pub struct Lessons<'a> {
+pub struct EpochData<'a> {
     /// What was visited.
     pub dataset: &'a Dataset,
     /// Exponent `k` of the factor `2⁻ᵏ` of each feature.
@@ -50,7 +42,12 @@ pub trait Fitter: Send {
     /// # Errors
     ///
     /// If a loss, the norm of a gradient or a weight is not finite, or what computes cannot go on.
-    fn fit(&mut self, learned: Learned, lessons: &Lessons) -> Result<Vec<f64>, FitError>;
+    fn fit(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Adam,
+        data: &EpochData,
+    ) -> Result<Vec<f64>, FitError>;
 }
 
 /// Why fitting ends early.
@@ -75,6 +72,16 @@ pub fn shards_of(batch: &[Sequence], is_recurrent: bool) -> impl Iterator<Item =
     batch.chunks(if is_recurrent { BLOCK } else { SHARD_BLOCKS * BLOCK })
 }
 
+/// Blocks of a shard: its times, or its samples by 32.
+#[must_use]
+pub fn blocks_of(shard: &[Sequence], is_recurrent: bool) -> usize {
+    if is_recurrent {
+        shard.iter().map(|it| it.length as usize).max().unwrap_or(0)
+    } else {
+        shard.len().div_ceil(BLOCK)
+    }
+}
+
 /// What the squared errors of a batch are multiplied by, so that their sum is the mean over samples and actions.
 #[must_use]
 pub fn scale_of(batch: &[Sequence], num_actions: usize) -> f32 {
@@ -89,7 +96,7 @@ pub fn power_of_two(exponent: i8) -> f32 {
 }
 
 /// Blocks of samples that one forward and backward pass takes.
-const SHARD_BLOCKS: usize = 4;
+pub const SHARD_BLOCKS: usize = 4;
 
 /// The cores of this machine.
 pub struct CpuFitter {
@@ -116,12 +123,12 @@ impl CpuFitter {
 
     fn step(
         &mut self,
-        learned: &mut Learned,
-        lessons: &Lessons,
+        network: &mut Network,
+        optimizer: &mut Adam,
+        data: &EpochData,
         batch: &[Sequence],
     ) -> Result<f64, NotFinite> {
-        let Learned { network, optimizer } = learned;
-        let Lessons { dataset, exponents, learning_rate, max_grad_norm, .. } = lessons;
+        let EpochData { dataset, exponents, learning_rate, max_grad_norm, .. } = data;
         self.trainer.refresh(&network.parameters);
         let is_recurrent = network.architecture.core.is_some();
         let actions = network.architecture.outputs;
@@ -148,9 +155,13 @@ impl CpuFitter {
 }
 
 impl Fitter for CpuFitter {
-    fn fit(&mut self, mut learned: Learned, lessons: &Lessons) -> Result<Vec<f64>, FitError> {
-        let step = |batch: &&[Sequence]| Ok(self.step(&mut learned, lessons, batch)?);
-        lessons.batches.iter().map(step).collect()
+    fn fit(
+        &mut self,
+        network: &mut Network,
+        optimizer: &mut Adam,
+        data: &EpochData,
+    ) -> Result<Vec<f64>, FitError> {
+        data.batches.iter().map(|batch| Ok(self.step(network, optimizer, data, batch)?)).collect()
     }
 }
 
@@ -175,11 +186,7 @@ impl Shard {
         is_recurrent: bool,
     ) {
         let inputs = exponents.len();
-        let blocks = if is_recurrent {
-            part.iter().map(|it| it.length as usize).max().unwrap_or(0)
-        } else {
-            part.len().div_ceil(BLOCK)
-        };
+        let blocks = blocks_of(part, is_recurrent);
         self.input.resize(blocks * inputs, Row::ZERO);
         self.label.resize(blocks * actions, Row::ZERO);
         self.weight.resize(blocks, Row::ZERO);

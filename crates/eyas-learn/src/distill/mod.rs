@@ -15,7 +15,8 @@ pub use collect::Collected;
 pub use config::{DistillConfig, ObservationChoice, StudentConfig, StudentKind};
 pub use dataset::{Dataset, Episode};
 pub use fit::{
-    CpuFitter, FitError, Fitter, Learned, Lessons, Sequence, power_of_two, scale_of, shards_of, squared_error,
+    CpuFitter, EpochData, FitError, Fitter, SHARD_BLOCKS, Sequence, blocks_of, power_of_two, scale_of,
+    shards_of, squared_error,
 };
 pub use resting::{PositionFeatures, RestingError, Uncorrectable};
 pub use student::{Stored, Student};

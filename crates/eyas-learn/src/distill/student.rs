@@ -7,7 +7,7 @@ use eyas_policy::{Adam, Inference, Policy, Untrainable};
 
 use super::config::{DistillConfig, StudentKind};
 use super::dataset::Dataset;
-use super::fit::{CpuFitter, FitError, Fitter, Learned, Lessons, Sequence, power_of_two};
+use super::fit::{CpuFitter, EpochData, FitError, Fitter, Sequence, power_of_two};
 use crate::actor::Actor;
 
 /// A student and its optimiser.
@@ -165,15 +165,14 @@ impl Student {
         if self.exponents.is_empty() {
             self.precondition(dataset);
         }
-        let lessons = Lessons {
+        let data = EpochData {
             dataset,
             exponents: &self.exponents,
             batches: batches.sequences.chunks(config.resolved().batch_size).collect(),
             learning_rate: config.learning_rate_of(epoch),
             max_grad_norm: config.max_grad_norm as f32,
         };
-        let learned = Learned { network: &mut self.policy.network, optimizer: &mut self.optimizer };
-        self.fitter.fit(learned, &lessons)
+        self.fitter.fit(&mut self.policy.network, &mut self.optimizer, &data)
     }
 
     /// What an epoch trains on: samples for an MLP, runs from the start of an episode for a recurrent student.

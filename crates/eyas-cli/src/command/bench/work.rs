@@ -7,7 +7,7 @@ use std::sync::Arc;
 use eyas_env::{Env, PointConfig, RaptorConfig, Step, TaskConfig, VecEnv};
 use eyas_lanes::{BLOCK, Row, Stream};
 use eyas_learn::distill::{
-    Collected, Collector, Continue, Dataset, DistillConfig, Episode, EpochReport, FitError, Learned, Lessons,
+    Collected, Collector, Continue, Dataset, DistillConfig, Episode, EpochData, EpochReport, FitError,
     Observer, Progress, Sequence, Student, StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
@@ -199,15 +199,14 @@ fn fit(
     let mut network = network(architecture.clone());
     let mut optimizer = Adam::new(network.parameters.len());
     Ok(Box::new(move || {
-        let lessons = Lessons {
+        let data = EpochData {
             dataset: &dataset,
             exponents: &exponents,
             batches: vec![&batch; updates],
             learning_rate: 1e-3,
             max_grad_norm: 1.0,
         };
-        let learned = Learned { network: &mut network, optimizer: &mut optimizer };
-        fitter.fit(learned, &lessons).expect("random labels do not diverge");
+        fitter.fit(&mut network, &mut optimizer, &data).expect("random labels do not diverge");
         (updates * sequences) as f64
     }))
 }
