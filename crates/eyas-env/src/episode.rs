@@ -106,13 +106,14 @@ impl Episodes {
     /// terminating condition, and those that reach `limit` control steps end. Those of `cut` end as if their time were over.
     pub(crate) fn advance(&mut self, reward: Row, causes: &[u32], limit: u32, cut: u32) -> Step {
         let live = !self.ended;
+        for counter in [&mut self.clock, &mut self.age, &mut self.length] {
+            count(counter, live);
+        }
         let mut late = 0;
-        for lane in 0..BLOCK {
-            let counts = live >> lane & 1;
-            self.clock[lane] += counts;
-            self.age[lane] += counts;
-            self.length[lane] += counts;
-            late |= u32::from(self.age[lane] >= limit) << lane;
+        // Most steps are no episode's last.
+        if self.age.iter().fold(0, |oldest: u32, age| oldest.max(*age)) >= limit {
+            late =
+                lanes_of(live).filter(|lane| self.age[*lane] >= limit).fold(0, |bits, lane| bits | 1 << lane);
         }
         let truncated = (late | cut) & live;
         let terminated = causes.iter().fold(0, |lanes, cause| lanes | cause) & live;
@@ -176,6 +177,19 @@ impl Episodes {
             episode: Self::lanes_of(&self.episode, vector),
             clock: Self::lanes_of(&self.clock, vector),
             period,
+        }
+    }
+}
+
+/// Counts one more in the lanes of a mask.
+fn count(counter: &mut [u32; BLOCK], lanes: u32) {
+    if lanes == u32::MAX {
+        for steps in counter {
+            *steps += 1;
+        }
+    } else {
+        for lane in lanes_of(lanes) {
+            counter[lane] += 1;
         }
     }
 }

@@ -84,8 +84,12 @@ impl IndexMut<usize> for Row {
 
 /// The vehicles of a block whose bits are set.
 #[inline(always)]
-pub fn lanes_of(bits: u32) -> impl Iterator<Item = usize> {
-    (0..BLOCK).filter(move |lane| bits >> lane & 1 == 1)
+pub fn lanes_of(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lane = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        lane
+    })
 }
 
 /// Asks for rows that will soon be read, so that they are near the processor by then. Results do not depend on it.
