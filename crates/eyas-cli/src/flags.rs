@@ -59,12 +59,12 @@ pub(crate) fn layer(layers: &mut Layers, task: &dyn AnyTask, flight: &FlightFlag
     layer_for(layers, task, flight, false)
 }
 
-/// The same for a command that may fit a student on a GPU. Envs fly on the CPU whatever `--device` says of that.
+/// The same for a command that may compute on a GPU. Envs are made on the CPU whatever `--device` says of that.
 pub(crate) fn layer_for(
     layers: &mut Layers,
     task: &dyn AnyTask,
     flight: &FlightFlags,
-    fits_on_gpu: bool,
+    takes_gpu: bool,
 ) -> Result<(), Failure> {
     refuse_what_is_not_built(flight)?;
     if let Some(vehicle) = &flight.vehicle {
@@ -84,12 +84,12 @@ pub(crate) fn layer_for(
         (FLYING_DEVICE, "--device", &flight.device),
     ] {
         if let Some(value) = value {
-            let flies_on_cpu = fits_on_gpu && key == FLYING_DEVICE;
+            let flies_on_cpu = takes_gpu && key == FLYING_DEVICE;
             let value = if flies_on_cpu { "cpu" } else { value.as_str() };
             layers.set(key, value, Origin::flag(name))?;
         }
     }
-    settle_devices(layers, fits_on_gpu)
+    settle_devices(layers, takes_gpu)
 }
 
 /// The flags and overrides that say again what a run with some settings flies. Those of its presets are for learning, and

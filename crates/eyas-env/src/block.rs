@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eyas_lanes::{BLOCK, Fields as _, Kernel, LANES, Lanes, Row, Stream, VECTORS, dispatch, lanes_of};
 use eyas_sim::{Body, State, VEHICLE_NUMBERS, Vehicle, VehicleParameters};
+use eyas_trace::Form;
 
 use crate::driver::{LaneDriver, Streams};
 use crate::episode::{Counters, Episodes, MAX_TERMS, earn};
@@ -14,7 +15,7 @@ use crate::task::{
     Action, After, BlockRules, Extras, Features, Flown, LimitsOf, MemoryOf, Moment, SavedRows, StateOf, Task,
     TaskBase, VehicleState as _, Verdict,
 };
-use crate::{Ended, EnvBlock, Perturbation, Step, Telemetry, visit_words};
+use crate::{Ended, EnvBlock, FlightFormulas, FlightRows, Perturbation, Step, Telemetry, visit_words};
 
 /// Purpose of the stream that references move by.
 pub(crate) const REFERENCE_STREAM: &str = "env/target";
@@ -27,7 +28,7 @@ pub(crate) struct Shared<T> {
     pub(crate) streams: Streams,
     /// Of the references.
     pub(crate) noise: Stream,
-    seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl<T: TaskBase> Shared<T> {
@@ -181,6 +182,11 @@ impl<T: TaskBase> Block<T> {
         if let Some(reality) = &mut self.reality {
             reality.refit();
         }
+    }
+
+    /// Whether somebody does anything to the vehicles.
+    pub(crate) fn is_perturbed(&self) -> bool {
+        self.vehicles.altered.is_some() || self.push != [Row::ZERO; 3]
     }
 
     /// Whether the vehicles may be taken as aligned.
@@ -376,6 +382,14 @@ impl<T: Task> EnvBlock for Block<T> {
 
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32)) {
         self.visit_saved(visit);
+    }
+
+    fn flight_formulas(&self, form: Form) -> Option<FlightFormulas> {
+        self.formulas(form)
+    }
+
+    fn flight_rows(&self) -> Option<FlightRows> {
+        self.rows()
     }
 }
 

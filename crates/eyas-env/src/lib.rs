@@ -43,7 +43,7 @@ pub use reality::{
     BatteryConfig, DelayLine, DragConfig, GroundConfig, GustConfig, PayloadConfig, RealityConfig,
     RotorFailureConfig, SignalDelays, SignalErrors, TurbulenceConfig, WindConfig,
 };
-pub use recorded::{Recorded, Surroundings, TaskRecorder};
+pub use recorded::{FlightFormulas, FlightRows, Recorded, Surroundings, TaskRecorder};
 pub use registry::{
     DIRECT_TASK, FORMATION_TASK, MANAGER_TASK, POINT_TASK, RAPTOR_TASK, TaskInfo, UnknownTask, find_task,
     tasks,

@@ -2,8 +2,9 @@
 
 use eyas_lanes::{BLOCK, Row};
 use eyas_sim::Body;
+use eyas_trace::Form;
 
-use crate::{Ended, EnvSpec, Perturbation};
+use crate::{Ended, EnvSpec, FlightFormulas, FlightRows, Perturbation};
 
 /// Outcome of one control step of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -109,6 +110,16 @@ pub trait EnvBlock: Send {
     /// Says how many control steps each env of the run has flown before this block was made, for tasks that change in the
     /// course of a run.
     fn set_steps_flown(&mut self, _steps: u32) {}
+
+    /// How the envs fly, for whoever flies them elsewhere; none where formulas are not all there is to it.
+    fn flight_formulas(&self, _form: Form) -> Option<FlightFormulas> {
+        None
+    }
+
+    /// What those take of this block.
+    fn flight_rows(&self) -> Option<FlightRows> {
+        None
+    }
 }
 
 /// [`EnvBlock::visit_state`] of numbers.

@@ -15,6 +15,13 @@ import sys
 FOLDER = pathlib.Path(__file__).parent
 OPTIONS = ["--gpu-architecture=compute_80", "--fmad=false", "--std=c++17", f"--include-path={FOLDER}"]
 
+# What else a source is compiled with, for each file that is made of it. Functions that are put in when a kernel is handed to the
+# driver stay calls.
+FILES = {
+    "fit": {"fit": []},
+    "fly": {f"fly_{lanes}": ["--relocatable-device-code=true", f"-DEYAS_LANES={lanes}"] for lanes in (8, 32)},
+}
+
 
 def library():
     found = importlib.util.find_spec("nvidia.cuda_nvrtc")
@@ -23,12 +30,12 @@ def library():
     return ctypes.CDLL(str(next((pathlib.Path(found.submodule_search_locations[0]) / "lib").glob("libnvrtc.so.*"))))
 
 
-def compile_(nvrtc, path):
+def compile_(nvrtc, path, more):
     program = ctypes.c_void_p()
     source = path.read_bytes()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), source, path.name.encode(), 0, None, None)
-    options = (ctypes.c_char_p * len(OPTIONS))(*[option.encode() for option in OPTIONS])
-    failed = nvrtc.nvrtcCompileProgram(program, len(OPTIONS), options)
+    options = [option.encode() for option in OPTIONS + more]
+    failed = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
     if failed:
         sys.exit(text(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program))
     return text(nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX, program)
@@ -45,12 +52,13 @@ def text(size_of, get, program):
 def main():
     nvrtc = library()
     for path in sorted(FOLDER.glob("*.cu")):
-        ptx = compile_(nvrtc, path)
-        target = path.with_suffix(".ptx")
-        if "--check" not in sys.argv:
-            target.write_text(ptx)
-        elif target.read_text() != ptx:
-            sys.exit(f"{target.name} is not what {path.name} gives: run `python {__file__}`")
+        for name, more in FILES[path.stem].items():
+            ptx = compile_(nvrtc, path, more)
+            target = FOLDER / f"{name}.ptx"
+            if "--check" not in sys.argv:
+                target.write_text(ptx)
+            elif target.read_text() != ptx:
+                sys.exit(f"{target.name} is not what {path.name} gives: run `python {__file__}`")
 
 
 main()

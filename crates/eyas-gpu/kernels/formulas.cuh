@@ -138,6 +138,184 @@ static __device__ __forceinline__ float eyas_adam(float parameter, float gradien
     return n19;
 }
 
+static __device__ __forceinline__ float eyas_lstm(float i, float f, float g, float o, float cell, float *next)
+{
+    const float n7 = (-16.0f) < i ? i : (-16.0f);
+    const float n8 = n7 < 16.0f ? n7 : 16.0f;
+    const float n9 = n8 * n8;
+    const float n12 = fmaf(n9, 4.4180542e-8f, 4.5919176e-5f);
+    const float n14 = fmaf(n9, n12, 0.008071026f);
+    const float n16 = fmaf(n9, n14, 0.24999984f);
+    const float n17 = n8 * n16;
+    const float n20 = fmaf(n9, 9.468124e-10f, 3.7035688e-6f);
+    const float n22 = fmaf(n9, n20, 0.001485239f);
+    const float n24 = fmaf(n9, n22, 0.11561685f);
+    const float n26 = fmaf(n9, n24, 1.0f);
+    const float n27 = n17 / n26;
+    const float n29 = n27 + 0.5f;
+    const float n30 = (-16.0f) < f ? f : (-16.0f);
+    const float n31 = n30 < 16.0f ? n30 : 16.0f;
+    const float n32 = n31 * n31;
+    const float n33 = fmaf(4.4180542e-8f, n32, 4.5919176e-5f);
+    const float n34 = fmaf(n32, n33, 0.008071026f);
+    const float n35 = fmaf(n32, n34, 0.24999984f);
+    const float n36 = n31 * n35;
+    const float n37 = fmaf(9.468124e-10f, n32, 3.7035688e-6f);
+    const float n38 = fmaf(n32, n37, 0.001485239f);
+    const float n39 = fmaf(n32, n38, 0.11561685f);
+    const float n40 = fmaf(n32, n39, 1.0f);
+    const float n41 = n36 / n40;
+    const float n42 = 0.5f + n41;
+    const float n45 = (-8.0f) < g ? g : (-8.0f);
+    const float n46 = n45 < 8.0f ? n45 : 8.0f;
+    const float n47 = n46 * n46;
+    const float n50 = fmaf(n47, 1.1310219e-5f, 0.0029388273f);
+    const float n52 = fmaf(n47, n50, 0.12913641f);
+    const float n54 = fmaf(n47, n52, 0.99999934f);
+    const float n55 = n46 * n54;
+    const float n58 = fmaf(n47, 2.4238398e-7f, 0.0002370284f);
+    const float n60 = fmaf(n47, n58, 0.023763824f);
+    const float n62 = fmaf(n47, n60, 0.4624674f);
+    const float n63 = fmaf(n47, n62, 1.0f);
+    const float n64 = n55 / n63;
+    const float n65 = (-16.0f) < o ? o : (-16.0f);
+    const float n66 = n65 < 16.0f ? n65 : 16.0f;
+    const float n67 = n66 * n66;
+    const float n68 = fmaf(4.4180542e-8f, n67, 4.5919176e-5f);
+    const float n69 = fmaf(n67, n68, 0.008071026f);
+    const float n70 = fmaf(n67, n69, 0.24999984f);
+    const float n71 = n66 * n70;
+    const float n72 = fmaf(9.468124e-10f, n67, 3.7035688e-6f);
+    const float n73 = fmaf(n67, n72, 0.001485239f);
+    const float n74 = fmaf(n67, n73, 0.11561685f);
+    const float n75 = fmaf(n67, n74, 1.0f);
+    const float n76 = n71 / n75;
+    const float n77 = 0.5f + n76;
+    const float n78 = n29 * n64;
+    const float n79 = fmaf(cell, n42, n78);
+    const float n80 = (-8.0f) < n79 ? n79 : (-8.0f);
+    const float n81 = n80 < 8.0f ? n80 : 8.0f;
+    const float n82 = n81 * n81;
+    const float n83 = fmaf(1.1310219e-5f, n82, 0.0029388273f);
+    const float n84 = fmaf(n82, n83, 0.12913641f);
+    const float n85 = fmaf(n82, n84, 0.99999934f);
+    const float n86 = n81 * n85;
+    const float n87 = fmaf(2.4238398e-7f, n82, 0.0002370284f);
+    const float n88 = fmaf(n82, n87, 0.023763824f);
+    const float n89 = fmaf(n82, n88, 0.4624674f);
+    const float n90 = fmaf(n82, n89, 1.0f);
+    const float n91 = n86 / n90;
+    const float n92 = n77 * n91;
+    *next = n79;
+    return n92;
+}
+
+static __device__ __forceinline__ float eyas_normalize(float x, float mean, float scale)
+{
+    const float n3 = x - mean;
+    const float n4 = scale * n3;
+    return n4;
+}
+
+static __device__ __forceinline__ float eyas_clip(float x, float limit)
+{
+    const int m0 = limit < x;
+    const float n2 = m0 ? limit : x;
+    const float n3 = -limit;
+    const int m1 = n2 < n3;
+    const float n4 = m1 ? n3 : n2;
+    return n4;
+}
+
+static __device__ __forceinline__ float eyas_beta_mean(float alpha, float beta)
+{
+    const float n3 = 0.0f < alpha ? alpha : 0.0f;
+    const float n4 = fabsf(alpha);
+    const float n5 = -n4;
+    const float n7 = (-87.0f) < n5 ? n5 : (-87.0f);
+    const float n9 = n7 < 88.0f ? n7 : 88.0f;
+    const float n11 = n9 * 1.442695f;
+    const float n12 = eyas_round(n11);
+    const float n14 = fmaf(n12, (-0.6933594f), n9);
+    const float n16 = fmaf(n12, 0.00021219444f, n14);
+    const float n19 = fmaf(n16, 0.00019875691f, 0.0013981999f);
+    const float n21 = fmaf(n16, n19, 0.008333452f);
+    const float n23 = fmaf(n16, n21, 0.041665796f);
+    const float n25 = fmaf(n16, n23, 0.16666666f);
+    const float n27 = fmaf(n16, n25, 0.5f);
+    const float n28 = n16 * n16;
+    const float n29 = fmaf(n27, n28, n16);
+    const float n31 = n29 + 1.0f;
+    const float n32 = eyas_power_of_two(n12);
+    const float n33 = n31 * n32;
+    const float n34 = 1.0f + n33;
+    const float n35 = eyas_mantissa(n34);
+    const float n36 = eyas_exponent(n34);
+    const float n37 = n35 - 1.0f;
+    const float n38 = n37 * n37;
+    const float n41 = fmaf(n37, 0.070376836f, (-0.1151461f));
+    const float n43 = fmaf(n37, n41, 0.11676999f);
+    const float n45 = fmaf(n37, n43, (-0.12420141f));
+    const float n47 = fmaf(n37, n45, 0.14249323f);
+    const float n49 = fmaf(n37, n47, (-0.16668057f));
+    const float n51 = fmaf(n37, n49, 0.20000716f);
+    const float n53 = fmaf(n37, n51, (-0.24999994f));
+    const float n55 = fmaf(n37, n53, 0.3333333f);
+    const float n57 = n37 * n38;
+    const float n58 = n55 * n57;
+    const float n59 = fmaf(n36, (-0.00021219444f), n58);
+    const float n61 = fmaf(n38, (-0.5f), n59);
+    const float n62 = n37 + n61;
+    const float n64 = fmaf(n36, 0.6933594f, n62);
+    const float n65 = n3 + n64;
+    const float n66 = 1.0f + n65;
+    const float n67 = 0.0f < beta ? beta : 0.0f;
+    const float n68 = fabsf(beta);
+    const float n69 = -n68;
+    const float n70 = (-87.0f) < n69 ? n69 : (-87.0f);
+    const float n71 = n70 < 88.0f ? n70 : 88.0f;
+    const float n72 = 1.442695f * n71;
+    const float n73 = eyas_round(n72);
+    const float n74 = fmaf((-0.6933594f), n73, n71);
+    const float n75 = fmaf(0.00021219444f, n73, n74);
+    const float n76 = fmaf(0.00019875691f, n75, 0.0013981999f);
+    const float n77 = fmaf(n75, n76, 0.008333452f);
+    const float n78 = fmaf(n75, n77, 0.041665796f);
+    const float n79 = fmaf(n75, n78, 0.16666666f);
+    const float n80 = fmaf(n75, n79, 0.5f);
+    const float n81 = n75 * n75;
+    const float n82 = fmaf(n80, n81, n75);
+    const float n83 = 1.0f + n82;
+    const float n84 = eyas_power_of_two(n73);
+    const float n85 = n83 * n84;
+    const float n86 = 1.0f + n85;
+    const float n87 = eyas_mantissa(n86);
+    const float n88 = eyas_exponent(n86);
+    const float n89 = n87 - 1.0f;
+    const float n90 = n89 * n89;
+    const float n91 = fmaf(0.070376836f, n89, (-0.1151461f));
+    const float n92 = fmaf(n89, n91, 0.11676999f);
+    const float n93 = fmaf(n89, n92, (-0.12420141f));
+    const float n94 = fmaf(n89, n93, 0.14249323f);
+    const float n95 = fmaf(n89, n94, (-0.16668057f));
+    const float n96 = fmaf(n89, n95, 0.20000716f);
+    const float n97 = fmaf(n89, n96, (-0.24999994f));
+    const float n98 = fmaf(n89, n97, 0.3333333f);
+    const float n99 = n89 * n90;
+    const float n100 = n98 * n99;
+    const float n101 = fmaf((-0.00021219444f), n88, n100);
+    const float n102 = fmaf((-0.5f), n90, n101);
+    const float n103 = n89 + n102;
+    const float n104 = fmaf(0.6933594f, n88, n103);
+    const float n105 = n67 + n104;
+    const float n106 = 1.0f + n105;
+    const float n108 = n66 * 2.0f;
+    const float n109 = n66 + n106;
+    const float n110 = n108 / n109;
+    const float n111 = n110 - 1.0f;
+    return n111;
+}
+
 static __device__ __forceinline__ float eyas_elu(float x)
 {
     const float n2 = 0.0f < x ? x : 0.0f;

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DriverError, LaunchConfig, PushKernelArg,
+    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig,
+    PushKernelArg, ValidAsZeroBits,
 };
 use cudarc::nvrtc::Ptx;
 use eyas_lanes::{BLOCK, Row, Stream};
@@ -125,6 +126,20 @@ impl Device {
     /// If the driver fails.
     pub fn name(&self) -> Result<String, DeviceError> {
         self.context.name().map_err(refused("name a device"))
+    }
+
+    /// So many numbers, all zero.
+    pub(crate) fn zeros<T: DeviceRepr + ValidAsZeroBits>(
+        &self,
+        count: usize,
+    ) -> Result<CudaSlice<T>, DeviceError> {
+        let bytes = count * size_of::<T>();
+        self.stream.alloc_zeros(count.max(1)).map_err(|error| DeviceError::Memory { bytes, error })
+    }
+
+    /// Where kernels find it.
+    pub(crate) fn address<T>(&self, slice: &CudaSlice<T>) -> u64 {
+        slice.device_ptr(&self.stream).0
     }
 
     /// Rows as they are in memory.

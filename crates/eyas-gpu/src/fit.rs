@@ -6,9 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
-use cudarc::driver::{
-    CudaFunction, CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PinnedHostSlice, PushKernelArg,
-};
+use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PinnedHostSlice, PushKernelArg};
 use cudarc::nvrtc::Ptx;
 use eyas_lanes::BLOCK;
 use eyas_learn::NotFinite;
@@ -423,20 +421,6 @@ impl Layout {
         let data = self.numbers as u64;
         self.numbers += width * BLOCK * (self.blocks + extra * self.shards);
         Rows { data, width: width as u32, extra: extra as u32, skip: 0 }
-    }
-}
-
-impl Device {
-    fn zeros<T: DeviceRepr + cudarc::driver::ValidAsZeroBits>(
-        &self,
-        count: usize,
-    ) -> Result<CudaSlice<T>, DeviceError> {
-        let bytes = count * size_of::<T>();
-        self.stream.alloc_zeros(count.max(1)).map_err(|error| DeviceError::Memory { bytes, error })
-    }
-
-    fn address<T>(&self, slice: &CudaSlice<T>) -> u64 {
-        slice.device_ptr(&self.stream).0
     }
 }
 

@@ -1,5 +1,7 @@
 //! Recorded formulas on NVIDIA GPUs: written as PTX, handed to the driver, run with the bits of the CPU.
 //!
+//! Of them and a few kernels by hand are made flights of whole episodes ([`GpuFlyer`]) and fits of students ([`GpuFitter`]).
+//!
 //! Neither the machine that builds this nor the one that runs it needs CUDA: the driver is loaded at run time and takes PTX
 //! as text.
 //!
@@ -18,8 +20,11 @@
 
 mod device;
 mod fit;
+mod fly;
+mod policy;
 mod ptx;
 
 pub use device::{Counters, Device, DeviceError, Kernel, Rows};
 pub use fit::{GpuFitter, Unfittable};
+pub use fly::{Flights, GpuFlyer, Grounded, flight_kernels};
 pub use ptx::{Feedback, Unwritable, kernel, num_outputs, purposes};

@@ -62,9 +62,8 @@ pub fn num_outputs(program: &Program) -> usize {
 ///
 /// If there is no group of inputs or outputs of a name in `feedback`, or it is of masks or has another width.
 pub fn kernel(program: &Program, entry: &str, feedback: &[Feedback]) -> Result<String, Unwritable> {
-    let mut writer = Writer { program, body: String::new(), drawn: Vec::new(), scratch: 0 };
-    let (inputs, rest): (Vec<_>, Vec<_>) =
-        program.listing().partition(|(_, operation)| matches!(operation, Operation::Input(_)));
+    let mut writer = Writer::new(program, "global", &|place| format!("%inputs+{}", 128 * place));
+    let (inputs, rest) = inputs_and_rest(program);
     for (value, operation) in &inputs {
         writer.operation(*value, *operation)?;
     }
@@ -79,9 +78,9 @@ pub fn kernel(program: &Program, entry: &str, feedback: &[Feedback]) -> Result<S
     writer.line("add.u32 %step, %step, 1");
     writer.line("bra again");
     writer.body.push_str("done:\n");
-    writer.outputs();
-    let Writer { body, drawn, scratch, .. } = writer;
-    let [numbers, masks, words] = counts(program).map(|count| count.max(1));
+    writer.outputs(&|place| format!("%outputs+{}", 128 * place), "");
+    let registers = writer.registers();
+    let Writer { body, drawn, .. } = writer;
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = write!(
@@ -90,10 +89,8 @@ pub fn kernel(program: &Program, entry: &str, feedback: &[Feedback]) -> Result<S
          .visible .entry {entry}(\n\
          \t.param .u64 inputs, .param .u64 outputs, .param .u64 counters, .param .u64 keys,\n\
          \t.param .u32 first_env, .param .u32 num_envs, .param .u32 steps\n)\n{{\n\
-         \t.reg .f32 %n<{numbers}>;\n\t.reg .pred %m<{masks}>;\n\t.reg .b32 %w<{words}>;\n\
-         \t.reg .b32 %d<{}>;\n\t.reg .b32 %t<{}>;\n\t.reg .f32 %one;\n\t.reg .pred %past;\n\
-         \t.reg .b32 %env, %count, %lane, %block, %episode, %step, %left, %k<2>, %hi<2>, %lo<2>;\n\
-         \t.reg .b64 %inputs, %outputs, %counters, %keys, %at;\n\n\
+         {registers}\t.reg .b32 %count, %lane, %block, %left;\n\
+         \t.reg .b64 %inputs, %outputs, %counters, %at;\n\n\
          \tmov.u32 %block, %ctaid.x;\n\tmov.u32 %lane, %ntid.x;\n\tmov.u32 %env, %tid.x;\n\
          \tmad.lo.u32 %env, %block, %lane, %env;\n\
          \tld.param.u32 %count, [num_envs];\n\tsetp.ge.u32 %past, %env, %count;\n\t@%past ret;\n\
@@ -101,13 +98,67 @@ pub fn kernel(program: &Program, entry: &str, feedback: &[Feedback]) -> Result<S
          \tld.param.u32 %count, [first_env];\n\tadd.u32 %env, %env, %count;\n\
          \tld.param.u32 %left, [steps];\n\
          {}{}{}{body}\tret;\n}}\n",
-        (4 * drawn.len()).max(1),
-        scratch.max(1),
         address("inputs", program.num_inputs()),
         address("outputs", num_outputs(program)),
         if drawn.is_empty() { String::new() } else { prologue_of_draws() },
     );
     Ok(text)
+}
+
+/// A program as the text of a function `name` that a kernel calls for an env, which lies in shared memory: `inputs` and
+/// `outputs` say in which row of so many `f32` each number does. It takes
+///
+/// | parameter | type | what |
+/// |---|---|---|
+/// | 0 | `.b32` | where the env's lane of the first row is in shared memory |
+/// | 1 | `.b64` | two `u32` for each of the [`purposes`] |
+/// | 2 to 4 | `.b32` | env, episode and step, which draws are keyed by |
+/// | 5 | `.b32` | whether outputs are written, not 0 |
+///
+/// # Errors
+///
+/// [`Unwritable`] if an elementary function was recorded whole.
+pub(crate) fn function(
+    program: &Program,
+    name: &str,
+    lanes: usize,
+    [inputs, outputs]: [&[usize]; 2],
+) -> Result<String, Unwritable> {
+    let address = |row: usize| format!("%frame+{}", size_of::<f32>() * lanes * row);
+    let of_input = |place: usize| address(inputs[place]);
+    let mut writer = Writer::new(program, "shared", &of_input);
+    let (read, rest) = inputs_and_rest(program);
+    for (value, operation) in read.into_iter().chain(rest) {
+        writer.operation(value, operation)?;
+    }
+    writer.outputs(&|place| address(outputs[place]), "@%stores ");
+    let registers = writer.registers();
+    let Writer { body, .. } = writer;
+    let parameter = |place: usize| format!("{name}_param_{place}");
+    let declared: Vec<String> = (0..6)
+        .map(|place| format!("\t.param .b{} {}", if place == 1 { 64 } else { 32 }, parameter(place)))
+        .collect();
+    Ok(format!(
+        ".func {name}\n(\n{}\n)\n{{\n{registers}\t.reg .b32 %frame, %asked;\n\t.reg .pred %stores;\n\n\
+         \tld.param.b32 %frame, [{}];\n\tld.param.b64 %keys, [{}];\n\tld.param.b32 %env, [{}];\n\
+         \tld.param.b32 %episode, [{}];\n\tld.param.b32 %step, [{}];\n\tld.param.b32 %asked, [{}];\n\
+         \tcvta.to.global.u64 %keys, %keys;\n\tsetp.ne.u32 %stores, %asked, 0;\n{body}\tret;\n}}\n",
+        declared.join(",\n"),
+        parameter(0),
+        parameter(1),
+        parameter(2),
+        parameter(3),
+        parameter(4),
+        parameter(5),
+    ))
+}
+
+/// Operations and what each gives.
+type Listing = Vec<(Value, Operation)>;
+
+/// What reads inputs, and all else.
+fn inputs_and_rest(program: &Program) -> (Listing, Listing) {
+    program.listing().partition(|(_, operation)| matches!(operation, Operation::Input(_)))
 }
 
 /// Registers of each kind.
@@ -144,6 +195,9 @@ fn prologue_of_draws() -> String {
 
 struct Writer<'a> {
     program: &'a Program,
+    /// The space in which numbers lie, and where in it each input does.
+    space: &'static str,
+    address: &'a dyn Fn(usize) -> String,
     body: String,
     /// Purposes and numbers of the draws that stand in registers `%d`, four words each.
     drawn: Vec<(&'a str, u32)>,
@@ -152,6 +206,22 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    fn new(program: &'a Program, space: &'static str, address: &'a dyn Fn(usize) -> String) -> Self {
+        Self { program, space, address, body: String::new(), drawn: Vec::new(), scratch: 0 }
+    }
+
+    /// Declares what the body uses, and where and when an env draws.
+    fn registers(&self) -> String {
+        let [numbers, masks, words] = counts(self.program).map(|count| count.max(1));
+        format!(
+            "\t.reg .f32 %n<{numbers}>;\n\t.reg .pred %m<{masks}>;\n\t.reg .b32 %w<{words}>;\n\
+             \t.reg .b32 %d<{}>;\n\t.reg .b32 %t<{}>;\n\t.reg .f32 %one;\n\t.reg .pred %past;\n\
+             \t.reg .b32 %env, %episode, %step, %k<2>, %hi<2>, %lo<2>;\n\t.reg .b64 %keys;\n",
+            (4 * self.drawn.len()).max(1),
+            self.scratch.max(1),
+        )
+    }
+
     fn line(&mut self, text: &str) {
         self.body.push('\t');
         self.body.push_str(text);
@@ -166,7 +236,9 @@ impl<'a> Writer<'a> {
     fn operation(&mut self, value: Value, operation: Operation) -> Result<(), Unwritable> {
         let to = format!("%{value}");
         let line = match operation {
-            Operation::Input(place) => format!("ld.global.f32 {to}, [%inputs+{}]", 128 * place),
+            Operation::Input(place) => {
+                format!("ld.{}.f32 {to}, [{}]", self.space, (self.address)(place as usize))
+            }
             Operation::Constant(bits) => format!("mov.f32 {to}, {}", single(f64::from_bits(bits) as f32)),
             Operation::Unary(function, x) => return self.unary(&to, function, &format!("%{x}"), operation),
             Operation::Binary(Binary::Minimum, x, y) => {
@@ -323,7 +395,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn outputs(&mut self) {
+    /// Writes the outputs where their places lie, under a guard.
+    fn outputs(&mut self, address: &dyn Fn(usize) -> String, guard: &str) {
         let mut values: Vec<(String, bool)> = Vec::new();
         for output in self.program.outputs() {
             match output {
@@ -336,7 +409,7 @@ impl<'a> Writer<'a> {
                 self.line(&format!("selp.f32 %one, {}, {}, {register}", single(1.0), single(0.0)));
             }
             let register = if is_mask { "%one" } else { &register };
-            self.line(&format!("st.global.f32 [%outputs+{}], {register}", 128 * place));
+            self.line(&format!("{guard}st.{}.f32 [{}], {register}", self.space, address(place)));
         }
     }
 }

@@ -24,6 +24,11 @@ pub trait Controller: Send + Sync {
         scratch: &mut Scratch,
         action: &mut [Row],
     );
+
+    /// The policy that this is, if it is one for all vehicles.
+    fn actor(&self) -> Option<&Actor> {
+        None
+    }
 }
 
 /// A controller at work in a block, and what it remembers of it.
@@ -65,6 +70,10 @@ impl Controller for Actor {
         action: &mut [Row],
     ) {
         self.inference.act(&observation[self.features.clone()], state, scratch, action);
+    }
+
+    fn actor(&self) -> Option<&Actor> {
+        Some(self)
     }
 }
 

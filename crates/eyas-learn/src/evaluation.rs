@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::actor::Actor;
 use crate::confidence::{Z95, wilson95};
 use crate::controller::{Controller, Steering};
-use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::engine::{AnyBlock, BlockPlan, Engine, EpisodePlan, FlownEpisode, Measures, Next, Rollout};
 use crate::finite::NotFinite;
 
 /// Control steps that a vehicle may take to reach its target before its position error counts; at most half
@@ -107,7 +107,57 @@ pub fn evaluate(
     labeller: Option<&Actor>,
     steps: u32,
 ) -> Result<Evaluation, NotFinite> {
+    if let Some(evaluation) = evaluate_at_once(engine, controller, labeller, steps) {
+        return Ok(evaluation);
+    }
     Ok(evaluate_watched(engine, controller, labeller, steps, |_, (): &mut ()| {})?.0)
+}
+
+/// The same by an engine that flies whole episodes.
+fn evaluate_at_once(
+    engine: &mut dyn Engine,
+    controller: &dyn Controller,
+    labeller: Option<&Actor>,
+    steps: u32,
+) -> Option<Evaluation> {
+    let actor = controller.actor()?;
+    let position_error = engine.spec().position_error().map(|(_, features)| features);
+    let envs = engine.num_envs();
+    let quota = |block: usize| std::array::from_fn(|lane| u32::from(block * BLOCK + lane < envs));
+    let block = |index| BlockPlan { actor, labeller, first_episode: None, quota: quota(index) };
+    let plan = EpisodePlan {
+        blocks: (0..engine.num_blocks()).map(|it| Some(block(it))).collect(),
+        episode_steps: steps,
+        records: None,
+        measures: Some(Measures { settle: settle_steps(steps), position_error }),
+    };
+    let flown = if steps > 0 { engine.fly_episodes(&plan)? } else { return None };
+    let outcomes = flown.into_iter().flatten().map(Outcome::from).collect();
+    Some(Evaluation { outcomes, num_labels: num_labels(labeller), num_vehicles: 0 })
+}
+
+fn settle_steps(steps: u32) -> u32 {
+    SETTLE_STEPS.min(steps / 2)
+}
+
+fn num_labels(labeller: Option<&Actor>) -> usize {
+    labeller.map_or(0, |it| it.inference.num_actions())
+}
+
+impl From<FlownEpisode> for Outcome {
+    fn from(flown: FlownEpisode) -> Self {
+        let FlownEpisode { length, episode_return, crashed, is_moving_target, measured, .. } = flown;
+        Self {
+            episode_return,
+            length,
+            crashed,
+            is_moving_target,
+            squared_error_sum: measured.squared_error,
+            error_sum: measured.error,
+            settled_steps: measured.settled_steps,
+            squared_action_error_sum: measured.squared_action_error,
+        }
+    }
 }
 
 /// The same with `watch` taking notes at every step; returns those of each block of 32 envs.
@@ -122,7 +172,7 @@ pub fn evaluate_watched<N: Default + Send>(
     let new = || Measured {
         steering: Steering::new(controller),
         steps,
-        settle: SETTLE_STEPS.min(steps / 2),
+        settle: settle_steps(steps),
         position_error: position_error.clone(),
         watch: &watch,
         notes: N::default(),
@@ -139,8 +189,7 @@ pub fn evaluate_watched<N: Default + Send>(
     let mut flown: Vec<_> = (0..engine.num_blocks()).map(|_| new()).collect();
     engine.fly_all(&mut flown)?;
     let outcomes = flown.iter().flat_map(|it| it.outcomes).take(engine.num_envs()).collect();
-    let num_labels = labeller.map_or(0, |it| it.inference.num_actions());
-    let evaluation = Evaluation { outcomes, num_labels, num_vehicles: 0 };
+    let evaluation = Evaluation { outcomes, num_labels: num_labels(labeller), num_vehicles: 0 };
     Ok((evaluation, flown.into_iter().map(|it| it.notes).collect()))
 }
 

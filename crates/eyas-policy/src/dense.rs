@@ -2,7 +2,7 @@
 
 use eyas_lanes::{Kernel, Lanes, Row, dispatch, transpose, transposed_rows};
 
-use crate::kernel::{self, Packed};
+use crate::kernel::{self, Matrix, Packed};
 use crate::{Activation, Linear, elementwise};
 
 /// Dense layers with their weights packed for the kernels.
@@ -66,6 +66,13 @@ impl Dense {
         for (layer, rows) in self.layers.iter().zip(&mut tape.outputs) {
             rows.resize(blocks * layer.outputs, Row::ZERO);
         }
+    }
+
+    /// Its layers, and what follows each.
+    pub(crate) fn matrices(&self) -> impl Iterator<Item = (Matrix, Activation)> {
+        let activation =
+            |layer| if self.is_activated(layer) { self.activation } else { Activation::Identity };
+        self.forward.iter().enumerate().map(move |(layer, packed)| (packed.matrix(), activation(layer)))
     }
 
     fn is_activated(&self, layer: usize) -> bool {

@@ -5,7 +5,7 @@ use eyas_lanes::{BLOCK, Kernel, Lanes, Row, VECTORS, dispatch, lanes_of};
 
 use crate::dense::{Dense, Tape};
 use crate::kernel::Packed;
-use crate::{Activation, Cell, Core, Network, Output, Policy, elementwise, gru};
+use crate::{Activation, Cell, Core, Matrix, Network, Output, Policy, elementwise, gru};
 
 /// A policy with its weights packed, ready to fly.
 ///
@@ -109,8 +109,8 @@ impl Inference {
 
     /// Puts a recurrent state back to the start of an episode in the lanes of a block whose bits are set.
     pub fn forget(state: &mut [Row], bits: u32) {
-        for row in state {
-            for lane in lanes_of(bits) {
+        for lane in lanes_of(bits) {
+            for row in &mut *state {
                 row[lane] = 0.0;
             }
         }
@@ -153,7 +153,46 @@ impl Inference {
     }
 }
 
+/// One of the parts that [`Inference::act`] computes, for whoever computes it elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// The features of the observation.
+    Normalize {
+        /// Mean and factor for each.
+        normalizer: Vec<(f32, f32)>,
+        /// Limit of what comes out, if there is one.
+        clip: Option<f32>,
+    },
+    /// A layer.
+    Dense(Matrix, Activation),
+    /// A recurrent layer: what its input and its state add to the gates.
+    Recurrent(Cell, [Matrix; 2]),
+    /// From what the network gives to the action.
+    Squash(Output),
+}
+
 impl Inference {
+    /// Its parts in their order. Sums run over the inner index in ascending order, from the bias on.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        if let Some(normalizer) = self.normalizer.clone() {
+            parts.push(Part::Normalize { normalizer, clip: self.clip });
+        }
+        let dense =
+            |it: &Dense| it.matrices().map(|(matrix, activation)| Part::Dense(matrix, activation)).collect();
+        let encoder: Vec<Part> = dense(&self.encoder);
+        parts.extend(encoder);
+        if let Some(Core { cell, .. }) = self.core {
+            let matrices = self.gates.iter().map(|(input, state)| [input.matrix(), state.matrix()]);
+            parts.extend(matrices.map(|it| Part::Recurrent(cell, it)));
+        }
+        let head: Vec<Part> = dense(&self.head);
+        parts.extend(head);
+        parts.push(Part::Squash(self.output));
+        parts
+    }
+
     /// Actions `[times][batch][num_actions]` for recorded observations `[times][batch][num_observations]`,
     /// the recurrent state being zero before the first.
     ///

@@ -12,6 +12,19 @@ use eyas_lanes::{BLOCK, Kernel, LANES, Lanes, Row, VECTORS, transposed_rows};
 /// multiply-add (4 cycles, two a cycle) and leaves registers for their factors.
 const TILE: usize = 12;
 
+/// `W x + b`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    /// Numbers in `x`.
+    pub inputs: usize,
+    /// Numbers in `b`.
+    pub outputs: usize,
+    /// `W`, row-major `[outputs, inputs]`.
+    pub weight: Vec<f32>,
+    /// `b`.
+    pub bias: Vec<f32>,
+}
+
 /// A weight matrix in the order the tiles read it, with its bias.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed {
@@ -51,6 +64,18 @@ impl Packed {
                     None => target[..source.len()].copy_from_slice(source),
                 }
             }
+        }
+    }
+
+    /// The matrix as it was packed.
+    pub(crate) fn matrix(&self) -> Matrix {
+        let Self { rows, columns, weights, bias } = self;
+        let weight = |row: usize, column: usize| weights[row / TILE * columns + column][row % TILE];
+        Matrix {
+            inputs: *columns,
+            outputs: *rows,
+            weight: (0..*rows).flat_map(|row| (0..*columns).map(move |column| weight(row, column))).collect(),
+            bias: bias.as_flattened()[..*rows].to_vec(),
         }
     }
 

@@ -23,8 +23,9 @@ pub use contract::{
     Origin, StateContract, TestVectors, VehicleRange,
 };
 pub use gru::gru_backward;
-pub use inference::{Inference, Scratch};
+pub use inference::{Inference, Part, Scratch};
 pub use init::Init;
+pub use kernel::Matrix;
 pub use normalizer::Normalizer;
 pub use policy::{Network, Output, Policy};
 pub use train::{Pass, Trainer, Untrainable};

@@ -70,7 +70,7 @@ impl Output {
 ///
 /// Equal operations stand once, and each is needed by some output. Numbers, masks and words are counted apart: the n-th
 /// operation that gives a number gives number n.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
     operations: Vec<Operation>,
     draws: Vec<Draw>,

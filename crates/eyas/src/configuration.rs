@@ -232,7 +232,7 @@ pub fn check(layers: &Layers, outcome: Result<(), String>) -> Result<(), Failure
         if [LEARNING_DEVICE, FLYING_DEVICE].contains(&key.as_str()) {
             failure = failure.hint(
                 "give `--device auto`, or leave it out; on several cores the CPU flies millions of steps a second, as \
-                `eyas bench` measures, and `eyas distill --device cuda:0` fits its student on a GPU",
+                `eyas bench` measures, and `eyas distill` and `eyas eval` take `--device cuda:0`",
             );
         }
         // A key that is missing is at fault where the table around it stands.

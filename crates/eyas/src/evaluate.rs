@@ -7,6 +7,7 @@ use eyas_run::{Layers, Origin};
 use eyas_vehicles::FleetVehicle;
 
 use crate::configuration::AgentConfig;
+use crate::device::EpisodeDevice;
 use crate::failure::Failure;
 use crate::flyable::Settings;
 use crate::tasks::AnyTask;
@@ -24,6 +25,8 @@ pub struct EvaluateConfig<'a> {
     pub steps: u32,
     /// Seed of the starts.
     pub seed: u64,
+    /// Where they fly.
+    pub device: EpisodeDevice,
 }
 
 /// Seed of `eyas eval`, if not said otherwise: neither that of a training nor one that a policy was chosen by.
@@ -53,11 +56,12 @@ pub fn layers(task: &dyn AnyTask, trajectory: Settings) -> Result<Layers, Failur
 ///
 /// If there is nothing to fly, or a number of the flight is not finite: the black box is left in the working folder.
 pub fn evaluate(config: &EvaluateConfig, controller: &dyn Controller) -> Result<Evaluation, Failure> {
-    let EvaluateConfig { task, vehicles, episodes, steps, seed } = *config;
+    let EvaluateConfig { task, vehicles, episodes, steps, seed, ref device } = *config;
     if episodes == 0 || steps == 0 {
         return Err(Failure::new("`--episodes` and `--steps` must be at least 1"));
     }
     let mut envs = envs_of(task, vehicles, episodes, seed);
+    device.lend(envs.as_mut());
     let flown = eyas_learn::evaluate(envs.as_mut(), controller, None, steps);
     // An evaluation makes no folder of a run.
     let evaluation = flown

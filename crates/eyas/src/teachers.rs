@@ -13,6 +13,7 @@ use eyas_vehicles::{FleetVehicle, read_fleet};
 use rayon::prelude::*;
 
 use crate::configuration::read_vehicle;
+use crate::device::EpisodeDevice;
 use crate::evaluate::apart_from;
 use crate::failure::Failure;
 use crate::policies::load_policy;
@@ -32,6 +33,8 @@ pub struct Teachers {
     pub teachers: Arc<[Teacher]>,
     /// What becomes of an env with a number that is not finite.
     pub on_nan: OnNan,
+    /// Where episodes fly.
+    pub device: EpisodeDevice,
 }
 
 impl Teachers {
@@ -45,6 +48,7 @@ impl Teachers {
     pub fn envs(&self, episodes: usize, seed: u64) -> Box<dyn Engine> {
         let mut engine = envs_of(self.task.as_ref(), &self.fleet, episodes, seed);
         engine.set_on_nan(self.on_nan);
+        self.device.lend(engine.as_mut());
         engine
     }
 
@@ -89,6 +93,7 @@ impl Teachers {
                 self.task.make_fleet(&self.fleet, &vec![index; episodes], seed)
             };
             env.set_on_nan(self.on_nan);
+            self.device.lend(env.as_mut());
             evaluate(env.as_mut(), &teacher.actor, None, steps).map_err(|error| (index, error))
         };
         let flights: Vec<Result<_, _>> = self.teachers.par_iter().enumerate().map(fly).collect();

@@ -21,7 +21,7 @@ pub(crate) struct FlightFlags {
     /// Seed of every random draw; -1 draws one [default: 42]
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) seed: Option<i64>,
-    /// Where to compute: cpu; cuda:0 and so on, an NVIDIA GPU that fits the student of a distillation; or auto, a GPU where
+    /// Where to compute: cpu; cuda:0 and so on, an NVIDIA GPU, for a distillation or an evaluation; or auto, a GPU where
     /// there is one and the command uses it [default: cpu]
     #[arg(long)]
     pub(crate) device: Option<String>,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas::configuration::{AgentConfig, allow_steps, check};
+use eyas::device::{ComputeDevice, EpisodeDevice, LEARNING_DEVICE};
 use eyas::evaluate::{self, EvaluateConfig, evaluate};
 use eyas::flyable::Settings;
 use eyas::policies::load_controller;
@@ -22,7 +23,7 @@ use serde::de::DeserializeOwned;
 use super::torture;
 use crate::arguments::Eval;
 use crate::configuration;
-use crate::flags::{layer, read_fleet_for, warn_of_vehicle};
+use crate::flags::{layer_for, read_fleet_for, warn_of_vehicle};
 use crate::print::tell;
 
 /// Episodes, if not said otherwise.
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
         None => Settings::new(),
     };
     let mut layers = evaluate::layers(task.as_ref(), along)?;
-    layer(&mut layers, task.as_ref(), &arguments.flight)?;
+    layer_for(&mut layers, task.as_ref(), &arguments.flight, true)?;
     refuse(arguments)?;
     let episodes = match given::<usize>(&layers, "env.scene.num_envs")? {
         Some(envs) if arguments.episodes.is_none() => envs,
@@ -65,15 +66,28 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
     let (task, agent) = (task.read(&layers)?, layers.section::<AgentConfig>("agent")?);
     check(&layers, task.validate())?;
     warn_of_vehicle(task.as_ref());
-    check(&layers, agent.validate())?;
+    let on_gpu = ComputeDevice::of(&layers, &agent)?;
+    let device = EpisodeDevice::new(on_gpu).map_err(|failure| failure.of(&format!("`{LEARNING_DEVICE}`")))?;
 
     let fleet = fleet_of(task.as_ref(), arguments, episodes)?;
     let vehicles = vehicles_of(task.as_ref(), &fleet);
     let options = arguments.reading.load_options();
     let mut told = |decision: &str| tell(decision);
     let controller = load_controller(checkpoint, &options, &vehicles, &task.spec(), &mut told)?;
-    let config = EvaluateConfig { task: task.as_ref(), vehicles: &fleet, episodes, steps, seed: agent.seed };
+    let is_flown_here = on_gpu != ComputeDevice::Cpu && controller.actor().is_none();
+    let config = EvaluateConfig {
+        task: task.as_ref(),
+        vehicles: &fleet,
+        episodes,
+        steps,
+        seed: agent.seed,
+        device: device.clone(),
+    };
     let evaluation = evaluate(&config, controller.as_ref())?;
+    let reasons = device.reasons().into_iter().chain(is_flown_here.then(|| "who flies is no network".into()));
+    for why in reasons {
+        tell(format!("[INFO] Episodes flew on the CPU: {why}"));
+    }
     let summary = evaluation.summary();
     if let Some(path) = &arguments.per_vehicle {
         write_file(path, table(&fleet, &evaluation).as_bytes())?;

@@ -120,7 +120,7 @@ fn what_this_version_cannot_do_is_refused_by_name() {
             refused(&it, it.distill(said), &parts);
         }
     }
-    // A GPU that fits a student has to be there.
+    // A GPU that computes has to be there.
     let parts = ["expected \"cpu\", \"auto\" or \"cuda:0\"", "--> flag `--device`"];
     refused(&it, it.distill("--device gpu"), &parts);
     refused(
@@ -128,6 +128,11 @@ fn what_this_version_cannot_do_is_refused_by_name() {
         it.distill("--device cuda:999"),
         &["`agent.device`: ", "hint: `--device auto` takes a GPU only where"],
     );
+    let eval = format!("eval {TASK} --checkpoint teacher/model_best.pt --device");
+    refused(&it, it.eyas(&format!("{eval} gpu")), &parts);
+    let parts = ["`agent.device`: ", "hint: `--device auto` takes a GPU only where"];
+    refused(&it, it.eyas(&format!("{eval} cuda:999")), &parts);
+    it.eyas(&format!("{eval} auto --episodes 2 --steps 5")).succeed();
     refused(&it, it.distill("--init_noise_std 0.5"), &["`--init_noise_std`", "hint: "]);
     for flag in ["--enable_cameras", "--livestream 2", "--kit_args x"] {
         let name = flag.split(' ').next().unwrap();

@@ -1,6 +1,7 @@
 //! Tasks recorded as lists of operations.
 
 mod driver;
+mod flight;
 pub(crate) mod reality;
 
 use eyas_lanes::Draws as _;
@@ -14,6 +15,8 @@ use crate::multi_agent::{AgentSpec, MultiAgentSpec, MultiAgentTask, StateSpace, 
 use crate::target::{Path, Target};
 use crate::task::{Action, After, BlockRules, Extras, Flown, MemoryOf, Moment, Start, Task, TaskBase};
 use crate::{Derivative, Differentiable, FlownStep};
+
+pub use self::flight::{FlightFormulas, FlightRows};
 
 /// A formula of a task, recorded.
 #[derive(Clone, Debug)]

@@ -33,7 +33,17 @@ fn functions() -> Vec<CFunction> {
         let (value, moments) = adam_step(x[0], x[1], [x[2], x[3]], [x[4], x[5]]);
         [value].into_iter().chain(moments).collect()
     });
-    vec![gru, back, error, adam]
+    let lstm = CFunction::record("lstm", &["i", "f", "g", "o", "cell"], &["next"], |x| {
+        let (hidden, cell) = formulas::lstm([x[0], x[1], x[2], x[3]], x[4]);
+        vec![hidden, cell]
+    });
+    let normalize = CFunction::record("normalize", &["x", "mean", "scale"], &[], |x| {
+        vec![formulas::normalize(x[0], x[1], x[2])]
+    });
+    let clip = CFunction::record("clip", &["x", "limit"], &[], |x| vec![formulas::clip(x[0], x[1])]);
+    let beta_mean =
+        CFunction::record("beta_mean", &["alpha", "beta"], &[], |x| vec![formulas::beta_mean(x[0], x[1])]);
+    vec![gru, back, error, adam, lstm, normalize, clip, beta_mean]
 }
 
 /// Activations that a network can be trained with, by the number that stands for each.

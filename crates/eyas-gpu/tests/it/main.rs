@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say what failed by panicking")]
 
 mod fit;
+mod fly;
 mod formulas;
 
 use std::ffi::OsStr;
@@ -151,18 +152,28 @@ fn every_formula_is_text_that_the_assembler_of_each_card_takes() {
     let path = folder.path().join("formula.ptx");
     for Recorded { name, program } in formulas() {
         std::fs::write(&path, kernel(&program, "formula", &[]).unwrap()).unwrap();
-        assemble(&assembler, &path, &name);
+        assemble(&assembler, &path, &name, &["--warn-on-spills"]);
     }
     let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/fit.ptx");
-    assemble(&assembler, &kernels, "the kernels that fit a student");
+    assemble(&assembler, &kernels, "the kernels that fit a student", &["--warn-on-spills"]);
+    for (name, make) in fly::tasks(1) {
+        let texts = eyas_gpu::flight_kernels(make().blocks()[0].as_ref()).unwrap();
+        assert_eq!(texts.len(), 2, "{name}");
+        for text in texts {
+            std::fs::write(&path, text).unwrap();
+            // Functions keep what their caller needs in memory.
+            assemble(&assembler, &path, &format!("the kernel that flies {name}"), &[]);
+        }
+    }
 }
 
-fn assemble(assembler: &OsStr, path: &Path, name: &str) {
+fn assemble(assembler: &OsStr, path: &Path, name: &str, more: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     for card in ["sm_80", "sm_90", "sm_120"] {
         let assembled = Command::new(assembler)
             .arg(format!("-arch={card}"))
-            .args(["-Werror", "--warn-on-spills", "-o"])
+            .args(more)
+            .args(["-Werror", "-o"])
             .arg(folder.path().join("formula.cubin"))
             .arg(path)
             .output()

@@ -5,12 +5,13 @@ use std::ops::Range;
 use eyas_env::Step;
 use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::{Inference, Scratch};
+use rayon::prelude::*;
 
 use super::config::DistillConfig;
 use super::dataset::Episode;
 use super::teachers::Teacher;
 use crate::actor::Actor;
-use crate::engine::{AnyBlock, Engine, Next, Rollout};
+use crate::engine::{AnyBlock, BlockPlan, Engine, EpisodePlan, FlownEpisode, Next, Rollout};
 use crate::finite::NotFinite;
 
 /// Flies the episodes of an epoch.
@@ -141,6 +142,9 @@ impl LabelledFlights {
     /// Flies the episodes of a plan: every env its share, each to its own end, so that long episodes are as likely to be
     /// kept as short ones.
     pub(super) fn collect(&mut self, engine: &mut dyn Engine, plan: &Plan) -> Result<Rollouts, NotFinite> {
+        if let Some(flown) = engine.fly_episodes(&self.described(plan)) {
+            return Ok(Rollouts { episodes: self.labelled(plan, flown) });
+        }
         let Self { features, num_actions, episode_steps, clamp_labels, noise, teachers, memories } = self;
         let mut rollouts: Vec<Labelled> = memories
             .iter_mut()
@@ -173,6 +177,61 @@ impl LabelledFlights {
         }
         Ok(Rollouts { episodes })
     }
+
+    fn labels<'a>(&self, plan: &Plan<'a>, teacher: usize) -> Labels<'a> {
+        let teacher = &plan.teachers[teacher];
+        Labels { teacher, clamp: self.clamp_labels, noise: self.noise, flight: plan.index }
+    }
+
+    /// The same flights for an engine that flies whole episodes.
+    fn described<'a>(&self, plan: &Plan<'a>) -> EpisodePlan<'a> {
+        let of_block = |(memory, index): (&Memory, &usize)| {
+            let teacher = &plan.teachers[*index];
+            plan.flies[*index].then(|| BlockPlan {
+                actor: plan.actor.unwrap_or(&teacher.actor),
+                labeller: Some(&teacher.actor),
+                first_episode: Some(memory.quota.map(|quota| first_episode(plan.index, quota))),
+                quota: memory.quota,
+            })
+        };
+        EpisodePlan {
+            blocks: self.memories.iter().zip(&self.teachers).map(of_block).collect(),
+            episode_steps: self.episode_steps,
+            records: Some(self.features.clone()),
+            measures: None,
+        }
+    }
+
+    /// What such an engine flew, with the teachers' actions turned into labels.
+    fn labelled(&self, plan: &Plan, flown: Vec<Vec<FlownEpisode>>) -> Vec<Episode> {
+        let width = self.features.len() + self.num_actions;
+        let of_block = |(flown, teacher): (Vec<FlownEpisode>, &usize)| {
+            let labels = self.labels(plan, *teacher);
+            let (mut env, mut step) = (None, 0);
+            let finish = move |flown: FlownEpisode| {
+                if env.replace(flown.env) != Some(flown.env) {
+                    step = 0;
+                }
+                let FlownEpisode { mut records, episode_return, crashed, .. } = flown;
+                for record in records.chunks_exact_mut(width) {
+                    labels.finish_record(flown.env, step, &mut record[self.features.len()..]);
+                    if let Some(resting) = &labels.teacher.resting {
+                        resting.subtract_from(record);
+                    }
+                    step += 1;
+                }
+                Episode { records, width, episode_return, crashed, teacher: *teacher as u32 }
+            };
+            flown.into_iter().map(finish).collect::<Vec<_>>()
+        };
+        let blocks = flown.into_par_iter().zip(&self.teachers);
+        blocks.map(of_block).collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+}
+
+/// Episodes are numbered through the run, so that a resumed run starts them where it left off.
+fn first_episode(flight: u32, quota: u32) -> u32 {
+    flight * quota
 }
 
 /// Spreads episodes evenly over the first envs.
@@ -224,9 +283,8 @@ impl Rollout for Labelled<'_> {
         if !self.flies {
             return false;
         }
-        // Episodes are numbered through the run, so that a resumed run starts them where it left off.
         for lane in 0..BLOCK {
-            block.set_next_episode(lane, self.labels.flight * self.left[lane]);
+            block.set_next_episode(lane, first_episode(self.labels.flight, self.left[lane]));
         }
         self.flying = (0..BLOCK).filter(|lane| self.left[*lane] > 0).fold(0, |bits, lane| bits | 1 << lane);
         block.reset(self.flying);
@@ -294,18 +352,40 @@ impl Labels<'_> {
     fn finish(&self, first_env: u32, step: u32, label: &mut [Row]) {
         if let Some(std) = &self.teacher.label_std {
             for lane in 0..BLOCK {
-                let env = first_env + lane as u32;
-                for (draw, (rows, std)) in label.chunks_mut(4).zip(std.chunks(4)).enumerate() {
-                    // A vehicle's four motors for each draw; step and draw share a counter.
-                    let noise = self.noise.normals([env, self.flight, step, draw as u32]);
-                    for ((row, std), noise) in rows.iter_mut().zip(std).zip(noise) {
-                        row[lane] += std * noise;
-                    }
+                for (row, noise) in label.iter_mut().zip(self.noise(std, first_env + lane as u32, step)) {
+                    row[lane] += noise;
                 }
             }
         }
+        for row in label {
+            self.limit(&mut row.0);
+        }
+    }
+
+    /// The same of an env.
+    fn finish_record(&self, env: u32, step: u32, label: &mut [f32]) {
+        if let Some(std) = &self.teacher.label_std {
+            for (value, noise) in label.iter_mut().zip(self.noise(std, env, step)) {
+                *value += noise;
+            }
+        }
+        self.limit(label);
+    }
+
+    /// What is added to the actions at a step of the flight.
+    fn noise(&self, std: &[f32], env: u32, step: u32) -> impl Iterator<Item = f32> {
+        // A vehicle's four motors for each draw; step and draw share a counter.
+        std.chunks(4).enumerate().flat_map(move |(draw, std)| {
+            let noise = self.noise.normals([env, self.flight, step, draw as u32]);
+            std.iter().zip(noise).map(|(std, noise)| std * noise)
+        })
+    }
+
+    fn limit(&self, label: &mut [f32]) {
         if self.clamp {
-            label.iter_mut().flat_map(|row| &mut row.0).for_each(|value| *value = value.clamp(-1.0, 1.0));
+            for value in label {
+                *value = value.clamp(-1.0, 1.0);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use eyas_lanes::{Row, lanes_of};
 use eyas_policy::PARAMETERS_AT_ONCE;
 use rayon::prelude::*;
 
-use super::{AnyBlock, Engine, Rollout};
+use super::{AnyBlock, Engine, EpisodeFlyer, EpisodePlan, FlownEpisode, Rollout};
 use crate::black_box::{Origin, Tape};
 use crate::finite::{NotFinite, OnNan, StepRows};
 
@@ -19,6 +19,7 @@ pub struct CpuEngine {
     origin: Option<Origin>,
     on_nan: OnNan,
     num_lost: u64,
+    flyer: Option<Box<dyn EpisodeFlyer>>,
 }
 
 impl CpuEngine {
@@ -36,6 +37,7 @@ impl CpuEngine {
             origin: None,
             on_nan: OnNan::Stop,
             num_lost: 0,
+            flyer: None,
         }
     }
 
@@ -84,6 +86,14 @@ impl Engine for CpuEngine {
             self.num_lost += lost?;
         }
         Ok(())
+    }
+
+    fn set_episode_flyer(&mut self, flyer: Box<dyn EpisodeFlyer>) {
+        self.flyer = Some(flyer);
+    }
+
+    fn fly_episodes(&mut self, plan: &EpisodePlan) -> Option<Vec<Vec<FlownEpisode>>> {
+        self.flyer.as_mut()?.fly_episodes(self.env.blocks(), plan)
     }
 
     fn set_on_nan(&mut self, on_nan: OnNan) {

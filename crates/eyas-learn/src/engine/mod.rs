@@ -1,6 +1,7 @@
 //! Where envs fly: algorithms say what is done with a block of envs at each step, an engine does it.
 
 mod cpu;
+mod episodes;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::finite::{NotFinite, OnNan};
 
 pub use cpu::CpuEngine;
 pub(crate) use cpu::{Shared, fly_block, sum_of_shards};
+pub use episodes::{BlockPlan, EpisodeFlyer, EpisodePlan, FlownEpisode, Measured, Measures};
 
 /// Many envs of a task, and what flies them.
 ///
@@ -33,6 +35,12 @@ pub trait Engine: Send {
     ///
     /// The first number, in the order of the blocks, that an env which flies shows or is given and that is not finite.
     fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) -> Result<(), NotFinite>;
+
+    /// Lets whole episodes be flown elsewhere from now on, where that is possible.
+    fn set_episode_flyer(&mut self, flyer: Box<dyn EpisodeFlyer>);
+
+    /// Flies whole episodes there; none if that is not possible, and [`fly`](Self::fly) is to fly the same.
+    fn fly_episodes(&mut self, plan: &EpisodePlan) -> Option<Vec<Vec<FlownEpisode>>>;
 
     /// [`EnvBlock::visit_state`] of all envs.
     fn visit_state(&mut self, visit: &mut dyn FnMut(&mut u32));

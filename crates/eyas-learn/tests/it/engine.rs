@@ -9,8 +9,8 @@ use eyas_learn::distill::{
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
 use eyas_learn::{
-    Actor, CpuEngine, Disturbance, Engine, Evaluation, NotFinite, OnNan, Rollout, Torture, TortureConfig,
-    evaluate,
+    Actor, CpuEngine, Disturbance, Engine, EpisodeFlyer, EpisodePlan, Evaluation, FlownEpisode, NotFinite,
+    OnNan, Rollout, Torture, TortureConfig, evaluate,
 };
 use eyas_policy::{Architecture, Init, Network, Output, Policy};
 
@@ -32,6 +32,12 @@ impl Engine for Lockstep {
 
     fn num_vehicles(&self) -> usize {
         1
+    }
+
+    fn set_episode_flyer(&mut self, _: Box<dyn EpisodeFlyer>) {}
+
+    fn fly_episodes(&mut self, _: &EpisodePlan) -> Option<Vec<Vec<FlownEpisode>>> {
+        None
     }
 
     fn fly(&mut self, rollouts: &mut [&mut dyn Rollout]) -> Result<(), NotFinite> {

@@ -9,6 +9,7 @@ use eyas_learn::distill::{OnWeakTeacher, PositionFeatures, RestingError, Teacher
 use eyas_run::Origin;
 
 use super::DistillationConfig;
+use crate::device::EpisodeDevice;
 use crate::failure::Failure;
 use crate::observer::Observer;
 use crate::provenance::Provenance;
@@ -33,6 +34,7 @@ impl Admitted {
     pub(super) fn of(
         config: &DistillationConfig,
         (spec, student): (&EnvSpec, &Range<usize>),
+        device: EpisodeDevice,
         run: Option<&Path>,
         provenance: &mut Provenance,
         observer: &mut dyn Observer,
@@ -47,6 +49,7 @@ impl Admitted {
             fleet: Vec::new(),
             teachers,
             on_nan: config.distill.on_nan,
+            device,
         };
         let mut table = None;
         if !is_alone(candidates) {

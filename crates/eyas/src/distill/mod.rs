@@ -25,7 +25,7 @@ use self::session::{Session, flown_after};
 use crate::black_box::BLACK_BOX;
 use crate::configuration::{AgentConfig, check};
 use crate::dataset_file;
-use crate::device::{FittingDevice, LEARNING_DEVICE};
+use crate::device::{ComputeDevice, EpisodeDevice, LEARNING_DEVICE};
 use crate::epoch_csv::EpochCsv;
 use crate::evaluate::apart_from;
 use crate::failure::Failure;
@@ -126,8 +126,7 @@ impl DistillationConfig {
         let distill: DistillConfig = layers.section("distill")?;
         let task = task.read(layers)?;
         check(layers, task.validate())?;
-        let device = agent.device.parse::<FittingDevice>();
-        check(layers, device.map(|_| ()).map_err(|wrong| format!("`{LEARNING_DEVICE}` = {wrong}")))?;
+        ComputeDevice::of(layers, &agent)?;
         check(layers, distill.validate())?;
         if distill.registry_interval > 0 && task.registry().is_empty() {
             return Err(Failure::new(format!(
@@ -250,7 +249,7 @@ pub fn distill(
     let num_actions = spec.num_actions;
     let fresh = new_student(&config.distill, group.features.clone(), num_actions, seed);
     let parameters = fresh.network.architecture.num_parameters();
-    let (fitter, fits_on) = fitter_of(agent, &fresh.network.architecture)?;
+    let Devices { fitter, episodes, gpu } = Devices::of(agent, &fresh.network.architecture)?;
     let student = Student::new(fresh, group.features.clone(), seed)?.fitted_by(fitter);
     let width = group.features.len() + num_actions;
     let (mut progress, best) = begin_or_go_on(student, config, checkpoint)?;
@@ -268,15 +267,15 @@ pub fn distill(
     read_dataset(&mut progress, config, checkpoint, width)?;
     let folder = going_on.as_ref().map(|it| it.run.path());
     let Admitted { teachers, table } =
-        Admitted::of(config, (&spec, &group.features), folder, &mut provenance, observer)?;
+        Admitted::of(config, (&spec, &group.features), episodes, folder, &mut provenance, observer)?;
 
     observer.accepted()?;
     let run = match &going_on {
         Some(it) => it.run.clone(),
         None => location.make()?,
     };
-    let fits_on = fits_on.as_deref();
-    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters, fits_on }
+    let gpu = gpu.as_deref();
+    Introduction { config, run: &run, teachers: &teachers, group: &group, num_actions, parameters, gpu }
         .say(table.is_none(), checkpoint, going_on.is_some(), observer)
         .map_err(|failure| failure.not_finite_in(("a teacher's flight", seed), &run.file(BLACK_BOX), None))?;
     let inputs: Vec<&Path> = config.candidates.iter().map(|it| it.path.as_path()).collect();
@@ -338,14 +337,24 @@ pub fn distill(
     })
 }
 
-/// What fits the student, and the GPU that does if one does.
-fn fitter_of(
-    agent: &AgentConfig,
-    architecture: &Architecture,
-) -> Result<(Box<dyn Fitter>, Option<String>), Failure> {
-    let device = agent.device.parse::<FittingDevice>().map_err(Failure::new);
-    let found = device.and_then(|device| Ok((device.fitter(architecture)?, device.name()?)));
-    found.map_err(|failure| failure.of(&format!("`{LEARNING_DEVICE}`")))
+/// Where a distillation computes.
+struct Devices {
+    /// Fits the student.
+    fitter: Box<dyn Fitter>,
+    /// Flies whole episodes.
+    episodes: EpisodeDevice,
+    /// The name of the GPU that does both, if one does.
+    gpu: Option<String>,
+}
+
+impl Devices {
+    fn of(agent: &AgentConfig, architecture: &Architecture) -> Result<Self, Failure> {
+        let found = agent.device.parse::<ComputeDevice>().map_err(Failure::new).and_then(|device| {
+            let (fitter, episodes) = (device.fitter(architecture)?, EpisodeDevice::new(device)?);
+            Ok(Self { fitter, episodes, gpu: device.name()? })
+        });
+        found.map_err(|failure| failure.of(&format!("`{LEARNING_DEVICE}`")))
+    }
 }
 
 /// Writes what the kind of student decides in the place of what the configuration leaves open.
@@ -373,8 +382,8 @@ struct Introduction<'a> {
     num_actions: usize,
     /// Of the student.
     parameters: usize,
-    /// The GPU that fits it, if one does.
-    fits_on: Option<&'a str>,
+    /// The GPU that computes, if one does.
+    gpu: Option<&'a str>,
 }
 
 impl Introduction<'_> {
@@ -396,9 +405,11 @@ impl Introduction<'_> {
             admission::introduce(config, teachers.task.as_ref(), observer)?;
         }
         observer.line("[INFO] Creating student policy")?;
-        if let Some(name) = self.fits_on {
-            observer
-                .line(&format!("[INFO] Fitting it on {} ({name}), flying on the CPU", config.agent.device))?;
+        if let Some(name) = self.gpu {
+            observer.line(&format!(
+                "[INFO] Flying episodes and fitting it on {} ({name})",
+                config.agent.device
+            ))?;
         }
         let student = &config.distill.student;
         let is_other = student.kind == StudentKind::Mlp && self.group.name == "policy";
@@ -448,7 +459,7 @@ fn dataset_capacity(config: &DistillationConfig, num_teachers: usize, width: usi
 
 fn make_collector(config: &DistillationConfig, teachers: &Teachers, features: Range<usize>) -> Collector {
     let (seed, count) = (config.agent.seed, teachers.teachers.len());
-    let engine = if count == 1 && teachers.fleet.is_empty() {
+    let mut engine = if count == 1 && teachers.fleet.is_empty() {
         config.task.make(config.task.num_envs(), seed)
     } else {
         // A block of envs flies one vehicle, so that one teacher labels all of it.
@@ -457,8 +468,13 @@ fn make_collector(config: &DistillationConfig, teachers: &Teachers, features: Ra
     };
     let (evaluation, fleet, episodes) =
         (teachers.task.clone(), teachers.fleet.clone(), config.distill.eval_episodes);
-    let own = apart_from(seed, EVALUATION_SEED);
-    let make = Box::new(move || envs_of(evaluation.as_ref(), &fleet, episodes, own));
+    teachers.device.lend(engine.as_mut());
+    let (own, device) = (apart_from(seed, EVALUATION_SEED), teachers.device.clone());
+    let make = Box::new(move || {
+        let mut engine = envs_of(evaluation.as_ref(), &fleet, episodes, own);
+        device.lend(engine.as_mut());
+        engine
+    });
     Collector::new(&config.distill, engine, count, features, seed, make)
 }
 

@@ -77,6 +77,7 @@ impl Session<'_> {
         for (name, task) in self.config.task.registry() {
             let mut env = task.make(distill.registry_episodes, seed);
             env.set_on_nan(distill.on_nan);
+            self.teachers.device.lend(env.as_mut());
             let it = evaluate(env.as_mut(), actor, None, distill.eval_steps)?;
             let lengths = it.outcomes.iter().map(|it| f64::from(it.length));
             let it = it.summary();
@@ -225,6 +226,7 @@ impl Session<'_> {
         } else {
             let mut engine = envs_of(self.teachers.task.as_ref(), test_fleet, episodes, seed);
             engine.set_on_nan(self.config.distill.on_nan);
+            self.teachers.device.lend(engine.as_mut());
             Some(evaluate(engine.as_mut(), &best, None, steps)?.of_vehicles(test_fleet.len()))
         };
         let on_named_vehicles = self.fly_registry(epochs, &best)?;
@@ -263,6 +265,9 @@ impl Observer for Session<'_> {
     }
 
     fn collected(&mut self, collected: &Collected, [trained, all]: [usize; 2]) -> Result<(), Failure> {
+        for why in self.teachers.device.reasons() {
+            self.say(&format!("[INFO] Episodes fly on the CPU: {why}"))?;
+        }
         self.say(&format!(
             "Data collection - Mean return: {:.2} ± {:.2}",
             collected.mean_return, collected.std_return

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use eyas::device::EpisodeDevice;
 use eyas::distill::{DistillationConfig, distill};
 use eyas::evaluate::{EvaluateConfig, evaluate};
 use eyas::fly::FlyConfig;
@@ -184,7 +185,9 @@ fn an_evaluation_is_its_episodes() {
     assert!(!decisions.is_empty());
     let task = task.untimed();
     let of = |episodes| {
-        let config = EvaluateConfig { task: task.as_ref(), vehicles: &[], episodes, steps: 50, seed: 1 };
+        let device = EpisodeDevice::default();
+        let config =
+            EvaluateConfig { task: task.as_ref(), vehicles: &[], episodes, steps: 50, seed: 1, device };
         evaluate(&config, controller.as_ref())
     };
     assert_eq!(of(5).unwrap().outcomes, of(8).unwrap().outcomes[..5]);

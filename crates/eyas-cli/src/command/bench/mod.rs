@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use eyas::Failure;
-use eyas::device::FittingDevice;
+use eyas::device::ComputeDevice;
 use eyas_lanes::{Isa, force_isa};
 
 use self::peer::Peer;
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Bench, threads: Option<usize>) -> Result<ExitCode,
         return Err(Failure::new("`--rounds` must be at least 1, `--seconds` a positive number"));
     }
     let of_device = |failure: Failure| failure.of("`--device`");
-    let device: FittingDevice = arguments.device.parse().map_err(Failure::new).map_err(of_device)?;
+    let device: ComputeDevice = arguments.device.parse().map_err(Failure::new).map_err(of_device)?;
     let works = chosen(&arguments.work, device)?;
     if arguments.list {
         for work in works {
@@ -86,8 +86,8 @@ fn choose_isa(name: Option<&str>) -> Result<Isa, Failure> {
 }
 
 /// The works of `--work`, or all of them.
-fn chosen(names: &[String], device: FittingDevice) -> Result<Vec<Work>, Failure> {
-    let all = if device == FittingDevice::Cpu { work::all() } else { work::all_fitted_on(device) };
+fn chosen(names: &[String], device: ComputeDevice) -> Result<Vec<Work>, Failure> {
+    let all = if device == ComputeDevice::Cpu { work::all() } else { work::all_on(device) };
     let known = || all.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
     if let Some(name) = names.iter().find(|name| !all.iter().any(|it| it.name == **name)) {
         return Err(Failure::new(format!("`--work {name}`: there is no such work"))

@@ -7,14 +7,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use eyas::Failure;
-use eyas::device::FittingDevice;
+use eyas::device::ComputeDevice;
 use eyas_lanes::Isa;
 use serde::Deserialize;
 
 use crate::arguments::Against;
 
 /// How a program is started.
-fn command_of(against: Against, device: FittingDevice) -> Result<Command, Failure> {
+fn command_of(against: Against, device: ComputeDevice) -> Result<Command, Failure> {
     match against {
         Against::Pytorch => {
             let python = std::env::var_os("EYAS_PYTHON").unwrap_or_else(|| "python3".into());
@@ -67,7 +67,7 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Starts a program, in one thread and with no wider instructions than `isa`; on a GPU if it knows works for one.
-    pub(super) fn start(against: Against, isa: Isa, device: FittingDevice) -> Result<Self, Failure> {
+    pub(super) fn start(against: Against, isa: Isa, device: ComputeDevice) -> Result<Self, Failure> {
         let mut command = command_of(against, device)?;
         let threads = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"].map(|it| (it, "1"));
         command.envs(threads).envs(limits(isa)).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -11,13 +11,13 @@ use eyas_learn::distill::{
     Observer, Progress, Sequence, Student, StudentKind, Teacher, distill, new_student,
 };
 use eyas_learn::ppo::{Ppo, RunnerConfig};
-use eyas_learn::{Actor, AnyBlock, CpuEngine, Engine, Next, Rollout};
+use eyas_learn::{Actor, AnyBlock, CpuEngine, Engine, Next, Rollout, evaluate};
 use eyas_policy::{Activation, Adam, Architecture, Inference, Init, Network, Pass, Scratch, Trainer};
 use eyas_vehicles::{FleetVehicle, SamplerConfig, sample_fleet};
 
 use super::dynamics::Swarm;
 use eyas::Failure;
-use eyas::device::FittingDevice;
+use eyas::device::{ComputeDevice, EpisodeDevice};
 use eyas::learner::{ApgConfig, TrainerConfig};
 use eyas::tasks::AnyTask as _;
 
@@ -139,9 +139,9 @@ fn work(
     Work { name, beside: name, unit, about, flops, prepare: Box::new(move || Ok(prepare())) }
 }
 
-/// The works that a GPU has a part in, whose students it fits.
-pub(super) fn all_fitted_on(device: FittingDevice) -> Vec<Work> {
-    let fitted = |name, unit, about, prepare: fn(FittingDevice) -> Result<Repeat, Failure>| Work {
+/// The works that a GPU has a part in.
+pub(super) fn all_on(device: ComputeDevice) -> Vec<Work> {
+    let on = |name, unit, about, prepare: fn(ComputeDevice) -> Result<Repeat, Failure>| Work {
         name,
         beside: name,
         unit,
@@ -150,31 +150,54 @@ pub(super) fn all_fitted_on(device: FittingDevice) -> Vec<Work> {
         prepare: Box::new(move || prepare(device)),
     };
     vec![
-        fitted(
+        on(
             "gru_update_512",
             "sequences",
             "the GRU student 22-16-16-4 through 512 sequences of 500 steps and back, Adam",
             |device| fit(&Architecture::gru_student(22, 16, 4), [512, 500], 10, device),
         ),
-        fitted("mlp_update", "samples", "26-256-256-256-4, batches of 256, Adam", |device| {
+        on("mlp_update", "samples", "26-256-256-256-4, batches of 256, Adam", |device| {
             fit(&mlp(256).architecture, [256, 1], 200, device)
         }),
-        fitted("mlp_update_16384", "samples", "the same, batches of 16,384", |device| {
+        on("mlp_update_16384", "samples", "the same, batches of 16,384", |device| {
             fit(&mlp(256).architecture, [16_384, 1], 20, device)
         }),
-        fitted(
+        on(
             "distillation",
             "env steps",
             "DAgger on the point task: 512 envs, student 256³, 2 passes over each sample",
             distillation_on,
         ),
-        fitted(
+        on(
             "raptor_epoch",
             "epochs",
             "9,984 episodes × 500 steps of 312 of 1,000 teachers: fly, label, 156 updates",
             raptor_epoch_on,
         ),
+        on(
+            "raptor_flights",
+            "env steps",
+            "131,072 episodes × 500 steps of as many vehicles, flown by the GRU student 22-16-16-4",
+            raptor_flights_on,
+        ),
     ]
+}
+
+/// Measures a student over whole episodes.
+fn raptor_flights_on(device: ComputeDevice) -> Result<Repeat, Failure> {
+    const EPISODES: usize = 131_072;
+    const STEPS: u32 = 500;
+    let (vehicles, fleet) = ((0..EPISODES).map(|it| it % NUM_ENVS).collect::<Vec<_>>(), fleet(NUM_ENVS));
+    let env = whole_episodes().env_of_fleet(&fleet, &vehicles, 1);
+    let features = env.spec().group("policy").expect("the task has it").features.clone();
+    let student = network(Architecture::gru_student(22, 16, 4));
+    let actor = Actor { inference: Inference::of_network(&student), features };
+    let mut engine = CpuEngine::new(Box::new(env));
+    EpisodeDevice::new(device)?.lend(&mut engine);
+    Ok(Box::new(move || {
+        let flown = evaluate(&mut engine, &actor, None, STEPS).expect("an untrained policy flies");
+        flown.outcomes.iter().map(|it| f64::from(it.length)).sum()
+    }))
 }
 
 /// So many gradient steps on batches of so many sequences of so many steps, a sequence being a unit.
@@ -182,7 +205,7 @@ fn fit(
     architecture: &Architecture,
     [sequences, steps]: [usize; 2],
     updates: usize,
-    device: FittingDevice,
+    device: ComputeDevice,
 ) -> Result<Repeat, Failure> {
     let mut fitter = device.fitter(architecture)?;
     let width = architecture.inputs + architecture.outputs;
@@ -412,10 +435,10 @@ fn ppo() -> Repeat {
 }
 
 fn distillation() -> Repeat {
-    distillation_on(FittingDevice::Cpu).expect("a student can be fitted on a CPU")
+    distillation_on(ComputeDevice::Cpu).expect("a student can be fitted on a CPU")
 }
 
-fn distillation_on(device: FittingDevice) -> Result<Repeat, Failure> {
+fn distillation_on(device: ComputeDevice) -> Result<Repeat, Failure> {
     const EPISODES: u32 = 512;
     let config = DistillConfig {
         num_episodes: EPISODES,
@@ -432,10 +455,10 @@ fn distillation_on(device: FittingDevice) -> Result<Repeat, Failure> {
 }
 
 fn raptor_epoch() -> Repeat {
-    raptor_epoch_on(FittingDevice::Cpu).expect("a student can be fitted on a CPU")
+    raptor_epoch_on(ComputeDevice::Cpu).expect("a student can be fitted on a CPU")
 }
 
-fn raptor_epoch_on(device: FittingDevice) -> Result<Repeat, Failure> {
+fn raptor_epoch_on(device: ComputeDevice) -> Result<Repeat, Failure> {
     const TEACHERS: usize = 1000;
     let mut config = DistillConfig {
         num_episodes: BLOCK as u32,
@@ -480,7 +503,7 @@ fn repeat(
     env: Box<dyn VecEnv>,
     teachers: Vec<Teacher>,
     features: Range<usize>,
-    device: FittingDevice,
+    device: ComputeDevice,
     units: fn(&EpochReport) -> f64,
 ) -> Result<Repeat, Failure> {
     struct Count(fn(&EpochReport) -> f64, f64);
@@ -508,8 +531,9 @@ fn repeat(
     let dataset = Dataset::new(config.max_memory, 1);
     let mut progress = Progress { student, dataset, epoch: 1 };
     let evaluation = Box::new(|| unreachable!("only the first epoch of these is measured"));
-    let mut collector =
-        Collector::new(&config, Box::new(CpuEngine::new(env)), teachers.len(), features, 1, evaluation);
+    let mut engine = CpuEngine::new(env);
+    EpisodeDevice::new(device)?.lend(&mut engine);
+    let mut collector = Collector::new(&config, Box::new(engine), teachers.len(), features, 1, evaluation);
     Ok(Box::new(move || {
         let mut count = Count(units, 0.0);
         distill(&config, &teachers, &mut collector, &mut progress, &mut count)
