@@ -18,7 +18,8 @@ mod vehicles;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use eyas_learn::OnNan;
 
 pub(crate) use self::analyze::{Analysis, Analyze, AnalyzeCommand, Delay, Matrix, Probe};
 pub(crate) use self::bench::{Against, Bench};
@@ -45,6 +46,24 @@ fn boolean(text: &str) -> Result<bool, String> {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
         _ => Err("expected true or false".into()),
+    }
+}
+
+/// What a flight that nothing learns from makes of an env with a number that is not finite.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case")]
+pub(crate) struct NanFlags {
+    /// What becomes of an env with a number that is not finite: stop (the command ends with its black box) or reset (it begins
+    /// anew, is counted, and what it flew counts as a crash)
+    #[arg(long, value_name = "stop|reset", default_value = "stop", value_parser = on_nan)]
+    pub(crate) on_nan: OnNan,
+}
+
+fn on_nan(text: &str) -> Result<OnNan, String> {
+    match text {
+        "stop" => Ok(OnNan::Stop),
+        "reset" => Ok(OnNan::Reset),
+        _ => Err("expected stop or reset".into()),
     }
 }
 
@@ -127,4 +146,36 @@ pub(crate) enum Command {
     Report(Report),
     /// Show a run in the browser: its curves, tables and configuration, and its best policy in flight
     View(View),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The commands of a README: lines of its code, and cells of its tables, without comments and redirections.
+    fn commands_of(name: &str) -> Vec<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("eyas "));
+        let cells = text.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('|'));
+        let cells = cells.filter_map(|cell| cell.trim().strip_prefix('`')?.strip_suffix('`'));
+        let commands = lines.chain(cells.filter(|cell| cell.starts_with("eyas ") && !cell.contains('`')));
+        let without = |command: &str| {
+            command.split([' ', '\t']).take_while(|it| !["#", ">"].contains(it)).collect::<Vec<_>>().join(" ")
+        };
+        commands.map(without).map(|it| it.trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn commands_of_the_readmes_are_understood_and_the_same_in_both_languages() {
+        let commands = commands_of("README.md");
+        assert!(commands.len() > 35, "{commands:?}");
+        for command in &commands {
+            let read = Arguments::of(command.split_whitespace().map(OsString::from));
+            assert!(read.is_ok(), "`{command}`: {}", read.unwrap_err());
+        }
+        assert_eq!(commands, commands_of("README.zh-CN.md"));
+    }
 }

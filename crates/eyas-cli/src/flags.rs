@@ -15,7 +15,7 @@ use eyas_lanes::Isa;
 use eyas_run::config::Setting;
 use eyas_run::{Interrupt, Layers, Origin};
 use eyas_sim::VehicleParameters;
-use eyas_vehicles::{FleetVehicle, survey_fleet, vehicle_warnings};
+use eyas_vehicles::{FleetVehicle, step_warning, survey_fleet, vehicle_warnings};
 
 use crate::arguments::{FlightFlags, Resume};
 use crate::configuration;
@@ -191,7 +191,14 @@ pub(crate) fn read_fleet_for(
     path: &Path,
 ) -> Result<Vec<FleetVehicle>, Failure> {
     takes_vehicles(task, flag)?;
-    read_fleet(path)
+    let fleet = read_fleet(path)?;
+    let of_vehicle = |it: &FleetVehicle| {
+        let warning = step_warning(&it.dynamics, task.control_period())?;
+        Some(format!("vehicle `{}`: {warning}", it.id))
+    };
+    let warnings: Vec<String> = fleet.iter().filter_map(of_vehicle).collect();
+    warnings_told(&warnings, "these").iter().for_each(tell);
+    Ok(fleet)
 }
 
 /// Reads a fleet; says what looks wrong with its vehicles.
@@ -222,6 +229,8 @@ pub(crate) fn warn_of_motors<'a>(
 /// Says what looks wrong with the vehicle of a task that flies by its rotors.
 pub(crate) fn warn_of_vehicle(task: &dyn AnyTask) {
     if task.spec().actuation == Actuation::Rotors {
-        warnings_told(&vehicle_warnings(task.vehicle()), "the vehicle").iter().for_each(tell);
+        let mut warnings = vehicle_warnings(task.vehicle());
+        warnings.extend(step_warning(task.vehicle(), task.control_period()));
+        warnings_told(&warnings, "the vehicle").iter().for_each(tell);
     }
 }

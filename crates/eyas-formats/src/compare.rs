@@ -121,6 +121,10 @@ fn compare_contracts(a: &Contract, b: &Contract, facts: &mut Vec<Fact>) {
         contract.action.range.map_or("not stated".to_owned(), |[low, high]| format!("[{low}, {high}]"))
     };
     let spin = |contract: &Contract| contract.action.spin.as_ref().map(|spin| spin.join(", "));
+    let rotors = |contract: &Contract| {
+        let positions = contract.action.rotor_positions_m.as_ref();
+        positions.map(|it| it.iter().map(|place| format!("{place:?}")).collect::<Vec<_>>().join(", "))
+    };
     for (what, a, b) in [
         ("task", text(&a.task), text(&b.task)),
         ("control rate, Hz", number(a.control_rate_hz), number(b.control_rate_hz)),
@@ -129,6 +133,7 @@ fn compare_contracts(a: &Contract, b: &Contract, facts: &mut Vec<Fact>) {
         ("range of actions", range(a), range(b)),
         ("motor order", text(&a.action.motor_order), text(&b.action.motor_order)),
         ("spin", text(&spin(a)), text(&spin(b))),
+        ("places of the rotors, m", text(&rotors(a)), text(&rotors(b))),
     ] {
         if a != b {
             facts.push(Fact { what: what.to_owned(), a, b });

@@ -13,6 +13,34 @@ pub(crate) fn wilson95(share: f64, count: f64) -> [f64; 2] {
     [low.max(0.0).min(share), high.min(1.0).max(share)]
 }
 
+/// Mean square of residuals of episodes, each with its vehicle. With several vehicles those of one are added before they are
+/// squared: the variance of a mean over clusters (Liang and Zeger, 1986, doi:10.1093/biomet/73.1.13), times their number.
+pub(crate) fn clustered(residuals: impl Iterator<Item = (usize, f64)>, num_vehicles: usize) -> f64 {
+    let mut sums = vec![(0.0, 0_u32); num_vehicles.max(1)];
+    let (mut squares, mut count) = (0.0, 0.0);
+    for (vehicle, residual) in residuals {
+        squares += residual.powi(2);
+        count += 1.0;
+        sums[vehicle].0 += residual;
+        sums[vehicle].1 += 1;
+    }
+    let clusters = sums.iter().filter(|(_, episodes)| *episodes > 0).count() as f64;
+    let count = f64::max(count, 1.0);
+    if clusters < 2.0 {
+        return squares / count;
+    }
+    sums.iter().map(|(sum, _): &(f64, u32)| sum.powi(2)).sum::<f64>() * clusters / (clusters - 1.0) / count
+}
+
+/// As many independent episodes as would leave a share with that spread; where none shows, as there are vehicles.
+pub(crate) fn num_independent(count: f64, share: f64, spread: f64, num_vehicles: usize) -> f64 {
+    match (num_vehicles, spread > 0.0) {
+        (0 | 1, _) => count,
+        (_, true) => (count * share * (1.0 - share) / spread).min(count),
+        (vehicles, false) => count.min(vehicles as f64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

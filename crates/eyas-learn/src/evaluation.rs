@@ -8,7 +8,7 @@ use eyas_sim::{body_from_world, matrix_from_quaternion};
 use serde::Serialize;
 
 use crate::actor::Actor;
-use crate::confidence::{Z95, wilson95};
+use crate::confidence::{Z95, clustered, num_independent, wilson95};
 use crate::controller::{Controller, Steering};
 use crate::engine::{AnyBlock, BlockPlan, Engine, EpisodePlan, FlownEpisode, Measures, Next, Rollout};
 use crate::finite::NotFinite;
@@ -58,6 +58,8 @@ pub struct Evaluation {
     pub num_labels: usize,
     /// Vehicles that the envs flew in turns; 0 or 1: all flew the same.
     pub num_vehicles: usize,
+    /// Episodes that ended for a number that is not finite, where that resets an env; they count as crashed.
+    pub num_lost: usize,
 }
 
 /// Mean, spread and confidence of the returns, and how well the target was held.
@@ -133,7 +135,7 @@ fn evaluate_at_once(
     };
     let flown = if steps > 0 { engine.fly_episodes(&plan)? } else { return None };
     let outcomes = flown.into_iter().flatten().map(Outcome::from).collect();
-    Some(Evaluation { outcomes, num_labels: num_labels(labeller), num_vehicles: 0 })
+    Some(Evaluation { outcomes, num_labels: num_labels(labeller), num_vehicles: 0, num_lost: 0 })
 }
 
 fn settle_steps(steps: u32) -> u32 {
@@ -189,7 +191,8 @@ pub fn evaluate_watched<N: Default + Send>(
     let mut flown: Vec<_> = (0..engine.num_blocks()).map(|_| new()).collect();
     engine.fly_all(&mut flown)?;
     let outcomes = flown.iter().flat_map(|it| it.outcomes).take(engine.num_envs()).collect();
-    let evaluation = Evaluation { outcomes, num_labels: num_labels(labeller), num_vehicles: 0 };
+    let num_lost = flown.iter().map(|it| (it.lost & it.used).count_ones() as usize).sum();
+    let evaluation = Evaluation { outcomes, num_labels: num_labels(labeller), num_vehicles: 0, num_lost };
     Ok((evaluation, flown.into_iter().map(|it| it.notes).collect()))
 }
 
@@ -305,7 +308,7 @@ impl Evaluation {
     /// Episodes that no teacher was asked about.
     #[must_use]
     pub fn unlabelled(outcomes: Vec<Outcome>) -> Self {
-        Self { outcomes, num_labels: 0, num_vehicles: 0 }
+        Self { outcomes, ..Self::default() }
     }
 
     /// The same, of so many vehicles in turns: intervals are then those of the mean over such vehicles, of whose episodes
@@ -341,12 +344,7 @@ impl Evaluation {
         let settled = mean_of(&|it| f64::from(it.settled_steps));
         let crash_rate = mean_of(&|it| f64::from(u8::from(it.crashed)));
         let crash_spread = spread_of(&|it| f64::from(u8::from(it.crashed)) - crash_rate);
-        // As many independent episodes as would leave that spread; without any, as there are vehicles.
-        let crash_count = match (self.num_vehicles, crash_spread > 0.0) {
-            (0 | 1, _) => count,
-            (_, true) => (count * crash_rate * (1.0 - crash_rate) / crash_spread).min(count),
-            (vehicles, false) => count.min(vehicles as f64),
-        };
+        let crash_count = num_independent(count, crash_rate, crash_spread, self.num_vehicles);
         // The mean square is a ratio of two sums over episodes: its variance is that of the residuals.
         let mean_square = mean_of(&|it| it.squared_error_sum) / settled;
         let residual = spread_of(&|it| it.squared_error_sum - mean_square * f64::from(it.settled_steps));
@@ -398,25 +396,6 @@ impl Evaluation {
     pub fn moving(&self) -> Summary {
         self.summary_of(|it| it.is_moving_target)
     }
-}
-
-/// Mean square of residuals of episodes, each with its vehicle. With several vehicles those of one are added before they are
-/// squared: the variance of a mean over clusters (Liang and Zeger, 1986, doi:10.1093/biomet/73.1.13), times their number.
-fn clustered(residuals: impl Iterator<Item = (usize, f64)>, num_vehicles: usize) -> f64 {
-    let mut sums = vec![(0.0, 0_u32); num_vehicles.max(1)];
-    let (mut squares, mut count) = (0.0, 0.0);
-    for (vehicle, residual) in residuals {
-        squares += residual.powi(2);
-        count += 1.0;
-        sums[vehicle].0 += residual;
-        sums[vehicle].1 += 1;
-    }
-    let clusters = sums.iter().filter(|(_, episodes)| *episodes > 0).count() as f64;
-    let count = f64::max(count, 1.0);
-    if clusters < 2.0 {
-        return squares / count;
-    }
-    sums.iter().map(|(sum, _): &(f64, u32)| sum.powi(2)).sum::<f64>() * clusters / (clusters - 1.0) / count
 }
 
 #[cfg(test)]

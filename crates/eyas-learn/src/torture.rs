@@ -9,7 +9,7 @@ use eyas_sim::{Body, VehicleParameters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::confidence::{Z95, wilson95};
+use crate::confidence::{Z95, clustered, num_independent, wilson95};
 use crate::controller::{Controller, Steering};
 use crate::engine::{AnyBlock, Engine, Next, Rollout};
 use crate::finite::NotFinite;
@@ -194,6 +194,8 @@ pub struct TortureFlight {
     pub max_error_m: f64,
     /// Whether it lasted and ended within [`TortureConfig::success_error_m`].
     pub is_success: bool,
+    /// Whether it ended for a number that is not finite, where that resets an env.
+    pub is_lost: bool,
 }
 
 /// Means of flights with 95 % confidence intervals.
@@ -207,30 +209,44 @@ pub struct TortureSummary {
     pub max_error_m: [f64; 2],
     /// Share of successes, and its interval after Wilson (1927).
     pub success: [f64; 3],
+    /// Number of [`TortureFlight::is_lost`].
+    pub num_lost: usize,
 }
 
 impl TortureSummary {
-    /// Of at least one flight.
+    /// Of at least one flight. Those of several vehicles are flown in turns: intervals are then those of the mean over such
+    /// vehicles, of whose flights none tells as much as one of another vehicle would.
     ///
     /// # Panics
     ///
     /// If there is none.
     #[must_use]
-    pub fn of(flights: &[TortureFlight]) -> Self {
+    pub fn of(flights: &[TortureFlight], num_vehicles: usize) -> Self {
         assert!(!flights.is_empty(), "a flight");
         let count = flights.len() as f64;
+        let variance_of = |value: &dyn Fn(&TortureFlight) -> f64, mean: f64| {
+            let residuals = flights.iter().map(|it| value(it) - mean);
+            if num_vehicles > 1 {
+                let of_vehicle = residuals.enumerate().map(|(env, it)| (env % num_vehicles, it));
+                return clustered(of_vehicle, num_vehicles) / count;
+            }
+            residuals.map(|it| it.powi(2)).sum::<f64>() / (count - 1.0).max(1.0) / count
+        };
         let mean = |value: fn(&TortureFlight) -> f64| {
             let mean = flights.iter().map(value).sum::<f64>() / count;
-            let squares = flights.iter().map(|it| (value(it) - mean).powi(2)).sum::<f64>();
-            [mean, Z95 * (squares / (count - 1.0).max(1.0) / count).sqrt()]
+            [mean, Z95 * variance_of(&value, mean).sqrt()]
         };
-        let success = flights.iter().filter(|it| it.is_success).count() as f64 / count;
-        let [low, high] = wilson95(success, count);
+        let succeeds = |it: &TortureFlight| f64::from(u8::from(it.is_success));
+        let success = flights.iter().map(succeeds).sum::<f64>() / count;
+        let spread = count * variance_of(&succeeds, success);
+        let independent = num_independent(count, success, spread, num_vehicles);
+        let [low, high] = wilson95(success, independent);
         Self {
             flights: flights.len(),
             rmse_m: mean(|it| it.rmse_m),
             max_error_m: mean(|it| it.max_error_m),
             success: [success, low, high],
+            num_lost: flights.iter().filter(|it| it.is_lost).count(),
         }
     }
 }
@@ -255,8 +271,9 @@ struct Tortured<'a> {
     spec: &'a EnvSpec,
     noise: Stream,
     used: u32,
-    /// Bits of the lanes that fly still.
+    /// Bits of the lanes that fly still, and of those whose flight ended for a number that is not finite.
     live: u32,
+    lost: u32,
     step: u32,
     /// Of the whole flight, and the first of those whose error decides on success.
     steps: u32,
@@ -278,6 +295,7 @@ struct Tally {
     final_squares: f64,
     largest: f64,
     has_ended: bool,
+    is_lost: bool,
 }
 
 impl Torture<'_> {
@@ -298,6 +316,7 @@ impl Torture<'_> {
             noise: Stream::new(self.seed, "torture/noise"),
             used: 0,
             live: 0,
+            lost: 0,
             step: 0,
             steps,
             final_step: steps.saturating_sub(final_steps),
@@ -410,6 +429,12 @@ impl Rollout for Tortured<'_> {
         action.copy_from_slice(late);
     }
 
+    /// It counts as terminated.
+    fn lose(&mut self, lanes: u32) {
+        self.lost |= lanes;
+        self.live &= !lanes;
+    }
+
     fn record(
         &mut self,
         block: &mut AnyBlock,
@@ -421,7 +446,7 @@ impl Rollout for Tortured<'_> {
             let is_live = self.live >> lane & 1 == 1;
             self.tallies[lane].count(block, lane, is_live, self.step >= self.final_step);
         }
-        self.live = self.used & !block.ended();
+        self.live = self.used & !block.ended() & !self.lost;
         self.step += 1;
         let is_last = self.step == self.steps;
         if !is_last {
@@ -432,8 +457,9 @@ impl Rollout for Tortured<'_> {
 
     fn end(&mut self, block: &mut AnyBlock, _observation: &mut [Row]) {
         // The time of no episode runs out before, so those that have ended were terminated.
-        for lane in lanes_of(self.used & block.ended()) {
+        for lane in lanes_of(self.used & (block.ended() | self.lost)) {
             self.tallies[lane].has_ended = true;
+            self.tallies[lane].is_lost = self.lost >> lane & 1 == 1;
         }
     }
 }
@@ -466,6 +492,7 @@ impl Tally {
             rmse_m: rms(self.squares, steps),
             max_error_m: self.largest,
             is_success: !self.has_ended && rms(self.final_squares, final_steps) <= most,
+            is_lost: self.is_lost,
         }
     }
 }
@@ -476,11 +503,24 @@ mod tests {
 
     #[test]
     fn intervals_are_those_of_the_mean() {
-        let flight = |rmse_m: f64| TortureFlight { rmse_m, max_error_m: 1.0, is_success: rmse_m < 2.5 };
-        let it = TortureSummary::of(&[1.0, 2.0, 3.0, 4.0].map(flight));
+        let flight = |rmse_m: f64| TortureFlight {
+            rmse_m,
+            max_error_m: 1.0,
+            is_success: rmse_m < 2.5,
+            is_lost: rmse_m > 3.5,
+        };
+        let it = TortureSummary::of(&[1.0, 2.0, 3.0, 4.0].map(flight), 1);
         assert!((it.rmse_m[0] - 2.5).abs() < 1e-12);
         // s = √(5/3), n = 4
         assert!((it.rmse_m[1] - 1.96 * (5.0_f64 / 12.0).sqrt()).abs() < 1e-3);
-        assert_eq!((it.max_error_m, it.success[0]), ([1.0, 0.0], 0.5));
+        assert_eq!((it.max_error_m, it.success[0], it.num_lost), ([1.0, 0.0], 0.5, 1));
+        // Two vehicles in turns, of which one always errs by 1 m and fails to do so by 3 m: the standard error is 1 m,
+        // and however many flights there are, two vehicles tell little of others.
+        let of = |count: usize| (0..count).map(|env| flight([1.0, 3.0][env % 2])).collect::<Vec<_>>();
+        for count in [2, 200] {
+            let it = TortureSummary::of(&of(count), 2);
+            assert!((it.rmse_m[1] - 1.96).abs() < 1e-12, "{count}: {:?}", it.rmse_m);
+            assert!(it.success[1] < 0.1 && it.success[2] > 0.9, "{count}: {:?}", it.success);
+        }
     }
 }

@@ -91,8 +91,12 @@ pub struct ActionContract {
     pub squash: Output,
     /// Which motor each element moves.
     pub motor_order: Option<String>,
-    /// Which way each motor turns, seen from above: `cw` or `ccw`.
+    /// Which way each motor of a vehicle turns, seen from above: `cw` or `ccw`.
     pub spin: Option<Vec<String>>,
+    /// Where the hub of each stands in the body frame (x forward, y left, z up), m: of the first vehicle that it was trained on,
+    /// whose others have theirs in the same directions.
+    #[serde(default)]
+    pub rotor_positions_m: Option<Vec<[f64; 3]>>,
 }
 
 /// Rules of the hidden state.
@@ -168,7 +172,7 @@ pub enum ContractMismatch {
 
 impl Contract {
     /// The version that this program writes; it reads all up to it.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Steps of the test vectors: long enough that a state which is not fed back shows.
     pub const TEST_STEPS: usize = 50;
@@ -200,6 +204,7 @@ impl Contract {
                 squash: policy.output,
                 motor_order: None,
                 spin: None,
+                rotor_positions_m: None,
             },
             network: architecture.clone(),
             state: architecture.core.map(|core| StateContract {

@@ -14,8 +14,8 @@ pub use fleet::{
     survey_fleet,
 };
 pub use fleet_vehicle::FleetVehicle;
-pub use lint::{Unflyable, unflyable, vehicle_warnings};
-pub use motors::{MotorMismatch, motor_order, reordered};
+pub use lint::{Unflyable, step_warning, unflyable, vehicle_warnings};
+pub use motors::{MotorLayout, MotorMismatch, motor_order, reordered};
 pub use named::{
     FOUNDATION_ARM_LENGTH_M, NamedVehicle, crazyflie, find_vehicle, foundation_crazyflie, vehicles,
 };

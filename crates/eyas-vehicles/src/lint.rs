@@ -115,6 +115,25 @@ pub fn vehicle_warnings(dynamics: &VehicleParameters) -> Vec<String> {
     warnings
 }
 
+/// Turn in a control step, rad, beyond which a policy only hears of what is over.
+const LARGEST_TURN: f64 = 0.25;
+
+/// What looks wrong with control steps of so many seconds for a vehicle that can be flown: full thrust on one side, from rest,
+/// turns it about x or y by `½ α Δt²` in the first.
+#[must_use]
+pub fn step_warning(dynamics: &VehicleParameters, period_s: f64) -> Option<String> {
+    let fastest = turns(dynamics).into_iter().fold(0.0, f64::max);
+    let turn = 0.5 * fastest * period_s * period_s;
+    (turn > LARGEST_TURN).then(|| {
+        format!(
+            "a control step of {period_s} s is too long for the vehicle: full thrust on one side turns it by {} rad in one, \
+             expected at most {LARGEST_TURN}, as of {} s",
+            rounded(turn),
+            rounded((2.0 * LARGEST_TURN / fastest).sqrt())
+        )
+    })
+}
+
 fn gravity(gravity: Vector<f64>) -> Option<Unflyable> {
     let [x, y, z] = gravity;
     let sideways = x.abs().max(y.abs());

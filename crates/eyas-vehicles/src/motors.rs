@@ -5,6 +5,23 @@ use std::fmt;
 
 use eyas_sim::{Vector, VehicleParameters};
 
+/// Where rotors stand and which way they spin, in the order in which a policy commands them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MotorLayout {
+    /// Of each hub, body frame, m.
+    pub positions: [Vector<f64>; 4],
+    /// Whether each turns clockwise as seen from above: the air turns the vehicle the other way.
+    pub is_clockwise: [bool; 4],
+}
+
+impl From<&VehicleParameters> for MotorLayout {
+    fn from(vehicle: &VehicleParameters) -> Self {
+        let is_clockwise = [0, 1, 2, 3]
+            .map(|it| vehicle.rotor_torque_constants[it] * vehicle.rotor_torque_directions[it][2] > 0.0);
+        Self { positions: vehicle.rotor_positions, is_clockwise }
+    }
+}
+
 /// How the rotors of a vehicle differ from those that a policy has learned to command; rotors count from 0.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -39,28 +56,26 @@ pub enum MotorMismatch {
 impl MotorMismatch {
     /// Compares the rotors that a policy was trained with, in the order of its actions, with those of a vehicle.
     #[must_use]
-    pub fn between(trained: &VehicleParameters, flown: &VehicleParameters) -> Option<Self> {
-        let places = trained.rotor_positions.map(place);
-        let Some(order) = matching(&trained.rotor_positions, &flown.rotor_positions) else {
-            let near = |rotor: usize| {
-                trained.rotor_positions.iter().any(|it| is_near(*it, flown.rotor_positions[rotor]))
-            };
+    pub fn between(trained: &MotorLayout, flown: &MotorLayout) -> Option<Self> {
+        let places = trained.positions.map(place);
+        let Some(order) = matching(&trained.positions, &flown.positions) else {
+            let near = |rotor: usize| trained.positions.iter().any(|it| is_near(*it, flown.positions[rotor]));
             // Each may be near one of the policy's, but two of them near the same.
             let again = |rotor: usize| {
-                (0..rotor).any(|other| is_near(flown.rotor_positions[other], flown.rotor_positions[rotor]))
+                (0..rotor).any(|other| is_near(flown.positions[other], flown.positions[rotor]))
             };
             let rotor =
                 (0..4).find(|rotor| !near(*rotor)).or((0..4).find(|rotor| again(*rotor))).unwrap_or(0);
-            return Some(Self::Place { rotor, found: place(flown.rotor_positions[rotor]), places });
+            return Some(Self::Place { rotor, found: place(flown.positions[rotor]), places });
         };
         let spins_alike = |order: &[usize; 4]| -> [bool; 4] {
-            std::array::from_fn(|rotor| (spin(trained, rotor) > 0.0) == (spin(flown, order[rotor]) > 0.0))
+            std::array::from_fn(|rotor| trained.is_clockwise[rotor] == flown.is_clockwise[order[rotor]])
         };
         let alike = spins_alike(&order);
         if alike.contains(&false) {
-            let mirrored = flown.rotor_positions.map(|[x, y, z]| [x, -y, z]);
+            let mirrored = flown.positions.map(|[x, y, z]| [x, -y, z]);
             let is_mirrored = order != [0, 1, 2, 3]
-                && matching(&trained.rotor_positions, &mirrored)
+                && matching(&trained.positions, &mirrored)
                     .is_some_and(|it| !spins_alike(&it).contains(&false));
             let mut rotors: Vec<usize> =
                 (0..4).filter(|rotor| !alike[*rotor]).map(|rotor| order[rotor]).collect();
@@ -156,9 +171,4 @@ fn place(position: Vector<f64>) -> &'static str {
         ["front", "front left", "left", "back left", "back", "back right", "right", "front right"];
     let sector = libm::round(azimuth(position) / FRAC_PI_4);
     PLACES[(sector as i64).rem_euclid(8) as usize]
-}
-
-/// Reaction torque about z for each newton of thrust, m.
-fn spin(dynamics: &VehicleParameters, rotor: usize) -> f64 {
-    dynamics.rotor_torque_constants[rotor] * dynamics.rotor_torque_directions[rotor][2]
 }

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{FLYING_DEVICE, LEARNING_DEVICE};
+use crate::evaluate::{has_own_seed, set_seed};
 use crate::failure::Failure;
 use crate::tasks::AnyTask;
 
@@ -39,6 +40,8 @@ const INIT_STD: &str = "agent.actor.distribution_cfg.init_std";
 const STD_TYPE: &str = "agent.actor.distribution_cfg.std_type";
 const ACTOR_NORMALIZATION: &str = "agent.actor.obs_normalization";
 const CRITIC_NORMALIZATION: &str = "agent.critic.obs_normalization";
+/// Key of the seed of every command that flies or learns.
+pub(crate) const SEED_KEY: &str = "agent.seed";
 /// Null in files of Isaac Lab: no use of symmetries.
 const SYMMETRY: &str = "agent.algorithm.symmetry_cfg";
 
@@ -107,8 +110,12 @@ fn layer_params(layers: &mut Layers, folder: &Path, unused: &mut dyn FnMut(&Unus
             .at(&folder.display())
             .hint("name the folder of a run, or its folder `params`"));
     }
+    let measures = has_own_seed(layers);
     for (section, path) in files {
         let mut left = layers.foreign(section, &path, &RENAMED)?;
+        if measures {
+            left.extend(keep_apart(layers)?);
+        }
         without_symmetry(layers, &mut left)?;
         for key in [FLYING_DEVICE, LEARNING_DEVICE] {
             left.extend(keep_on_cpu(layers, key, &path)?);
@@ -126,6 +133,19 @@ fn without_symmetry(layers: &mut Layers, unused: &mut Vec<Unused>) -> Result<(),
     let origin = unused.remove(place).origin;
     layers.set(&format!("{SYMMETRY}.use_data_augmentation"), false, origin)?;
     Ok(())
+}
+
+/// Takes back the seed of a run: what is measured never starts as it was trained.
+fn keep_apart(layers: &mut Layers) -> Result<Option<Unused>, Failure> {
+    let (Some(value), Some(origin)) = (layers.get(SEED_KEY), layers.origin(SEED_KEY).cloned()) else {
+        return Ok(None);
+    };
+    if has_own_seed(layers) {
+        return Ok(None);
+    }
+    set_seed(layers)?;
+    let reason = "a measurement has a seed of its own; `--seed` gives another".into();
+    Ok(Some(Unused { key: SEED_KEY.to_owned(), value, reason, origin }))
 }
 
 /// Takes back the device of a run that computed on a GPU, where it says nothing about the policy.

@@ -3,12 +3,17 @@
 use std::ops::Range;
 use std::path::Path;
 
-use eyas_env::EnvSpec;
+use eyas_env::{Actuation, EnvSpec};
 use eyas_formats::convert;
 use eyas_policy::{Contract, ObservationPart, Origin, Policy, VehicleRange};
 use eyas_sim::VehicleParameters;
+use eyas_vehicles::{MotorLayout, MotorMismatch};
 
 use crate::failure::Failure;
+
+/// The ways that a rotor turns, in the words of the contract.
+const CLOCKWISE: &str = "cw";
+const COUNTER_CLOCKWISE: &str = "ccw";
 
 /// Puts observation, action and rate of a task into a contract.
 ///
@@ -91,7 +96,29 @@ pub(crate) fn write_beside(
     let mut contract = Contract::of(policy);
     state_features(&mut contract, spec, features, "the run that saved it")?;
     contract.vehicles = range(vehicles);
+    state_motors(&mut contract, spec, vehicles);
     Ok(convert::write_contract(path, &contract)?)
+}
+
+/// Puts the rotors of the vehicles that a policy learned on into its contract, if they are commanded and those of all are alike.
+fn state_motors(contract: &mut Contract, spec: &EnvSpec, vehicles: &[VehicleParameters]) {
+    let layouts: Vec<MotorLayout> = vehicles.iter().map(MotorLayout::from).collect();
+    let [first, others @ ..] = &layouts[..] else { return };
+    if spec.actuation == Actuation::Rotors
+        && others.iter().all(|it| MotorMismatch::between(first, it).is_none())
+    {
+        let spin = |is_clockwise: bool| if is_clockwise { CLOCKWISE } else { COUNTER_CLOCKWISE }.to_owned();
+        contract.action.spin = Some(first.is_clockwise.map(spin).into());
+        contract.action.rotor_positions_m = Some(first.positions.into());
+    }
+}
+
+/// The rotors that a policy has learned to command, if its contract states those of a quadrotor.
+pub(crate) fn motors_of(contract: &Contract) -> Option<MotorLayout> {
+    let positions = contract.action.rotor_positions_m.as_ref()?.as_slice().try_into().ok()?;
+    let spin: &[String; 4] = contract.action.spin.as_ref()?.as_slice().try_into().ok()?;
+    let known = spin.iter().all(|it| [CLOCKWISE, COUNTER_CLOCKWISE].contains(&it.as_str()));
+    known.then(|| MotorLayout { positions, is_clockwise: spin.each_ref().map(|it| it == CLOCKWISE) })
 }
 
 fn range(vehicles: &[VehicleParameters]) -> Option<VehicleRange> {

@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 
 use eyas_formats::{LoadOptions, atomic};
-use eyas_learn::Engine;
+use eyas_learn::{Engine, OnNan};
 use eyas_run::{Interrupt, Layers, Origin, RunDir};
 use eyas_vehicles::FleetVehicle;
 use eyas_view::{Airframe, Caption};
 
 use crate::configuration::{AgentConfig, check};
+use crate::evaluate::set_seed;
 use crate::failure::Failure;
 use crate::flyable::Settings;
 use crate::observer::{Activity, Observer};
 use crate::policies::{is_geometric, load_controller};
 use crate::tasks::AnyTask;
+use crate::teachers::vehicles_of;
+use crate::text::lost_told;
 use crate::tracking::Recorder;
 use crate::video::{Flown, VideoPlan, mass, motor_names, record_flights, vehicle_name};
 
@@ -42,6 +45,8 @@ pub struct FlyConfig {
     pub max_steps: u32,
     /// Which videos are recorded.
     pub video: Option<VideoPlan>,
+    /// What becomes of an env with a number that is not finite.
+    pub on_nan: OnNan,
 }
 
 impl FlyConfig {
@@ -58,6 +63,7 @@ impl FlyConfig {
         for (key, value) in trajectory {
             layers.set(key, value, Origin::flag("--trajectory"))?;
         }
+        set_seed(&mut layers)?;
         layers.set("agent.experiment_name", task.experiment(), Origin::Preset("task".into()))?;
         Ok(layers)
     }
@@ -81,16 +87,22 @@ impl FlyConfig {
             vehicles: Vec::new(),
             max_steps: STEPS,
             video: None,
+            on_nan: OnNan::Stop,
         })
     }
 
     /// Envs; of several vehicles one for each, all of which are the first, so that their draws are the same.
     fn envs(&self) -> Vec<Box<dyn Engine>> {
         let (task, seed) = (self.task.as_ref(), self.agent.seed);
-        if self.vehicles.is_empty() {
-            return vec![task.make(task.num_envs(), seed)];
-        }
-        (0..self.vehicles.len()).map(|vehicle| task.make_fleet(&self.vehicles, &[vehicle], seed)).collect()
+        let mut envs: Vec<_> = if self.vehicles.is_empty() {
+            vec![task.make(task.num_envs(), seed)]
+        } else {
+            (0..self.vehicles.len())
+                .map(|vehicle| task.make_fleet(&self.vehicles, &[vehicle], seed))
+                .collect()
+        };
+        envs.iter_mut().for_each(|it| it.set_on_nan(self.on_nan));
+        envs
     }
 
     /// What was flown, with who and what flew.
@@ -136,9 +148,9 @@ pub fn fly(
     }
     let mut envs = config.envs();
     let spec = envs[0].spec().clone();
-    let vehicles = std::slice::from_ref(task.vehicle());
+    let vehicles = vehicles_of(task.as_ref(), &config.vehicles);
     let mut decided = |decision: &str| observer.warning(decision);
-    let controller = load_controller(checkpoint, &config.options, vehicles, &spec, &mut decided)?;
+    let controller = load_controller(checkpoint, &config.options, &vehicles, &spec, &mut decided)?;
     let activity = Activity {
         name: "play",
         step_unit: "step",
@@ -155,6 +167,9 @@ pub fn fly(
     let run = RunDir::create_flight(ROOT, &agent.experiment_name, &agent.run_name)?;
     let flight = flight
         .map_err(|error| Failure::from(error).not_finite_in_flight(("the flight", agent.seed), run.path()))?;
+    if let Some(lost) = lost_told(flight.num_lost, flight.returns.len()) {
+        observer.warning(&lost);
+    }
     let period = task.control_period();
     let statistics = flight.statistics(checkpoint, &config.trajectory, period);
     atomic::write(&run.file("tracking_statistics.txt"), statistics.as_bytes())?;
@@ -173,11 +188,10 @@ pub fn record(
     let Some(plan) = &config.video else { return Ok(None) };
     let folder = flown.run.join("videos/play");
     let flights = config.flown(&flown.flight, &flown.motors);
-    let mut has_begun = false;
+    let mut shown = None;
     let mut failed = Ok(());
     let count = record_flights(plan, &folder, &flights, &mut |done, total| {
-        if !has_begun {
-            has_begun = true;
+        if shown.is_none() {
             failed = observer.started(&Activity {
                 name: "video",
                 step_unit: "frame",
@@ -188,6 +202,8 @@ pub fn record(
                 task: config.task.as_ref(),
             });
         }
+        observer.count(done.saturating_sub(shown.unwrap_or(0)) as u64);
+        shown = Some(done);
         observer.position(done as u64);
         failed.is_ok() && !interrupt.interrupted()
     })?;

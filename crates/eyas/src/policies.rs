@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use eyas_env::{EnvSpec, RAPTOR_TASK};
+use eyas_env::EnvSpec;
 use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
 use eyas_learn::{Actor, Controller, Se3Actor};
 use eyas_sim::VehicleParameters;
 
 use crate::failure::Failure;
-use crate::text::warnings_told;
 use crate::trained_on;
 
 /// What the geometric controller is called in place of a checkpoint.
@@ -37,18 +36,24 @@ pub fn load_controller(
         let controller = Se3Actor::new(vehicles, spec).map_err(|error| Failure::new(error).at(&SE3))?;
         return Ok(Box::new(controller));
     }
-    let loaded = load_policy(checkpoint, options)?;
-    loaded.decisions.iter().for_each(|decision| decided(&decision.to_string()));
-    if let Some(own) = trained_on::task_of(checkpoint).filter(|own| own != spec.task) {
-        decided(&format!("warning: the policy was trained in `{own}`, and flies `{}` here", spec.task));
-    }
-    if spec.task == RAPTOR_TASK {
-        let warnings = trained_on::differences(checkpoint, &loaded.policy, vehicles);
-        for warning in warnings_told(&warnings, "these") {
-            decided(&warning);
-        }
-    }
+    let loaded = load_for_flight(checkpoint, options, vehicles, spec, decided)?;
     let actor =
         Actor::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;
     Ok(Box::new(actor))
+}
+
+/// Reads the policy of a checkpoint that is to fly vehicles in a task; `decided` hears what the file left open, and how task and
+/// vehicles differ from those that it was trained on.
+pub fn load_for_flight(
+    checkpoint: &Path,
+    options: &LoadOptions,
+    vehicles: &[VehicleParameters],
+    spec: &EnvSpec,
+    decided: &mut dyn FnMut(&str),
+) -> Result<LoadedPolicy, Failure> {
+    let file = Checkpoint::read(checkpoint)?;
+    let loaded = file.policy(options)?;
+    loaded.decisions.iter().for_each(|decision| decided(&decision.to_string()));
+    trained_on::compare(&file, &loaded.policy, vehicles, spec, decided);
+    Ok(loaded)
 }

@@ -140,6 +140,16 @@ pub(crate) fn resets_told(now: u64, in_all: u64) -> String {
     format!("{now} env resets for a number that is not finite, {in_all} in all")
 }
 
+/// How many flights ended for a number that is not finite, where that resets an env; nothing if none did.
+pub fn lost_told(num_lost: usize, flights: usize) -> Option<String> {
+    let fate = match num_lost {
+        0 => return None,
+        1 => "its env was reset, and it counts as crashed",
+        _ => "their envs were reset, and they count as crashed",
+    };
+    Some(format!("[WARNING] {num_lost} of {flights} flights ended with a number that is not finite: {fate}"))
+}
+
 /// What the columns of [`comparison`] mean, for episodes of at most so many control steps of `period` s.
 pub fn legend(steps: u32, period: f64) -> String {
     // To the millisecond, without the digits that a product of decimals has beyond.

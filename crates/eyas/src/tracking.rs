@@ -7,6 +7,7 @@ use eyas_env::Step;
 use eyas_formats::npy::{self, Array, Data};
 use eyas_lanes::{Row, lanes_of};
 use eyas_learn::{AnyBlock, Controller, Engine, Next, NotFinite, Rollout, Steering};
+use eyas_policy::Inference;
 use eyas_run::{Interrupt, RunDir};
 use eyas_view::Flight;
 
@@ -41,6 +42,8 @@ pub struct Recorder {
     lengths: Vec<u32>,
     /// Whether the flight of each vehicle ended before the time.
     pub crashed: Vec<bool>,
+    /// Envs whose flight ended for a number that is not finite, where that resets an env.
+    pub num_lost: usize,
     /// The same for viewers, of each env.
     pub flown: Vec<Flight>,
 }
@@ -51,8 +54,10 @@ struct Tracked<'a> {
     period_s: f64,
     has_begun: bool,
     used: u32,
-    /// Bits of the lanes that fly still, and of those in which each vehicle has fallen.
+    /// Bits of the lanes that fly still, of those whose flight ended for a number that is not finite, and of those in which
+    /// each vehicle has fallen.
     live: u32,
+    lost: u32,
     fallen: Vec<u32>,
     /// Of each lane that is an env: return, steps, whether all of it has crashed, and the flight.
     envs: Vec<(f32, u32, bool, Flight)>,
@@ -88,6 +93,22 @@ impl Rollout for Tracked<'_> {
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
         self.steering.act(block, observation, action);
+    }
+
+    /// It counts as crashed, and nothing of the flight that follows is kept.
+    fn lose(&mut self, lanes: u32) {
+        let num_vehicles = self.fallen.len();
+        for (env, _) in
+            lanes_of(self.used).enumerate().filter(|(_, lane)| (lanes & self.live) >> lane & 1 == 1)
+        {
+            self.envs[env].2 = true;
+            for (_, has_crashed) in &mut self.vehicles[env * num_vehicles..][..num_vehicles] {
+                *has_crashed = true;
+            }
+        }
+        Inference::forget(&mut self.steering.state, lanes);
+        self.lost |= lanes & self.used;
+        self.live &= !lanes;
     }
 
     fn record(&mut self, block: &mut AnyBlock, observation: &mut [Row], action: &[Row], step: &Step) -> Next {
@@ -127,7 +148,7 @@ impl Rollout for Tracked<'_> {
             let memory: Vec<f32> = self.steering.state.iter().map(|row| row[lane]).collect();
             flight.push_env(block, lane, action, &memory, (0, *length, *has_crashed));
         }
-        self.live = self.used & !block.ended();
+        self.live = self.used & !block.ended() & !self.lost;
         for (vehicle, fallen) in self.fallen.iter_mut().enumerate() {
             *fallen = block.fallen(vehicle);
         }
@@ -151,6 +172,7 @@ impl Recorder {
             has_begun: false,
             used: 0,
             live: 0,
+            lost: 0,
             fallen: Vec::new(),
             envs: Vec::new(),
             vehicles: Vec::new(),
@@ -158,6 +180,7 @@ impl Recorder {
         };
         let mut tracked: Vec<Vec<Tracked>> =
             engines.iter().map(|engine| (0..engine.num_blocks()).map(|_| track()).collect()).collect();
+        let num_envs: usize = engines.iter().map(|engine| engine.num_envs()).sum();
         let mut steps = 0;
         while steps < max_steps as usize {
             let mut is_live = false;
@@ -166,13 +189,13 @@ impl Recorder {
                 engine.fly_all(blocks)?;
             }
             steps += 1;
+            observer.count(num_envs as u64);
             observer.position(steps as u64);
             if !is_live || interrupt.interrupted() {
                 break;
             }
         }
         let num_vehicles = engines[0].num_vehicles();
-        let num_envs = engines.iter().map(|engine| engine.num_envs()).sum();
         Ok(Self::of(tracked.into_iter().flatten().collect(), steps, num_envs, num_vehicles))
     }
 
@@ -198,6 +221,7 @@ impl Recorder {
             actions,
             observations,
         ] = [0, 1, 2, 3, 4, 5, 6, 7].map(track);
+        let num_lost = blocks.iter().map(|it| it.lost.count_ones() as usize).sum();
         let envs: Vec<_> = blocks.iter_mut().flat_map(|it| it.envs.drain(..)).collect();
         let vehicles: Vec<_> = blocks.iter_mut().flat_map(|it| it.vehicles.drain(..)).collect();
         Self {
@@ -215,6 +239,7 @@ impl Recorder {
             returns: envs.iter().map(|it| it.0).collect(),
             lengths: vehicles.iter().map(|it| it.0).collect(),
             crashed: vehicles.iter().map(|it| it.1).collect(),
+            num_lost,
             flown: envs.into_iter().map(|it| it.3).collect(),
         }
     }

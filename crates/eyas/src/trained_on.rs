@@ -2,30 +2,63 @@
 
 use std::path::Path;
 
-use eyas_env::{RAPTOR_TASK, RaptorConfig};
-use eyas_formats::convert::CONTRACT_EXTENSION;
+use eyas_env::{Actuation, EnvSpec, RAPTOR_TASK, RaptorConfig};
+use eyas_formats::Checkpoint;
 use eyas_policy::{Contract, Policy};
 use eyas_run::manifest;
 use eyas_sim::VehicleParameters;
-use eyas_vehicles::{DomainRandomization, MotorMismatch, motor_order};
+use eyas_vehicles::{DomainRandomization, MotorLayout, MotorMismatch, motor_order};
 
 use crate::configuration::read_vehicle;
+use crate::contract::motors_of;
 use crate::run_files::VEHICLE;
 use crate::task_of_run::task_of_run;
-use crate::text::shell_word;
+use crate::text::{shell_word, warnings_told};
 
-/// How vehicles of `Eyas-Raptor-v0` differ from those that a policy of a file was trained on.
-pub(crate) fn differences(checkpoint: &Path, policy: &Policy, vehicles: &[VehicleParameters]) -> Vec<String> {
-    let own = own_vehicle(checkpoint);
-    let trained = own.clone().unwrap_or_else(|| RaptorConfig::default().robot);
+/// Says how a task and the vehicles that are flown in it differ from those that the policy of a file was trained on.
+pub(crate) fn compare(
+    file: &Checkpoint,
+    policy: &Policy,
+    vehicles: &[VehicleParameters],
+    spec: &EnvSpec,
+    told: &mut dyn FnMut(&str),
+) {
+    let contract = file.contract_for(policy).unwrap_or_else(|problem| {
+        told(&format!("warning: {problem}: what it says of the policy's training is not looked at"));
+        None
+    });
+    if let Some(own) = task_of(file.path(), contract.as_ref()).filter(|own| own != spec.task) {
+        told(&format!("warning: the policy was trained in `{own}`, and flies `{}` here", spec.task));
+    }
+    let warnings = differences(file.path(), (policy, contract.as_ref()), vehicles, spec);
+    warnings_told(&warnings, "these").iter().for_each(|warning| told(warning));
+}
+
+/// How vehicles differ from those that a policy of a file was trained on: their rotors from what its contract says of them, else
+/// from those of the vehicle that the files around it name, or of the task.
+fn differences(
+    checkpoint: &Path,
+    (policy, contract): (&Policy, Option<&Contract>),
+    vehicles: &[VehicleParameters],
+    spec: &EnvSpec,
+) -> Vec<String> {
+    let is_raptor = spec.task == RAPTOR_TASK;
+    let stated = contract.and_then(motors_of);
+    if spec.actuation != Actuation::Rotors || !(is_raptor || stated.is_some()) {
+        return Vec::new();
+    }
+    let own = is_raptor.then(|| own_vehicle(checkpoint)).flatten();
+    let trained =
+        stated.unwrap_or_else(|| MotorLayout::from(own.as_ref().unwrap_or(&RaptorConfig::default().robot)));
     let mut warnings = Vec::new();
     // A recurrent policy beside no vehicle of its own is a student of many.
-    let ranges =
-        (own.is_none() && policy.network.architecture.core.is_some()).then(DomainRandomization::rltools);
+    let is_student = is_raptor && own.is_none() && policy.network.architecture.core.is_some();
+    let ranges = is_student.then(DomainRandomization::rltools);
     for (index, vehicle) in vehicles.iter().enumerate() {
         let name = if vehicles.len() > 1 { format!("vehicle {index}: ") } else { String::new() };
-        if let Some(mismatch) = MotorMismatch::between(&trained, vehicle) {
-            let mend = mend_of(&mismatch, None);
+        if let Some(mismatch) = MotorMismatch::between(&trained, &MotorLayout::from(vehicle)) {
+            // Other tasks have a vehicle that no file describes.
+            let mend = if is_raptor { mend_of(&mismatch, None) } else { String::new() };
             warnings.push(format!("{name}{mismatch}{mend}"));
         }
         let left = ranges.as_ref().map(|it| it.left_by(vehicle)).unwrap_or_default();
@@ -36,12 +69,10 @@ pub(crate) fn differences(checkpoint: &Path, policy: &Policy, vehicles: &[Vehicl
     warnings
 }
 
-/// The task that a policy was trained in, if the files around it say so: the contract beside it, or the manifest of its run.
-pub(crate) fn task_of(checkpoint: &Path) -> Option<String> {
-    let beside = std::fs::read_to_string(checkpoint.with_extension(CONTRACT_EXTENSION)).ok();
-    let contract = beside.and_then(|text| serde_json::from_str::<Contract>(&text).ok());
+/// The task that a policy was trained in, if its contract or the manifest of its run says so.
+fn task_of(checkpoint: &Path, contract: Option<&Contract>) -> Option<String> {
     let of_run = || manifest::task_of(checkpoint.parent()?).ok().flatten();
-    contract.and_then(|it| it.task).or_else(of_run)
+    contract.and_then(|it| it.task.clone()).or_else(of_run)
 }
 
 /// The one vehicle that a policy was trained on, if the files around it say so: its parameter file beside a teacher of a
@@ -75,7 +106,8 @@ fn mend_of(mismatch: &MotorMismatch, file: Option<&Path>) -> String {
 /// How the rotors of a vehicle, of a file if it is of one, differ from those of the policies of `Eyas-Raptor-v0`, and how to
 /// mend that.
 pub fn motor_warning(id: &str, vehicle: &VehicleParameters, file: Option<&Path>) -> Option<String> {
-    let mismatch = MotorMismatch::between(&RaptorConfig::default().robot, vehicle)?;
+    let trained = MotorLayout::from(&RaptorConfig::default().robot);
+    let mismatch = MotorMismatch::between(&trained, &MotorLayout::from(vehicle))?;
     let mend = mend_of(&mismatch, file.filter(|file| file.is_file()));
     Some(format!("vehicle `{id}`, for policies of `{RAPTOR_TASK}`: {mismatch}{mend}"))
 }

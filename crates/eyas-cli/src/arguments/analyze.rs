@@ -30,7 +30,7 @@ pub(crate) struct Analysis {
     /// Directory to write the table and the plot to
     #[arg(long, default_value = "analysis", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Seed of every random draw; -1 draws one [default: 42]
+    /// Seed of every random draw; -1 draws one [default: one that no training starts from]
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) seed: Option<i64>,
     /// Longest episode, control steps [default: as the task measures policies]

@@ -18,7 +18,7 @@ pub(crate) struct FlightFlags {
     /// Environments flown side by side
     #[arg(long, value_name = "N")]
     pub(crate) num_envs: Option<usize>,
-    /// Seed of every random draw; -1 draws one [default: 42]
+    /// Seed of every random draw; -1 draws one [default: 42; `play` and `eval` have one that no training starts from]
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) seed: Option<i64>,
     /// Where to compute: cpu; cuda:0 and so on, an NVIDIA GPU, for a distillation or an evaluation; or auto, a GPU where

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FlightFlags, PolicyFile, Reading, Web};
+use super::{FlightFlags, NanFlags, PolicyFile, Reading, Web};
 
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case")]
@@ -13,6 +13,8 @@ pub(crate) struct Play {
     pub(crate) flight: FlightFlags,
     #[command(flatten)]
     pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) nan: NanFlags,
     #[command(flatten)]
     pub(crate) web: Web,
     /// Vehicles to fly side by side, all from the same start: names of `eyas vehicles list`, parameter files or fleets
@@ -44,6 +46,8 @@ pub(crate) struct Eval {
     pub(crate) checkpoint: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) reading: Reading,
+    #[command(flatten)]
+    pub(crate) nan: NanFlags,
     /// Episodes to fly; with `--suite` those of each cell of the table [default: 1000; 100 with `--suite`]
     #[arg(long, value_name = "N")]
     pub(crate) episodes: Option<usize>,

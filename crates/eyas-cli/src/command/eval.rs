@@ -13,7 +13,7 @@ use eyas::policies::load_controller;
 use eyas::run_files::write_file;
 use eyas::tasks::{self, AnyTask};
 use eyas::teachers::vehicles_of;
-use eyas::text::{comparison, legend};
+use eyas::text::{comparison, legend, lost_told};
 use eyas::trajectory;
 use eyas_learn::Evaluation;
 use eyas_run::{Layers, Origin};
@@ -82,6 +82,7 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
         steps,
         seed: agent.seed,
         device: device.clone(),
+        on_nan: arguments.nan.on_nan,
     };
     let evaluation = evaluate(&config, controller.as_ref())?;
     let reasons = device.reasons().into_iter().chain(is_flown_here.then(|| "who flies is no network".into()));
@@ -96,12 +97,14 @@ pub(crate) fn run(arguments: &Eval) -> Result<ExitCode, Failure> {
     if arguments.json {
         let json = serde_json::json!({
             "all": summary, "hover": evaluation.hover(), "moving": evaluation.moving(),
+            "not_finite_resets": evaluation.num_lost,
         });
         writeln!(out, "{json:#}")?;
     } else {
         write!(out, "{}", comparison(&[("policy", &evaluation)]))?;
         writeln!(out, "{}", legend(steps, task.control_period()))?;
     }
+    lost_told(evaluation.num_lost, episodes).iter().for_each(tell);
     Ok(match arguments.require_return {
         Some(minimum) if summary.mean_return >= minimum => ExitCode::SUCCESS,
         Some(minimum) => {

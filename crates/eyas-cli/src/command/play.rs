@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use eyas::configuration::{AgentConfig, takes_vehicles, vehicle_names};
 use eyas::fly::{FlyConfig, fly, record};
-use eyas::policies::is_geometric;
+use eyas::policies::{is_geometric, load_for_flight};
 use eyas::run_files::{FOLDER, VEHICLE};
 use eyas::video::MOST_ENVS;
 use eyas::{AnyTask, Failure, tasks, trajectory};
@@ -17,7 +17,7 @@ use eyas_view::View;
 
 use crate::arguments::Play;
 use crate::configuration;
-use crate::flags::{layer, load_explained, read_fleet, warn_of_vehicle};
+use crate::flags::{layer, read_fleet, warn_of_vehicle};
 use crate::live::{self, Stage};
 use crate::print::tell;
 use crate::terminal::Terminal;
@@ -49,6 +49,7 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
         return Err(Failure::new(message));
     }
     config.max_steps = arguments.max_steps;
+    config.on_nan = arguments.nan.on_nan;
     let mut terminal = Terminal::with_bar(arguments.flight.quiet, &interrupt);
     let flown = fly(&config, &mut terminal, &interrupt)?;
     let names: Vec<&str> = config.vehicles.iter().map(|it| it.id.as_str()).collect();
@@ -96,9 +97,12 @@ fn fly_live(
         checkpoint: arguments.policy.checkpoint.clone(),
         options: arguments.policy.load_options(),
         seed: layers.section::<AgentConfig>("agent")?.seed,
+        on_nan: arguments.nan.on_nan,
     };
     // What the file leaves open is said once, before the flight.
-    load_explained(&arguments.policy.checkpoint, &arguments.policy.load_options())?;
+    let (vehicle, spec) = (base.read(&layers)?.vehicle().clone(), base.read(&layers)?.spec());
+    let (checkpoint, options) = (&arguments.policy.checkpoint, arguments.policy.load_options());
+    load_for_flight(checkpoint, &options, &[vehicle], &spec, &mut |it: &str| tell(it))?;
     let (view, requests) = live::open(address)?;
     for section in ["env", "agent"] {
         view.feed().text(&format!("{section}.yaml"), &layers.to_yaml(section)?);

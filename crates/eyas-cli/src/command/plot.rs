@@ -59,8 +59,11 @@ fn chart(arguments: &Columns, mark: &Mark) -> Result<ExitCode, Failure> {
     match chart.num_without_place() {
         0 => {}
         count => tell(format!(
-            "warning: {count} of the points have no place in the plot and are gaps: an axis holds numbers between ±1e300, a \
-             logarithmic one those from 1e-300"
+            "warning: {}: an axis holds numbers between ±1e300, a logarithmic one those from 1e-300",
+            match count {
+                1 => "one of the points has no place in the plot and is a gap".to_owned(),
+                _ => format!("{count} of the points have no place in the plot and are gaps"),
+            }
         )),
     }
     write(out, &chart.png())

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas::configuration::{AgentConfig, allow_steps, check};
-use eyas::evaluate::SEED;
+use eyas::evaluate::set_seed;
 use eyas::labels::{can_be_drawn, labels_of};
 use eyas::policies::load_controller;
 use eyas::run_files::write_file;
 use eyas::tasks::AnyTask;
 use eyas::teachers::{envs_of, vehicles_of};
-use eyas::text::aligned;
+use eyas::text::{aligned, lost_told};
 use eyas_env::Actuation;
-use eyas_learn::{Controller, Disturbance, Engine, NotFinite, Torture, TortureConfig, TortureSummary};
+use eyas_learn::{Controller, Disturbance, Engine, NotFinite, OnNan, Torture, TortureConfig, TortureSummary};
 use eyas_run::{Layers, Origin};
 use eyas_sim::{CourseConfig, CourseKind, VehicleParameters};
 use eyas_vehicles::FleetVehicle;
@@ -43,6 +43,7 @@ struct Suite {
     fleet: Vec<FleetVehicle>,
     vehicles: Vec<VehicleParameters>,
     flights: usize,
+    on_nan: OnNan,
 }
 
 pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Failure> {
@@ -99,6 +100,8 @@ pub(super) fn run(base: &dyn AnyTask, arguments: &Eval) -> Result<ExitCode, Fail
         tell(path.display());
     }
     say(overview(&cells, &names).trim_end())?;
+    let num_lost = cells.iter().map(|it| it.summary.num_lost).sum();
+    lost_told(num_lost, cells.len() * suite.flights).iter().for_each(tell);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -121,7 +124,7 @@ impl Suite {
         for (key, value) in settings {
             layers.set(key, value, Origin::Preset("torture".into()))?;
         }
-        layers.set("agent.seed", SEED as i64, Origin::Preset("torture".into()))?;
+        set_seed(&mut layers)?;
         layers.set("agent.experiment_name", base.experiment(), Origin::Preset("task".into()))?;
         layer(&mut layers, base, &arguments.flight)?;
         layers.set("env.scene.num_envs", flights, Origin::flag("--episodes"))?;
@@ -141,11 +144,14 @@ impl Suite {
             check(&layers, env.validate())?;
         }
         let fleet = fleet_of(base, arguments, flights)?;
-        Ok(Some(Self { vehicles: vehicles_of(config.env.as_ref(), &fleet), config, fleet, flights }))
+        let vehicles = vehicles_of(config.env.as_ref(), &fleet);
+        Ok(Some(Self { vehicles, config, fleet, flights, on_nan: arguments.nan.on_nan }))
     }
 
     fn envs(&self, env: &dyn AnyTask) -> Box<dyn Engine> {
-        envs_of(env, &self.fleet, self.flights, self.config.agent.seed)
+        let mut envs = envs_of(env, &self.fleet, self.flights, self.config.agent.seed);
+        envs.set_on_nan(self.on_nan);
+        envs
     }
 
     fn fly(
@@ -160,7 +166,7 @@ impl Suite {
             vehicles: &self.vehicles,
             seed: self.config.agent.seed,
         };
-        Ok(TortureSummary::of(&torture.fly(self.envs(env).as_mut(), actor)?))
+        Ok(TortureSummary::of(&torture.fly(self.envs(env).as_mut(), actor)?, self.fleet.len()))
     }
 }
 

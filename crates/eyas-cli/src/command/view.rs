@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use eyas::Failure;
+use eyas::evaluate::SEED;
 use eyas::run_files::best_policy;
 use eyas::task_of_run::{played, task_of_run};
 use eyas::tasks::AnyTask;
 use eyas_formats::LoadOptions;
+use eyas_learn::OnNan;
 use eyas_run::{ConfigError, Interrupt, RunDir};
 use eyas_web::{Feed, Scene};
 
@@ -16,8 +18,6 @@ use crate::arguments::View;
 use crate::live::{self, RunFiles, Stage};
 use crate::print::tell;
 
-/// Starts of the flights.
-const SEED: u64 = 42;
 /// From one look at whether to end to the next.
 const NAP: Duration = Duration::from_millis(50);
 /// Naps from one look at the files to the next: a second.
@@ -118,6 +118,7 @@ fn stage(
         checkpoint,
         options: LoadOptions::default(),
         seed: SEED,
+        on_nan: OnNan::Stop,
     })
 }
 

@@ -172,7 +172,8 @@ impl Rollout for Live<'_> {
         step: &Step,
     ) -> Next {
         let memory = &mut *self.memory;
-        let ended = block.ended();
+        // An env that is reset for a number that is not finite has been terminated.
+        let ended = block.ended() | step.terminated;
         memory.crashes += (step.terminated & memory.used).count_ones();
         memory.episodes += (ended & memory.used).count_ones();
         memory.fresh = ended;

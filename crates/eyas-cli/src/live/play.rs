@@ -11,7 +11,7 @@ use eyas::tasks::AnyTask;
 use eyas::video::motor_names;
 use eyas_env::Actuation;
 use eyas_formats::LoadOptions;
-use eyas_learn::Actor;
+use eyas_learn::{Actor, Engine, OnNan};
 use eyas_run::Interrupt;
 use eyas_web::{Feed, Request, Scene, Settings};
 
@@ -41,6 +41,17 @@ pub(crate) struct Stage {
     pub(crate) checkpoint: PathBuf,
     pub(crate) options: LoadOptions,
     pub(crate) seed: u64,
+    /// What becomes of an env with a number that is not finite.
+    pub(crate) on_nan: OnNan,
+}
+
+impl Stage {
+    /// The envs of a task that is flown.
+    fn make(&self, env: &dyn AnyTask) -> Box<dyn Engine> {
+        let mut made = env.make(env.num_envs(), self.seed);
+        made.set_on_nan(self.on_nan);
+        made
+    }
 }
 
 /// Flies until interrupted, while someone looks.
@@ -99,7 +110,7 @@ struct LiveFlight<'a> {
 impl<'a> LiveFlight<'a> {
     fn start(stage: &'a Stage) -> Result<Self, Failure> {
         let env = env_of(stage, &stage.trajectory);
-        let made = env.make(env.num_envs(), stage.seed);
+        let made = stage.make(env);
         let motors = motor_names(made.spec());
         let weakened = match made.spec().actuation {
             Actuation::Rotors => motors.as_slice(),
@@ -167,7 +178,7 @@ impl<'a> LiveFlight<'a> {
 
     fn restart(&mut self) {
         let env = self.env();
-        self.flyer = Flyer::new(env.make(env.num_envs(), self.stage.seed), self.actor.clone());
+        self.flyer = Flyer::new(self.stage.make(env), self.actor.clone());
         self.disturb();
     }
 

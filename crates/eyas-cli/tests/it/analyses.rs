@@ -120,7 +120,7 @@ fn a_policy_without_memory_is_refused() {
 fn a_late_velocity_makes_strong_rotors_oscillate() {
     let it = Workspace::empty();
     let command = format!(
-        "delay --checkpoint {} --t2w 2..5:3 --delays 0,3,6 --episodes 4 --steps 300 env.protocol=raptor",
+        "delay --checkpoint {} --t2w 2..5:3 --delays 0,3,6 --episodes 32 --steps 300 env.protocol=raptor",
         student()
     );
     let [stdout, table] = same_on_any_number_of_threads(&it, "delay", &command);

@@ -48,7 +48,7 @@ fn the_contract_says_what_the_task_knows_and_where_it_is_from() {
     workspace.eyas(&format!("{export} {TASK_OF_TEACHER}")).succeed();
     let json: Json =
         serde_json::from_slice(&fs::read(workspace.path("actor.contract.json")).unwrap()).unwrap();
-    assert_eq!(json["contract_version"], 1);
+    assert_eq!(json["contract_version"], 2);
     assert_eq!(json["control_rate_hz"], 100.0);
     let widths = json["observation"]["parts"].as_array().unwrap().iter();
     assert_eq!(widths.map(|part| part["width"].as_u64().unwrap()).sum::<u64>(), 26);

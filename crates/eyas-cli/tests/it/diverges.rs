@@ -152,7 +152,7 @@ fn evaluations_say_where_they_were_and_leave_a_black_box() {
         ),
         (
             "play --trajectory hover --num_envs 2 --max_steps 20",
-            ["error: the flight with seed 42: ", "/black_box.npz`"],
+            ["error: the flight with seed 3886088193: ", "/black_box.npz`"],
         ),
     ] {
         diverges(it.eyas(&format!("{command} {TASK} --checkpoint huge.pt -q")), &parts);
@@ -162,6 +162,39 @@ fn evaluations_say_where_they_were_and_leave_a_black_box() {
         &text,
         &["with seed 3886088193, env 0", "reproduced bit for bit", "action 0 in step 1", "the policy"],
     );
+}
+
+/// The policy's first action is infinite, so that every flight ends there.
+#[test]
+fn flights_that_reset_such_envs_count_them_as_crashed() {
+    let it = Workspace::empty();
+    write_overflowing("teachers/point_ctrl.pt", &it.path("huge.pt"));
+    let flown = |command: &str| {
+        let ended = it.eyas(&format!("{command} {TASK} --checkpoint huge.pt -q --on_nan reset")).run();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        ended
+    };
+    let told = flown("eval --episodes 3 --json");
+    let all = "[WARNING] 3 of 3 flights ended with a number that is not finite: their envs were reset, and they count as crashed";
+    assert!(told.stderr.lines().any(|line| line == all), "{}", told.stderr);
+    let json: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((&json["not_finite_resets"], &json["all"]["crash_rate"]), (&3.into(), &1.0.into()));
+
+    let told = flown("play --trajectory hover --num_envs 2 --max_steps 20");
+    assert!(told.stderr.contains("[WARNING] 2 of 2 flights ended with a number"), "{}", told.stderr);
+    assert_in_order(&told.stdout, &["\n  0 ", "yes", "\n  1 ", "yes"]);
+
+    let suite =
+        "eval --suite torture --episodes 1 torture.duration_s=0.5 torture.final_s=0.1 torture.onset_s=0.1";
+    let told = flown(suite);
+    assert!(told.stderr.contains("[WARNING] 54 of 54 flights ended with a number"), "{}", told.stderr);
+    let table = std::fs::read_to_string(it.path("torture/torture.csv")).unwrap();
+    let mut rows = table.lines().skip(1);
+    assert!(rows.all(|row| row.split(',').nth(8) == Some("0")), "{table}");
+
+    let told = it.eyas(&format!("eval {TASK} --checkpoint huge.pt --on_nan go_on")).run();
+    assert_eq!(told.code, Some(2));
+    assert_in_order(&told.stderr, &["'go_on'", "expected stop or reset"]);
 }
 
 #[test]

@@ -135,6 +135,33 @@ fn a_required_return_decides_the_exit_code() {
     assert_in_order(&ended.stdout, &["policy, all"]);
 }
 
+/// `play` and `analyze` used to fly from the starts of a training without `--seed`, and all with `--params` from those of that run.
+#[test]
+fn measurements_start_as_no_training_does_unless_told_to() {
+    let it = Workspace::empty();
+    fs::create_dir_all(it.path("run/params")).unwrap();
+    fs::write(it.path("run/params/agent.yaml"), "seed: 11\n").unwrap();
+    for command in [
+        format!("play {TASK} --checkpoint se3"),
+        format!("eval {TASK} --checkpoint se3"),
+        format!("eval {TASK} --checkpoint se3 --suite torture --out none"),
+        "analyze delay --checkpoint se3".to_owned(),
+    ] {
+        let seed = |more: &str| {
+            let ended = it.eyas(&format!("{command} --cfg job --package agent {more}")).run();
+            let seed = ended.stdout.lines().find_map(|line| line.strip_prefix("seed: ").map(str::to_owned));
+            (seed.unwrap_or_else(|| panic!("{command} {more}: {}", ended.stderr)), ended.stderr)
+        };
+        assert_eq!(seed("").0, "3886088193", "{command}");
+        let (own, told) = seed("--params run");
+        assert_eq!(own, "3886088193", "{command}");
+        let unused =
+            "not used: agent.seed = 11 (a measurement has a seed of its own; `--seed` gives another)";
+        assert!(told.contains(unused), "{command}: {told}");
+        assert_eq!((seed("--params run --seed 7").0, seed("agent.seed=7").0), ("7".into(), "7".into()));
+    }
+}
+
 #[test]
 fn another_seed_gives_other_starts() {
     let workspace = Workspace::with_teacher();

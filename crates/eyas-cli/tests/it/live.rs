@@ -202,6 +202,32 @@ fn a_run_without_a_policy_is_said_to_have_none() {
 }
 
 #[test]
+fn a_run_flies_its_first_policy_as_soon_as_it_has_one() {
+    let it = Workspace::with_teacher();
+    let train = "--num_envs 32 --max_iterations 1 --run_dir run agent.algorithm.window_steps=8";
+    it.eyas(&format!("train {TASK} {train} -q")).succeed();
+    let policies = ["best_model.pt", "model_1.pt"];
+    for name in policies {
+        fs::rename(it.path("run").join(name), it.path(name)).unwrap();
+    }
+    let live = Live::start(&it, "view run --web 0");
+    let address = live.url.strip_prefix("http://").unwrap();
+    let (mut socket, _) = tungstenite::connect(format!("ws://{address}/live")).unwrap();
+    let mut told = |kind: &str| loop {
+        if let tungstenite::Message::Text(text) = socket.read().unwrap()
+            && text.contains(&format!(r#""type":"{kind}""#))
+        {
+            break text.to_string();
+        }
+    };
+    assert!(!told("scene").contains("best_model.pt"));
+    fs::rename(it.path("best_model.pt"), it.path("run/best_model.pt")).unwrap();
+    assert!(told("scene").contains("best_model.pt"));
+    told("settings");
+    assert_eq!(live.interrupt(), Some(0));
+}
+
+#[test]
 fn the_page_works_in_a_browser() {
     if let Some(missing) = missing() {
         eyas_testing::skip(missing);

@@ -123,6 +123,13 @@ fn numbers_that_an_axis_cannot_hold_are_said() {
         "{}",
         some.stderr
     );
+    fs::write(it.path("one.csv"), "x,y\n1,5\n2,7\n3,-1\n").unwrap();
+    let one = plot("one").run();
+    assert!(
+        one.stderr.contains("warning: one of the points has no place in the plot and is a gap:"),
+        "{}",
+        one.stderr
+    );
     assert_eq!(plot("fine").run().stderr, "");
     assert!(
         it.path("some.png").is_file() && !it.path("wide.png").exists() && !it.path("denormal.png").exists()

@@ -55,6 +55,10 @@ pub struct ContractSummary {
     pub observation: Vec<String>,
     /// Which motor each element of the action moves.
     pub motor_order: Option<String>,
+    /// Which way each turns, seen from above.
+    pub spin: Option<Vec<String>>,
+    /// Where each stands, body frame, m.
+    pub rotor_positions_m: Option<Vec<[f64; 3]>>,
     /// The vehicles that it was trained on.
     pub vehicles: Option<VehicleRange>,
     /// Steps of the test vectors.
@@ -146,6 +150,8 @@ impl Checkpoint {
             control_rate_hz: None,
             observation: Vec::new(),
             motor_order: None,
+            spin: None,
+            rotor_positions_m: None,
             vehicles: None,
             test_steps: 0,
             problem: None,
@@ -158,6 +164,8 @@ impl Checkpoint {
                 control_rate_hz: contract.control_rate_hz,
                 observation: contract.observation.parts.into_iter().map(|part| part.name).collect(),
                 motor_order: contract.action.motor_order,
+                spin: contract.action.spin,
+                rotor_positions_m: contract.action.rotor_positions_m,
                 vehicles: contract.vehicles,
                 test_steps: contract.test.observations.len(),
                 problem: None,
@@ -330,6 +338,11 @@ impl fmt::Display for ContractSummary {
             writeln!(formatter, "  observation: {}", self.observation.join(", "))?;
         }
         self.motor_order.iter().try_for_each(|order| writeln!(formatter, "  motors: {order}"))?;
+        if let (Some(places), Some(spin)) = (&self.rotor_positions_m, &self.spin) {
+            let rotor = |(place, spin): (&[f64; 3], &String)| format!("{place:?} {}", escaped(spin, 20));
+            let rotors: Vec<String> = places.iter().zip(spin).map(rotor).collect();
+            writeln!(formatter, "  rotors at, m: {}", rotors.join(", "))?;
+        }
         let Some(VehicleRange { count, mass_kg, thrust_to_weight, rotor_distance_m }) = &self.vehicles else {
             return Ok(());
         };

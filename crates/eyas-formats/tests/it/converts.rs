@@ -221,9 +221,27 @@ fn a_contract_of_another_policy_is_refused() {
     let error = verify::verify(&path, &LoadOptions::default(), None).unwrap_err();
     assert!(matches!(error, FormatError::ContractMismatch { .. }), "{error}");
 
-    std::fs::write(beside, json.replacen("\"contract_version\": 1", "\"contract_version\": 9", 1)).unwrap();
+    std::fs::write(beside, json.replacen("\"contract_version\": 2", "\"contract_version\": 9", 1)).unwrap();
     let error = Checkpoint::read(&path).unwrap_err();
     assert!(matches!(error, FormatError::NewerFormat { found: 9, .. }), "{error}");
+}
+
+#[test]
+fn a_contract_of_the_version_before_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.pt");
+    let written = write(&path, Kind::Sequential, &policy(None, false, Output::Identity)).unwrap();
+    let (beside, _) = &written.beside[0];
+    let json = std::fs::read_to_string(beside).unwrap();
+    let before = json.replacen("\"contract_version\": 2", "\"contract_version\": 1", 1).replacen(
+        ",\n    \"rotor_positions_m\": null",
+        "",
+        1,
+    );
+    assert!(before.len() < json.len() - 20, "{json}");
+    std::fs::write(beside, before).unwrap();
+    let contract = Checkpoint::read(&path).unwrap().contract().unwrap().unwrap();
+    assert_eq!((contract.contract_version, contract.action.rotor_positions_m), (1, None));
 }
 
 #[test]

@@ -15,7 +15,7 @@ model = onnx.load(path)
 onnx.checker.check_model(model, full_check=True)
 assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)]
 contract = json.loads({prop.key: prop.value for prop in model.metadata_props}["eyas.contract"])
-assert contract["contract_version"] == 1 and len(contract["test"]["observations"]) == 50
+assert contract["contract_version"] == 2 and len(contract["test"]["observations"]) == 50
 
 observations = np.load(inputs)
 session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -21,7 +21,7 @@ for model in sorted(folder.glob("*.pt")):
     extra = {"eyas.contract": ""}
     policy = torch.jit.load(str(model), _extra_files=extra)
     contract = json.loads(extra["eyas.contract"])
-    assert contract["contract_version"] == 1
+    assert contract["contract_version"] == 2
     actions = fly(policy, observations)
     # An episode begins anew after a reset, whatever the number of vehicles was.
     alone = fly(policy, observations[:, :1])

@@ -84,9 +84,9 @@ pub(super) struct Critic {
     gradient: Vec<f32>,
 }
 
-/// A block's memory of it.
+/// What the value function learns from of a block, and its share of the gradient.
 #[derive(Default)]
-pub(super) struct CriticMemory {
+pub(super) struct CriticShard {
     tape: UnrollTape,
     pass: Pass,
     /// Normalised observations of the window's times, then of its end, then of states cut off by time.
@@ -148,10 +148,10 @@ impl Critic {
         *step = u64::from(words[0]) | u64::from(words[1]) << 32;
     }
 
-    pub(super) fn memory(&self) -> CriticMemory {
-        let mut memory = CriticMemory::default();
-        self.unroll.prepare(1, &mut memory.tape);
-        memory
+    pub(super) fn shard(&self) -> CriticShard {
+        let mut shard = CriticShard::default();
+        self.unroll.prepare(1, &mut shard.tape);
+        shard
     }
 
     /// Takes over what was learned.
@@ -161,46 +161,46 @@ impl Critic {
     }
 
     /// Keeps the observation of a state that time is about to cut off.
-    pub(super) fn keep_cut(&self, observation: &[Row], memory: &mut CriticMemory) {
-        self.unroll.forward(0, observation, &mut memory.tape);
-        memory.cuts.extend_from_slice(self.unroll.input(0, &memory.tape));
+    pub(super) fn keep_cut(&self, observation: &[Row], shard: &mut CriticShard) {
+        self.unroll.forward(0, observation, &mut shard.tape);
+        shard.cuts.extend_from_slice(self.unroll.input(0, &shard.tape));
     }
 
     /// Gradient of the cost to come after the window with respect to the observation at its end; keeps that
     /// and the normalised observations of the window.
-    pub(super) fn close(&self, window: &[Row], end: &[Row], memory: &mut CriticMemory, slope: &mut [Row]) {
-        self.unroll.forward(0, end, &mut memory.tape);
-        memory.inputs.clear();
-        memory.inputs.extend_from_slice(window);
-        memory.inputs.extend_from_slice(self.unroll.input(0, &memory.tape));
-        memory.inputs.append(&mut memory.cuts);
+    pub(super) fn close(&self, window: &[Row], end: &[Row], shard: &mut CriticShard, slope: &mut [Row]) {
+        self.unroll.forward(0, end, &mut shard.tape);
+        shard.inputs.clear();
+        shard.inputs.extend_from_slice(window);
+        shard.inputs.extend_from_slice(self.unroll.input(0, &shard.tape));
+        shard.inputs.append(&mut shard.cuts);
         let to_cost = Row::splat(1.0 / (1.0 - self.gamma));
-        self.unroll.backward(0, &[to_cost], &mut memory.tape, slope);
+        self.unroll.backward(0, &[to_cost], &mut shard.tape, slope);
     }
 
     /// One pass over the windows of all blocks in mini-batches of their times; returns the mean squared error
     /// of the predictions before it.
     pub(super) fn learn(
         &mut self,
-        memories: &mut [(&mut CriticMemory, Window)],
+        shards: &mut [(&mut CriticShard, Window)],
         rate_share: f32,
     ) -> Result<f64, NotFinite> {
-        memories.par_iter_mut().for_each(|(memory, window)| self.set_targets(memory, window));
-        let times = memories.first().map_or(0, |(memory, _)| memory.targets.len());
+        shards.par_iter_mut().for_each(|(shard, window)| self.set_targets(shard, window));
+        let times = shards.first().map_or(0, |(shard, _)| shard.targets.len());
         let batches = self.config.num_mini_batches.min(times);
         let mut loss = 0.0;
         for batch in 0..batches {
             if batch > 0 {
                 self.trainer.refresh(&self.network.parameters);
             }
-            let samples = (memories.len() * times.div_ceil(batches) * BLOCK) as f32;
+            let samples = (shards.len() * times.div_ceil(batches) * BLOCK) as f32;
             let mut gradient = std::mem::take(&mut self.gradient);
-            sum_of_shards(memories, 1.0, &mut gradient, |(memory, _)| {
-                self.add_batch(memory, batch, batches, 1.0 / samples);
-                &memory.gradient
+            sum_of_shards(shards, 1.0, &mut gradient, |(shard, _)| {
+                self.add_batch(shard, batch, batches, 1.0 / samples);
+                &shard.gradient
             });
             self.gradient = gradient;
-            loss += memories.iter().map(|(it, _)| it.loss / batches as f64).sum::<f64>();
+            loss += shards.iter().map(|(it, _)| it.loss / batches as f64).sum::<f64>();
             let norm = clip_gradient_norm(&mut self.gradient, 1.0);
             NotFinite::check("norm of the terminal value's gradient", &[norm])?;
             let rate = self.config.learning_rate as f32 * rate_share;
@@ -212,12 +212,12 @@ impl Critic {
     /// TD(λ) targets, from the end of the window back:
     /// `R_t = c_t + γ ((1 − λ) V(o_{t+1}) + λ R_{t+1})`, with `V` alone past the window or a cut, and the cost
     /// of a crash past one.
-    fn set_targets(&self, memory: &mut CriticMemory, window: &Window) {
-        self.trainer.forward(&memory.inputs, &mut memory.pass);
-        let values = memory.pass.output();
+    fn set_targets(&self, shard: &mut CriticShard, window: &Window) {
+        self.trainer.forward(&shard.inputs, &mut shard.pass);
+        let values = shard.pass.output();
         let times = window.costs.len();
-        memory.targets.clear();
-        memory.targets.resize(times, Row::ZERO);
+        shard.targets.clear();
+        shard.targets.resize(times, Row::ZERO);
         // In the unit of the predictions.
         let unit = 1.0 - self.gamma;
         let crash = unit * self.config.crash_cost as f32;
@@ -239,13 +239,13 @@ impl Critic {
                 };
                 next[lane] = unit * window.costs[time][lane] + to_come;
             }
-            memory.targets[time] = next;
+            shard.targets[time] = next;
         }
     }
 
-    fn add_batch(&self, memory: &mut CriticMemory, batch: usize, batches: usize, share: f32) {
+    fn add_batch(&self, shard: &mut CriticShard, batch: usize, batches: usize, share: f32) {
         let width = self.trainer.architecture().inputs;
-        let CriticMemory { pass, inputs, targets, gradient, loss, .. } = memory;
+        let CriticShard { pass, inputs, targets, gradient, loss, .. } = shard;
         gradient.clear();
         gradient.resize(self.network.parameters.len(), 0.0);
         *loss = 0.0;
@@ -287,13 +287,13 @@ mod tests {
     #[test]
     fn targets_are_those_of_td_lambda_across_crashes_and_cuts() {
         let critic = critic(2.0, 0.5);
-        let mut memory = critic.memory();
+        let mut shard = critic.shard();
         let costs = [1.0, 2.0, 3.0, 4.0].map(Row::splat);
         // Lane 1 crashes in the second step, lane 2 is cut off in the third.
         let window = Window { costs: &costs, crashed: &[0, 0b10, 0, 0], cut: &[0, 0, 0b100, 0] };
         // Four times, the end, and the state that was cut off.
-        memory.inputs = vec![Row::ZERO; 6 * 26];
-        critic.set_targets(&mut memory, &window);
+        shard.inputs = vec![Row::ZERO; 6 * 26];
+        critic.set_targets(&mut shard, &window);
         let ahead = |cost: f32, next: f32| 0.1 * cost + 0.9 * (0.5 * 2.0 + 0.5 * next);
         let fourth = ahead(4.0, 2.0);
         let third = ahead(3.0, fourth);
@@ -306,7 +306,7 @@ mod tests {
             [ahead(1.0, ahead(2.0, cut)), ahead(2.0, cut), cut, fourth],
         ];
         for (lane, expected) in expected.into_iter().enumerate() {
-            for (target, expected) in memory.targets.iter().zip(expected) {
+            for (target, expected) in shard.targets.iter().zip(expected) {
                 assert!((target[lane] - expected).abs() < 1e-5, "lane {lane}: {} {expected}", target[lane]);
             }
         }
@@ -315,14 +315,14 @@ mod tests {
     #[test]
     fn the_value_learns_its_targets() {
         let mut critic = critic(0.0, 1.0);
-        let mut memory = critic.memory();
+        let mut shard = critic.shard();
         let costs = [Row::splat(1.0); 8];
-        memory.inputs = vec![Row::ZERO; 9 * 26];
+        shard.inputs = vec![Row::ZERO; 9 * 26];
         let losses: Vec<f64> = (0..300)
             .map(|_| {
                 critic.refresh();
                 let window = Window { costs: &costs, crashed: &[0; 8], cut: &[0; 8] };
-                critic.learn(&mut [(&mut memory, window)], 1.0).unwrap()
+                critic.learn(&mut [(&mut shard, window)], 1.0).unwrap()
             })
             .collect();
         assert!(losses[299] < 0.05 * losses[0], "from {} to {}", losses[0], losses[299]);

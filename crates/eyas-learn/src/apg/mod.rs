@@ -32,7 +32,7 @@ use crate::spares::Spares;
 pub use config::{ApgConfig, RunnerConfig};
 use critic::Critic;
 pub use critic::TerminalValueConfig;
-use window::{Flight, Memory, Recording};
+use window::{Recording, Shard, Update};
 
 /// An actor, its optimiser, and the envs that it learns in.
 pub struct Apg<B: DifferentiableBlock> {
@@ -47,7 +47,7 @@ pub struct Apg<B: DifferentiableBlock> {
     pub iteration: u32,
     unroll: Unroll,
     critic: Option<Critic>,
-    shards: Vec<(B, Memory)>,
+    shards: Vec<(B, Shard)>,
     recordings: Spares<Recording<B>>,
     gradient: Vec<f32>,
     origin: Option<Origin>,
@@ -123,8 +123,8 @@ impl<B: DifferentiableBlock> Apg<B> {
             .into_iter()
             .map(|mut block| {
                 block.reset(u32::MAX);
-                let memory = Memory::new(block.first_env(), algorithm, critic.as_ref(), ages);
-                (block, memory)
+                let shard = Shard::new(block.first_env(), algorithm, critic.as_ref(), ages);
+                (block, shard)
             })
             .collect();
         Ok(Self {
@@ -173,11 +173,11 @@ impl<B: DifferentiableBlock> Apg<B> {
     /// [`EnvBlock::visit_state`](eyas_env::EnvBlock::visit_state) of all envs, of what is counted for each, and
     /// of the value function.
     pub fn visit_envs(&mut self, visit: &mut dyn FnMut(&mut u32)) {
-        for (block, memory) in &mut self.shards {
+        for (block, shard) in &mut self.shards {
             block.visit_state(visit);
-            visit_words(&mut memory.age, visit);
+            visit_words(&mut shard.age, visit);
             // A state may be put back, from which nothing that was flown before leads on.
-            memory.tape.clear();
+            shard.tape.clear();
         }
         if let Some(critic) = &mut self.critic {
             critic.visit_state(visit);
@@ -201,7 +201,7 @@ impl<B: DifferentiableBlock> Apg<B> {
         if let Some(critic) = &mut self.critic {
             critic.refresh();
         }
-        let flight = Flight {
+        let update = Update {
             config: &self.config.algorithm,
             spec: &self.spec,
             origin: self.origin.as_ref(),
@@ -213,18 +213,18 @@ impl<B: DifferentiableBlock> Apg<B> {
         let env_steps = self.shards.len() * BLOCK * self.config.algorithm.window_steps;
         let share = 1.0 / env_steps as f32;
         let mut report = Report { env_steps: env_steps as u64, ..Report::default() };
-        sum_of_shards(&mut self.shards, share, &mut self.gradient, |(block, memory)| {
-            let mut recording = self.recordings.take_or(|| Recording::new(&flight));
-            memory.flown = flight.fly(block, memory, &mut recording);
-            flight.go_back(block, memory, &mut recording, self.optimizer.exp_avg.len());
+        sum_of_shards(&mut self.shards, share, &mut self.gradient, |(block, shard)| {
+            let mut recording = self.recordings.take_or(|| Recording::new(&update));
+            shard.flown = update.fly(block, shard, &mut recording);
+            update.go_back(block, shard, &mut recording, self.optimizer.exp_avg.len());
             self.recordings.give_back(recording);
-            &memory.gradient
+            &shard.gradient
         });
-        for (_, memory) in &self.shards {
-            memory.flown.clone()?;
-            report.cost += memory.cost * f64::from(share);
-            report.reward += memory.reward * f64::from(share);
-            report.crashes_per_step += f64::from(memory.crashes) * f64::from(share);
+        for (_, shard) in &self.shards {
+            shard.flown.clone()?;
+            report.cost += shard.cost * f64::from(share);
+            report.reward += shard.reward * f64::from(share);
+            report.crashes_per_step += f64::from(shard.crashes) * f64::from(share);
         }
         let norm = clip_gradient_norm(&mut self.gradient, self.config.algorithm.max_grad_norm as f32);
         NotFinite::check("cost", &[report.cost as f32])?;
@@ -237,7 +237,7 @@ impl<B: DifferentiableBlock> Apg<B> {
         report.value_loss = f64::NAN;
         if let Some(critic) = &mut self.critic {
             let rate_share = report.learning_rate / self.config.algorithm.learning_rate;
-            let mut windows: Vec<_> = self.shards.iter_mut().map(|(_, memory)| memory.window()).collect();
+            let mut windows: Vec<_> = self.shards.iter_mut().map(|(_, shard)| shard.window()).collect();
             report.value_loss = critic.learn(&mut windows, rate_share as f32)?;
         }
         self.iteration += 1;

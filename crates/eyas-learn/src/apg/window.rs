@@ -5,14 +5,14 @@ use eyas_lanes::{BLOCK, Row, Stream, lanes_of};
 use eyas_policy::{Unroll, UnrollTape};
 
 use super::config::ApgConfig;
-use super::critic::{Critic, CriticMemory, Window};
+use super::critic::{Critic, CriticShard, Window};
 use crate::actor::mirror;
 use crate::black_box::{Origin, Tape};
 use crate::engine::{Next, Rollout, Shared, fly_block};
 use crate::finite::{NotFinite, OnNan};
 
 /// What all blocks read.
-pub(super) struct Flight<'a, S: Surrogate> {
+pub(super) struct Update<'a, S: Surrogate> {
     pub(super) config: &'a ApgConfig<S>,
     pub(super) spec: &'a EnvSpec,
     pub(super) origin: Option<&'a Origin>,
@@ -32,8 +32,8 @@ pub(super) struct Recording<B: DifferentiableBlock> {
     action: Vec<Row>,
 }
 
-/// What is known of one block's window.
-pub(super) struct Memory {
+/// A block of an update: what is known of its window, and its share of the gradient.
+pub(super) struct Shard {
     /// Surrogate cost of each step.
     costs: Vec<Row>,
     /// Lanes that crashed, and lanes that were cut off by time, in each step; all were reset after it.
@@ -41,7 +41,7 @@ pub(super) struct Memory {
     cut: Vec<u32>,
     /// Steps since the last reset.
     pub(super) age: [u32; BLOCK],
-    critic: CriticMemory,
+    critic: CriticShard,
     /// What the block flew last.
     pub(super) tape: Tape,
     pub(super) gradient: Vec<f32>,
@@ -53,8 +53,8 @@ pub(super) struct Memory {
 }
 
 impl<B: DifferentiableBlock> Recording<B> {
-    pub(super) fn new(flight: &Flight<B::Surrogate>) -> Self {
-        let Flight { config, spec, unroll, .. } = *flight;
+    pub(super) fn new(update: &Update<B::Surrogate>) -> Self {
+        let Update { config, spec, unroll, .. } = *update;
         let mut tape = UnrollTape::default();
         unroll.prepare(config.window_steps, &mut tape);
         Self {
@@ -68,7 +68,7 @@ impl<B: DifferentiableBlock> Recording<B> {
     }
 }
 
-impl Memory {
+impl Shard {
     pub(super) fn new(
         first_env: u32,
         config: &ApgConfig<impl Surrogate>,
@@ -84,7 +84,7 @@ impl Memory {
             crashed: vec![0; config.window_steps],
             cut: vec![0; config.window_steps],
             age,
-            critic: critic.map(Critic::memory).unwrap_or_default(),
+            critic: critic.map(Critic::shard).unwrap_or_default(),
             tape: Tape::default(),
             gradient: Vec::new(),
             cost: 0.0,
@@ -95,17 +95,17 @@ impl Memory {
     }
 
     /// What the value function learns from.
-    pub(super) fn window(&mut self) -> (&mut CriticMemory, Window<'_>) {
+    pub(super) fn window(&mut self) -> (&mut CriticShard, Window<'_>) {
         (&mut self.critic, Window { costs: &self.costs, crashed: &self.crashed, cut: &self.cut })
     }
 }
 
 /// A block's window while it is flown.
 struct FlownWindow<'a, B: DifferentiableBlock> {
-    shared: &'a Flight<'a, B::Surrogate>,
+    shared: &'a Update<'a, B::Surrogate>,
     symmetry: Option<&'a Symmetry>,
     time: usize,
-    memory: &'a mut Memory,
+    shard: &'a mut Shard,
     recording: &'a mut Recording<B>,
 }
 
@@ -115,7 +115,7 @@ impl<B: DifferentiableBlock> Rollout<B> for FlownWindow<'_, B> {
     }
 
     fn begin(&mut self, _block: &mut B, _used: u32) -> bool {
-        (self.memory.reward, self.memory.crashes) = (0.0, 0);
+        (self.shard.reward, self.shard.crashes) = (0.0, 0);
         self.shared.config.window_steps > 0
     }
 
@@ -131,45 +131,45 @@ impl<B: DifferentiableBlock> Rollout<B> for FlownWindow<'_, B> {
     }
 
     fn record(&mut self, block: &mut B, observation: &mut [Row], _action: &[Row], step: &Step) -> Next {
-        let Self { shared, memory, time, .. } = self;
-        memory.reward += f64::from(step.reward.0.iter().sum::<f32>());
-        memory.crashes += step.terminated.count_ones();
+        let Self { shared, shard, time, .. } = self;
+        shard.reward += f64::from(step.reward.0.iter().sum::<f32>());
+        shard.crashes += step.terminated.count_ones();
         let mut done = step.terminated | step.truncated;
-        for (lane, age) in memory.age.iter_mut().enumerate() {
+        for (lane, age) in shard.age.iter_mut().enumerate() {
             *age += 1;
             done |= u32::from(*age >= shared.config.episode_steps) << lane;
         }
-        memory.crashed[*time] = step.terminated;
-        memory.cut[*time] = done & !step.terminated;
+        shard.crashed[*time] = step.terminated;
+        shard.cut[*time] = done & !step.terminated;
         for lane in lanes_of(done) {
-            memory.age[lane] = 0;
+            shard.age[lane] = 0;
         }
-        if let Some(critic) = shared.critic.filter(|_| memory.cut[*time] != 0) {
+        if let Some(critic) = shared.critic.filter(|_| shard.cut[*time] != 0) {
             let mirrored = &mut self.recording.mirrored;
             block.observe(observation);
             mirror(self.symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
-            critic.keep_cut(mirrored, &mut memory.critic);
+            critic.keep_cut(mirrored, &mut shard.critic);
         }
         *time += 1;
         Next { reset: done, is_last: *time == shared.config.window_steps }
     }
 }
 
-impl<S: Surrogate> Flight<'_, S> {
+impl<S: Surrogate> Update<'_, S> {
     /// Flies a window, resetting envs that crash or come of age.
     pub(super) fn fly<B: DifferentiableBlock<Surrogate = S>>(
         &self,
         block: &mut B,
-        memory: &mut Memory,
+        shard: &mut Shard,
         recording: &mut Recording<B>,
     ) -> Result<(), NotFinite> {
         let symmetry = self.symmetry_of(block.first_env());
         let mut buffers = [std::mem::take(&mut recording.observation), std::mem::take(&mut recording.action)];
-        let mut tape = std::mem::take(&mut memory.tape);
-        let mut window = FlownWindow { shared: self, symmetry, time: 0, memory, recording };
+        let mut tape = std::mem::take(&mut shard.tape);
+        let mut window = FlownWindow { shared: self, symmetry, time: 0, shard, recording };
         let shared = Shared { spec: self.spec, origin: self.origin, on_nan: OnNan::Stop };
         let flown = fly_block((block, u32::MAX), &mut window, shared, &mut tape, &mut buffers);
-        memory.tape = tape;
+        shard.tape = tape;
         [recording.observation, recording.action] = buffers;
         flown.map(drop)
     }
@@ -178,7 +178,7 @@ impl<S: Surrogate> Flight<'_, S> {
     fn look_ahead<B: DifferentiableBlock>(
         &self,
         block: &B,
-        memory: &mut Memory,
+        shard: &mut Shard,
         recording: &mut Recording<B>,
     ) -> Derivative {
         let mut derivative = Derivative::default();
@@ -189,7 +189,7 @@ impl<S: Surrogate> Flight<'_, S> {
             let Recording { tape, mirrored, observation, records, .. } = recording;
             block.observe(observation);
             mirror(symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
-            critic.close(tape.inputs(), mirrored, &mut memory.critic, observation);
+            critic.close(tape.inputs(), mirrored, &mut shard.critic, observation);
             mirror(symmetry.map(|it| it.observation.as_slice()), observation, mirrored);
             block.pull_back_observation(&records[end], mirrored, &mut derivative);
         }
@@ -200,29 +200,29 @@ impl<S: Surrogate> Flight<'_, S> {
     pub(super) fn go_back<B: DifferentiableBlock<Surrogate = S>>(
         &self,
         block: &B,
-        memory: &mut Memory,
+        shard: &mut Shard,
         recording: &mut Recording<B>,
         parameters: usize,
     ) {
         let symmetry = self.symmetry_of(block.first_env());
-        memory.gradient.clear();
-        memory.gradient.resize(parameters, 0.0);
-        memory.cost = 0.0;
-        let mut derivative = self.look_ahead(block, memory, recording);
+        shard.gradient.clear();
+        shard.gradient.resize(parameters, 0.0);
+        shard.cost = 0.0;
+        let mut derivative = self.look_ahead(block, shard, recording);
         let discount = self.config.gamma as f32;
         let Recording { tape, records, observation, mirrored, action: of_action } = recording;
         let mut action = of_action.clone();
         for time in (0..self.config.window_steps).rev() {
             let record = &records[time];
-            derivative.fade(discount, memory.crashed[time] | memory.cut[time]);
+            derivative.fade(discount, shard.crashed[time] | shard.cut[time]);
             let cost = block.pull_back_step(&self.config.surrogate, record, &mut derivative, of_action);
-            memory.cost += f64::from(cost.0.iter().sum::<f32>());
-            memory.costs[time] = cost;
+            shard.cost += f64::from(cost.0.iter().sum::<f32>());
+            shard.costs[time] = cost;
             mirror(symmetry.map(|it| it.action.as_slice()), of_action, &mut action);
             self.unroll.backward(time, &action, tape, mirrored);
             mirror(symmetry.map(|it| it.observation.as_slice()), mirrored, observation);
             block.pull_back_observation(record, observation, &mut derivative);
-            self.unroll.add_gradient(time, tape, &mut memory.gradient);
+            self.unroll.add_gradient(time, tape, &mut shard.gradient);
         }
     }
 

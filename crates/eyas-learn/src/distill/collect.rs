@@ -23,7 +23,7 @@ pub(super) struct LabelledFlights {
     noise: Stream,
     /// The teacher of each block.
     teachers: Vec<usize>,
-    memories: Vec<Memory>,
+    buffers: Vec<Buffers>,
 }
 
 /// Episodes of one epoch, in the order of their envs.
@@ -100,8 +100,9 @@ impl Rollouts {
     }
 }
 
+/// What a block goes on with from step to step, kept from epoch to epoch.
 #[derive(Default)]
-struct Memory {
+struct Buffers {
     /// Episodes that each lane has to fly.
     quota: [u32; BLOCK],
     open: Vec<Episode>,
@@ -121,10 +122,10 @@ impl LabelledFlights {
         features: Range<usize>,
         noise: Stream,
     ) -> Self {
-        let mut memories = Vec::new();
-        memories.resize_with(engine.num_blocks(), Memory::default);
-        let per_teacher = memories.len() / num_teachers;
-        for own in memories.chunks_mut(per_teacher) {
+        let mut buffers = Vec::new();
+        buffers.resize_with(engine.num_blocks(), Buffers::default);
+        let per_teacher = buffers.len() / num_teachers;
+        for own in buffers.chunks_mut(per_teacher) {
             let envs = engine.num_envs().min(own.len() * BLOCK);
             share_episodes(own, config.num_episodes as usize, envs);
         }
@@ -134,8 +135,8 @@ impl LabelledFlights {
             episode_steps: config.episode_steps,
             clamp_labels: config.clamp_labels,
             noise,
-            teachers: (0..memories.len()).map(|block| block / per_teacher).collect(),
-            memories,
+            teachers: (0..buffers.len()).map(|block| block / per_teacher).collect(),
+            buffers,
         }
     }
 
@@ -145,35 +146,35 @@ impl LabelledFlights {
         if let Some(flown) = engine.fly_episodes(&self.described(plan)) {
             return Ok(Rollouts { episodes: self.labelled(plan, flown) });
         }
-        let Self { features, num_actions, episode_steps, clamp_labels, noise, teachers, memories } = self;
-        let mut rollouts: Vec<Labelled> = memories
+        let Self { features, num_actions, episode_steps, clamp_labels, noise, teachers, buffers } = self;
+        let mut rollouts: Vec<Labelled> = buffers
             .iter_mut()
             .zip(&*teachers)
-            .map(|(memory, index)| {
+            .map(|(buffers, index)| {
                 let teacher = &plan.teachers[*index];
                 let actor = plan.actor.unwrap_or(&teacher.actor);
-                memory.prepare(*num_actions, actor, &teacher.actor);
+                buffers.prepare(*num_actions, actor, &teacher.actor);
                 Labelled {
                     flies: plan.flies[*index],
                     actor,
                     labels: Labels { teacher, clamp: *clamp_labels, noise: *noise, flight: plan.index },
                     features: features.clone(),
                     episode_steps: *episode_steps,
-                    left: memory.quota,
+                    left: buffers.quota,
                     flying: 0,
                     lost: 0,
                     step: 0,
-                    memory,
+                    buffers,
                 }
             })
             .collect();
         engine.fly_all(&mut rollouts)?;
         let mut episodes = Vec::new();
-        for (memory, teacher) in memories.iter_mut().zip(teachers) {
+        for (buffers, teacher) in buffers.iter_mut().zip(teachers) {
             // Lanes finish in any order of time; episodes are kept in the order of envs.
-            memory.done.sort_by_key(|(lane, _)| *lane);
+            buffers.done.sort_by_key(|(lane, _)| *lane);
             let teacher = *teacher as u32;
-            episodes.extend(memory.done.drain(..).map(|(_, episode)| Episode { teacher, ..episode }));
+            episodes.extend(buffers.done.drain(..).map(|(_, episode)| Episode { teacher, ..episode }));
         }
         Ok(Rollouts { episodes })
     }
@@ -185,17 +186,17 @@ impl LabelledFlights {
 
     /// The same flights for an engine that flies whole episodes.
     fn described<'a>(&self, plan: &Plan<'a>) -> EpisodePlan<'a> {
-        let of_block = |(memory, index): (&Memory, &usize)| {
+        let of_block = |(buffers, index): (&Buffers, &usize)| {
             let teacher = &plan.teachers[*index];
             plan.flies[*index].then(|| BlockPlan {
                 actor: plan.actor.unwrap_or(&teacher.actor),
                 labeller: Some(&teacher.actor),
-                first_episode: Some(memory.quota.map(|quota| first_episode(plan.index, quota))),
-                quota: memory.quota,
+                first_episode: Some(buffers.quota.map(|quota| first_episode(plan.index, quota))),
+                quota: buffers.quota,
             })
         };
         EpisodePlan {
-            blocks: self.memories.iter().zip(&self.teachers).map(of_block).collect(),
+            blocks: self.buffers.iter().zip(&self.teachers).map(of_block).collect(),
             episode_steps: self.episode_steps,
             records: Some(self.features.clone()),
             measures: None,
@@ -235,11 +236,11 @@ fn first_episode(flight: u32, quota: u32) -> u32 {
 }
 
 /// Spreads episodes evenly over the first envs.
-fn share_episodes(memories: &mut [Memory], episodes: usize, num_envs: usize) {
+fn share_episodes(buffers: &mut [Buffers], episodes: usize, num_envs: usize) {
     let envs = episodes.min(num_envs);
     for env in 0..envs {
         let share = episodes / envs + usize::from(env < episodes % envs);
-        memories[env / BLOCK].quota[env % BLOCK] = share as u32;
+        buffers[env / BLOCK].quota[env % BLOCK] = share as u32;
     }
 }
 
@@ -264,10 +265,10 @@ struct Labelled<'a> {
     /// Bits of those whose step is left out.
     lost: u32,
     step: u32,
-    memory: &'a mut Memory,
+    buffers: &'a mut Buffers,
 }
 
-impl Memory {
+impl Buffers {
     fn prepare(&mut self, actions: usize, actor: &Actor, teacher: &Actor) {
         self.label.resize(actions, Row::ZERO);
         self.state.clear();
@@ -292,8 +293,8 @@ impl Rollout for Labelled<'_> {
     }
 
     fn act(&mut self, block: &AnyBlock, observation: &mut [Row], action: &mut [Row]) {
-        let Memory { state, teacher_state, label, scratch: [scratch, teacher_scratch], .. } =
-            &mut *self.memory;
+        let Buffers { state, teacher_state, label, scratch: [scratch, teacher_scratch], .. } =
+            &mut *self.buffers;
         self.actor.inference.act(&observation[self.actor.features.clone()], state, scratch, action);
         let teacher = &self.labels.teacher.actor;
         teacher.inference.act(&observation[teacher.features.clone()], teacher_state, teacher_scratch, label);
@@ -311,7 +312,7 @@ impl Rollout for Labelled<'_> {
         _action: &[Row],
         step: &Step,
     ) -> Next {
-        let Memory { open, done, label, state, teacher_state, .. } = &mut *self.memory;
+        let Buffers { open, done, label, state, teacher_state, .. } = &mut *self.buffers;
         let width = self.features.len() + label.len();
         let longest = self.episode_steps as usize * width;
         let resting = self.labels.teacher.resting.as_ref();

@@ -59,7 +59,7 @@ pub(super) struct Batches {
 }
 
 /// Everything in a dataset that could be trained on, numbered.
-struct Places<'a> {
+struct SampleIndex<'a> {
     dataset: &'a Dataset,
     /// Number of the first sample of each episode; empty for a recurrent student, which takes episodes.
     starts: Vec<u32>,
@@ -67,7 +67,7 @@ struct Places<'a> {
     count: usize,
 }
 
-impl<'a> Places<'a> {
+impl<'a> SampleIndex<'a> {
     fn new(dataset: &'a Dataset, max_length: Option<u32>) -> Self {
         if max_length.is_some() {
             return Self { dataset, starts: Vec::new(), max_length, count: dataset.episodes.len() };
@@ -180,13 +180,13 @@ impl Student {
     pub(super) fn choose(&self, dataset: &Dataset, config: &DistillConfig, epoch: u32) -> Batches {
         let resolved = config.resolved();
         let is_recurrent = config.student.kind == StudentKind::Gru;
-        let places = Places::new(dataset, is_recurrent.then_some(resolved.sequence_length as u32));
+        let samples = SampleIndex::new(dataset, is_recurrent.then_some(resolved.sequence_length as u32));
         let bound = resolved.samples_per_epoch;
         let mut batches = Batches { sequences: Vec::new(), samples: 0 };
         for pass in 0..config.passes_per_epoch.unwrap_or(u32::MAX) {
-            let count = if is_recurrent { places.count } else { places.count.min(bound) };
+            let count = if is_recurrent { samples.count } else { samples.count.min(bound) };
             let order = if config.shuffle {
-                self.shuffle.permutation(places.count, count, epoch, pass)
+                self.shuffle.permutation(samples.count, count, epoch, pass)
             } else {
                 (0..count as u32).collect()
             };
@@ -194,11 +194,11 @@ impl Student {
                 if batches.samples >= bound {
                     return batches;
                 }
-                let sequence = places.get(index);
+                let sequence = samples.get(index);
                 batches.samples += sequence.length as usize;
                 batches.sequences.push(sequence);
             }
-            if !is_recurrent || places.count == 0 {
+            if !is_recurrent || samples.count == 0 {
                 break;
             }
         }

@@ -48,7 +48,7 @@ fn every_named_vehicle_hovers_and_flies_a_figure_eight() {
     for name in vehicles().iter().map(|it| it.name) {
         // The weakest falls half a metre until its rotors, slow to fall and between rest and half speed at the start, carry it.
         for (course, most_rmse_m) in [(None, 0.12), (Some(CourseKind::Figure8), 0.15)] {
-            let it = TortureSummary::of(&fly(&raptor(name, course), Disturbance::None, 16));
+            let it = TortureSummary::of(&fly(&raptor(name, course), Disturbance::None, 16), 1);
             assert!(it.success[0] >= 1.0 && it.rmse_m[0] < most_rmse_m, "{name}, {course:?}: {it:?}");
         }
     }
@@ -64,7 +64,7 @@ fn the_point_task_is_flown_too() {
             course: CourseConfig { kind: Some(CourseKind::Figure8), ..CourseConfig::default() },
             ..PointConfig::default()
         };
-        let it = TortureSummary::of(&fly(&config, Disturbance::None, 16));
+        let it = TortureSummary::of(&fly(&config, Disturbance::None, 16), 1);
         assert!(it.success[0] >= 1.0 && it.rmse_m[0] < most_rmse_m, "{share}: {it:?}");
     }
 }
@@ -72,7 +72,7 @@ fn the_point_task_is_flown_too() {
 #[test]
 fn disturbances_cost_what_they_should() {
     let config = raptor("x500", None);
-    let mean = |disturbance| TortureSummary::of(&fly(&config, disturbance, 16)).rmse_m[0];
+    let mean = |disturbance| TortureSummary::of(&fly(&config, disturbance, 16), 1).rmse_m[0];
     let calm = mean(Disturbance::None);
     for disturbance in Disturbance::ALL.into_iter().skip(1) {
         let rmse = mean(disturbance);

@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use eyas_sim::VehicleParameters;
 use eyas_vehicles::{
     DomainRandomization, FleetVehicle, NamedVehicle, SamplerConfig, SamplerProtocol, VehicleFile, crazyflie,
-    find_vehicle, foundation_crazyflie, sample_fleet, unflyable, vehicle_warnings, vehicles,
+    find_vehicle, foundation_crazyflie, sample_fleet, step_warning, unflyable, vehicle_warnings, vehicles,
 };
 use serde_json::{Value, json};
 
@@ -44,6 +44,19 @@ fn refusal(vehicle: &VehicleParameters) -> String {
 fn scale_inertia(it: &mut VehicleParameters, factor: f64) {
     it.inertia = it.inertia.map(|row| row.map(|x| x * factor));
     it.inertia_inverse = it.inertia_inverse.map(|row| row.map(|x| x / factor));
+}
+
+/// Full thrust of two rotors, 2 × 5 N at 0.17 m over 0.025 kg m²: 68 rad/s², which turns by a quarter of a radian in 86 ms.
+#[test]
+fn control_steps_that_are_too_long_for_a_vehicle_are_said() {
+    assert_eq!(step_warning(&quadrotor(), 0.085), None);
+    let said = step_warning(&quadrotor(), 0.1).unwrap();
+    assert!(said.contains("turns it by 0.340 rad in one") && said.contains("as of 0.0857 s"), "{said}");
+    let drawn = SamplerConfig { protocol: SamplerProtocol::Raptor, ..SamplerConfig::default() };
+    let drawn = sample_fleet(&drawn, 500, 7).into_iter().map(|it| it.dynamics);
+    for vehicle in vehicles().iter().map(NamedVehicle::parameters).chain(drawn) {
+        assert_eq!(step_warning(&vehicle, 0.01), None, "a vehicle that learns at 10 ms");
+    }
 }
 
 #[test]

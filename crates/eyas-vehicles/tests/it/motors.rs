@@ -2,21 +2,26 @@
 
 use eyas_sim::VehicleParameters;
 use eyas_vehicles::{
-    MotorMismatch, crazyflie, find_vehicle, foundation_crazyflie, motor_order, reordered, vehicles,
+    MotorLayout, MotorMismatch, crazyflie, find_vehicle, foundation_crazyflie, motor_order, reordered,
+    vehicles,
 };
 
 fn x500() -> VehicleParameters {
     find_vehicle("x500").unwrap().parameters()
 }
 
+fn mismatch(flown: &VehicleParameters) -> Option<MotorMismatch> {
+    MotorMismatch::between(&MotorLayout::from(&crazyflie()), &MotorLayout::from(flown))
+}
+
 fn said(flown: &VehicleParameters) -> String {
-    MotorMismatch::between(&crazyflie(), flown).unwrap().to_string()
+    mismatch(flown).unwrap().to_string()
 }
 
 #[test]
 fn every_vehicle_of_the_registry_has_the_crazyflies_order_and_spins() {
     for it in vehicles() {
-        assert_eq!(MotorMismatch::between(&crazyflie(), &it.parameters()), None, "{}", it.name);
+        assert_eq!(mismatch(&it.parameters()), None, "{}", it.name);
     }
 }
 
@@ -29,15 +34,13 @@ fn another_order_is_said_with_the_rotor_and_the_permutation_that_mends_it() {
         said(&px4),
         "rotor 2 is back left, expected back right: in the policy's order the rotors are 1,4,2,3"
     );
-    let Some(MotorMismatch::Order { order, .. }) = MotorMismatch::between(&crazyflie(), &px4) else {
+    let Some(MotorMismatch::Order { order, .. }) = mismatch(&px4) else {
         panic!("not an order");
     };
     assert_eq!(motor_order(&order), "1,4,2,3");
     assert_eq!(reordered(&px4, &order), x500());
     // Foundation's tasks fly the same aircraft from the front left clockwise, whose spins fit as well.
-    let Some(MotorMismatch::Order { order, .. }) =
-        MotorMismatch::between(&crazyflie(), &foundation_crazyflie())
-    else {
+    let Some(MotorMismatch::Order { order, .. }) = mismatch(&foundation_crazyflie()) else {
         panic!("not an order");
     };
     assert_eq!(order, [1, 2, 3, 0]);
@@ -68,7 +71,7 @@ fn a_plus_is_no_x_but_an_x_of_unequal_sides_is_one() {
     );
     let mut wide = crazyflie();
     wide.rotor_positions = wide.rotor_positions.map(|[x, y, z]| [x, 2.5 * y, z]);
-    assert_eq!(MotorMismatch::between(&crazyflie(), &wide), None);
+    assert_eq!(mismatch(&wide), None);
     // Two at one place.
     let mut twice = crazyflie();
     twice.rotor_positions[1] = twice.rotor_positions[0];

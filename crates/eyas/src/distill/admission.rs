@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use eyas_env::{EnvSpec, RAPTOR_TASK};
+use eyas_formats::Checkpoint;
 use eyas_learn::Actor;
 use eyas_learn::distill::{OnWeakTeacher, PositionFeatures, RestingError, Teacher};
 use eyas_run::Origin;
@@ -71,10 +72,9 @@ pub(super) fn introduce(
 ) -> Result<(), Failure> {
     let Candidate { path, loaded, .. } = &config.candidates[0];
     observer.line(&format!("[INFO] Loading teacher policy from: {}", path.display()))?;
-    if task.id() == RAPTOR_TASK {
-        let flown = std::slice::from_ref(task.vehicle());
-        warn(&trained_on::differences(path, &loaded.policy, flown), observer);
-    }
+    let flown = std::slice::from_ref(task.vehicle());
+    let mut told = |warning: &str| observer.warning(warning);
+    trained_on::compare(&Checkpoint::read(path)?, &loaded.policy, flown, &task.spec(), &mut told);
     describe_teacher(loaded, observer)?;
     self_check(task, loaded, &config.teacher_options, path, observer)
 }

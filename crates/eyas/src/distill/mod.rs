@@ -33,7 +33,7 @@ use crate::mismatch::{Keys, Shape, require_same};
 use crate::observer::{Activity, Observer};
 use crate::provenance::Provenance;
 use crate::resumption::{GoingOn, own_run, require_work};
-use crate::run_files::{BEST_STUDENT, FINAL_STUDENT, write_file};
+use crate::run_files::{BEST_STUDENT, write_file};
 use crate::run_location::RunLocation;
 use crate::run_logger::{Continued, RunLogger};
 use crate::snapshot::Snapshots;
@@ -257,7 +257,7 @@ pub fn distill(
     let mut provenance = config.provenance.clone();
     decide_open(&mut provenance, &config.distill);
     if let Some(it) = &going_on
-        && it.is_finished(&provenance, reached(config, &it.run, epoch), total)?
+        && it.is_finished(&provenance, epoch, total)?
     {
         let best = student::read(&it.run.file(BEST_STUDENT)).map_or(best, |it| it.best_return);
         return Ok(DistillationResult::of_finished(&it.run, total, best));
@@ -489,12 +489,6 @@ fn begin_or_go_on(
     let Some(path) = checkpoint else { return Ok((progress, f64::NEG_INFINITY)) };
     let best = restore(&mut progress, path)?;
     Ok((progress, best))
-}
-
-/// Epochs that a run has done: of one that has ended all, though its newest checkpoint may be older than its end.
-fn reached(config: &DistillationConfig, run: &RunDir, epoch: u32) -> u32 {
-    let is_newest = config.agent.load_checkpoint == AgentConfig::default().load_checkpoint;
-    if is_newest && run.file(FINAL_STUDENT).is_file() { config.distill.n_epochs } else { epoch }
 }
 
 /// The data of all epochs so far, where there are more to come that need it; a record has `width` numbers.

@@ -234,7 +234,7 @@ impl Session<'_> {
         RunResult::from(on_test_vehicles.as_ref().unwrap_or(&of_student).summary()).write(self.run)?;
         self.logger.completed()?;
         if !self.config.needs_dataset(epochs) {
-            // That of the last checkpoint, if the last epoch has none of its own.
+            // One that was killed after its last checkpoint may have left one.
             dataset_file::keep_only(self.run.path(), None)?;
         }
         Ok(Comparison {
@@ -322,7 +322,9 @@ impl Observer for Session<'_> {
         }
         self.record(epoch + 1, student)?;
         let stops = self.interrupt.interrupted();
-        if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || stops {
+        // The last one too, which the run is given more epochs from.
+        let is_last = epoch + 1 == self.config.distill.n_epochs;
+        if (epoch + 1).is_multiple_of(self.config.distill.save_interval) || is_last || stops {
             self.logger.flush()?;
             let needs_dataset = self.config.needs_dataset(epoch + 1);
             if needs_dataset {

@@ -170,6 +170,7 @@ pub(super) fn pictures(groups: &[Group], kind: Kind) -> Result<Vec<Picture>, Fai
             let chart = chart(groups, kind, curve, &points, along);
             let without_place = match chart.num_without_place() {
                 0 => String::new(),
+                1 => " (one of the points has no place on these axes)".to_owned(),
                 count => format!(" ({count} of the points have no place on these axes)"),
             };
             let caption = format!("{}{when}{without_place}", curve.caption);

@@ -13,6 +13,7 @@ use super::curves::SIZE;
 use super::page::Picture;
 use super::runs::{Input, Kind, Run};
 use crate::configuration::read_vehicle;
+use crate::evaluate::SEED;
 use crate::failure::Failure;
 use crate::observer::Silent;
 use crate::policies::load_policy;
@@ -23,8 +24,6 @@ use crate::tracking::{Recorder, Statistics};
 use crate::trajectory;
 use crate::video::motor_names;
 
-/// Start of the flights.
-const SEED: u64 = 42;
 /// Length of a flight, s: a figure-8 is flown once, after the time in which its target waits.
 const LENGTH_S: f64 = 16.0;
 /// Least length of an axis, m: a vehicle that hovers well is a point.

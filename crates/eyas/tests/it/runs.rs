@@ -11,8 +11,10 @@ use eyas::policies::load_controller;
 use eyas::report::Subject;
 use eyas::run_result::RunResult;
 use eyas::teachers::read_checkpoints;
+use eyas::tracking::Recorder;
 use eyas::{Algorithm, Failure, Observer, Silent, TrainConfig, fly, report, tasks, train, trajectory};
 use eyas_formats::{LoadOptions, verify};
+use eyas_learn::OnNan;
 use eyas_policy::Contract;
 use eyas_run::Interrupt;
 use tempfile::TempDir;
@@ -40,6 +42,7 @@ fn training(run: &Path) -> TrainConfig {
 struct Heard {
     units: Vec<String>,
     positions: Vec<u64>,
+    counted: u64,
     tags: Vec<String>,
     lines: Vec<String>,
     /// Ends the run with the first line that holds it.
@@ -62,6 +65,10 @@ impl Observer for Heard {
 
     fn position(&mut self, position: u64) {
         self.positions.push(position);
+    }
+
+    fn count(&mut self, units: u64) {
+        self.counted += units;
     }
 
     fn scalar(&mut self, tag: &str, _: u64, _: f64) {
@@ -185,13 +192,32 @@ fn an_evaluation_is_its_episodes() {
     assert!(!decisions.is_empty());
     let task = task.untimed();
     let of = |episodes| {
-        let device = EpisodeDevice::default();
-        let config =
-            EvaluateConfig { task: task.as_ref(), vehicles: &[], episodes, steps: 50, seed: 1, device };
+        let config = EvaluateConfig {
+            task: task.as_ref(),
+            vehicles: &[],
+            episodes,
+            steps: 50,
+            seed: 1,
+            device: EpisodeDevice::default(),
+            on_nan: OnNan::Stop,
+        };
         evaluate(&config, controller.as_ref())
     };
     assert_eq!(of(5).unwrap().outcomes, of(8).unwrap().outcomes[..5]);
     assert!(of(0).is_err());
+}
+
+/// Its rate used to be 0.
+#[test]
+fn a_flight_counts_the_steps_of_its_envs() {
+    let task = tasks::find(TASK).unwrap();
+    let vehicles = [task.vehicle().clone()];
+    let mut ignored = |_: &str| ();
+    let controller =
+        load_controller(&teacher(), &LoadOptions::default(), &vehicles, &task.spec(), &mut ignored).unwrap();
+    let (mut envs, mut heard) = ([task.make(3, 1)], Heard::default());
+    Recorder::fly(&mut envs, controller.as_ref(), 5, &mut heard, &Interrupt::new()).unwrap();
+    assert_eq!((heard.positions.last(), heard.counted), (Some(&5), 15));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Delay) -> Result<ExitCode, Failure> {
             Ok(env)
         })
         .collect::<Result<Vec<RaptorConfig>, Failure>>()?;
-    let actor = setting.actor(policy)?;
+    let actor = setting.actor(policy, std::slice::from_ref(&setting.env.robot))?;
     prepare(&analysis.out)?;
 
     let vehicle = setting.env.fleet_vehicle();

@@ -7,7 +7,7 @@ use eyas_formats::Side;
 use eyas_learn::{Actor, Evaluation, NotFinite, evaluate};
 use eyas_vehicles::{FleetVehicle, vehicles};
 
-use crate::flags::read_fleet;
+use crate::flags::{read_fleet, warn_of_motors};
 use eyas_view::Heatmap;
 use rayon::prelude::*;
 
@@ -27,6 +27,8 @@ pub(super) fn run(arguments: &Matrix) -> Result<ExitCode, Failure> {
     } else {
         read_fleet(&arguments.vehicles)?
     };
+    let flown = fleet.iter().map(|it| (it.id.as_str(), &it.dynamics));
+    warn_of_motors(&setting.env, flown, None);
     let choice = TeacherFolder {
         folder: &arguments.teacher_dir,
         ids: arguments.teacher_ids.as_deref(),

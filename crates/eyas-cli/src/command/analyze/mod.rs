@@ -9,15 +9,18 @@ use std::process::ExitCode;
 
 use eyas::Failure;
 use eyas::configuration::{AgentConfig, allow_steps, check};
+use eyas::evaluate::set_seed;
+use eyas::policies::load_for_flight;
 use eyas::run_files::write_file;
 use eyas_env::{RaptorConfig, TaskConfig};
 use eyas_learn::{Actor, NotFinite};
 use eyas_run::config::Value;
 use eyas_run::{Layers, Origin};
+use eyas_sim::VehicleParameters;
 
 use crate::arguments::{Analysis, Analyze, AnalyzeCommand, PolicyFile};
 use crate::configuration;
-use crate::flags::{load_explained, seed_of, warn_of_vehicle};
+use crate::flags::{seed_of, warn_of_vehicle};
 use crate::print::tell;
 
 pub(crate) fn run(arguments: &Analyze) -> Result<ExitCode, Failure> {
@@ -53,6 +56,7 @@ impl AnalysisSetup {
             ("env", Layers::documented(&RaptorConfig::default())?),
             ("agent", Layers::documented(&AgentConfig::default())?),
         ]);
+        set_seed(&mut layers)?;
         for (key, value) in own {
             layers.set(key, value.clone(), Origin::Preset("analysis".into()))?;
         }
@@ -76,9 +80,12 @@ impl AnalysisSetup {
         Failure::from(error).not_finite_in_flight((flight, self.seed), folder)
     }
 
-    /// Reads the policy, for the observation of the task.
-    fn actor(&self, policy: &PolicyFile) -> Result<Actor, Failure> {
-        Ok(Actor::new(&load_explained(&policy.checkpoint, &policy.load_options())?.policy, &self.env.spec())?)
+    /// Reads the policy, for the observation of the task and the vehicles that it is to fly.
+    fn actor(&self, policy: &PolicyFile, vehicles: &[VehicleParameters]) -> Result<Actor, Failure> {
+        let (spec, options) = (self.env.spec(), policy.load_options());
+        let loaded =
+            load_for_flight(&policy.checkpoint, &options, vehicles, &spec, &mut |it: &str| tell(it))?;
+        Ok(Actor::new(&loaded.policy, &spec)?)
     }
 }
 

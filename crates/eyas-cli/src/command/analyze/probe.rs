@@ -14,7 +14,7 @@ use super::{AnalysisSetup, prepare, write};
 use crate::arguments::Probe;
 use crate::print::say;
 use eyas::Failure;
-use eyas::teachers::envs_of;
+use eyas::teachers::{envs_of, vehicles_of};
 
 pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
     let Probe { analysis, episodes, ridge, policy, .. } = arguments;
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Probe) -> Result<ExitCode, Failure> {
         .at(&arguments.vehicles.display())
         .hint("`eyas vehicles sample --num 1000 --out fleet` draws a fleet"));
     }
-    let actor = setting.actor(policy)?;
+    let actor = setting.actor(policy, &vehicles_of(&setting.env, &fleet))?;
     let width = actor.inference.state_width();
     if width == 0 {
         return Err(Failure::new("the policy has no memory to read, expected a recurrent one (GRU or LSTM)")
