@@ -40,19 +40,26 @@ const TEST: [&str; 2] = ["test.observations", "test.actions"];
 pub(crate) struct Files {
     pub(crate) source: String,
     pub(crate) header: String,
+    /// Bytes of stack that a control step takes, about.
+    pub(crate) stack: usize,
 }
 
 /// A policy and its contract as C; identifiers begin with the name of the file.
 pub(crate) fn write(path: &Path, policy: &Policy, contract: &Contract) -> Files {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let header = path.with_extension("h");
+    let header = header.file_name().unwrap_or_default().to_string_lossy();
+    write_as(&identifier(&stem), &header, policy, contract)
+}
+
+/// [`write`], with what identifiers begin with and the name of the header.
+pub(crate) fn write_as(name: &str, header: &str, policy: &Policy, contract: &Contract) -> Files {
     let mut contract = contract.clone();
     if contract.test.observations.is_empty() {
         contract.test = TestVectors::of(policy);
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let writer = Writer { policy, contract: &contract, name: identifier(&stem) };
-    let header = path.with_extension("h");
-    let header = header.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Files { source: writer.source(&header), header: writer.header() }
+    let writer = Writer { policy, contract: &contract, name: name.to_owned() };
+    Files { source: writer.source(header), header: writer.header(), stack: writer.stack() }
 }
 
 /// A file's name as the beginning of identifiers.
@@ -202,7 +209,6 @@ impl Writer<'_> {
             .map_or(0, |it| 2 * architecture.inputs + usize::from(it.clip.is_some()));
         let test = &self.contract.test;
         let vectors: usize = test.observations.iter().chain(&test.actions).map(Vec::len).sum();
-        let [x, gates] = self.buffers();
         format!(
             "{MAGIC}: {chain}, {activation}; written by {writer}.\n *\n \
              * C99 without anything else: no heap, no recursion, no state but the caller's. Read-only memory: {weights} \
@@ -216,8 +222,14 @@ impl Writer<'_> {
             weights = 4 * (architecture.num_parameters() + normalizer),
             vectors = 4 * vectors,
             state = 4 * architecture.state_width().max(1),
-            stack = 4 * (2 * x + 2 * gates) + 64,
+            stack = self.stack(),
         )
+    }
+
+    /// Bytes of stack that a control step takes, about.
+    fn stack(&self) -> usize {
+        let [x, gates] = self.buffers();
+        4 * (2 * x + 2 * gates) + 64
     }
 
     /// Numbers in each of the two buffers of layers, and in each of those of gates.
@@ -473,18 +485,19 @@ fn activate(activation: Activation, x: Traced) -> Traced {
     }
 }
 
-/// Arithmetic in another precision, in another order or fused where it is not written so gives other bits.
+/// Arithmetic in another precision, in another order or fused where it is not written so gives other bits. gcc takes back
+/// for a file what the command line allows, as of firmware that is compiled with `-ffast-math`.
 const GUARDS: &str = "\
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize (\"no-fast-math\", \"fp-contract=off\")
+#endif
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
 #error \"float must be computed as float: with gcc on 32-bit x86 add -msse2 -mfpmath=sse\"
 #endif
 #ifdef __FAST_MATH__
 #error \"compile this file without -ffast-math\"
-#endif
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC optimize (\"fp-contract=off\")
 #endif
 
 ";

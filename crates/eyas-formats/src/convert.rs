@@ -10,9 +10,10 @@ use crate::checkpoint::rsl_rl::{Generation, write_generation};
 use crate::checkpoint::{UnknownChoice, bare_entries, policy_entries, student};
 use crate::container::{npy, safetensors};
 use crate::{
-    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, fly, leapp, onnx,
-    px4, rltools, tflite, torch, torchscript,
+    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, firmware, fly,
+    leapp, onnx, px4, rltools, tflite, torch, torchscript,
 };
+use firmware::Firmware;
 
 /// A format that a policy can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +51,13 @@ pub enum Kind {
     Px4Nn,
     /// The bytes that `eyas-fly` reads from flash.
     Fly,
+    /// A folder: an out-of-tree controller of the Crazyflie's firmware.
+    Crazyflie,
+    /// A folder: the neural controller of `INDIflight`, a fork of Betaflight.
+    Betaflight,
 }
 
-const KINDS: [(Kind, &str); 16] = [
+const KINDS: [(Kind, &str); 18] = [
     (Kind::RslRl2, "rsl_rl2"),
     (Kind::RslRl3, "rsl_rl3"),
     (Kind::RslRl4, "rsl_rl4"),
@@ -69,6 +74,8 @@ const KINDS: [(Kind, &str); 16] = [
     (Kind::Px4, "px4"),
     (Kind::Px4Nn, "px4_nn"),
     (Kind::Fly, "eyas-fly"),
+    (Kind::Crazyflie, "crazyflie"),
+    (Kind::Betaflight, "betaflight"),
 ];
 
 impl Kind {
@@ -93,6 +100,8 @@ impl Kind {
             "tar" => Some(Self::Px4),
             "tflite" => Some(Self::Px4Nn),
             "bin" => Some(Self::Fly),
+            "crazyflie" => Some(Self::Crazyflie),
+            "betaflight" => Some(Self::Betaflight),
             _ => None,
         }
     }
@@ -112,7 +121,9 @@ impl Kind {
             | Self::TorchScript
             | Self::Leapp
             | Self::C
-            | Self::Fly => "this format",
+            | Self::Fly
+            | Self::Crazyflie
+            | Self::Betaflight => "this format",
         }
     }
 
@@ -129,8 +140,25 @@ impl Kind {
             Self::Px4 => "tar",
             Self::Px4Nn => "tflite",
             Self::Fly => "bin",
+            Self::Crazyflie => "crazyflie",
+            Self::Betaflight => "betaflight",
             _ => "pt",
         }
+    }
+
+    /// The firmware whose sources it is.
+    fn firmware(self) -> Option<Firmware> {
+        match self {
+            Self::Crazyflie => Some(Firmware::Crazyflie),
+            Self::Betaflight => Some(Firmware::Indiflight),
+            _ => None,
+        }
+    }
+
+    /// The file to read of what was written at a path, which is a folder of some kinds.
+    #[must_use]
+    pub fn artefact(self, path: &Path) -> PathBuf {
+        self.firmware().map_or_else(|| path.to_owned(), |firmware| path.join(firmware.source()))
     }
 }
 
@@ -149,7 +177,7 @@ impl FromStr for Kind {
         let text = if text == "pt" { "rsl_rl5" } else { text };
         KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| UnknownChoice {
             found: text.to_owned(),
-            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, torchscript, leapp, c, h5, px4, px4_nn, eyas-fly",
+            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, torchscript, leapp, c, h5, px4, px4_nn, eyas-fly, crazyflie, betaflight",
         })
     }
 }
@@ -187,7 +215,7 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
     let keeps_clip = matches!(
         kind,
         Kind::Safetensors | Kind::Npz | Kind::Onnx | Kind::TorchScript | Kind::Leapp | Kind::C | Kind::Fly
-    );
+    ) || kind.firmware().is_some();
     if let Some(clip) = export.policy.normalizer.as_ref().and_then(|it| it.clip).filter(|_| !keeps_clip) {
         let what = format!("a normaliser that limits its results to ±{clip}");
         return Err(FormatError::Inexpressible { path: path.to_owned(), layout: kind.described(), what });
@@ -226,6 +254,8 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
         Kind::Px4 => write_px4(path, export, &mut written.remarks)?,
         Kind::Px4Nn => write_px4_nn(path, export, &mut written)?,
         Kind::Fly => atomic::write_file(path, &fly::to_bytes(export.policy, export.contract))?,
+        Kind::Crazyflie => write_firmware(path, Firmware::Crazyflie, export, &mut written)?,
+        Kind::Betaflight => write_firmware(path, Firmware::Indiflight, export, &mut written)?,
     }
     let keeps_noise = matches!(kind, Kind::Safetensors | Kind::Npz)
         || matches!(kind, Kind::RslRl2 | Kind::RslRl3 | Kind::RslRl4 | Kind::RslRl5);
@@ -313,6 +343,25 @@ fn write_c(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<()
     Ok(())
 }
 
+fn write_firmware(
+    path: &Path,
+    firmware: Firmware,
+    export: &Export<'_>,
+    written: &mut Written,
+) -> Result<(), FormatError> {
+    let files = firmware::write(path, firmware, export.policy, export.contract, &mut written.remarks)?;
+    for (below, text, what) in files {
+        let file = path.join(below);
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| FormatError::Write { path: folder.to_owned(), source })?;
+        }
+        atomic::write_file(&file, text.as_bytes())?;
+        written.beside.push((file, what));
+    }
+    Ok(())
+}
+
 /// The state dict alone, so that `load_state_dict` takes the file as it is, and the contract beside it.
 fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
     let inexpressible = |what: &str| FormatError::Inexpressible {
@@ -339,13 +388,13 @@ fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> 
     Ok(())
 }
 
-/// Reads a file that was just written, and replays the test vectors; the largest difference of an action.
+/// Reads what was just written, and replays the test vectors; the largest difference of an action.
 ///
 /// # Errors
 ///
 /// As [`Checkpoint::read`] and [`Checkpoint::policy`].
-pub fn read_back(path: &Path, contract: &Contract) -> Result<f32, FormatError> {
-    let loaded = Checkpoint::read(path)?.policy(&LoadOptions::default())?;
+pub fn read_back(path: &Path, kind: Kind, contract: &Contract) -> Result<f32, FormatError> {
+    let loaded = Checkpoint::read(&kind.artefact(path))?.policy(&LoadOptions::default())?;
     Ok(contract.test.replay(&loaded.policy))
 }
 

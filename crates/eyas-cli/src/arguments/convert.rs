@@ -16,7 +16,7 @@ pub(crate) struct Convert {
     pub(crate) target: PathBuf,
     /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to
     /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
-    /// `eyas-fly` (flash)
+    /// `eyas-fly` (flash), `crazyflie` and `betaflight` (folders of sources for the Crazyflie's firmware and for INDIflight)
     /// [default: what the target's extension says]
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Option<Kind>,
@@ -33,7 +33,7 @@ pub(crate) struct Export {
     pub(crate) policy: PathBuf,
     /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to
     /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
-    /// `eyas-fly` (flash)
+    /// `eyas-fly` (flash), `crazyflie` and `betaflight` (folders of sources for the Crazyflie's firmware and for INDIflight)
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Kind,
     /// Where to write it [default: the policy's name with the format's extension]

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
         let contract = examination.repaired_contract().unwrap_or_else(|| Contract::of(policy));
         let export = Export { policy, contract: &contract, std: None, critic: None, iteration: 0 };
         convert::write(target, Kind::Onnx, &export)?;
-        let difference = convert::read_back(target, &contract)?;
+        let difference = convert::read_back(target, Kind::Onnx, &contract)?;
         say(format!(
             "{}: written right; read back, its actions differ by up to {difference:.1e}",
             target.display()

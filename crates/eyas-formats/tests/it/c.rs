@@ -35,7 +35,7 @@ const STEPS: usize = 1000;
 
 /// The compilers of this machine; the test is skipped where there is none.
 #[track_caller]
-fn compilers() -> Vec<&'static str> {
+pub(crate) fn compilers() -> Vec<&'static str> {
     let runs = |compiler: &&str| Command::new(compiler).arg("--version").output().is_ok();
     let found: Vec<_> = ["gcc", "clang", "clang-14", "cc"].into_iter().filter(runs).collect();
     if found.is_empty() {
