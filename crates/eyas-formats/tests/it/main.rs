@@ -16,6 +16,7 @@ mod fixtures;
 mod fly;
 mod foreign;
 mod leapp;
+mod malformed;
 mod matrix;
 mod messages;
 mod originals;
