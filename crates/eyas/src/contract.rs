@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use eyas_env::EnvSpec;
+use eyas_env::{Actuation, EnvSpec};
 use eyas_formats::convert;
 use eyas_policy::{Contract, ObservationPart, Origin, Policy, VehicleRange};
 use eyas_sim::VehicleParameters;
@@ -91,7 +91,23 @@ pub(crate) fn write_beside(
     let mut contract = Contract::of(policy);
     state_features(&mut contract, spec, features, "the run that saved it")?;
     contract.vehicles = range(vehicles);
+    if spec.actuation == Actuation::Rotors {
+        contract.action.spin = spin(vehicles);
+    }
     Ok(convert::write_contract(path, &contract)?)
+}
+
+/// Which way the rotors of all these vehicles turn, seen from above: against the torque that their drag has on the body.
+fn spin(vehicles: &[VehicleParameters]) -> Option<Vec<String>> {
+    let of = |vehicle: &VehicleParameters| {
+        let rotors = vehicle.rotor_torque_constants.iter().zip(&vehicle.rotor_torque_directions);
+        rotors.map(|(constant, [.., z])| if constant * z > 0.0 { "cw" } else { "ccw" }).collect::<Vec<_>>()
+    };
+    let spins = of(vehicles.first()?);
+    vehicles
+        .iter()
+        .all(|vehicle| of(vehicle) == spins)
+        .then(|| spins.into_iter().map(str::to_owned).collect())
 }
 
 fn range(vehicles: &[VehicleParameters]) -> Option<VehicleRange> {
@@ -107,4 +123,21 @@ fn range(vehicles: &[VehicleParameters]) -> Option<VehicleRange> {
         thrust_to_weight: range(VehicleParameters::thrust_to_weight),
         rotor_distance_m: range(VehicleParameters::rotor_distance),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bitcraze's Crazyflie: M1, front right, and M3 turn counter-clockwise.
+    #[test]
+    fn rotors_turn_as_bitcraze_says_in_both_orders() {
+        let own = eyas_vehicles::crazyflie();
+        let words = |spin: Option<Vec<String>>| spin.map(|it| it.join(", "));
+        assert_eq!(words(spin(&[own.clone(), own.clone()])).as_deref(), Some("ccw, cw, ccw, cw"));
+        let other = eyas_vehicles::foundation_crazyflie();
+        assert_eq!(words(spin(std::slice::from_ref(&other))).as_deref(), Some("cw, ccw, cw, ccw"));
+        assert_eq!(spin(&[own, other]), None);
+        assert_eq!(spin(&[]), None);
+    }
 }

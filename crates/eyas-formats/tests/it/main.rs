@@ -15,6 +15,7 @@ mod firmware;
 mod fixtures;
 mod fly;
 mod foreign;
+mod fuzz_corpus;
 mod leapp;
 mod malformed;
 mod matrix;
