@@ -43,6 +43,8 @@ pub enum Kind {
     Leapp,
     /// C99, a header and a source file.
     C,
+    /// The same, with weights of eight bits.
+    CInt8,
     /// `checkpoint.h5` of RLtools.
     RlTools,
     /// `policy.tar` of PX4's `mc_raptor`.
@@ -57,7 +59,7 @@ pub enum Kind {
     Betaflight,
 }
 
-const KINDS: [(Kind, &str); 18] = [
+const KINDS: [(Kind, &str); 19] = [
     (Kind::RslRl2, "rsl_rl2"),
     (Kind::RslRl3, "rsl_rl3"),
     (Kind::RslRl4, "rsl_rl4"),
@@ -70,6 +72,7 @@ const KINDS: [(Kind, &str); 18] = [
     (Kind::TorchScript, "torchscript"),
     (Kind::Leapp, "leapp"),
     (Kind::C, "c"),
+    (Kind::CInt8, "c_int8"),
     (Kind::RlTools, "h5"),
     (Kind::Px4, "px4"),
     (Kind::Px4Nn, "px4_nn"),
@@ -121,6 +124,7 @@ impl Kind {
             | Self::TorchScript
             | Self::Leapp
             | Self::C
+            | Self::CInt8
             | Self::Fly
             | Self::Crazyflie
             | Self::Betaflight => "this format",
@@ -135,7 +139,7 @@ impl Kind {
             Self::Npz => "npz",
             Self::Onnx => "onnx",
             Self::Leapp => "yaml",
-            Self::C => "c",
+            Self::C | Self::CInt8 => "c",
             Self::RlTools => "h5",
             Self::Px4 => "tar",
             Self::Px4Nn => "tflite",
@@ -177,7 +181,7 @@ impl FromStr for Kind {
         let text = if text == "pt" { "rsl_rl5" } else { text };
         KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| UnknownChoice {
             found: text.to_owned(),
-            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, torchscript, leapp, c, h5, px4, px4_nn, eyas-fly, crazyflie, betaflight",
+            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, torchscript, leapp, c, c_int8, h5, px4, px4_nn, eyas-fly, crazyflie, betaflight",
         })
     }
 }
@@ -214,7 +218,14 @@ pub struct Written {
 pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, FormatError> {
     let keeps_clip = matches!(
         kind,
-        Kind::Safetensors | Kind::Npz | Kind::Onnx | Kind::TorchScript | Kind::Leapp | Kind::C | Kind::Fly
+        Kind::Safetensors
+            | Kind::Npz
+            | Kind::Onnx
+            | Kind::TorchScript
+            | Kind::Leapp
+            | Kind::C
+            | Kind::CInt8
+            | Kind::Fly
     ) || kind.firmware().is_some();
     if let Some(clip) = export.policy.normalizer.as_ref().and_then(|it| it.clip).filter(|_| !keeps_clip) {
         let what = format!("a normaliser that limits its results to ±{clip}");
@@ -247,7 +258,14 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
         Kind::Onnx => atomic::write_file(path, &onnx::to_bytes(export.policy, &json))?,
         Kind::TorchScript => atomic::write_file(path, &torchscript::to_bytes(export.policy, &json))?,
         Kind::Leapp => write_leapp(path, export, &mut written)?,
-        Kind::C => write_c(path, export, &mut written)?,
+        Kind::C => write_c(path, export, c::Weights::Single, &mut written)?,
+        Kind::CInt8 => {
+            let difference = export.contract.test.replay(&c::quantized(export.policy));
+            written.remarks.push(format!(
+                "weights were rounded to 8 bits: actions differ by up to {difference:.1e}; fly the file before it flies"
+            ));
+            write_c(path, export, c::Weights::Int8, &mut written)?;
+        }
         Kind::RlTools => {
             atomic::write_file(path, &rltools::to_hdf5(path, export.policy, export.contract)?)?;
         }
@@ -329,14 +347,19 @@ fn write_leapp(path: &Path, export: &Export<'_>, written: &mut Written) -> Resul
 }
 
 /// The header first: a source file that is there has its header.
-fn write_c(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
+fn write_c(
+    path: &Path,
+    export: &Export<'_>,
+    weights: c::Weights,
+    written: &mut Written,
+) -> Result<(), FormatError> {
     let header = path.with_extension("h");
     if path.extension().is_none_or(|extension| extension != "c") {
         let (what, layout) =
             ("a source file whose name does not end in `.c`: its header lies beside it".to_owned(), "C");
         return Err(FormatError::Inexpressible { path: path.to_owned(), layout, what });
     }
-    let files = c::write(path, export.policy, export.contract);
+    let files = c::write(path, export.policy, export.contract, weights);
     atomic::write_file(&header, files.header.as_bytes())?;
     atomic::write_file(path, files.source.as_bytes())?;
     written.beside.push((header, "its header"));

@@ -90,7 +90,7 @@ pub(crate) fn write(
     let source = Path::new(firmware.source());
     let header = source.with_extension("h");
     let header_name = header.file_name().unwrap_or_default().to_string_lossy();
-    let files = c::write_as("policy", &header_name, policy, contract);
+    let files = c::write_as(("policy", &header_name), policy, contract, c::Weights::Single);
     let filled = |template: &str| {
         template
             .replace("@WRITER@", &contract.writer.replace("*/", ""))

@@ -16,7 +16,7 @@ pub(crate) struct Convert {
     /// File to write
     pub(crate) target: PathBuf,
     /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to
-    /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
+    /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `c_int8` (the same with weights of 8 bits), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
     /// `eyas-fly` (flash), `crazyflie` and `betaflight` (folders of sources for the Crazyflie's firmware and for `INDIflight`)
     /// [default: what the target's extension says]
     #[arg(long, value_name = "KIND")]
@@ -33,7 +33,7 @@ pub(crate) struct Export {
     /// File with the policy, of any format that is read
     pub(crate) policy: PathBuf,
     /// Format: `onnx`, `torchscript`, `leapp` (`NAME.yaml`), `safetensors`, `npz`, `pt` (rsl_rl 5.x), `rsl_rl2` to
-    /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
+    /// `rsl_rl5`, `student`, `sequential`, `c` (C99), `c_int8` (the same with weights of 8 bits), `h5` (RLtools), `px4` (`policy.tar` of PX4), `px4_nn` (`mc_nn_control`),
     /// `eyas-fly` (flash), `crazyflie` and `betaflight` (folders of sources for the Crazyflie's firmware and for `INDIflight`)
     #[arg(long, value_name = "KIND")]
     pub(crate) to: Kind,

@@ -172,9 +172,19 @@ fn c_gives_the_bits_of_the_host_on_a_cortex_m4f() {
     if !has("qemu-system-arm") {
         return skip("qemu-system-arm");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    write(folder, Kind::C, "policy.c");
+    for (kind, what) in [(Kind::C, "C"), (Kind::CInt8, "C, weights of 8 bits")] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), kind, "policy.c");
+        let flown = load(&folder.path().join("policy.c"), &LoadOptions::default()).policy;
+        let (found, costs) = compile_and_fly(folder.path());
+        let expected = Inference::new(&flown).act_on_record(&observations(), STEPS, 1);
+        let bits = expected.iter().map(|it| it.to_bits());
+        assert!(found.iter().map(|it| it.to_bits()).eq(bits), "{what}: bits differ");
+        check_costs(what, &costs);
+    }
+}
+
+fn compile_and_fly(folder: &Path) -> (Vec<f32>, Costs) {
     let input = ".section .input, \"a\"\n.global observations, observations_end\n.balign 4\nobservations:\n.incbin \
                  \"observations.bin\"\nobservations_end:\n";
     fs::write(folder.join("input.s"), input).unwrap();
@@ -194,8 +204,5 @@ fn c_gives_the_bits_of_the_host_on_a_cortex_m4f() {
         .arg(here("cortex_m.ld"))
         .args(["start.s", "input.s", "flight.o", "policy.o", "-lm", "-o", "flight"]);
     run(command.current_dir(folder));
-    let (found, costs) = fly(folder, &folder.join("flight"));
-    let expected = Inference::new(&student()).act_on_record(&observations(), STEPS, 1);
-    assert!(found.iter().map(|it| it.to_bits()).eq(expected.iter().map(|it| it.to_bits())), "bits differ");
-    check_costs("C", &costs);
+    fly(folder, &folder.join("flight"))
 }
