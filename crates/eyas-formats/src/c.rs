@@ -3,6 +3,7 @@
 //! The arithmetic is written from the formulas that fly here, operation by operation, so that every compiler that follows
 //! IEEE 754 gives the bits of `eyas act`. `fmaf` alone is taken from the C library, and its result is defined to the last bit.
 
+mod int8;
 mod read;
 
 use std::fmt::Write as _;
@@ -10,14 +11,19 @@ use std::path::Path;
 
 use eyas_fly::formulas;
 use eyas_lanes::Real as _;
-use eyas_policy::{Activation, Cell, Contract, Core, Linear, Normalizer, Output, Policy, TestVectors};
+use eyas_policy::{
+    Activation, Cell, Contract, Core, Linear, Normalizer, Output, Policy, Tensor, TestVectors,
+};
 use eyas_trace::Traced;
 use eyas_trace::c::{CFunction, helpers, literal};
 
 use crate::checkpoint::chain;
 use crate::contract;
 
+pub(crate) use int8::quantized;
 pub(crate) use read::{is_c, read};
+
+use int8::Rows;
 
 /// How every file begins, and the version of what follows.
 const MAGIC: &str = "/* eyas policy, form 1";
@@ -40,19 +46,45 @@ const TEST: [&str; 2] = ["test.observations", "test.actions"];
 pub(crate) struct Files {
     pub(crate) source: String,
     pub(crate) header: String,
+    /// Bytes of stack that a control step takes, about.
+    pub(crate) stack: usize,
+}
+
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// As they are.
+    Single,
+    /// As whole numbers of eight bits, of which the policy is that of [`quantized`].
+    Int8,
 }
 
 /// A policy and its contract as C; identifiers begin with the name of the file.
-pub(crate) fn write(path: &Path, policy: &Policy, contract: &Contract) -> Files {
+pub(crate) fn write(path: &Path, policy: &Policy, contract: &Contract, weights: Weights) -> Files {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let header = path.with_extension("h");
+    let header = header.file_name().unwrap_or_default().to_string_lossy();
+    write_as((&identifier(&stem), &header), policy, contract, weights)
+}
+
+/// [`write`], with what identifiers begin with and the name of the header.
+pub(crate) fn write_as(
+    (name, header): (&str, &str),
+    policy: &Policy,
+    contract: &Contract,
+    weights: Weights,
+) -> Files {
     let mut contract = contract.clone();
     if contract.test.observations.is_empty() {
         contract.test = TestVectors::of(policy);
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let writer = Writer { policy, contract: &contract, name: identifier(&stem) };
-    let header = path.with_extension("h");
-    let header = header.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Files { source: writer.source(&header), header: writer.header() }
+    if weights == Weights::Int8 {
+        // The self-test is of what flies, to the last bit; how far that is from the policy was said where it was written.
+        contract.test.actions = TestVectors::actions_of(&quantized(policy), &contract.test.observations);
+        contract.test.tolerance = Contract::TOLERANCE;
+    }
+    let writer = Writer { policy, contract: &contract, name: name.to_owned(), weights };
+    Files { source: writer.source(header), header: writer.header(), stack: writer.stack() }
 }
 
 /// A file's name as the beginning of identifiers.
@@ -67,6 +99,7 @@ struct Writer<'a> {
     policy: &'a Policy,
     contract: &'a Contract,
     name: String,
+    weights: Weights,
 }
 
 impl Writer<'_> {
@@ -179,7 +212,11 @@ impl Writer<'_> {
             "{CONTRACT}\n{json}\n*/\n\n#include \"{header}\"\n\n#include <float.h>\n#include <math.h>\n#include \
              <stddef.h>\n{integers}#include \
              <string.h>\n\n{guards}",
-            integers = if helpers.is_empty() { "" } else { "#include <stdint.h>\n" },
+            integers = if helpers.is_empty() && self.weights == Weights::Single {
+                ""
+            } else {
+                "#include <stdint.h>\n"
+            },
             guards = GUARDS,
         );
         self.write_tensors(&mut out);
@@ -202,7 +239,6 @@ impl Writer<'_> {
             .map_or(0, |it| 2 * architecture.inputs + usize::from(it.clip.is_some()));
         let test = &self.contract.test;
         let vectors: usize = test.observations.iter().chain(&test.actions).map(Vec::len).sum();
-        let [x, gates] = self.buffers();
         format!(
             "{MAGIC}: {chain}, {activation}; written by {writer}.\n *\n \
              * C99 without anything else: no heap, no recursion, no state but the caller's. Read-only memory: {weights} \
@@ -213,11 +249,26 @@ impl Writer<'_> {
             chain = chain(architecture).replace('→', "->"),
             activation = architecture.activation,
             writer = comment(&self.contract.writer),
-            weights = 4 * (architecture.num_parameters() + normalizer),
+            weights = 4 * normalizer + self.parameter_bytes(),
             vectors = 4 * vectors,
             state = 4 * architecture.state_width().max(1),
-            stack = 4 * (2 * x + 2 * gates) + 64,
+            stack = self.stack(),
         )
+    }
+
+    /// Bytes of the network's parameters in read-only memory.
+    fn parameter_bytes(&self) -> usize {
+        let bytes = |tensor: &Tensor| match (self.weights, &tensor.shape[..]) {
+            (Weights::Int8, [rows, columns]) => rows * (columns + 4),
+            _ => 4 * tensor.range.len(),
+        };
+        self.policy.network.architecture.tensors().iter().map(bytes).sum()
+    }
+
+    /// Bytes of stack that a control step takes, about.
+    fn stack(&self) -> usize {
+        let [x, gates] = self.buffers();
+        4 * (2 * x + 2 * gates) + 64
     }
 
     /// Numbers in each of the two buffers of layers, and in each of those of gates.
@@ -240,12 +291,43 @@ impl Writer<'_> {
             }
         }
         for tensor in network.architecture.tensors() {
-            self.write_array(out, &tensor.name, &tensor.shape, &network.parameters[tensor.range]);
+            let values = &network.parameters[tensor.range.clone()];
+            match (self.weights, &tensor.shape[..]) {
+                (Weights::Int8, [_, columns]) => self.write_rows(out, &tensor, &Rows::of(values, *columns)),
+                _ => self.write_array(out, &tensor.name, &tensor.shape, values),
+            }
         }
         let test = &self.contract.test;
         for (name, rows) in TEST.into_iter().zip([&test.observations, &test.actions]) {
             let shape = [rows.len(), rows.first().map_or(0, Vec::len)];
             self.write_array(out, name, &shape, &rows.concat());
+        }
+    }
+
+    /// The two arrays of a matrix in whole numbers.
+    fn write_rows(&self, out: &mut String, Tensor { name, shape, .. }: &Tensor, rows: &Rows) {
+        let array = self.array(name);
+        let lines = |texts: Vec<String>, per_line: usize| {
+            let lines = texts.chunks(per_line).map(|line| format!("\n    {},", line.join(", ")));
+            lines.collect::<String>()
+        };
+        let _ = write!(
+            out,
+            "/* tensor {name} {shape:?}: scales of its rows, and the numbers that they scale */\nstatic const float \
+             {array}_scale[{}] = {{{}\n}};\nstatic const int8_t {array}[{}] = {{{}\n}};\n\n",
+            rows.scales.len(),
+            lines(rows.scales.iter().map(|it| literal(*it)).collect(), 8),
+            rows.numbers.len(),
+            lines(rows.numbers.iter().map(i8::to_string).collect(), 20),
+        );
+    }
+
+    /// The arrays of a matrix, as arguments.
+    fn matrix(&self, tensor: &str) -> String {
+        let array = self.array(tensor);
+        match self.weights {
+            Weights::Single => array,
+            Weights::Int8 => format!("{array}, {array}_scale"),
         }
     }
 
@@ -310,10 +392,10 @@ impl Writer<'_> {
         };
         let _ = write!(
             out,
-            "/* y = W x + b */\nstatic void {name}_dense(const float *weight, const float *bias, size_t rows, size_t \
+            "/* y = W x + b */\nstatic void {name}_dense({matrix}, const float *bias, size_t rows, size_t \
              columns,\n                    const float *x, float *y)\n{{\n    for (size_t row = 0; row < rows; \
              row++) {{\n        float sum = bias[row];\n        for (size_t column = 0; column < columns; column++) \
-             {{\n            sum = fmaf(x[column], weight[row * columns + column], sum);\n        }}\n        y[row] = \
+             {{\n            sum = fmaf(x[column], {weight}, sum);\n        }}\n        y[row] = \
              sum;\n    }}\n}}\n\n\
              void {name}_reset({name}_state *state)\n{{\n{reset}}}\n\n\
              {control}\n\
@@ -326,6 +408,14 @@ impl Writer<'_> {
              largest;\n        }}\n    }}\n    return largest;\n}}\n\n\
              int {name}_init({name}_state *state)\n{{\n    {name}_reset(state);\n    return {name}_self_test() <= \
              {upper}_TOLERANCE ? 0 : 1;\n}}\n",
+            matrix = match self.weights {
+                Weights::Single => "const float *weight",
+                Weights::Int8 => "const int8_t *weight, const float *scale",
+            },
+            weight = match self.weights {
+                Weights::Single => "weight[row * columns + column]",
+                Weights::Int8 => "(float)weight[row * columns + column] * scale[row]",
+            },
             control = self.control(),
             steps = test.observations.len(),
             observations = self.array(TEST[0]),
@@ -394,7 +484,7 @@ impl Writer<'_> {
         let (name, y) = (&self.name, if x == "a" { "b" } else { "a" });
         let array = |part: &str| self.array(&format!("{tensor}.{part}"));
         let Linear { inputs, outputs, .. } = layer;
-        let (weight, bias) = (array("weight"), array("bias"));
+        let (weight, bias) = (self.matrix(&format!("{tensor}.weight")), array("bias"));
         let _ = writeln!(body, "    {name}_dense({weight}, {bias}, {outputs}, {inputs}, {x}, {y});");
         if activated && self.is_activated() {
             body.push_str(&each(
@@ -418,7 +508,7 @@ impl Writer<'_> {
             ("weight_ih", "bias_ih", inputs, x, "from_input"),
             ("weight_hh", "bias_hh", width, hidden.as_str(), "from_state"),
         ] {
-            let (weight, bias) = (array(weight), array(bias));
+            let (weight, bias) = (self.matrix(&format!("core.{weight}_l{layer}")), array(bias));
             let _ = writeln!(body, "    {name}_dense({weight}, {bias}, {rows}, {columns}, {x}, {y});");
         }
         let at = |array: &str, gate: usize| match gate {
@@ -473,18 +563,19 @@ fn activate(activation: Activation, x: Traced) -> Traced {
     }
 }
 
-/// Arithmetic in another precision, in another order or fused where it is not written so gives other bits.
+/// Arithmetic in another precision, in another order or fused where it is not written so gives other bits. gcc takes back
+/// for a file what the command line allows, as of firmware that is compiled with `-ffast-math`.
 const GUARDS: &str = "\
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize (\"no-fast-math\", \"fp-contract=off\")
+#endif
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
 #error \"float must be computed as float: with gcc on 32-bit x86 add -msse2 -mfpmath=sse\"
 #endif
 #ifdef __FAST_MATH__
 #error \"compile this file without -ffast-math\"
-#endif
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC optimize (\"fp-contract=off\")
 #endif
 
 ";

@@ -10,9 +10,10 @@ use crate::checkpoint::rsl_rl::{Generation, write_generation};
 use crate::checkpoint::{UnknownChoice, bare_entries, policy_entries, student};
 use crate::container::{npy, safetensors};
 use crate::{
-    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, fly, leapp, onnx,
-    px4, rltools, tflite, torch, torchscript,
+    AdamState, Checkpoint, FormatError, LoadOptions, Tensor, Value, atomic, c, contract, firmware, fly,
+    leapp, onnx, px4, rltools, tflite, torch, torchscript,
 };
+use firmware::Firmware;
 
 /// A format that a policy can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum Kind {
     Leapp,
     /// C99, a header and a source file.
     C,
+    /// The same, with weights of eight bits.
+    CInt8,
     /// `checkpoint.h5` of RLtools.
     RlTools,
     /// `policy.tar` of PX4's `mc_raptor`.
@@ -50,9 +53,13 @@ pub enum Kind {
     Px4Nn,
     /// The bytes that `eyas-fly` reads from flash.
     Fly,
+    /// A folder: an out-of-tree controller of the Crazyflie's firmware.
+    Crazyflie,
+    /// A folder: the neural controller of `INDIflight`, a fork of Betaflight.
+    Betaflight,
 }
 
-const KINDS: [(Kind, &str); 16] = [
+const KINDS: [(Kind, &str); 19] = [
     (Kind::RslRl2, "rsl_rl2"),
     (Kind::RslRl3, "rsl_rl3"),
     (Kind::RslRl4, "rsl_rl4"),
@@ -65,10 +72,13 @@ const KINDS: [(Kind, &str); 16] = [
     (Kind::TorchScript, "torchscript"),
     (Kind::Leapp, "leapp"),
     (Kind::C, "c"),
+    (Kind::CInt8, "c_int8"),
     (Kind::RlTools, "h5"),
     (Kind::Px4, "px4"),
     (Kind::Px4Nn, "px4_nn"),
     (Kind::Fly, "eyas-fly"),
+    (Kind::Crazyflie, "crazyflie"),
+    (Kind::Betaflight, "betaflight"),
 ];
 
 impl Kind {
@@ -93,6 +103,8 @@ impl Kind {
             "tar" => Some(Self::Px4),
             "tflite" => Some(Self::Px4Nn),
             "bin" => Some(Self::Fly),
+            "crazyflie" => Some(Self::Crazyflie),
+            "betaflight" => Some(Self::Betaflight),
             _ => None,
         }
     }
@@ -112,7 +124,10 @@ impl Kind {
             | Self::TorchScript
             | Self::Leapp
             | Self::C
-            | Self::Fly => "this format",
+            | Self::CInt8
+            | Self::Fly
+            | Self::Crazyflie
+            | Self::Betaflight => "this format",
         }
     }
 
@@ -124,13 +139,30 @@ impl Kind {
             Self::Npz => "npz",
             Self::Onnx => "onnx",
             Self::Leapp => "yaml",
-            Self::C => "c",
+            Self::C | Self::CInt8 => "c",
             Self::RlTools => "h5",
             Self::Px4 => "tar",
             Self::Px4Nn => "tflite",
             Self::Fly => "bin",
+            Self::Crazyflie => "crazyflie",
+            Self::Betaflight => "betaflight",
             _ => "pt",
         }
+    }
+
+    /// The firmware whose sources it is.
+    fn firmware(self) -> Option<Firmware> {
+        match self {
+            Self::Crazyflie => Some(Firmware::Crazyflie),
+            Self::Betaflight => Some(Firmware::Indiflight),
+            _ => None,
+        }
+    }
+
+    /// The file to read of what was written at a path, which is a folder of some kinds.
+    #[must_use]
+    pub fn artefact(self, path: &Path) -> PathBuf {
+        self.firmware().map_or_else(|| path.to_owned(), |firmware| path.join(firmware.source()))
     }
 }
 
@@ -149,7 +181,7 @@ impl FromStr for Kind {
         let text = if text == "pt" { "rsl_rl5" } else { text };
         KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| UnknownChoice {
             found: text.to_owned(),
-            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, torchscript, leapp, c, h5, px4, px4_nn, eyas-fly",
+            expected: "pt, rsl_rl2, rsl_rl3, rsl_rl4, rsl_rl5, student, sequential, safetensors, npz, onnx, torchscript, leapp, c, c_int8, h5, px4, px4_nn, eyas-fly, crazyflie, betaflight",
         })
     }
 }
@@ -186,8 +218,15 @@ pub struct Written {
 pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, FormatError> {
     let keeps_clip = matches!(
         kind,
-        Kind::Safetensors | Kind::Npz | Kind::Onnx | Kind::TorchScript | Kind::Leapp | Kind::C | Kind::Fly
-    );
+        Kind::Safetensors
+            | Kind::Npz
+            | Kind::Onnx
+            | Kind::TorchScript
+            | Kind::Leapp
+            | Kind::C
+            | Kind::CInt8
+            | Kind::Fly
+    ) || kind.firmware().is_some();
     if let Some(clip) = export.policy.normalizer.as_ref().and_then(|it| it.clip).filter(|_| !keeps_clip) {
         let what = format!("a normaliser that limits its results to ±{clip}");
         return Err(FormatError::Inexpressible { path: path.to_owned(), layout: kind.described(), what });
@@ -219,13 +258,22 @@ pub fn write(path: &Path, kind: Kind, export: &Export<'_>) -> Result<Written, Fo
         Kind::Onnx => atomic::write_file(path, &onnx::to_bytes(export.policy, &json))?,
         Kind::TorchScript => atomic::write_file(path, &torchscript::to_bytes(export.policy, &json))?,
         Kind::Leapp => write_leapp(path, export, &mut written)?,
-        Kind::C => write_c(path, export, &mut written)?,
+        Kind::C => write_c(path, export, c::Weights::Single, &mut written)?,
+        Kind::CInt8 => {
+            let difference = export.contract.test.replay(&c::quantized(export.policy));
+            written.remarks.push(format!(
+                "weights were rounded to 8 bits: actions differ by up to {difference:.1e}; fly the file before it flies"
+            ));
+            write_c(path, export, c::Weights::Int8, &mut written)?;
+        }
         Kind::RlTools => {
             atomic::write_file(path, &rltools::to_hdf5(path, export.policy, export.contract)?)?;
         }
         Kind::Px4 => write_px4(path, export, &mut written.remarks)?,
         Kind::Px4Nn => write_px4_nn(path, export, &mut written)?,
         Kind::Fly => atomic::write_file(path, &fly::to_bytes(export.policy, export.contract))?,
+        Kind::Crazyflie => write_firmware(path, Firmware::Crazyflie, export, &mut written)?,
+        Kind::Betaflight => write_firmware(path, Firmware::Indiflight, export, &mut written)?,
     }
     let keeps_noise = matches!(kind, Kind::Safetensors | Kind::Npz)
         || matches!(kind, Kind::RslRl2 | Kind::RslRl3 | Kind::RslRl4 | Kind::RslRl5);
@@ -299,17 +347,41 @@ fn write_leapp(path: &Path, export: &Export<'_>, written: &mut Written) -> Resul
 }
 
 /// The header first: a source file that is there has its header.
-fn write_c(path: &Path, export: &Export<'_>, written: &mut Written) -> Result<(), FormatError> {
+fn write_c(
+    path: &Path,
+    export: &Export<'_>,
+    weights: c::Weights,
+    written: &mut Written,
+) -> Result<(), FormatError> {
     let header = path.with_extension("h");
     if path.extension().is_none_or(|extension| extension != "c") {
         let (what, layout) =
             ("a source file whose name does not end in `.c`: its header lies beside it".to_owned(), "C");
         return Err(FormatError::Inexpressible { path: path.to_owned(), layout, what });
     }
-    let files = c::write(path, export.policy, export.contract);
+    let files = c::write(path, export.policy, export.contract, weights);
     atomic::write_file(&header, files.header.as_bytes())?;
     atomic::write_file(path, files.source.as_bytes())?;
     written.beside.push((header, "its header"));
+    Ok(())
+}
+
+fn write_firmware(
+    path: &Path,
+    firmware: Firmware,
+    export: &Export<'_>,
+    written: &mut Written,
+) -> Result<(), FormatError> {
+    let files = firmware::write(path, firmware, export.policy, export.contract, &mut written.remarks)?;
+    for (below, text, what) in files {
+        let file = path.join(below);
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| FormatError::Write { path: folder.to_owned(), source })?;
+        }
+        atomic::write_file(&file, text.as_bytes())?;
+        written.beside.push((file, what));
+    }
     Ok(())
 }
 
@@ -339,13 +411,13 @@ fn write_sequential(path: &Path, export: &Export<'_>, written: &mut Written) -> 
     Ok(())
 }
 
-/// Reads a file that was just written, and replays the test vectors; the largest difference of an action.
+/// Reads what was just written, and replays the test vectors; the largest difference of an action.
 ///
 /// # Errors
 ///
 /// As [`Checkpoint::read`] and [`Checkpoint::policy`].
-pub fn read_back(path: &Path, contract: &Contract) -> Result<f32, FormatError> {
-    let loaded = Checkpoint::read(path)?.policy(&LoadOptions::default())?;
+pub fn read_back(path: &Path, kind: Kind, contract: &Contract) -> Result<f32, FormatError> {
+    let loaded = Checkpoint::read(&kind.artefact(path))?.policy(&LoadOptions::default())?;
     Ok(contract.test.replay(&loaded.policy))
 }
 

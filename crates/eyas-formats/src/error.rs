@@ -114,6 +114,12 @@ pub enum FormatError {
     Npy { path: PathBuf, problem: String },
 }
 
+/// What to give instead of a file that holds no policy.
+const READABLE: &str = "readable are rsl_rl 1.x-5.x (PPO and distillation), the students of distillation.py, bare state dicts \
+                        of a torch Sequential, actors of rl_games, skrl, Stable-Baselines3 and sample-factory, \
+                        checkpoint.h5 of RLtools, policy.tar of PX4, networks in ONNX, TorchScript, LEAPP, TFLite, safetensors \
+                        and .npz, and what Eyas wrote as C or for flash; `eyas inspect FILE` lists what a file holds";
+
 fn within(part: &str) -> String {
     if part.is_empty() { String::new() } else { format!(" in {part}") }
 }
@@ -123,7 +129,7 @@ impl FormatError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotACheckpoint { advice, .. } => (*advice)?,
+            Self::NotACheckpoint { advice, .. } => advice.unwrap_or(READABLE),
             Self::Truncated { .. } | Self::NoDirectory { .. } => {
                 "the file was cut short: copy it again, or use the previous checkpoint of the run"
             }
@@ -131,11 +137,7 @@ impl FormatError {
             Self::ForbiddenGlobal { .. } => {
                 "the file holds a Python object, not only weights; save `model.state_dict()` with torch.save instead"
             }
-            Self::UnsupportedLayout { .. } => {
-                "readable are rsl_rl 1.x-5.x (PPO and distillation), the students of distillation.py, bare state \
-                 dicts of a torch Sequential, actors of rl_games, skrl, Stable-Baselines3 and sample-factory, checkpoint.h5 of \
-                 RLtools, and networks in ONNX, TorchScript, safetensors and .npz; `eyas inspect FILE` lists what a file holds"
-            }
+            Self::UnsupportedLayout { .. } => READABLE,
             Self::Hdf5 { .. } => {
                 "HDF5 is read as RLtools writes it; `h5repack -l CONTI -f NONE FILE COPY` makes the datasets of a \
                  copy plain"
@@ -145,6 +147,17 @@ impl FormatError {
                 "a GRU built with FAST_TANH leaves no other trace in its file; give --teacher_output identity or \
                  tanh to fly the policy as it was read"
             }
+            Self::Pickle { .. } => {
+                "copy the file again and compare the sizes; if it is whole, load it in Python and save its state dict \
+                 with torch.save"
+            }
+            Self::MissingKey { .. } | Self::ShapeMismatch { .. } | Self::WrongType { .. } => {
+                "`eyas inspect FILE` lists what a file holds, with its shapes"
+            }
+            Self::Contract { .. } => {
+                "export the policy again; a contract that stands beside its file can be moved away"
+            }
+            Self::Npy { .. } => "write the array again with numpy.save or numpy.savez",
             Self::MissingSide { .. } => "`eyas inspect FILE` lists the policies that a file holds",
             Self::NonFinite { .. } => "the training run had diverged: use an earlier checkpoint",
             Self::AmbiguousOutput { .. } => {

@@ -20,6 +20,7 @@ mod container;
 mod contract;
 pub mod convert;
 mod error;
+mod firmware;
 mod fly;
 pub mod input;
 mod leapp;

@@ -1,9 +1,10 @@
-//! `policy.tar` of PX4's `mc_raptor`: what it takes, and its loader's checks.
+//! `policy.tar` of PX4's `mc_raptor`: what it takes, and its loader's checks; what `mc_nn_control` makes of an action.
 //!
-//! Source: `src/modules/mc_raptor/mc_raptor.{cpp,hpp}` in github.com/PX4/PX4-Autopilot (v1.18), and the reader in
+//! Source: `src/modules/mc_raptor/mc_raptor.{cpp,hpp}` and `RescaleActions` in
+//! `src/modules/mc_nn_control/mc_nn_control.cpp` in github.com/PX4/PX4-Autopilot (v1.18), and the reader in
 //! `persist/backends/tar/operations_{generic,posix}.h` of github.com/rl-tools/rl-tools.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use eyas_policy::{Activation, Architecture, Cell, Contract, Core, Inference, Network, Output, Policy};
@@ -172,6 +173,95 @@ pub(crate) fn examine(path: &Path, bytes: &[u8]) -> Result<Examination, FormatEr
     Ok(Examination { checks })
 }
 
+/// The parameters by which `mc_nn_control` turns actions into commands of motors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NnControl {
+    /// `MC_NN_THRST_COEF`: thrust of a rotor over the square of its revolutions a second, 1e-5 N s².
+    pub thrust_coefficient: f32,
+    /// `MC_NN_MIN_RPM`.
+    pub min_rpm: f32,
+    /// `MC_NN_MAX_RPM`.
+    pub max_rpm: f32,
+}
+
+impl Default for NnControl {
+    /// Those that the module comes with.
+    fn default() -> Self {
+        Self { thrust_coefficient: 1.2, min_rpm: 1000.0, max_rpm: 22_000.0 }
+    }
+}
+
+impl NnControl {
+    /// What the motor is told for an action: below 0 it is disarmed, above 1 it turns as at 1.
+    ///
+    /// ```text
+    /// rpm = 60 √((a + 1) / (10⁻⁵ k))    x = (rpm − min) / (max − min)    command = 0.8 x² + 0.2 x
+    /// ```
+    #[must_use]
+    pub fn command(&self, action: f32) -> f32 {
+        let Self { thrust_coefficient, min_rpm, max_rpm } = self;
+        let revolutions = (action.clamp(-1.0, 1.0) + 1.0) / (thrust_coefficient * 1e-5);
+        let x = (60.0 * libm::sqrtf(revolutions) - min_rpm) / (max_rpm - min_rpm);
+        x * (0.8 * x + 0.2)
+    }
+
+    /// The action at which a rotor turns so fast; outside of the range of actions it never does.
+    fn action_of(&self, rpm: f32) -> f32 {
+        self.thrust_coefficient * 1e-5 * (rpm / 60.0) * (rpm / 60.0) - 1.0
+    }
+
+    /// How many of some actions disarm and saturate a motor.
+    #[must_use]
+    pub fn lost(&self, actions: impl Iterator<Item = f32>) -> Lost {
+        let mut lost = Lost::default();
+        for command in actions.map(|action| self.command(action)) {
+            lost.commands += 1;
+            lost.disarming += usize::from(command < 0.0);
+            lost.saturating += usize::from(command > 1.0);
+        }
+        lost
+    }
+
+    /// What becomes of the range of actions, and of those of a flight.
+    #[must_use]
+    pub fn report(&self, flown: &[Vec<f32>]) -> String {
+        let Self { thrust_coefficient, min_rpm, max_rpm } = self;
+        let range = self.lost((0..=RANGE_STEPS).map(|it| 2.0 * it as f32 / RANGE_STEPS as f32 - 1.0));
+        let flight = self.lost(flown.iter().flatten().copied());
+        let share = |count: usize| 100.0 * count as f32 / range.commands as f32;
+        let [least, most] = [min_rpm, max_rpm].map(|rpm| self.action_of(*rpm));
+        let mut text = format!(
+            "at MC_NN_THRST_COEF {thrust_coefficient}, MC_NN_MIN_RPM {min_rpm} and MC_NN_MAX_RPM {max_rpm} actions from {least:.3} \
+             to {most:.3} are told apart: {:.1} % of [-1, 1] saturates a motor, {:.1} % disarms one; of {} commands of the test \
+             vectors {} saturate, {} disarm",
+            share(range.saturating),
+            share(range.disarming),
+            flight.commands,
+            flight.saturating,
+            flight.disarming
+        );
+        if range.saturating > 0 {
+            let needed = 60.0 * libm::sqrtf(2.0 / (thrust_coefficient * 1e-5));
+            let _ = write!(text, "; an MC_NN_MAX_RPM of {needed:.0} saturates none");
+        }
+        text
+    }
+}
+
+/// Parts of the range of actions that are looked at.
+const RANGE_STEPS: usize = 2000;
+
+/// Commands, and those of them that a motor does not follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// All.
+    pub commands: usize,
+    /// Below the least: the motor stops.
+    pub disarming: usize,
+    /// Above the most.
+    pub saturating: usize,
+}
+
 struct Archive<'a>(Vec<(String, &'a [u8])>);
 
 impl<'a> Archive<'a> {
@@ -269,6 +359,30 @@ fn self_test(archive: &Archive<'_>, policy: &Policy) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The table of PX4 issue 28417, which the module's own function printed.
+    #[test]
+    fn actions_become_the_commands_that_the_module_gives() {
+        let module = NnControl::default();
+        for (action, command) in [(-1.0, -0.0077), (0.0, 0.6386), (1.0, 1.2251)] {
+            assert!((module.command(action) - command).abs() < 5e-5, "{action}: {}", module.command(action));
+        }
+        let lost = module.lost([-1.0, -0.999, 0.0, 0.61, 0.62, 1.0, 7.0].into_iter());
+        assert_eq!(lost, Lost { commands: 7, disarming: 2, saturating: 3 });
+        let report = module.report(&[vec![0.7, 0.0], vec![-1.0, 0.1]]);
+        for part in [
+            "from -0.997 to 0.613",
+            "19.3 % of [-1, 1]",
+            "0.2 % disarms",
+            "of 4 commands",
+            "1 saturate, 1 disarm",
+            "24495",
+        ] {
+            assert!(report.contains(part), "{part}: {report}");
+        }
+        let enough = NnControl { max_rpm: 24_500.0, min_rpm: 0.0, ..module };
+        assert_eq!(enough.lost([-1.0, 1.0].into_iter()), Lost { commands: 2, ..Lost::default() });
+    }
 
     #[test]
     fn a_narrow_student_acts_the_same_in_the_width_of_the_module() {

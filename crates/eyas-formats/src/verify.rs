@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use eyas_policy::{Contract, Policy};
+use eyas_policy::{Contract, Policy, TestVectors};
 
 use crate::checkpoint::chain;
 use crate::container::{tar, torch};
 use crate::onnx::{self, Examination};
+use crate::px4::NnControl;
 use crate::{Checkpoint, Comparison, Decision, FormatError, LoadOptions, px4};
 
 /// What was found.
@@ -31,6 +32,8 @@ pub struct Verification {
     pub onnx: Option<Examination>,
     /// What PX4's loader would say of an archive.
     pub px4: Option<px4::Examination>,
+    /// Of a TFLite file, the parameters of the `mc_nn_control` that it is for: at first those that the module comes with.
+    pub nn_control: Option<NnControl>,
 }
 
 /// Reads a file, replays what it brings, and compares it with another one.
@@ -55,6 +58,7 @@ pub fn verify(
             contract: found.contract.clone(),
             decisions: Vec::new(),
             example_difference: None,
+            is_tflite: false,
         },
         None => load(path, options)?,
     };
@@ -73,6 +77,7 @@ pub fn verify(
     });
     Ok(Verification {
         path: path.to_owned(),
+        nn_control: own.is_tflite.then(NnControl::default),
         policy: own.policy,
         decisions: own.decisions,
         contract,
@@ -102,6 +107,7 @@ struct Loaded {
     contract: Option<Contract>,
     decisions: Vec<Decision>,
     example_difference: Option<f32>,
+    is_tflite: bool,
 }
 
 fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, FormatError> {
@@ -110,6 +116,7 @@ fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, FormatError> {
     Ok(Loaded {
         policy: loaded.policy,
         contract: checkpoint.contract()?,
+        is_tflite: checkpoint.container() == torch::Container::TfLite,
         decisions: loaded.decisions,
         example_difference: loaded.example_difference,
     })
@@ -163,6 +170,11 @@ impl fmt::Display for Verification {
         }
         if let Some(examination) = &self.px4 {
             write!(formatter, "{examination}")?;
+        }
+        if let Some(parameters) = &self.nn_control {
+            let own = TestVectors::of(&self.policy).actions;
+            let flown = self.contract.as_ref().map_or(&own, |(contract, _)| &contract.test.actions);
+            writeln!(formatter, "  mc_nn_control: {}", parameters.report(flown))?;
         }
         if let Some(examination) = &self.onnx {
             write_examination(formatter, examination)?;

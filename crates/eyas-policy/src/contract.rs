@@ -281,6 +281,12 @@ impl TestVectors {
         Self { observations, actions, tolerance: Contract::TOLERANCE }
     }
 
+    /// The actions of a policy for `[steps][observation width]`, from the initial state on.
+    #[must_use]
+    pub fn actions_of(policy: &Policy, observations: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        actions(policy, observations)
+    }
+
     /// Largest difference between the stored actions and the policy's own over the same observations.
     ///
     /// # Panics

@@ -135,3 +135,32 @@ fn range(vehicles: &[VehicleParameters]) -> Option<VehicleRange> {
         rotor_distance_m: range(VehicleParameters::rotor_distance),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use eyas_env::TaskConfig as _;
+    use eyas_lanes::Stream;
+    use eyas_policy::{Activation, Architecture, Init, Network, Output};
+
+    use super::*;
+
+    /// Bitcraze's Crazyflie: M1, front right, and M3 turn counter-clockwise.
+    #[test]
+    fn rotors_turn_as_bitcraze_says_in_both_orders() {
+        let spec = eyas_env::RaptorConfig::default().spec();
+        let shape = Architecture::mlp(26, &[8], 4, Activation::Elu);
+        let network = Network::new(shape, Init::Torch, Stream::new(1, "test"));
+        let policy = Policy { normalizer: None, network, output: Output::Identity };
+        let spin = |vehicles: &[VehicleParameters]| {
+            let mut contract = Contract::of(&policy);
+            state_motors(&mut contract, &spec, vehicles);
+            contract.action.spin.map(|it| it.join(", "))
+        };
+        let own = eyas_vehicles::crazyflie();
+        assert_eq!(spin(&[own.clone(), own.clone()]).as_deref(), Some("ccw, cw, ccw, cw"));
+        let other = eyas_vehicles::foundation_crazyflie();
+        assert_eq!(spin(std::slice::from_ref(&other)).as_deref(), Some("cw, ccw, cw, ccw"));
+        assert_eq!(spin(&[own, other]), None);
+        assert_eq!(spin(&[]), None);
+    }
+}

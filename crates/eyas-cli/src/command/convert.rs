@@ -69,7 +69,7 @@ fn write(
         },
     )?;
     written.remarks.iter().for_each(|remark| tell(format!("note: {remark}")));
-    let difference = convert::read_back(target, &contract)?;
+    let difference = convert::read_back(target, kind, &contract)?;
     let steps = contract.test.observations.len();
     say(format!(
         "{}: {kind}; read back, its actions over {steps} steps differ by up to {difference:.1e}",

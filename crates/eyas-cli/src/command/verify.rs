@@ -13,8 +13,18 @@ use crate::print::{say, tell};
 
 /// Exit code 1: the file has a fault.
 pub(crate) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
-    let found =
+    let mut found =
         verify::verify(&arguments.file, &arguments.reading.load_options(), arguments.against.as_deref())?;
+    if let Some(parameters) = arguments.nn_control {
+        if found.nn_control.is_none() {
+            return Err(Failure::new(
+                "`--nn_control` is for what PX4's mc_nn_control flies, and this is no TFLite file",
+            )
+            .at(&arguments.file.display())
+            .hint("write one with `eyas export … --to px4_nn`"));
+        }
+        found.nn_control = Some(parameters);
+    }
     found.decisions.iter().for_each(tell);
     say(&found)?;
     if let Some(target) = &arguments.repair {
@@ -33,7 +43,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<ExitCode, Failure> {
         let contract = examination.repaired_contract().unwrap_or_else(|| Contract::of(policy));
         let export = Export { policy, contract: &contract, std: None, critic: None, iteration: 0 };
         convert::write(target, Kind::Onnx, &export)?;
-        let difference = convert::read_back(target, &contract)?;
+        let difference = convert::read_back(target, Kind::Onnx, &contract)?;
         say(format!(
             "{}: written right; read back, its actions differ by up to {difference:.1e}",
             target.display()

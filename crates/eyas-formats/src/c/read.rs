@@ -54,26 +54,51 @@ fn samples(contract: &Contract) -> Option<(String, Value)> {
     Some((key, Tensor::from_i64(&[], &[normalizer.samples.cast_signed()]).into()))
 }
 
-/// `NAME [sizes] */` and the numbers between the braces that follow.
+/// `NAME [sizes] */` and the numbers between the braces that follow; or `NAME [sizes]: … */` and between two pairs of
+/// braces the scales of rows and the whole numbers that they scale.
 fn array(part: &str) -> Result<(&str, Tensor), String> {
     let (head, rest) = part.split_once("*/").ok_or("the comment before an array does not end")?;
     let (name, shape) = head.trim().split_once(" [").ok_or("the comment before an array names no shape")?;
     let wrong = |what: &str| format!("tensor `{name}` {what}");
-    let sizes = shape.trim_end_matches(']').split(',').map(|size| size.trim().parse::<usize>());
+    let (shape, scaled) = shape.split_once(']').ok_or_else(|| wrong("has a shape that does not end"))?;
+    let sizes = shape.split(',').map(|size| size.trim().parse::<usize>());
     let shape = sizes.collect::<Result<Vec<_>, _>>().map_err(|_| wrong("has a shape that is none"))?;
-    let body = rest.split_once('{').and_then(|(_, rest)| Some(rest.split_once('}')?.0));
-    let numbers = body.ok_or_else(|| wrong("has no numbers"))?.split(',').map(str::trim);
-    let number = |text: &str| -> Result<f32, String> {
-        let text = text.trim_matches(['(', ')']);
-        let value = text.strip_suffix('f').and_then(|text| text.parse().ok());
-        value.ok_or_else(|| wrong(&format!("holds `{}`, which is no number", text.escape_default())))
+    let (values, rest) = numbers(name, rest)?;
+    let values = match (scaled.is_empty(), &shape[..]) {
+        (true, _) => values,
+        (false, [rows, columns]) if *rows == values.len() => {
+            let (numbers, _) = numbers(name, rest)?;
+            let scale = |(index, number): (usize, f32)| number * values[index / (*columns).max(1)];
+            if numbers.len() != rows * columns {
+                return Err(wrong(&format!("has shape {shape:?} and {} numbers", numbers.len())));
+            }
+            numbers.into_iter().enumerate().map(scale).collect()
+        }
+        (false, _) => return Err(wrong(&format!("has shape {shape:?} and {} scales", values.len()))),
     };
-    let values = numbers.filter(|text| !text.is_empty()).map(number).collect::<Result<Vec<_>, _>>()?;
     let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
     if elements != Some(values.len()) {
         return Err(wrong(&format!("has shape {shape:?} and {} numbers", values.len())));
     }
     Ok((name, Tensor::from_f32(&shape, &values)))
+}
+
+/// The numbers between the next braces, and what follows them.
+fn numbers<'a>(name: &str, text: &'a str) -> Result<(Vec<f32>, &'a str), String> {
+    let wrong = |what: &str| format!("tensor `{name}` {what}");
+    let body = text.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    let (body, rest) = body.ok_or_else(|| wrong("has no numbers"))?;
+    let number = |text: &str| -> Result<f32, String> {
+        let bare = text.trim_matches(['(', ')']);
+        // Whole numbers of eight bits have no suffix.
+        let value = match bare.strip_suffix('f') {
+            Some(single) => single.parse().ok(),
+            None => bare.parse::<i8>().ok().map(f32::from),
+        };
+        value.ok_or_else(|| wrong(&format!("holds `{}`, which is no number", bare.escape_default())))
+    };
+    let texts = body.split(',').map(str::trim).filter(|text| !text.is_empty());
+    Ok((texts.map(number).collect::<Result<_, _>>()?, rest))
 }
 
 fn rows(tensor: &Tensor) -> Vec<Vec<f32>> {

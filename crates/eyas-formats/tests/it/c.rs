@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use eyas_formats::convert::{self, Export, Kind};
+use eyas_formats::{Checkpoint, LoadOptions};
 use eyas_policy::{Activation, Architecture, Cell, Contract, Core, Inference, Normalizer, Output, Policy};
 use eyas_testing::skip;
 
@@ -35,7 +36,7 @@ const STEPS: usize = 1000;
 
 /// The compilers of this machine; the test is skipped where there is none.
 #[track_caller]
-fn compilers() -> Vec<&'static str> {
+pub(crate) fn compilers() -> Vec<&'static str> {
     let runs = |compiler: &&str| Command::new(compiler).arg("--version").output().is_ok();
     let found: Vec<_> = ["gcc", "clang", "clang-14", "cc"].into_iter().filter(runs).collect();
     if found.is_empty() {
@@ -55,8 +56,12 @@ fn compile(compiler: &str, folder: &Path, flags: &[&str]) {
 
 /// Writes a policy and the program that flies it.
 fn write(folder: &Path, policy: &Policy, contract: &Contract) {
+    write_as(Kind::C, folder, policy, contract);
+}
+
+fn write_as(kind: Kind, folder: &Path, policy: &Policy, contract: &Contract) {
     let export = Export { policy, contract, std: None, critic: None, iteration: 0 };
-    convert::write(&folder.join("my policy.c"), Kind::C, &export).unwrap();
+    convert::write(&folder.join("my policy.c"), kind, &export).unwrap();
     fs::write(folder.join("flight.c"), FLIGHT).unwrap();
 }
 
@@ -127,6 +132,42 @@ fn c_gives_the_bits_of_every_policy_over_1000_steps() {
                 let shape = &policy.network.architecture;
                 assert_eq!(bits(&found), bits(&expected), "{compiler} {flags:?}: {shape:?}");
             }
+        }
+    }
+}
+
+/// Each row of a matrix has its own scale; the nearest of 255 numbers is at most half of one away.
+#[test]
+fn weights_of_eight_bits_fly_as_they_are_read_and_are_near_the_policys() {
+    let compilers = compilers();
+    for policy in policies().into_iter().take(6) {
+        let folder = tempfile::tempdir().unwrap();
+        write_as(Kind::CInt8, folder.path(), &policy, &Contract::of(&policy));
+        let path = folder.path().join("my policy.c");
+        let read = Checkpoint::read(&path).unwrap();
+        let found = read.policy(&LoadOptions::default()).unwrap().policy;
+        assert_eq!(read.contract_for(&found).unwrap().unwrap().test.replay(&found).to_bits(), 0);
+        for tensor in policy.network.architecture.tensors() {
+            let [own, found] = [&policy, &found].map(|it| &it.network.parameters[tensor.range.clone()]);
+            let [_, columns] = tensor.shape[..] else {
+                assert_eq!(own, found, "{}", tensor.name);
+                continue;
+            };
+            for (own, found) in own.chunks(columns).zip(found.chunks(columns)) {
+                let step = own.iter().fold(0.0_f32, |most, it| most.max(it.abs())) / 127.0;
+                let near = |(own, found): (&f32, &f32)| (own - found).abs() <= 0.5001 * step;
+                assert!(own.iter().zip(found).all(near), "{}", tensor.name);
+            }
+        }
+        let observations = observations(policy.num_observations());
+        let expected = Inference::new(&found).act_on_record(&observations, STEPS, 1);
+        for compiler in &compilers {
+            compile(compiler, folder.path(), &["-std=c99"]);
+            let flown = fly(folder.path(), &observations);
+            assert!(
+                flown.iter().map(|it| it.to_bits()).eq(expected.iter().map(|it| it.to_bits())),
+                "{compiler}"
+            );
         }
     }
 }

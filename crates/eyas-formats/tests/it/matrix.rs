@@ -37,7 +37,7 @@ fn cell(loaded: &LoadedPolicy, contract: &Contract, kind: Kind, folder: &Path) -
         Export { policy: &loaded.policy, contract, std: loaded.std.as_deref(), critic: None, iteration: 0 };
     let path = folder.join(format!("policy.{}", kind.extension()));
     match convert::write(&path, kind, &export) {
-        Ok(_) => match convert::read_back(&path, contract).unwrap() {
+        Ok(_) => match convert::read_back(&path, kind, contract).unwrap() {
             difference if difference > 0.0 => format!("{difference:.0e}"),
             _ => "0".to_owned(),
         },
@@ -48,7 +48,10 @@ fn cell(loaded: &LoadedPolicy, contract: &Contract, kind: Kind, folder: &Path) -
 
 #[test]
 fn the_documents_table_is_what_conversions_give() {
-    let kinds: Vec<Kind> = Kind::names().map(|name| name.parse().unwrap()).collect();
+    // What goes into a firmware holds the C of the column `c`.
+    let is_firmware = |kind: &Kind| matches!(kind, Kind::Crazyflie | Kind::Betaflight);
+    let kinds = Kind::names().map(|name| name.parse().unwrap());
+    let kinds: Vec<Kind> = kinds.filter(|kind| !is_firmware(kind)).collect();
     let mut table = "| from |".to_owned();
     for kind in &kinds {
         write!(table, " `{kind}` |").unwrap();

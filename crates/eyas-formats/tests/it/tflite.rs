@@ -5,7 +5,8 @@ use std::path::Path;
 
 use eyas_formats::convert::{self, Export, Kind, Written};
 use eyas_formats::npy::{self, Array, Data};
-use eyas_formats::{Checkpoint, FormatError, LoadOptions, torch};
+use eyas_formats::px4::NnControl;
+use eyas_formats::{Checkpoint, FormatError, LoadOptions, torch, verify};
 use eyas_policy::{Activation, Architecture, Cell, Contract, Core, Inference, Output, Policy};
 use eyas_testing::python_with;
 use tempfile::TempDir;
@@ -44,6 +45,24 @@ fn what_is_written_is_read_back_with_the_contract_beside_it() {
             }
         }
     }
+}
+
+#[test]
+fn verify_says_which_commands_a_motor_does_not_follow() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("hover.tflite");
+    write(&path, &policy(&[8], false)).unwrap();
+    let mut found = verify::verify(&path, &LoadOptions::default(), None).unwrap();
+    let said = found.to_string();
+    assert!(said.contains("mc_nn_control: at MC_NN_THRST_COEF 1.2, MC_NN_MIN_RPM 1000"), "{said}");
+    assert!(
+        said.contains("19.3 % of [-1, 1] saturates a motor, 0.2 % disarms one; of 200 commands"),
+        "{said}"
+    );
+    found.nn_control = Some(NnControl { thrust_coefficient: 1.2, min_rpm: 0.0, max_rpm: 24_500.0 });
+    let said = found.to_string();
+    assert!(said.contains("0.0 % of [-1, 1] saturates a motor, 0.0 % disarms one"), "{said}");
+    assert!(said.contains("vectors 0 saturate, 0 disarm\n"), "{said}");
 }
 
 /// The array of the source is the file, in order.

@@ -1,0 +1,3 @@
+#pragma once
+void debugPrint(const char *format, ...);
+#define DEBUG_PRINT debugPrint

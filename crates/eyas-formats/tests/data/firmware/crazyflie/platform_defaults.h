@@ -1,0 +1,2 @@
+#pragma once
+#define THRUST_MAX 0.12f /* N, of one motor */

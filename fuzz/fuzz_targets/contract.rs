@@ -1,0 +1,5 @@
+//! A contract beside a state dict.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyas_fuzz::contract(bytes));

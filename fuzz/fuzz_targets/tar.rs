@@ -1,0 +1,5 @@
+//! `policy.tar` of PX4, read and examined.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyas_fuzz::tar(bytes));

@@ -1,0 +1,5 @@
+//! A flatbuffer of TFLite.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| eyas_fuzz::tflite(bytes));
