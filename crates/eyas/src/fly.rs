@@ -101,7 +101,9 @@ impl FlyConfig {
                 .map(|vehicle| task.make_fleet(&self.vehicles, &[vehicle], seed))
                 .collect()
         };
-        envs.iter_mut().for_each(|it| it.set_on_nan(self.on_nan));
+        for it in &mut envs {
+            it.set_on_nan(self.on_nan);
+        }
         envs
     }
 

@@ -31,7 +31,9 @@ pub(crate) fn compare(
         told(&format!("warning: the policy was trained in `{own}`, and flies `{}` here", spec.task));
     }
     let warnings = differences(file.path(), (policy, contract.as_ref()), vehicles, spec);
-    warnings_told(&warnings, "these").iter().for_each(|warning| told(warning));
+    for warning in warnings_told(&warnings, "these") {
+        told(&warning);
+    }
 }
 
 /// How vehicles differ from those that a policy of a file was trained on: their rotors from what its contract says of them, else
