@@ -28,6 +28,11 @@ pub struct SimConfig {
     pub device: String,
 }
 
+/// More simulation steps in a control step than any task asks for.
+pub(crate) const MOST_DECIMATION: f64 = 1000.0;
+/// Of a rotor that is as fast as that nothing is left of its lag.
+pub(crate) const MOST_SUBSTEPS: f64 = 1e5;
+
 /// Limits beyond which an episode ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -79,8 +84,9 @@ impl SceneConfig {
 }
 
 impl SimConfig {
-    /// Checks what this build can do.
+    /// Checks what this build can do, and that a step ends.
     pub(crate) fn validate(&self) -> Result<(), String> {
+        check::at_most(&[("sim.substeps", f64::from(self.substeps), MOST_SUBSTEPS)])?;
         check_device("env.sim.device", &self.device)
     }
 }

@@ -70,6 +70,15 @@ fn a_value_out_of_range_is_named_with_its_range() {
     refused(&it, it.distill("--num_episodes 0"), &lines);
     refused(&it, it.distill("--n_epochs 0"), &["`distill.n_epochs` = 0, expected at least 1"]);
     refused(&it, it.distill("env.scene.num_envs=0"), &["`env.scene.num_envs` = 0, expected at least 1"]);
+    for (key, most) in [
+        ("env.sim.substeps", 100_000),
+        ("env.decimation", 1000),
+        ("distill.teachers.admission_episodes", 4_194_304),
+        ("distill.teachers.teacher_student_mix", 65_536),
+    ] {
+        let lines = [format!("`{key}` = 4294967295, expected at most {most}")];
+        refused(&it, it.distill(&format!("{key}=4294967295")), &lines.each_ref().map(String::as_str));
+    }
     refused(&it, it.distill("--seed -5"), &["`--seed` is -5"]);
     refused(&it, it.distill("--max_memory lots"), &["`--max_memory lots`", "512M"]);
     refused(&it, it.distill("--sequence_length 8"), &["`distill.sequence_length` = 8", "--student gru"]);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::resting::RestingError;
 use crate::actor::Actor;
+use crate::bounds;
 
 /// A teacher and what is known of it.
 #[derive(Clone, Debug)]
@@ -125,6 +126,13 @@ impl TeachersConfig {
                 return Err(format!("`distill.teachers.{name}` = {value}, expected at least 1"));
             }
         }
+        bounds::at_most(
+            "distill.teachers",
+            &[
+                ("admission_episodes", self.admission_episodes as u64, 1 << 22),
+                ("teacher_student_mix", u64::from(self.teacher_student_mix), 1 << 16),
+            ],
+        )?;
         if self.solved_return.is_nan() {
             return Err("`distill.teachers.solved_return` is not a number".into());
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Formation;
 use super::downwash::DownwashConfig;
+use crate::config::MOST_DECIMATION;
 use crate::multi_agent::{MAX_AGENTS, multi_agent_to_single_agent};
 use crate::registry::FORMATION_TASK;
 use crate::task::FOREVER_S;
@@ -244,6 +245,7 @@ impl TaskConfig for FormationConfig {
             ("num_agents", self.num_agents as f64, 2.0),
         ])?;
         check::at_most(&[
+            ("decimation", f64::from(self.decimation), MOST_DECIMATION),
             ("num_agents", self.num_agents as f64, MAX_AGENTS as f64),
             ("init_angle", self.init_angle, 1.5),
         ])?;

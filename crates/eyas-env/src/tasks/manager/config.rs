@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ManagerTask;
 use super::program::Program;
 use super::terms::{Param, Terms};
+use crate::config::MOST_DECIMATION;
 use crate::registry::MANAGER_TASK;
 use crate::task::FOREVER_S;
 use crate::{
@@ -299,7 +300,7 @@ impl TaskConfig for ManagerConfig {
             ("decimation", f64::from(self.decimation), 1.0),
             ("sim.substeps", f64::from(self.sim.substeps), 1.0),
         ])?;
-        check::at_most(&[("decimation", f64::from(self.decimation), 1000.0)])?;
+        check::at_most(&[("decimation", f64::from(self.decimation), MOST_DECIMATION)])?;
         self.scene.validate()?;
         self.sim.validate()?;
         course::validate(&self.course)?;

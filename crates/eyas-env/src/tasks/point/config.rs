@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Point, PointSurrogate};
+use crate::config::MOST_DECIMATION;
 use crate::registry::POINT_TASK;
 use crate::task::FOREVER_S;
 use crate::{
@@ -159,6 +160,7 @@ impl TaskConfig for PointConfig {
             ("decimation", f64::from(self.decimation), 1.0),
             ("sim.substeps", f64::from(self.sim.substeps), 1.0),
         ])?;
+        check::at_most(&[("decimation", f64::from(self.decimation), MOST_DECIMATION)])?;
         self.scene.validate()?;
         self.sim.validate()?;
         self.reality.validate()?;

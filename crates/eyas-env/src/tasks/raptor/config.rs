@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Raptor, RaptorSurrogate};
 use crate::check::{self, at_least, at_most, finite, not_negative, positive, share};
+use crate::config::MOST_SUBSTEPS;
 use crate::course;
 use crate::reality::MAX_DELAY_STEPS;
 use crate::registry::RAPTOR_TASK;
@@ -265,8 +266,6 @@ impl RaptorConfig {
 /// Longest Runge–Kutta step, in time constants of a rotor, that is left as it is configured: from 2.785 on a step is unstable,
 /// and at this one an error has shrunk to a third.
 const LONGEST_STEP: f64 = 2.0;
-/// Most parts that a step is cut into: rotors faster than that have no lag.
-const MOST_PARTS: f64 = 1e5;
 
 impl RaptorConfig {
     /// The same with steps that the fastest rotor of a fleet can follow: no longer than its time constant, where those that are
@@ -279,7 +278,7 @@ impl RaptorConfig {
         let shortest = lags.fold(f64::INFINITY, f64::min);
         let mut settled = self.clone();
         if self.sim.dt / f64::from(self.sim.substeps) > LONGEST_STEP * shortest {
-            settled.sim.substeps = (self.sim.dt / shortest).ceil().min(MOST_PARTS) as u32;
+            settled.sim.substeps = (self.sim.dt / shortest).ceil().min(MOST_SUBSTEPS) as u32;
         }
         settled
     }
