@@ -20,6 +20,7 @@
 
 pub mod black_box;
 mod budget;
+mod compiled;
 pub mod configuration;
 pub mod contract;
 pub mod csv;

@@ -7,6 +7,7 @@ use eyas_formats::{Checkpoint, LoadOptions, LoadedPolicy};
 use eyas_learn::{Actor, Controller, Se3Actor};
 use eyas_sim::VehicleParameters;
 
+use crate::compiled::{Compiled, NoCompiler, is_source};
 use crate::failure::Failure;
 use crate::trained_on;
 
@@ -23,8 +24,8 @@ pub fn load_policy(path: &Path, options: &LoadOptions) -> Result<LoadedPolicy, F
     Ok(Checkpoint::read(path)?.policy(options)?)
 }
 
-/// The policy of a checkpoint, or the geometric controller of vehicles that the envs fly in turns; `decided` hears what
-/// the file left open, and how the vehicles differ from those that it was trained on.
+/// The policy of a checkpoint, or the geometric controller of vehicles that the envs fly in turns; of C the code itself
+/// flies, compiled. `decided` hears what the file left open, and how the vehicles differ from those that it was trained on.
 pub fn load_controller(
     checkpoint: &Path,
     options: &LoadOptions,
@@ -39,6 +40,14 @@ pub fn load_controller(
     let loaded = load_for_flight(checkpoint, options, vehicles, spec, decided)?;
     let actor =
         Actor::new(&loaded.policy, spec).map_err(|error| Failure::from(error).at(&checkpoint.display()))?;
+    if is_source(checkpoint) {
+        match Compiled::new(checkpoint, &actor)? {
+            Ok(compiled) => return Ok(Box::new(compiled)),
+            Err(NoCompiler) => {
+                decided("warning: no C compiler (`cc`): what flies is what was read of the source");
+            }
+        }
+    }
     Ok(Box::new(actor))
 }
 

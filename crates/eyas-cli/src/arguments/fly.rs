@@ -17,6 +17,9 @@ pub(crate) struct Play {
     pub(crate) nan: NanFlags,
     #[command(flatten)]
     pub(crate) web: Web,
+    /// The file that the checkpoint was exported from: it flies the same flight, and its figures stand beside
+    #[arg(long, value_name = "FILE", conflicts_with = "web")]
+    pub(crate) against: Option<PathBuf>,
     /// Vehicles to fly side by side, all from the same start: names of `eyas vehicles list`, parameter files or fleets
     #[arg(
         long,

@@ -62,6 +62,13 @@ pub(crate) fn run(arguments: &Play) -> Result<ExitCode, Failure> {
     if let Some((count, folder)) = record(&config, &flown, &mut terminal, &interrupt)? {
         tell(format!("[INFO] Recorded {}: {}", videos_of(count), folder.display()));
     }
+    if let Some(original) = arguments.against.as_ref().filter(|_| !interrupt.interrupted()) {
+        config.checkpoint.clone_from(original);
+        config.video = None;
+        let flown = fly(&config, &mut terminal, &interrupt)?;
+        let mut out = std::io::stdout().lock();
+        write!(out, "\n{}, from the same starts:\n\n{}", original.display(), flown.flight.table(&names))?;
+    }
     Ok(if interrupt.interrupted() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
