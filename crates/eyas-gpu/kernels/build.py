@@ -19,7 +19,10 @@ OPTIONS = ["--gpu-architecture=compute_80", "--fmad=false", "--std=c++17", f"--i
 # driver stay calls.
 FILES = {
     "fit": {"fit": []},
-    "fly": {f"fly_{lanes}": ["--relocatable-device-code=true", f"-DEYAS_LANES={lanes}"] for lanes in (8, 32)},
+    "fly": {
+        f"fly_{lanes}_{warps}": ["--relocatable-device-code=true", f"-DEYAS_LANES={lanes}", f"-DEYAS_WARPS={warps}"]
+        for lanes, warps in ((8, 8), (32, 8), (32, 1))
+    },
 }
 
 

@@ -124,8 +124,13 @@ namespace {
 constexpr unsigned LANES = EYAS_LANES;
 
 constexpr unsigned WARP = 32;
-constexpr unsigned WARPS = 8;
+
+/// Warps of a thread block: several share the layers of few envs, one flies on its own where there are many.
+constexpr unsigned WARPS = EYAS_WARPS;
 constexpr unsigned THREADS = WARP * WARPS;
+
+/// What is done beside the formulas the other warps do, if there are any.
+constexpr unsigned HELPERS = WARPS > 1 ? THREADS - WARP : WARP;
 
 /// Outputs whose weights lie side by side.
 constexpr unsigned TILE = 8;
@@ -302,7 +307,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) fly(const Flight *all)
     __shared__ Policy actor, labeller;
     __shared__ unsigned flying_lanes, ended_lanes, places[2][LANES];
     constexpr unsigned PARTS = WARP / LANES;
-    const unsigned warp = threadIdx.x / WARP, thread = threadIdx.x % WARP, first = blockIdx.x % PARTS * LANES;
+    const unsigned first = blockIdx.x % PARTS * LANES;
+    const bool helps = threadIdx.x >= THREADS - HELPERS;
+    const unsigned helper = threadIdx.x - (THREADS - HELPERS);
     if (threadIdx.x == 0) {
         flight = *all;
         block = flight.blocks[blockIdx.x / PARTS];
@@ -322,7 +329,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) fly(const Flight *all)
     // The first threads fly, an env each.
     constexpr unsigned ALL = ~0u >> (WARP - LANES);
     const bool is_env = threadIdx.x < LANES;
-    const unsigned lane = is_env ? thread : 0;
+    const unsigned lane = is_env ? threadIdx.x : 0;
     float *const frame = memory + lane;
     const unsigned address = (unsigned)__cvta_generic_to_shared(frame), env = block.first_env + first + lane;
     const unsigned first_slot = (blockIdx.x * LANES + lane) * flight.slots;
@@ -350,8 +357,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) fly(const Flight *all)
                 probe = fmaf(seen, 0.0f, probe);
             }
             lost |= flies && probe != 0.0f;
-        } else if (ended_lanes && warp > 0) {
-            for (unsigned i = threadIdx.x - WARP; i < flight.num_states * LANES; i += THREADS - WARP)
+        }
+        if (ended_lanes && helps) {
+            for (unsigned i = helper; i < flight.num_states * LANES; i += HELPERS)
                 if (ended_lanes >> i % LANES & 1)
                     memory[flight.states * LANES + i] = 0.0f;
         }
@@ -415,15 +423,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) fly(const Flight *all)
                 ended_lanes = over;
                 flying_lanes = lanes;
             }
-        } else if (flight.records && warp > 0) {
+        }
+        if (flight.records && helps) {
             // What was seen, then the label: a record of each env that flies.
             const unsigned width = flight.num_features + flight.num_actions;
-            for (unsigned of = warp - 1; of < LANES; of += WARPS - 1) {
+            for (unsigned of = helper / WARP; of < LANES; of += HELPERS / WARP) {
                 const unsigned place = places[step % 2][of];
                 if (place == ~0u)
                     continue;
                 float *const record = flight.records + (u64)place * width;
-                for (unsigned i = thread; i < width; i += WARP) {
+                for (unsigned i = helper % WARP; i < width; i += WARP) {
                     const unsigned row = i < flight.num_features ? flight.features + i : flight.label + i - flight.num_features;
                     record[i] = memory[row * LANES + of];
                 }

@@ -19,12 +19,24 @@ use crate::device::{Device, DeviceError, refused};
 use crate::policy::{Image, Places, Role, Stage};
 use crate::ptx::{Unwritable, function, purposes};
 
-/// `kernels/fly.cu` for so many envs of a thread block, compiled by `kernels/build.py`. The formulas that it calls are put in.
-const KERNELS: [(usize, &str); 2] =
-    [(8, include_str!("../kernels/fly_8.ptx")), (32, include_str!("../kernels/fly_32.ptx"))];
+/// `kernels/fly.cu` for envs and warps of a thread block, compiled by `kernels/build.py`. The formulas that it calls are put in.
+struct Variant {
+    lanes: usize,
+    warps: usize,
+    text: &'static str,
+}
 
-/// Warps that fly a block: `WARPS` of the kernel.
-const WARPS: u32 = 8;
+/// Quarters of blocks where there are few, so that all multiprocessors have some; whole ones; and a warp for each where there
+/// are many, which then waits for no other.
+const VARIANTS: [Variant; 3] = [
+    Variant { lanes: 8, warps: 8, text: include_str!("../kernels/fly_8_8.ptx") },
+    Variant { lanes: 32, warps: 8, text: include_str!("../kernels/fly_32_8.ptx") },
+    Variant { lanes: 32, warps: 1, text: include_str!("../kernels/fly_32_1.ptx") },
+];
+
+/// Blocks for each multiprocessor from which on there are many, and the widest layer that a warp computes on its own.
+const MANY_BLOCKS: usize = 8;
+const NARROW: usize = 64;
 
 /// What formulas are recorded as.
 const FORM: Form = Form { constants: Constants::Single, functions: Functions::Polynomials };
@@ -191,14 +203,14 @@ impl Flights {
         }
     }
 
-    /// The kernel of such formulas for so many envs of a thread block.
+    /// The kernel of such formulas.
     fn kernel(
         &self,
-        kernel: (usize, &str),
+        variant: &Variant,
         layout: &Layout,
         formulas: &FlightFormulas,
     ) -> Result<CudaFunction, DeviceError> {
-        let text = text_of(kernel, layout, formulas)?;
+        let text = text_of(variant, layout, formulas)?;
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kernel) = kernels.get(&text) {
             return Ok(kernel.clone());
@@ -262,18 +274,18 @@ impl Records {
 struct Taken {
     layout: Layout,
     formulas: FlightFormulas,
-    /// For the envs of a thread block that [`KERNELS`] names, as they are asked for.
-    kernels: [OnceLock<CudaFunction>; KERNELS.len()],
+    /// Of each of [`VARIANTS`], as they are asked for.
+    kernels: [OnceLock<CudaFunction>; VARIANTS.len()],
     /// Of the streams that each formula draws from.
     keys: [CudaSlice<u32>; 4],
 }
 
 impl Taken {
-    /// The kernel for the envs of a thread block that one of [`KERNELS`] names.
+    /// The kernel of one of [`VARIANTS`].
     fn kernel(&self, flights: &Flights, index: usize) -> Result<&CudaFunction, DeviceError> {
         let known = &self.kernels[index];
         if known.get().is_none() {
-            let kernel = flights.kernel(KERNELS[index], &self.layout, &self.formulas)?;
+            let kernel = flights.kernel(&VARIANTS[index], &self.layout, &self.formulas)?;
             return Ok(known.get_or_init(|| kernel));
         }
         Ok(known.wait())
@@ -448,12 +460,12 @@ fn len_of(program: &Program, output: &str) -> Option<usize> {
 
 /// The kernel with the formulas of a task in the place of their declarations.
 fn text_of(
-    (lanes, kernel): (usize, &str),
+    Variant { lanes, text, .. }: &Variant,
     layout: &Layout,
     formulas: &FlightFormulas,
 ) -> Result<String, Unwritable> {
     let FlightFormulas { reset, reference, observe, step, .. } = formulas;
-    let mut text = kernel.to_owned();
+    let mut text = (*text).to_owned();
     for (name, program) in [
         ("eyas_reset", Some(reset)),
         ("eyas_reference", reference.as_ref()),
@@ -463,9 +475,9 @@ fn text_of(
         let definition = match program {
             Some(program) => {
                 let [inputs, outputs] = layout.rows_of(program);
-                function(program, name, lanes, [&inputs, &outputs])?
+                function(program, name, *lanes, [&inputs, &outputs])?
             }
-            None => function(&Program::default(), name, lanes, [&[], &[]])?,
+            None => function(&Program::default(), name, *lanes, [&[], &[]])?,
         };
         let start = text.find(&format!(".extern .func {name}\n")).expect("the kernel calls it");
         let end = start + text[start..].find(';').expect("its declaration ends");
@@ -484,7 +496,7 @@ pub fn flight_kernels(block: &dyn EnvBlock) -> Result<Vec<String>, Unwritable> {
         return Ok(Vec::new());
     };
     let layout = Layout::new(&formulas, &rows);
-    layout.iter().flat_map(|layout| KERNELS.map(|it| text_of(it, layout, &formulas))).collect()
+    layout.iter().flat_map(|layout| VARIANTS.iter().map(|it| text_of(it, layout, &formulas))).collect()
 }
 
 /// The policies of a plan in a frame.
@@ -536,6 +548,11 @@ impl Policies {
         let num_rows = states.end + images.iter().map(|it| it.scratch_rows).max().unwrap_or(0);
         let has_labels = plans.iter().all(|it| it.labeller.is_some());
         Ok(Self { images, of_blocks, states, num_rows, has_labels })
+    }
+
+    /// Rows of the widest layer.
+    fn widest(&self) -> usize {
+        self.images.iter().map(|it| it.widest).max().unwrap_or(0)
     }
 
     /// Most numbers of an actor and of a labeller.
@@ -592,8 +609,8 @@ struct Launch<'a> {
     /// Where the numbers of actors and of labellers lie in shared memory, counted in numbers, or 0.
     shared: [usize; 2],
     bytes: usize,
-    /// Which of [`KERNELS`].
-    kernel: usize,
+    /// Which of [`VARIANTS`].
+    variant: usize,
 }
 
 impl<'a> Launch<'a> {
@@ -607,12 +624,14 @@ impl<'a> Launch<'a> {
         let plans: Vec<&BlockPlan> =
             blocks.iter().filter_map(|(block, _)| plan.blocks[*block].as_ref()).collect();
         let policies = Policies::new(&taken.layout, &plans)?;
-        // Few blocks are cut, so that all multiprocessors have some.
-        let kernel = KERNELS.iter().position(|(lanes, _)| {
-            *lanes == BLOCK || blocks.len() * (BLOCK / lanes) <= 2 * flights.num_multiprocessors
-        });
-        let kernel = kernel.unwrap_or(KERNELS.len() - 1);
-        let (lanes, _) = KERNELS[kernel];
+        let variant = if blocks.len() * (BLOCK / VARIANTS[0].lanes) <= 2 * flights.num_multiprocessors {
+            0
+        } else if blocks.len() < MANY_BLOCKS * flights.num_multiprocessors || policies.widest() > NARROW {
+            1
+        } else {
+            2
+        };
+        let lanes = VARIANTS[variant].lanes;
         let first = policies.num_rows * lanes;
         let [actor, labeller] = policies.numbers();
         let room = (flights.shared_memory - RESERVED) / size_of::<f32>();
@@ -633,7 +652,7 @@ impl<'a> Launch<'a> {
         }
         let flight = Flight { slots, ..flight_of(taken, plan, &policies) };
         let bytes = count * size_of::<f32>();
-        Ok(Self { taken, flights, plan, blocks, plans, policies, flight, shared, bytes, kernel })
+        Ok(Self { taken, flights, plan, blocks, plans, policies, flight, shared, bytes, variant })
     }
 
     /// Copies the blocks to a device, with what they point to.
@@ -699,13 +718,13 @@ impl<'a> Launch<'a> {
             ..self.flight
         };
         let flight = stream.clone_htod(&[self.flight]).map_err(refused(UPLOAD))?;
-        let (lanes, _) = KERNELS[self.kernel];
-        let kernel = self.taken.kernel(self.flights, self.kernel)?;
+        let Variant { lanes, warps, .. } = VARIANTS[self.variant];
+        let kernel = self.taken.kernel(self.flights, self.variant)?;
         let mut launch = stream.launch_builder(kernel);
         launch.arg(&flight);
         let config = LaunchConfig {
             grid_dim: ((envs / lanes) as u32, 1, 1),
-            block_dim: (WARPS * BLOCK as u32, 1, 1),
+            block_dim: ((warps * BLOCK) as u32, 1, 1),
             shared_mem_bytes: self.bytes as u32,
         };
         // SAFETY: the parameter is that of the kernel, and what it points to outlives the launch: results are waited for.

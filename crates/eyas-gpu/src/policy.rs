@@ -65,6 +65,8 @@ pub(crate) struct Image {
     pub(crate) stages: Vec<Stage>,
     /// Free rows that it needs.
     pub(crate) scratch_rows: usize,
+    /// Rows of its widest layer.
+    pub(crate) widest: usize,
 }
 
 impl Image {
@@ -75,7 +77,12 @@ impl Image {
         let gates = parts.iter().map(gates_of).max().unwrap_or(0);
         let layers = parts.iter().filter(|it| matches!(it, Part::Recurrent(..))).count();
         let buffers = [places.scratch, places.scratch + widest];
-        let mut image = Self { numbers: Vec::new(), stages: Vec::new(), scratch_rows: 2 * widest + gates };
+        let mut image = Self {
+            numbers: Vec::new(),
+            stages: Vec::new(),
+            scratch_rows: 2 * widest + gates,
+            widest: widest.max(gates / 2),
+        };
         let mut from = places.observation + actor.features.start;
         let mut layer = 0;
         for (index, part) in parts.iter().enumerate() {

@@ -17,8 +17,10 @@ use crate::device;
 const SEED: u64 = 11;
 /// The last block has lanes that are no envs. Of few blocks the kernel takes quarters.
 const NUM_ENVS: usize = 75;
-/// So many that whole blocks fly, on any card.
-const MANY_ENVS: usize = 32 * 129;
+/// So many that whole blocks fly, on any card with less than 258 multiprocessors.
+const MORE_ENVS: usize = 32 * 129;
+/// So many that each block has a warp of its own, of up to 150 multiprocessors.
+const MANY_ENVS: usize = 32 * 1200;
 
 /// A GPU that flies all that it is asked for by itself, or what is asked for is a failure.
 struct Alone(CpuEngine);
@@ -141,7 +143,7 @@ fn policies(spec: &EnvSpec) -> Vec<Actor> {
 fn a_gpu_measures_every_kind_of_policy_in_every_task_with_the_bits_of_the_cpu() {
     let Some(flights) = flights() else { return };
     let mut settled = 0;
-    for (name, make) in tasks(NUM_ENVS).into_iter().chain(tasks(MANY_ENVS)) {
+    for (name, make) in tasks(NUM_ENVS).into_iter().chain(tasks(MORE_ENVS)) {
         let mut cpu = CpuEngine::new(make());
         let mut gpu = Alone::new(make(), &flights);
         let actors = policies(cpu.spec());
@@ -160,6 +162,23 @@ fn a_gpu_measures_every_kind_of_policy_in_every_task_with_the_bits_of_the_cpu() 
         }
     }
     assert!(settled > 300, "hardly an episode lasted: {settled}");
+}
+
+#[test]
+fn a_gpu_flies_many_envs_with_the_bits_of_the_cpu() {
+    let Some(flights) = flights() else { return };
+    for (name, make) in tasks(MANY_ENVS) {
+        let mut cpu = CpuEngine::new(make());
+        let mut gpu = Alone::new(make(), &flights);
+        let actors = policies(cpu.spec());
+        // Of up to 64 rows: a GRU of 16 units, asked beside a Beta policy.
+        let (actor, labeller) = (&actors[2], &actors[5]);
+        for _ in 0..2 {
+            let right = evaluate(&mut cpu, actor, Some(labeller), 40).unwrap();
+            let found = evaluate(&mut gpu, actor, Some(labeller), 40).unwrap();
+            assert!(right == found, "{name}");
+        }
+    }
 }
 
 /// Takes note of what a distillation reports.
@@ -201,7 +220,7 @@ impl Observer for Notes {
 #[test]
 fn a_gpu_collects_what_the_cpu_collects() {
     let Some(flights) = flights() else { return };
-    for (name, make) in tasks(NUM_ENVS).into_iter().chain(tasks(MANY_ENVS)) {
+    for (name, make) in tasks(NUM_ENVS).into_iter().chain(tasks(MORE_ENVS)) {
         let spec = CpuEngine::new(make()).spec().clone();
         let features = spec.groups[0].features.clone();
         let teachers: Vec<Teacher> = policies(&spec)

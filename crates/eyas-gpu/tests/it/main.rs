@@ -158,7 +158,7 @@ fn every_formula_is_text_that_the_assembler_of_each_card_takes() {
     assemble(&assembler, &kernels, "the kernels that fit a student", &["--warn-on-spills"]);
     for (name, make) in fly::tasks(1) {
         let texts = eyas_gpu::flight_kernels(make().blocks()[0].as_ref()).unwrap();
-        assert_eq!(texts.len(), 2, "{name}");
+        assert_eq!(texts.len(), 3, "{name}");
         for text in texts {
             std::fs::write(&path, text).unwrap();
             // Functions keep what their caller needs in memory.
