@@ -360,8 +360,8 @@ impl GpuFlyer {
 }
 
 /// What formulas take of the blocks that fly, if they are all there is to each.
-fn rows_of(blocks: &[Box<dyn EnvBlock>], plan: &EpisodePlan) -> Option<Vec<(usize, FlightRows)>> {
-    let blocks = blocks.iter().zip(&plan.blocks).enumerate();
+fn rows_of(blocks: &mut [Box<dyn EnvBlock>], plan: &EpisodePlan) -> Option<Vec<(usize, FlightRows)>> {
+    let blocks = blocks.par_iter_mut().zip(&plan.blocks).enumerate();
     let flying = blocks.filter(|(_, (_, plan))| plan.is_some());
     flying.map(|(index, (block, _))| Some((index, block.flight_rows()?))).collect()
 }
@@ -658,9 +658,14 @@ impl<'a> Launch<'a> {
     /// Copies the blocks to a device, with what they point to.
     fn upload_blocks(&self) -> Result<UploadedBlocks, DeviceError> {
         let device = &self.flights.device;
-        let rows = |it: &[Row]| it.iter().flat_map(|row| row.0).collect::<Vec<f32>>();
-        let given: Vec<f32> =
-            self.blocks.iter().flat_map(|(_, it)| [rows(&it.vehicle), rows(&it.limits)].concat()).collect();
+        let num_given = self.taken.layout.num_given;
+        let mut given = vec![0.0; self.blocks.len() * num_given * BLOCK];
+        given.par_chunks_exact_mut(num_given * BLOCK).zip(self.blocks).for_each(|(given, (_, rows))| {
+            let (given, _) = given.as_chunks_mut::<BLOCK>();
+            for (given, row) in given.iter_mut().zip(rows.vehicle.iter().chain(&rows.limits)) {
+                *given = row.0;
+            }
+        });
         let given = device.stream.clone_htod(&given).map_err(refused(UPLOAD))?;
         let flying = || self.blocks.iter().map(|(_, rows)| rows).zip(&self.plans);
         let episodes: Vec<u32> = flying()
@@ -670,7 +675,6 @@ impl<'a> Launch<'a> {
         let episodes = device.stream.clone_htod(&episodes).map_err(refused(UPLOAD))?;
         let block = |(place, (rows, _)): (usize, (&FlightRows, _))| {
             let [actor, labeller] = self.policies.of_blocks[place].map(|it| it as u32);
-            let num_given = self.taken.layout.num_given;
             BlockAt {
                 given: device.address(&given) + (size_of::<Row>() * num_given * place) as u64,
                 episodes: device.address(&episodes) + (2 * size_of::<Row>() * place) as u64,
