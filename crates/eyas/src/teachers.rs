@@ -46,7 +46,12 @@ impl Teachers {
 
     /// Episodes spread evenly over all vehicles.
     pub fn envs(&self, episodes: usize, seed: u64) -> Box<dyn Engine> {
-        let mut engine = envs_of(self.task.as_ref(), &self.fleet, episodes, seed);
+        self.measuring(envs_of(self.task.as_ref(), &self.fleet, episodes, seed))
+    }
+
+    /// The same envs, as all that a run measures fly: where its episodes do, and with what it makes of numbers that are not
+    /// finite.
+    pub fn measuring(&self, mut engine: Box<dyn Engine>) -> Box<dyn Engine> {
         engine.set_on_nan(self.on_nan);
         self.device.lend(engine.as_mut());
         engine
@@ -87,14 +92,13 @@ impl Teachers {
         steps: u32,
     ) -> Result<Vec<Evaluation>, (usize, NotFinite)> {
         let fly = |(index, teacher): (usize, &Teacher)| {
-            let mut env = if self.fleet.is_empty() {
+            let env = if self.fleet.is_empty() {
                 self.task.make(episodes, seed)
             } else {
                 self.task.make_fleet(&self.fleet, &vec![index; episodes], seed)
             };
-            env.set_on_nan(self.on_nan);
-            self.device.lend(env.as_mut());
-            evaluate(env.as_mut(), &teacher.actor, None, steps).map_err(|error| (index, error))
+            evaluate(self.measuring(env).as_mut(), &teacher.actor, None, steps)
+                .map_err(|error| (index, error))
         };
         let flights: Vec<Result<_, _>> = self.teachers.par_iter().enumerate().map(fly).collect();
         flights.into_iter().collect()

@@ -46,6 +46,13 @@ pub(super) struct Plan<'a> {
     pub(super) index: u32,
 }
 
+impl<'a> Plan<'a> {
+    /// What becomes of the actions of a teacher.
+    fn labels(&self, teacher: usize, clamp: bool, noise: Stream) -> Labels<'a> {
+        Labels { teacher: &self.teachers[teacher], clamp, noise, flight: self.index }
+    }
+}
+
 /// Statistics of the episodes of one epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collected {
@@ -157,7 +164,7 @@ impl LabelledFlights {
                 Labelled {
                     flies: plan.flies[*index],
                     actor,
-                    labels: Labels { teacher, clamp: *clamp_labels, noise: *noise, flight: plan.index },
+                    labels: plan.labels(*index, *clamp_labels, *noise),
                     features: features.clone(),
                     episode_steps: *episode_steps,
                     left: buffers.quota,
@@ -177,11 +184,6 @@ impl LabelledFlights {
             episodes.extend(buffers.done.drain(..).map(|(_, episode)| Episode { teacher, ..episode }));
         }
         Ok(Rollouts { episodes })
-    }
-
-    fn labels<'a>(&self, plan: &Plan<'a>, teacher: usize) -> Labels<'a> {
-        let teacher = &plan.teachers[teacher];
-        Labels { teacher, clamp: self.clamp_labels, noise: self.noise, flight: plan.index }
     }
 
     /// The same flights for an engine that flies whole episodes.
@@ -207,7 +209,7 @@ impl LabelledFlights {
     fn labelled(&self, plan: &Plan, flown: Vec<Vec<FlownEpisode>>) -> Vec<Episode> {
         let width = self.features.len() + self.num_actions;
         let of_block = |(flown, teacher): (Vec<FlownEpisode>, &usize)| {
-            let labels = self.labels(plan, *teacher);
+            let labels = plan.labels(*teacher, self.clamp_labels, self.noise);
             let (mut env, mut step) = (None, 0);
             let finish = move |flown: FlownEpisode| {
                 if env.replace(flown.env) != Some(flown.env) {

@@ -75,9 +75,7 @@ impl Session<'_> {
         }
         let seed = apart_from(self.config.agent.seed, REGISTRY_SEED);
         for (name, task) in self.config.task.registry() {
-            let mut env = task.make(distill.registry_episodes, seed);
-            env.set_on_nan(distill.on_nan);
-            self.teachers.device.lend(env.as_mut());
+            let mut env = self.teachers.measuring(task.make(distill.registry_episodes, seed));
             let it = evaluate(env.as_mut(), actor, None, distill.eval_steps)?;
             let lengths = it.outcomes.iter().map(|it| f64::from(it.length));
             let it = it.summary();
@@ -224,9 +222,8 @@ impl Session<'_> {
         let on_test_vehicles = if test_fleet.is_empty() {
             None
         } else {
-            let mut engine = envs_of(self.teachers.task.as_ref(), test_fleet, episodes, seed);
-            engine.set_on_nan(self.config.distill.on_nan);
-            self.teachers.device.lend(engine.as_mut());
+            let envs = envs_of(self.teachers.task.as_ref(), test_fleet, episodes, seed);
+            let mut engine = self.teachers.measuring(envs);
             Some(evaluate(engine.as_mut(), &best, None, steps)?.of_vehicles(test_fleet.len()))
         };
         let on_named_vehicles = self.fly_registry(epochs, &best)?;
